@@ -1,0 +1,55 @@
+# The two commands of the README are `make serve` and `make test`; the rest is for those who change the code.
+PYTHON ?= python3
+DATA_DIR ?= data
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+BIN := .venv/bin
+SOURCES := aboveboard consent moderation tests benchmarks
+
+.PHONY: serve test check fix bench lock clean
+
+serve: .venv/.serve
+	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
+
+test: .venv/.test
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: .venv/.test
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+fix: .venv/.test
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: .venv/.test
+	$(BIN)/python benchmarks/run.py
+
+# The locks are made with uv (`pip install uv`); nothing else needs it.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  --extra postgres --group pyproject.toml:build pyproject.toml -o requirements/serve.txt
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  --extra postgres --group pyproject.toml:build --group pyproject.toml:test pyproject.toml -o requirements/test.txt
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"aboveboard needs Python 3.11 or newer, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+
+.venv/.serve: .venv/bin/python requirements/serve.txt pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.test: .venv/.serve requirements/test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	touch $@
+
+clean:
+	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,186 @@
+"""The parts list: everything the service is made of, put together once.
+
+No work at import time; `assemble` opens, `Service.close` closes.
+"""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import orjson
+import structlog
+from sqlalchemy import MetaData
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import aboveboard.tables
+import moderation.tables
+from aboveboard import clock, openapi, problems
+from aboveboard.accounts import Accounts
+from aboveboard.auth import Authenticator
+from aboveboard.database import Database
+from aboveboard.errors import StorageError
+from aboveboard.keys import KeyFolder
+from aboveboard.limits import BATCH_BYTES
+from aboveboard.observe import Metrics, Observed, Probes
+from aboveboard.operations import Catalogue
+from aboveboard.settings import Settings
+from aboveboard.writer import Writer
+from moderation import bundle, wire
+from moderation.policy import Policy
+from moderation.routes import CommentRoutes
+from moderation.screening import Screening
+
+HOUSEKEEPING_S = 3600
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The three sets of tables."""
+
+    aboveboard: Database
+    moderation: Database
+
+    def __iter__(self) -> Iterable[Database]:  # type: ignore[override]
+        """Go through them in the order in which they are migrated."""
+        yield from (self.aboveboard, self.moderation)
+
+    def migrate(self) -> None:
+        """Bring all tables to this release's revision."""
+        for database in self:
+            database.migrate()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for database in self:
+            database.close()
+
+
+def open_databases(settings: Settings) -> Databases:
+    """Make the data directory and its keys if there are none, and describe the databases in it."""
+    KeyFolder(settings.data_dir).prepare()
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+
+    def database(name: str, metadata: MetaData) -> Database:
+        migrations = Path(str(files(name))) / "migrations"
+        return Database(name, metadata, migrations, data_dir=settings.data_dir, url=url)
+
+    return Databases(
+        database("aboveboard", aboveboard.tables.METADATA),
+        database("moderation", moderation.tables.METADATA),
+    )
+
+
+def open_accounts(settings: Settings, databases: Databases) -> Accounts:
+    """Put the sites and keys together, for the service and for commands beside it."""
+    pepper = KeyFolder(settings.data_dir).get("pepper")
+    return Accounts(databases.aboveboard, pepper=pepper, clock=clock.now)
+
+
+def assemble(settings: Settings, databases: Databases) -> Starlette:
+    """Put the service together over migrated databases."""
+    accounts = open_accounts(settings, databases)
+    model = bundle.shipped()
+
+    comments = Writer(databases.moderation, limit=settings.queue_limit)
+    screening = Screening(
+        scorer=model.scorer,
+        model=model.name,
+        policy=default_policy(model),
+        writing=comments,
+        reading=databases.moderation,
+        clock=clock.now,
+        ids=clock.uuid7,
+        encode=wire.encode,
+    )
+
+    catalogue = Catalogue()
+    CommentRoutes(screening, refuse=problems.render).declare(
+        catalogue.declare, batch_bytes=BATCH_BYTES
+    )
+
+    metrics = Metrics()
+    probes = Probes(
+        metrics,
+        {database.name: Head(database).check for database in databases},
+        token=settings.metrics_token,
+    )
+    described = orjson.dumps(
+        openapi.describe(catalogue.operations, version=version("aboveboard"))
+    )
+
+    async def openapi_json(_request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for writer in (comments,):
+                writer.start()
+                stack.callback(writer.stop)
+            housekeeping = asyncio.create_task(_keep_house(screening))
+            stack.callback(housekeeping.cancel)
+            gc.collect()
+            gc.freeze()
+            yield
+            probes.stopping = True
+
+    return Starlette(
+        routes=[
+            *catalogue.routes(Authenticator(accounts)),
+            Route("/healthz", probes.healthz),
+            Route("/readyz", probes.readyz),
+            Route("/metrics", probes.metrics),
+            Route("/openapi.json", openapi_json),
+        ],
+        middleware=[Middleware(Observed, metrics=metrics, access_log=settings.access_log)],
+        exception_handlers={HTTPException: _no_such_route},
+        lifespan=lifespan,
+    )
+
+
+def default_policy(model: bundle.Bundle) -> Policy:
+    """Return the policy of a site that has set none: the thresholds that came with the model."""
+    return Policy(f"default-{model.name}", model.hold_thresholds, model.spam_threshold)
+
+
+class Head:
+    """Whether a database answers and has this release's tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def check(self) -> None:
+        """Raise StorageError unless all is well."""
+        found, expected = await asyncio.to_thread(self._database.revision)
+        if found != expected:
+            raise StorageError(
+                f"{self._database.name}: expected revision {expected}, got {found}"
+            )
+
+
+async def _keep_house(screening: Screening) -> None:
+    while True:
+        with suppress(StorageError):
+            await screening.forget_keys()
+        await asyncio.sleep(HOUSEKEEPING_S)
+
+
+async def _no_such_route(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    kind = problems.METHOD_NOT_ALLOWED if status == 405 else problems.NOT_FOUND  # noqa: PLR2004
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return Response(
+        problems.document(kind), kind.status, headers, media_type="application/problem+json"
+    )

@@ -1,0 +1,70 @@
+"""Who is asking, with which scopes, for which site."""
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from aboveboard.accounts import Accounts, Caller
+from aboveboard.errors import (
+    ScopeMissing,
+    SiteNotFound,
+    SiteUnclear,
+    TooManyFailures,
+    Unauthenticated,
+)
+
+FAILURES_A_MINUTE = 30
+
+
+class Authenticator:
+    """Turns a bearer key into a caller; counts wrong keys by address, in this process."""
+
+    def __init__(self, accounts: Accounts, *, failures_a_minute: int = FAILURES_A_MINUTE) -> None:
+        self._accounts = accounts
+        self._failures = MovingWindowRateLimiter(MemoryStorage())
+        self._allowed = RateLimitItemPerMinute(failures_a_minute)
+
+    async def authenticate(self, header: str | None, *, scope: str, address: str) -> Caller:
+        """Return who sent *header* (`Bearer KEY`) from *address*.
+
+        Raises Unauthenticated, TooManyFailures after too many wrong keys from one address, and
+        ScopeMissing when the key is not good for *scope*.
+        """
+        kind, _, key = (header or "").partition(" ")
+        if kind.lower() != "bearer" or not key:
+            raise Unauthenticated("expected the header Authorization: Bearer KEY")
+        # A wrong key is counted, a right one never is: guessing is slowed down, serving is not.
+        caller = await self._accounts.find_caller(key.strip())
+        if caller is None:
+            if not self._failures.hit(self._allowed, address):
+                raise TooManyFailures(
+                    f"expected at most {self._allowed.amount} wrong keys a minute from one address"
+                )
+            raise Unauthenticated("expected a known API key, got one that is unknown or revoked")
+        if caller.key_id.startswith("legacy-") and not self._failures.test(self._allowed, address):
+            # 48 bits can be guessed: an address that guesses learns nothing more for a while.
+            raise TooManyFailures(
+                f"expected at most {self._allowed.amount} wrong keys a minute from one address"
+            )
+        if scope not in caller.scopes:
+            raise ScopeMissing(f"expected a key with the scope {scope}, got one without it")
+        return caller
+
+
+def site_of(caller: Caller, named: str | None) -> str:
+    """Return the site a request speaks for: the one it names, else the key's only one.
+
+    Raises SiteNotFound for a site that the key is not good for, as if it did not exist, and
+    SiteUnclear when several are possible.
+    """
+    if named is not None:
+        if named not in caller.sites:
+            raise SiteNotFound("expected a site of this key, got another")
+        return named
+    if len(caller.sites) != 1:
+        raise SiteUnclear(
+            f"expected the X-Site header or a site member, for this key has {len(caller.sites)} sites"
+        )
+    return caller.sites[0]
+
+

@@ -1,0 +1,80 @@
+"""`aboveboard key`: API keys."""
+
+from typing import Annotated
+
+import typer
+
+from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
+from aboveboard.cli.sites import split_scopes
+
+app = typer.Typer(help="Create, revoke and list API keys.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    sites: Annotated[list[str], typer.Argument(help="The site ids that the key is good for.")],
+    scopes: Annotated[
+        str | None, typer.Option(help="Scopes of the key, by comma; by default a site backend's.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="A legacy key of 12 hexadecimal characters.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: AsJson = False,
+) -> None:
+    """Create an API key for one or more sites, shown this once."""
+    from aboveboard.app import open_accounts, open_databases
+
+    settings = read_settings(data_dir=data_dir)
+    databases = open_databases(settings)
+    try:
+        databases.migrate()
+        made = open_accounts(settings, databases).create_key(
+            sites, key=key, scopes=split_scopes(scopes)
+        )
+    finally:
+        databases.close()
+    if json:
+        say_json({"sites": sites, "key": made})
+    else:
+        say(f"key   {made}   (shown this once)")
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """End a key; a running service follows within a second."""
+    from aboveboard.app import open_accounts, open_databases
+
+    settings = read_settings(data_dir=data_dir)
+    databases = open_databases(settings)
+    try:
+        databases.migrate()
+        open_accounts(settings, databases).revoke_key(key_id)
+    finally:
+        databases.close()
+    say(f"revoked {key_id}")
+
+
+@app.command("list")
+def list_keys(data_dir: DataDir = None, json: AsJson = False) -> None:
+    """List the keys without their secrets."""
+    from dataclasses import asdict
+
+    from aboveboard.app import open_accounts, open_databases
+
+    settings = read_settings(data_dir=data_dir)
+    databases = open_databases(settings)
+    try:
+        databases.migrate()
+        found = open_accounts(settings, databases).list_keys()
+    finally:
+        databases.close()
+    if json:
+        say_json([asdict(key) for key in found])
+        return
+    for key in found:
+        marks = [word for word, on in (("legacy", key.legacy), ("revoked", key.revoked)) if on]
+        say(f"{key.id:15}  {','.join(key.sites)}  {' '.join(key.scopes)}  {' '.join(marks)}".rstrip())

@@ -1,0 +1,59 @@
+"""`aboveboard`: everything an operator does, as one command."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from aboveboard.cli import consent, keys, operate, score, sites
+
+app = typer.Typer(
+    name="aboveboard",
+    help="Comment moderation and provable consent behind one small service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(operate.serve)
+app.command("score")(score.score)
+app.add_typer(sites.app, name="site")
+app.add_typer(keys.app, name="key")
+app.add_typer(consent.app, name="consent")
+app.command("migrate")(operate.migrate)
+app.command("doctor")(operate.doctor)
+app.add_typer(operate.config, name="config")
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+    if value:
+        from importlib.metadata import version
+
+        print(version("aboveboard"))  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Read the options that stand before every command."""
+
+
+def run() -> None:
+    """Run the command; what goes wrong is told in one readable line."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.exit(141)
+    except Exception as error:
+        from aboveboard.errors import AboveboardError
+        from consent.errors import ConsentError
+        from moderation.errors import ModerationError
+
+        if not isinstance(error, AboveboardError | ConsentError | ModerationError):
+            raise
+        print(f"aboveboard: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)

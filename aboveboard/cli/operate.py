@@ -1,0 +1,116 @@
+"""`aboveboard serve, migrate, doctor, config`: running the service."""
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
+
+config = typer.Typer(help="Show the configuration.", no_args_is_help=True)
+
+
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on.", show_default="8080")
+    ] = None,
+    site_url: Annotated[
+        str | None,
+        typer.Option(
+            help="The site that the very first start creates.",
+            show_default="http://localhost:8080",
+        ),
+    ] = None,
+) -> None:
+    """Serve; the very first start makes data directory, keys, tables, a site and an API key."""
+    import uvicorn
+
+    from aboveboard import app as service
+    from aboveboard.database import serving_alone
+    from aboveboard.observe import configure_logs
+    from aboveboard.protocol import deadlined
+
+    settings = read_settings(data_dir=data_dir, host=host, port=port, site_url=site_url)
+    configure_logs()
+    databases = service.open_databases(settings)
+    with ExitStack() as stack:
+        stack.callback(databases.close)
+        if settings.database_url is None:
+            stack.enter_context(serving_alone(settings.data_dir))
+        databases.migrate()
+        accounts = service.open_accounts(settings, databases)
+        if not accounts.has_sites():
+            made = accounts.create_site(settings.site_url)
+            say(f"Created the site {made.site.id} for {made.site.url}.")
+            say(f"Its API key, shown this once: {made.key}")
+        say(f"aboveboard listens on http://{settings.host}:{settings.port} (Ctrl-C stops it)")
+        uvicorn.run(
+            service.assemble(settings, databases),
+            host=settings.host,
+            port=settings.port,
+            http=deadlined(
+                headers_s=settings.header_deadline_s, body_s=settings.body_deadline_s
+            ),
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=10,
+        )
+
+
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the tables to this release's revision; `serve` does so by itself."""
+    from aboveboard.app import open_databases
+
+    settings = read_settings(data_dir=data_dir)
+    databases = open_databases(settings)
+    try:
+        databases.migrate()
+        for database in databases:
+            found, _ = database.revision()
+            say(f"{database.name:12} at revision {found}")
+    finally:
+        databases.close()
+
+
+def doctor(data_dir: DataDir = None, json: AsJson = False) -> None:
+    """Check what the service stands on; exits 1 when something is wrong."""
+    from aboveboard.doctor import Level, examine
+
+    settings = read_settings(data_dir=data_dir)
+    findings = examine(settings)
+    if json:
+        say_json(
+            [
+                {"check": item.check, "level": item.level.value, "detail": item.detail}
+                for item in findings
+            ]
+        )
+    else:
+        for item in findings:
+            say(f"{item.level.value:5} {item.check}: {item.detail}")
+    if any(item.level is Level.WRONG for item in findings):
+        raise typer.Exit(1)
+
+
+@config.command("show")
+def show(data_dir: DataDir = None, json: AsJson = False) -> None:
+    """Show every setting, its value and what it is for; secrets are masked."""
+    settings = read_settings(data_dir=data_dir)
+    fields = type(settings).model_fields
+    values = {name: getattr(settings, name) for name in fields}
+    if json:
+        say_json({name: None if value is None else str(value) for name, value in values.items()})
+        return
+    for name, field in fields.items():
+        shown = "unset" if values[name] is None else str(values[name])
+        say(f"{name} = {shown}\n    {field.description}")

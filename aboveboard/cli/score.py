@@ -1,0 +1,137 @@
+"""`aboveboard score`: score comments of a file or a pipe with the shipped model."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TextIO, TypeVar
+
+import typer
+
+T = TypeVar("T")
+
+CHUNK = 512  # lines scored together
+
+
+class Format(StrEnum):
+    """What is read and written."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def score(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="A file, or - for standard input.")],
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="text: a comment a line in, a readable line out; json: a comment a line in, "
+            "one array out; jsonl: objects with `text` in, the same objects with labels and "
+            "verdict out.",
+        ),
+    ] = Format.TEXT,
+) -> None:
+    """Score comments, in order, in bounded memory, without storing anything."""
+    try:
+        if source == "-":
+            _score(sys.stdin, form)
+        else:
+            with Path(source).open(encoding="utf-8", errors="strict") as file:
+                _score(file, form)
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        _fail(f"{source}: expected a readable file of UTF-8 text, got: {error}")
+
+
+def _score(lines: TextIO, form: Format) -> None:
+    import orjson
+
+    from aboveboard.app import default_policy
+    from moderation import bundle
+    from moderation.policy import Facts, judge
+    from moderation.verdict import LABEL_NAMES
+
+    model = bundle.shipped()
+    policy = default_policy(model)
+    write = sys.stdout.buffer.write
+    first = True
+    if form is Format.JSON:
+        write(b"[")
+    for chunk in _chunks(_progress(_read(lines, form)), CHUNK):
+        rows = model.scorer.score([text for text, _ in chunk])
+        for (text, members), row in zip(chunk, rows.tolist(), strict=True):
+            scores = [round(value, 6) for value in row]
+            verdict = judge(policy, scores, Facts()).verdict
+            if form is Format.TEXT:
+                top = max(range(len(LABEL_NAMES)), key=scores.__getitem__)
+                shown = " ".join(text.split())[:60]
+                line = f"{verdict.value:8} {LABEL_NAMES[top]} {scores[top]:.3f}  {shown}\n"
+                write(line.encode("utf-8", "replace"))
+                continue
+            labels = dict(zip(LABEL_NAMES, scores, strict=True))
+            out = orjson.dumps({**members, "labels": labels, "verdict": verdict})
+            if form is Format.JSONL:
+                write(out + b"\n")
+            else:
+                write(out if first else b"," + out)
+                first = False
+    if form is Format.JSON:
+        write(b"]\n")
+    sys.stdout.buffer.flush()
+
+
+def _read(lines: Iterable[str], form: Format) -> Iterator[tuple[str, dict[str, Any]]]:
+    import orjson
+
+    for number, line in enumerate(lines, 1):
+        if form is not Format.JSONL:
+            text = line.rstrip("\n")
+            if text.strip():
+                yield text, {"text": text}
+            continue
+        if not line.strip():
+            continue
+        try:
+            members = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            _fail(f"line {number}: expected a JSON object, got: {error}")
+        if not isinstance(members, dict) or not isinstance(members.get("text"), str):
+            _fail(f"line {number}: expected an object with a string `text`")
+        yield members["text"], members
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _progress(items: Iterator[T]) -> Iterator[T]:
+    """Count on the terminal, if one is looking and the answers do not already scroll there."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.completed:,} comments scored"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("scoring", total=None)
+        for done, item in enumerate(items, 1):
+            if done % CHUNK == 0:
+                progress.update(task, completed=done)
+            yield item
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"aboveboard: {message}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(1)

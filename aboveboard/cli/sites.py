@@ -1,0 +1,66 @@
+"""`aboveboard site`: tenants."""
+
+from typing import Annotated
+
+import typer
+
+from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
+
+app = typer.Typer(help="Create and list sites.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    url: Annotated[str, typer.Argument(help="The site's address, such as https://blog.example.")],
+    key: Annotated[
+        str | None,
+        typer.Option(help="A legacy key of 12 hexadecimal characters; by default one is made."),
+    ] = None,
+    scopes: Annotated[
+        str | None, typer.Option(help="Scopes of the key, by comma; by default a site backend's.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: AsJson = False,
+) -> None:
+    """Create a site and an API key for its backend, shown this once."""
+    from aboveboard.app import open_accounts, open_databases
+
+    settings = read_settings(data_dir=data_dir)
+    databases = open_databases(settings)
+    try:
+        databases.migrate()
+        made = open_accounts(settings, databases).create_site(
+            url, key=key, scopes=split_scopes(scopes)
+        )
+    finally:
+        databases.close()
+    if json:
+        say_json({"site": made.site.id, "url": made.site.url, "key": made.key})
+    else:
+        say(f"site  {made.site.id}\nurl   {made.site.url}\nkey   {made.key}   (shown this once)")
+
+
+@app.command("list")
+def list_sites(data_dir: DataDir = None, json: AsJson = False) -> None:
+    """List the sites."""
+    from aboveboard.app import open_accounts, open_databases
+
+    settings = read_settings(data_dir=data_dir)
+    databases = open_databases(settings)
+    try:
+        databases.migrate()
+        found = open_accounts(settings, databases).list_sites()
+    finally:
+        databases.close()
+    if json:
+        say_json([{"site": site.id, "url": site.url} for site in found])
+    else:
+        for site in found:
+            say(f"{site.id:40}  {site.url}")
+
+
+def split_scopes(scopes: str | None) -> list[str] | None:
+    """Read a list of scopes given with commas."""
+    if scopes is None:
+        return None
+    return [scope.strip() for scope in scopes.split(",") if scope.strip()]

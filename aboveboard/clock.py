@@ -1,0 +1,38 @@
+"""The world's time and the ids made from it: the only file that reads the clock.
+
+Everything else takes a `Clock` and an `Ids` as arguments.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Answers the present instant, aware, in UTC."""
+
+Ids = Callable[[], str]
+"""Answers a new UUIDv7 (RFC 9562 §5.7) in its canonical text form."""
+
+
+def now() -> datetime:
+    """Return the present instant, aware, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - this is the file that may
+
+
+def uuid7() -> str:
+    """Return a new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits (RFC 9562 §5.7).
+
+    Python has none before 3.14.
+    """
+    millis = time.time_ns() // 1_000_000
+    tail = int.from_bytes(os.urandom(10), "big")
+    value = (
+        (millis & 0xFFFF_FFFF_FFFF) << 80
+        | 0x7 << 76
+        | (tail >> 68 & 0xFFF) << 64
+        | 0b10 << 62
+        | (tail & 0x3FFF_FFFF_FFFF_FFFF)
+    )
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,338 @@
+"""Engines, pragmas, locks and migrations: one `Database` for each of the three sets of tables.
+
+On SQLite a set is a file in the data directory, on PostgreSQL a schema behind one URL. On both,
+exactly one connection writes at any instant: SQLite writers queue on `flock`, then begin
+immediately; PostgreSQL writers hold row or advisory locks that the domains take themselves.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import sqlalchemy
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.sql import Executable
+
+from aboveboard.errors import (
+    AlreadyServing,
+    DataDirUnusable,
+    DurabilityOff,
+    SchemaNewer,
+    SettingsInvalid,
+    StorageUnavailable,
+)
+
+T = TypeVar("T")
+
+MIGRATION_LOCK = 0x61626F7665  # any fixed number: PostgreSQL advisory lock held while migrating
+BUSY_MS = 5000
+
+
+class Statement:
+    """A select compiled once for one database and run many times with little ceremony.
+
+    Parameters are given by name and put into the driver's order.
+    """
+
+    def __init__(self, sql: str, order: tuple[str, ...]) -> None:
+        self.sql = sql
+        self.order = order
+
+
+class Database:
+    """One set of tables: how it is written, read and brought up to date."""
+
+    def __init__(
+        self,
+        name: str,
+        metadata: MetaData,
+        migrations: Path,
+        *,
+        data_dir: Path,
+        url: str | None,
+    ) -> None:
+        self.name = name
+        self._metadata = metadata
+        self._migrations = migrations
+        self.sqlite_path = None if url else data_dir / f"{name}.sqlite3"
+        if self.sqlite_path:
+            self._writing: Engine = _sqlite(self.sqlite_path, write=True)
+            self._reading: Engine = _sqlite(self.sqlite_path, write=False)
+        else:
+            self._writing = self._reading = _postgresql(url or "", schema=name)
+        self._lock_file: int | None = None
+        self._inline: sqlite3.Connection | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this set of tables is a SQLite file."""
+        return self.sqlite_path is not None
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the file's lock, so that nobody else writes or checkpoints; nothing on PostgreSQL."""
+        if not self.sqlite_path:
+            yield
+            return
+        if self._lock_file is None:
+            self._lock_file = _open_lock(self.sqlite_path.with_suffix(".lock"))
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    @contextmanager
+    def write(self, connection: Connection | None = None) -> Iterator[Connection]:
+        """Run one write transaction; commits at the end, rolls back on any error.
+
+        Raises StorageUnavailable when the database does not take it.
+        """
+        try:
+            with self.exclusive():
+                if connection is not None:
+                    with connection.begin():
+                        yield connection
+                else:
+                    with self._writing.begin() as own:
+                        yield own
+        except DBAPIError as error:
+            raise StorageUnavailable(
+                f"{self.name}: expected a durable write, got {type(error.orig).__name__}"
+            ) from error
+
+    def connect_writer(self) -> Connection:
+        """Open the connection that a writer thread keeps."""
+        return self._writing.connect()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Lend a connection for reading; on SQLite it cannot write."""
+        try:
+            with self._reading.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise StorageUnavailable(
+                f"{self.name}: expected an answer, got {type(error.orig).__name__}"
+            ) from error
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Run *ask* in the thread pool on a reading connection: for everything that is not hot."""
+        return await anyio.to_thread.run_sync(self._ask, ask)
+
+    def _ask(self, ask: Callable[[Connection], T]) -> T:
+        with self.read() as connection:
+            return ask(connection)
+
+    def prepare(self, select: Executable) -> Statement:
+        """Compile *select* for this engine."""
+        compiled = select.compile(dialect=self._reading.dialect)  # type: ignore[attr-defined]
+        return Statement(str(compiled), tuple(compiled.positiontup or ()))
+
+    async def look(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+        """Answer a prepared, indexed point read.
+
+        On SQLite it runs at once, without leaving the event loop: the read takes less than the
+        hop to a thread would. On PostgreSQL it waits in the thread pool.
+        """
+        if not self.is_sqlite:
+            return await anyio.to_thread.run_sync(self.look_now, statement, values)
+        return self.look_now(statement, values)
+
+    def look_now(self, statement: Statement, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Answer a prepared read on this thread; on SQLite only ever from the serving thread."""
+        if not self.is_sqlite:
+            with self.read() as connection:
+                rows = connection.exec_driver_sql(statement.sql, values or None)
+                return [tuple(row) for row in rows]
+        if self._inline is None:
+            self._inline = self._reading.raw_connection().driver_connection  # type: ignore[assignment]
+        try:
+            return self._inline.execute(  # type: ignore[union-attr,no-any-return]
+                statement.sql, [values[name] for name in statement.order]
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise StorageUnavailable(
+                f"{self.name}: expected an answer, got {type(error).__name__}"
+            ) from error
+
+    def close(self) -> None:
+        """Close every connection; readers first, so that the writer is the one to checkpoint."""
+        if self._inline is not None:
+            self._inline.close()
+            self._inline = None
+        self._reading.dispose()
+        self._writing.dispose()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    # -- migrations ---------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the tables to this release's revision; two processes at once take turns.
+
+        Raises SchemaNewer when a newer release made them, StorageUnavailable when the database
+        cannot be reached.
+        """
+        try:
+            with self.exclusive(), self._writing.connect() as connection:
+                if not self.is_sqlite:
+                    _check_durability(connection)
+                    connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"')
+                    connection.commit()
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+                self._upgrade(connection)
+                connection.commit()
+        except SQLAlchemyError as error:
+            raise StorageUnavailable(
+                f"{self.name}: expected a database that can be migrated, got: "
+                f"{str(getattr(error, 'orig', error)).strip()}"
+            ) from error
+
+    def revision(self) -> tuple[str | None, str | None]:
+        """Return the revision of the tables and the newest that this release knows."""
+        script = self._script()
+        with self.read() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        return found, script.get_current_head()
+
+    def differences(self) -> list[Any]:
+        """Return what distinguishes the migrated tables from the declared ones: nothing, always."""
+        from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - tests and doctor only
+
+        with self.read() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return list(compare_metadata(context, self._metadata))
+
+    def _script(self) -> ScriptDirectory:
+        config = Config()
+        config.set_main_option("script_location", str(self._migrations))
+        config.set_main_option("version_locations", str(self._migrations))
+        config.set_main_option("path_separator", "newline")
+        return ScriptDirectory.from_config(config)
+
+    def _upgrade(self, connection: Connection) -> None:
+        script = self._script()
+        current = MigrationContext.configure(connection).get_current_revision()
+        head = script.get_current_head()
+        if current == head:
+            return
+        try:
+            if current is not None:
+                script.get_revision(current)
+        except CommandError as error:
+            raise SchemaNewer(
+                f"{self.name}: expected tables up to revision {head}, got {current}; "
+                "they were made by a newer release"
+            ) from error
+
+        def steps(revision: Any, _context: Any) -> list[Any]:  # noqa: ANN401 - Alembic's own
+            return script._upgrade_revs("head", revision)  # noqa: SLF001 - as Alembic's commands do
+
+        with EnvironmentContext(Config(), script, fn=steps) as environment:
+            environment.configure(connection=connection, target_metadata=self._metadata)
+            with environment.begin_transaction():
+                environment.run_migrations()
+
+
+def _sqlite(path: Path, *, write: bool) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=NullPool if write else QueuePool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
+        **({} if write else {"pool_size": 8}),
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        if write:
+            os.chmod(path, 0o600)  # noqa: PTH101 - the file exists once connected
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA fullfsync=ON")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA secure_delete=ON")
+        else:
+            connection.execute("PRAGMA query_only=ON")
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
+    if write:
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: str, *, schema: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise SettingsInvalid("database_url: expected postgresql://user@host/name") from error
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise SettingsInvalid(
+            f"database_url: expected postgresql://…, got {parsed.get_backend_name()}://…"
+        )
+    try:
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=8,
+            max_overflow=8,
+            pool_pre_ping=False,
+            pool_recycle=300,
+            connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC"},
+        )
+    except ModuleNotFoundError as error:
+        raise SettingsInvalid(
+            "database_url: expected the extra for PostgreSQL: pip install 'aboveboard[postgres]'"
+        ) from error
+
+
+def _check_durability(connection: Connection) -> None:
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        value = connection.exec_driver_sql(f"SHOW {name}").scalar_one()
+        if value == "off":
+            raise DurabilityOff(f"PostgreSQL: expected {name} to be on, got {value}")
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataDirUnusable(f"expected a lock file at {path}, got: {error}") from error
+
+
+@contextmanager
+def serving_alone(data_dir: Path) -> Iterator[None]:
+    """Hold the right to serve this data directory on SQLite for as long as the block runs.
+
+    Raises AlreadyServing when another process holds it.
+    """
+    handle = _open_lock(data_dir / "serving.lock")
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyServing(
+                f"{data_dir} is served by another process; SQLite takes one. "
+                "For several, set ABOVEBOARD_DATABASE_URL to a PostgreSQL database."
+            ) from None
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,98 @@
+"""What the service stands on, checked: files, keys, databases, model."""
+
+import sqlite3
+import stat
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aboveboard import app
+from aboveboard.database import Database
+from aboveboard.errors import AboveboardError
+from aboveboard.settings import Settings
+from moderation import bundle
+from moderation.errors import BundleRefused
+
+OWNER_ONLY = 0o077
+FIXED_SQLITE = (3, 51, 3)
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    WELL = "ok"
+    WARNING = "warn"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    level: Level
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check everything; never raises for what it finds."""
+    findings = [_model(), *_files(settings)]
+    try:
+        databases = app.open_databases(settings)
+    except AboveboardError as error:
+        return [*findings, Finding("databases", Level.WRONG, str(error))]
+    try:
+        findings += [_database(database) for database in databases]
+    finally:
+        databases.close()
+    if settings.database_url is None:
+        findings.append(_sqlite())
+    return findings
+
+
+def _model() -> Finding:
+    try:
+        found = bundle.shipped()
+    except BundleRefused as error:
+        return Finding("model", Level.WRONG, str(error))
+    return Finding("model", Level.WELL, f"{found.name}, every file as its manifest says")
+
+
+def _files(settings: Settings) -> list[Finding]:
+    findings = []
+    keys = settings.data_dir / "keys"
+    for path in (settings.data_dir, keys, *sorted(keys.glob("*.key"))):
+        if not path.exists():
+            findings.append(Finding(str(path), Level.WARNING, "not there yet: serve makes it"))
+            continue
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & OWNER_ONLY:
+            findings.append(
+                Finding(str(path), Level.WRONG, f"expected mode {mode & 0o700:o}, got {mode:o}")
+            )
+    if not findings:
+        findings.append(Finding("files", Level.WELL, "data directory and keys are their owner's"))
+    return findings
+
+
+def _database(database: Database) -> Finding:
+    try:
+        found, expected = database.revision()
+    except AboveboardError as error:
+        return Finding(database.name, Level.WRONG, str(error))
+    if found != expected:
+        return Finding(
+            database.name, Level.WARNING, f"tables at revision {found}, migrate takes them to {expected}"
+        )
+    return Finding(database.name, Level.WELL, f"tables at revision {found}")
+
+
+def _sqlite() -> Finding:
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < FIXED_SQLITE:
+        return Finding(
+            "sqlite",
+            Level.WARNING,
+            f"{version} has the WAL-reset fault mended in 3.51.3; aboveboard stays clear of it "
+            "by one writer at a time, so let no other program write to these files",
+        )
+    return Finding("sqlite", Level.WELL, version)

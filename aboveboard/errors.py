@@ -1,0 +1,133 @@
+"""Everything that can go wrong in the service itself.
+
+AboveboardError
+├── AccountError
+│   ├── KeyNotFound
+│   ├── KeyTaken
+│   ├── KeyUnusable
+│   ├── ScopeUnknown
+│   ├── SiteExists
+│   ├── SiteNotFound
+│   ├── SiteUnclear
+│   └── UrlUnusable
+├── RequestRefused
+│   ├── BodyTooLarge
+│   ├── ClientGone
+│   ├── MediaTypeUnsupported
+│   ├── ScopeMissing
+│   ├── TooManyFailures
+│   └── Unauthenticated
+├── SetupError
+│   ├── AlreadyServing
+│   ├── DataDirUnusable
+│   ├── DurabilityOff
+│   ├── SchemaNewer
+│   └── SettingsInvalid
+└── StorageError
+    ├── QueueFull
+    └── StorageUnavailable
+"""
+
+
+class AboveboardError(Exception):
+    """The root of this tree; never raised itself."""
+
+
+class AccountError(AboveboardError):
+    """A site or key is not as asked; never raised itself."""
+
+
+class KeyNotFound(AccountError):
+    """No API key with this id."""
+
+
+class KeyTaken(AccountError):
+    """This very API key exists already."""
+
+
+class KeyUnusable(AccountError):
+    """An API key was proposed that is not of the one form that may be chosen."""
+
+
+class ScopeUnknown(AccountError):
+    """A scope was named that does not exist."""
+
+
+class SiteExists(AccountError):
+    """A site with this URL exists already."""
+
+
+class SiteNotFound(AccountError):
+    """No such site, or none that this caller may know of."""
+
+
+class SiteUnclear(AccountError):
+    """The key is good for several sites and the request names none."""
+
+
+class UrlUnusable(AccountError):
+    """A site's URL is not an http or https address with a host."""
+
+
+class RequestRefused(AboveboardError):
+    """A request is turned away before a use case sees it; never raised itself."""
+
+
+class BodyTooLarge(RequestRefused):
+    """The body is larger than its route takes."""
+
+
+class ClientGone(RequestRefused):
+    """The client went away before its request was whole; nobody is there to answer."""
+
+
+class MediaTypeUnsupported(RequestRefused):
+    """The body is of a type or encoding that its route does not take."""
+
+
+class ScopeMissing(RequestRefused):
+    """The key is good, but not for this."""
+
+
+class TooManyFailures(RequestRefused):
+    """Too many wrong keys came from this address."""
+
+
+class Unauthenticated(RequestRefused):
+    """No key came, or none that is known."""
+
+
+class SetupError(AboveboardError):
+    """The service cannot start as it is set up; never raised itself."""
+
+
+class AlreadyServing(SetupError):
+    """Another process serves this data directory on SQLite."""
+
+
+class DataDirUnusable(SetupError):
+    """The data directory or a key file in it cannot be used as it is."""
+
+
+class DurabilityOff(SetupError):
+    """The database server would acknowledge what a power cut can take back."""
+
+
+class SchemaNewer(SetupError):
+    """The tables were made by a newer release than this one."""
+
+
+class SettingsInvalid(SetupError):
+    """A setting is unknown or has a value that it cannot have."""
+
+
+class StorageError(AboveboardError):
+    """Something could not be stored; never raised itself."""
+
+
+class QueueFull(StorageError):
+    """More writes wait than may wait; try again soon."""
+
+
+class StorageUnavailable(StorageError):
+    """The database did not take the write; nothing was acknowledged."""

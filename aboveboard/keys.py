@@ -1,0 +1,91 @@
+"""The key files in `<data-dir>/keys`: made once, mode 0600, never in a database or a backup.
+
+Each file holds 32 random bytes as 64 hexadecimal characters and a newline. Versioned keys are
+named `<purpose>.<version>`; the newest seals, older ones still open.
+"""
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+from aboveboard.errors import DataDirUnusable
+
+KEY_BYTES = 32
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+
+
+class KeyFolder:
+    """Reads key files and makes the ones that are missing."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / "keys"
+
+    def prepare(self) -> None:
+        """Create the data directory and the key folder, both for their owner alone.
+
+        Raises DataDirUnusable where that cannot be done.
+        """
+        try:
+            for folder in (self.path.parent, self.path):
+                if not folder.exists():
+                    folder.mkdir(mode=PRIVATE_DIR, parents=True)
+        except OSError as error:
+            raise DataDirUnusable(
+                f"expected a directory that can be made at {self.path}, got: {error}"
+            ) from error
+
+    def get(self, name: str) -> bytes:
+        """Return the 32 bytes of key *name*, making them first if there are none."""
+        path = self.path / f"{name}.key"
+        try:
+            return self._read(path)
+        except FileNotFoundError:
+            pass
+        return self._make(path)
+
+    def versions(self, purpose: str) -> dict[int, bytes]:
+        """Return every version of *purpose*, oldest first; the first version is made if missing."""
+        pattern = re.compile(re.escape(purpose) + r"\.([1-9][0-9]*)\.key")
+        found = sorted(
+            int(match[1]) for path in self.path.glob("*.key") if (match := pattern.fullmatch(path.name))
+        )
+        return {version: self.get(f"{purpose}.{version}") for version in found or [1]}
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            text = path.read_text(encoding="ascii").strip()
+            key = bytes.fromhex(text)
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError) as error:
+            raise DataDirUnusable(f"expected a readable key at {path}, got: {error}") from error
+        if len(key) != KEY_BYTES:
+            raise DataDirUnusable(f"expected {KEY_BYTES} bytes of key in {path}, got {len(key)}")
+        return key
+
+    def _make(self, path: Path) -> bytes:
+        # Written whole under another name first and linked into place: two processes that start
+        # at once agree on one key, and a crash leaves no half key behind.
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        try:
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(secrets.token_bytes(KEY_BYTES).hex() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise DataDirUnusable(f"expected to write a key at {path}, got: {error}") from error
+        return self._read(path)

@@ -1,0 +1,190 @@
+"""Health, readiness, metrics and structured logs: nothing personal in any of them.
+
+Logs carry an allow-list of fields and static messages; no body, address, key or subject is ever
+handed to them.
+"""
+
+import hmac
+import ipaddress
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aboveboard import problems
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when what it checks is well, raises otherwise."""
+
+log = structlog.get_logger(__name__)
+
+
+def configure_logs() -> None:
+    """Write logs as JSON lines on standard error, from structlog and from uvicorn alike."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.processors.JSONRenderer(serializer=_serialise),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _serialise(event: dict[str, object], **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+class Metrics:
+    """Counters and latencies by operation; never by site, user or address."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "aboveboard_requests",
+            "Answered requests",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "aboveboard_request_seconds",
+            "Time from the request's headers to the end of the answer, in seconds",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._timers: dict[str, Histogram] = {}
+
+    def count(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        place = (route, method, status)
+        counter = self._counters.get(place)
+        if counter is None:
+            counter = self._counters[place] = self._requests.labels(route, method, str(status))
+        counter.inc()
+        timer = self._timers.get(route)
+        if timer is None:
+            timer = self._timers[route] = self._seconds.labels(route)
+        timer.observe(seconds)
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class Observed:
+    """Pure ASGI middleware: counts and times every request, and logs it where asked to."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, access_log: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 499  # nginx's word for a client that left before the answer
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            # The route's pattern, not the path: ids and slugs stay out of metrics and logs.
+            route = scope.get("route")
+            path = route.path if route is not None else "other"
+            seconds = time.perf_counter() - started
+            self._metrics.count(path, scope["method"], status, seconds)
+            if self._access_log:
+                log.info(
+                    "request",
+                    route=path,
+                    method=scope["method"],
+                    status=status,
+                    ms=round(seconds * 1000, 3),
+                )
+
+
+class Probes:
+    """Handlers of `/healthz`, `/readyz` and `/metrics`."""
+
+    def __init__(
+        self, metrics: Metrics, checks: dict[str, Check], *, token: SecretStr | None
+    ) -> None:
+        self._metrics = metrics
+        self._checks = checks
+        self._token = token
+        self.stopping = False
+
+    async def healthz(self, _request: Request) -> Response:
+        """Answer 200 while the process answers at all; asks no database."""
+        return _json(200, {"status": "ok"})
+
+    async def readyz(self, _request: Request) -> Response:
+        """Answer 200 when every check is well, else 503 with the names of those that are not."""
+        results: dict[str, str] = {}
+        for name, check in self._checks.items():
+            try:
+                await check()
+                results[name] = "ok"
+            except Exception as error:  # noqa: BLE001 - any failure means not ready
+                results[name] = type(error).__name__
+        ready = not self.stopping and all(result == "ok" for result in results.values())
+        status = "ok" if ready else "stopping" if self.stopping else "unavailable"
+        return _json(200 if ready else 503, {"status": status, "checks": results})
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer loopback, or a bearer of the token; 404 to everybody else."""
+        if not self._may_read(request):
+            return Response(
+                problems.document(problems.NOT_FOUND), 404, media_type="application/problem+json"
+            )
+        return Response(
+            self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
+
+    def _may_read(self, request: Request) -> bool:
+        if self._token is not None:
+            given = request.headers.get("authorization", "").encode()
+            expected = f"Bearer {self._token.get_secret_value()}".encode()
+            return hmac.compare_digest(given, expected)
+        try:
+            # Behind a proxy everybody seems local: a forwarded request needs the token.
+            forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+            client = request.client.host if request.client else ""
+            return ipaddress.ip_address(client).is_loopback and not forwarded
+        except ValueError:
+            return False
+
+
+def _json(status: int, content: object) -> Response:
+    return Response(
+        orjson.dumps(content),
+        status,
+        headers={"cache-control": "no-store"},
+        media_type="application/json",
+    )

@@ -1,0 +1,191 @@
+"""OpenAPI 3.1 from the operations and their wire models."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from aboveboard.operations import Operation
+
+PROBLEM_TYPE = "application/problem+json"
+TITLES = {
+    200: "Done",
+    201: "Stored",
+    400: "Malformed",
+    401: "No valid key",
+    403: "The key lacks the scope",
+    404: "Not there",
+    408: "The request came too slowly",
+    409: "In conflict with what is stored",
+    410: "Erased",
+    413: "Too large",
+    415: "Not JSON",
+    422: "Not of the expected shape",
+    429: "Too many wrong keys",
+    503: "Not now",
+}
+
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "description": "A problem document (RFC 9457)",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"where": {"type": "string"}, "problem": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]:
+    """Return the OpenAPI document of *operations*."""
+    inputs = _distinct(
+        [model for item in operations for model in (item.body, item.query) if model is not None]
+    )
+    outputs = _distinct(
+        [
+            model
+            for item in operations
+            for model in item.answers.values()
+            if not isinstance(model, str)
+        ]
+    )
+    names, definitions = models_json_schema(
+        [
+            *((model, "validation") for model in inputs),
+            *((model, "serialization") for model in outputs),
+        ],
+        ref_template="#/components/schemas/{model}",
+    )
+    paths: dict[str, Any] = {}
+    for item in operations:
+        paths.setdefault(item.path, {})[item.method.lower()] = _operation(item, names)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "aboveboard",
+            "version": version,
+            "summary": "Comment moderation and provable consent behind one small service",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": {**definitions.get("$defs", {}), "Problem": PROBLEM_SCHEMA},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key"}
+            },
+        },
+    }
+
+
+def _distinct(models: Sequence[type[BaseModel]]) -> list[type[BaseModel]]:
+    return list(dict.fromkeys(models))
+
+
+def _operation(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's mapping
+    described: dict[str, Any] = {"operationId": item.name, "summary": item.summary}
+    parameters = _path_parameters(item) + _query_parameters(item)
+    if item.scope is not None:
+        described["security"] = [{"key": []}]
+        described["description"] = f"Needs a key with the scope `{item.scope}`."
+        parameters.append(
+            {
+                "name": "X-Site",
+                "in": "header",
+                "description": "the site, where the key has several",
+                "schema": {"type": "string", "maxLength": 40},
+            }
+        )
+    if parameters:
+        described["parameters"] = parameters
+    if item.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": names[item.body, "validation"]}},
+        }
+    described["responses"] = _responses(item, names)
+    return described
+
+
+def _path_parameters(item: Operation) -> list[dict[str, Any]]:
+    found = re.findall(r"{(\w+)(?::(\w+))?}", item.path)
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer", "minimum": 0} if kind == "int" else {"type": "string"},
+        }
+        for name, kind in found
+    ]
+
+
+def _query_parameters(item: Operation) -> list[dict[str, Any]]:
+    if item.query is None:
+        return []
+    schema = item.query.model_json_schema(ref_template="#/components/schemas/{model}")
+    required = schema.get("required", [])
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": _without_null(part),
+        }
+        for name, part in schema["properties"].items()
+    ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    # A query parameter is absent, never null.
+    choices = [part for part in schema.get("anyOf", []) if part.get("type") != "null"]
+    rest = {
+        name: value for name, value in schema.items() if name not in {"anyOf", "default", "title"}
+    }
+    return {**choices[0], **rest} if len(choices) == 1 else rest or schema
+
+
+def _responses(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401
+    responses: dict[str, Any] = {}
+    for status, answer in item.answers.items():
+        if answer == PROBLEM_TYPE:
+            responses[str(status)] = _problem(status)
+        elif isinstance(answer, str):
+            content = {answer: {"schema": {"type": "string"}}}
+            responses[str(status)] = {"description": TITLES[status], "content": content}
+        else:
+            content = {"application/json": {"schema": names[answer, "serialization"]}}
+            responses[str(status)] = {"description": TITLES[status], "content": content}
+    for status in _refusals(item):
+        responses.setdefault(str(status), _problem(status))
+    return dict(sorted(responses.items()))
+
+
+def _refusals(item: Operation) -> list[int]:
+    statuses = [503]
+    if item.scope is not None:
+        statuses += [400, 401, 403, 404, 429]
+    if item.body is not None:
+        statuses += [400, 408, 413, 415, 422]
+    if item.query is not None:
+        statuses += [400, 422]
+    return statuses
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {
+        "description": TITLES[status],
+        "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

@@ -1,0 +1,191 @@
+"""What the API offers: each operation with its scope, limit, body and answers, as one ASGI app.
+
+An operation refuses what must be refused, hands a `Call` to its handler and writes the answer.
+It speaks ASGI itself: a request object and a response object a call would cost as much as the
+rest of the path.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from pydantic import BaseModel
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from aboveboard import problems
+from aboveboard.accounts import Caller
+from aboveboard.auth import Authenticator, site_of
+from aboveboard.errors import BodyTooLarge, ClientGone, StorageError, TooManyFailures
+from aboveboard.limits import SINGLE_BYTES, check_headers, read_body
+
+log = structlog.get_logger(__name__)
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+EMPTY: Mapping[str, str] = {}
+NOBODY = Caller("", frozenset(), ())
+CLOSE = (b"connection", b"close")
+COMMON_HEADERS = [(b"x-content-type-options", b"nosniff")]
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, as a handler sees it."""
+
+    body: bytes
+    path: Mapping[str, str]
+    headers: dict[bytes, bytes]
+    _query_string: bytes
+    _caller: Caller
+    _query: dict[str, list[str]] | None = None
+
+    def site(self, named: str | None = None) -> str:
+        """Return the site spoken for: the header's, the one *named* in the body, the key's only."""
+        header = self.headers.get(b"x-site")
+        return site_of(self._caller, header.decode("latin-1") if header is not None else named)
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's value; *name* in lower case."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def query(self) -> dict[str, str]:
+        """Return the query's parameters; of a repeated one the last."""
+        # Bytes that are not UTF-8 stay as surrogates and fail the model's strict text type.
+        pairs = parse_qs(
+            self._query_string.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"
+        )
+        return {name: values[-1] for name, values in pairs.items()}
+
+
+Answer = tuple[int, bytes]
+CallHandler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path: what OpenAPI tells and what the door checks.
+
+    *answers* maps a status to its model, or to a media type where the answer is not JSON;
+    *scope* None means public; *limit* is in bytes.
+    """
+
+    method: str
+    path: str
+    handler: CallHandler
+    name: str
+    summary: str
+    scope: str | None
+    answers: Mapping[int, type[BaseModel] | str]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    limit: int = SINGLE_BYTES
+    media: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """Every operation of the service, in the order in which they were declared."""
+
+    operations: list[Operation] = field(default_factory=list)
+
+    def declare(self, **operation: Any) -> None:  # noqa: ANN401 - an Operation's own fields
+        """Add an operation; takes what `Operation` takes."""
+        self.operations.append(Operation(**operation))
+
+    def routes(self, authenticator: Authenticator) -> list[Route]:
+        """Make Starlette's routes of them, one a path."""
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in self.operations:
+            by_path.setdefault(operation.path, {})[operation.method] = operation
+        return [
+            Route(path, Door(methods, authenticator), methods=list(methods))
+            for path, methods in by_path.items()
+        ]
+
+
+class Door:
+    """Lets a request in: limits, then auth and scope, then the handler, then the answer."""
+
+    def __init__(self, methods: Mapping[str, Operation], authenticator: Authenticator) -> None:
+        self._methods = dict(methods)
+        if "GET" in methods:
+            self._methods["HEAD"] = methods["GET"]
+        self._authenticator = authenticator
+        self._heads = {
+            operation.name: [
+                (b"content-type", operation.media),
+                *COMMON_HEADERS,
+                *operation.headers,
+            ]
+            for operation in methods.values()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        operation = self._methods[scope["method"]]
+        try:
+            status, body = await self._answer(operation, scope, receive)
+            head = self._heads[operation.name]
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem
+            status, body = problems.render(error)
+            head = _problem_head(error, status)
+            if status == problems.INTERNAL.status:
+                # The type and the place, never the message: it may quote what was sent.
+                log.error(
+                    "operation_failed",
+                    operation=operation.name,
+                    error=type(error).__name__,
+                    at=_place(error),
+                )
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(b"content-length", b"%d" % len(body)), *head],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, operation: Operation, scope: Scope, receive: Receive) -> Answer:
+        headers = dict(scope["headers"])
+        caller = NOBODY
+        if operation.body is not None:
+            check_headers(headers, operation.limit)
+        if operation.scope is not None:
+            client = scope.get("client")
+            authorization = headers.get(b"authorization")
+            caller = await self._authenticator.authenticate(
+                authorization.decode("latin-1") if authorization is not None else None,
+                scope=operation.scope,
+                address=client[0] if client else "",
+            )
+        body = b""
+        if operation.body is not None:
+            body = await read_body(receive, operation.limit)
+        call = Call(body, scope.get("path_params", EMPTY), headers, scope["query_string"], caller)
+        return await operation.handler(call)
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _problem_head(error: Exception, status: int) -> list[tuple[bytes, bytes]]:
+    head = [(b"content-type", problems.MEDIA_TYPE), *COMMON_HEADERS]
+    if isinstance(error, (BodyTooLarge, ClientGone)) or status in {401, 403, 415}:
+        # The rest of an unread body would be taken for the next request, or drain for nothing.
+        head.append(CLOSE)
+    if status == 401:  # noqa: PLR2004
+        head.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, (StorageError, TooManyFailures)):
+        head.append((b"retry-after", b"1" if isinstance(error, StorageError) else b"60"))
+    return head

@@ -1,0 +1,120 @@
+"""Errors to problem documents (RFC 9457): one table, no echo of the input.
+
+`type` is an address under `/problems/`, described in `docs/problems.md`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+import aboveboard.errors as service
+import consent.errors as consent
+import moderation.errors as moderation
+
+MEDIA_TYPE = b"application/problem+json"
+SHOWN_ERRORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A sort of problem: HTTP status, the last part of its `type`, its title."""
+
+    status: int
+    slug: str
+    title: str
+
+
+INTERNAL = Kind(500, "internal", "Something went wrong on our side")
+NOT_FOUND = Kind(404, "not-found", "There is nothing here")
+METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "This address does not take that method")
+MALFORMED = Kind(400, "malformed-json", "The body is not JSON")
+INVALID = Kind(422, "invalid-request", "The request does not have the expected shape")
+UNAVAILABLE = Kind(503, "storage-unavailable", "This could not be stored; try again")
+
+KINDS: dict[type[Exception], Kind] = {
+    service.AboveboardError: INTERNAL,
+    service.SetupError: INTERNAL,
+    service.SiteNotFound: Kind(404, "site-not-found", "No such site"),
+    service.SiteUnclear: Kind(400, "site-unclear", "The request does not name its site"),
+    service.AccountError: Kind(422, "account", "The account cannot be changed like that"),
+    service.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
+    service.ClientGone: Kind(400, "client-gone", "The body never came whole"),
+    service.MediaTypeUnsupported: Kind(415, "media-type", "The body is of an unsupported type"),
+    service.RequestRefused: Kind(400, "refused", "The request was refused"),
+    service.ScopeMissing: Kind(403, "scope-missing", "This key is not good for that"),
+    service.TooManyFailures: Kind(429, "too-many-failures", "Too many wrong keys"),
+    service.Unauthenticated: Kind(401, "unauthenticated", "A valid API key is needed"),
+    service.QueueFull: Kind(503, "queue-full", "Too much waits to be stored; try again"),
+    service.StorageError: UNAVAILABLE,
+    moderation.ModerationError: INTERNAL,
+    moderation.BundleRefused: INTERNAL,
+    moderation.CommentNotFound: Kind(404, "comment-not-found", "No such comment"),
+    moderation.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
+    moderation.IdempotencyInFlight: Kind(
+        409, "idempotency-in-flight", "The first request with this key is still being answered"
+    ),
+    moderation.IdempotencyKeyInvalid: Kind(
+        400, "idempotency-key-invalid", "The idempotency key cannot be used"
+    ),
+    moderation.IdempotencyMismatch: Kind(
+        422, "idempotency-mismatch", "This key was used with another body"
+    ),
+    consent.ConsentError: INTERNAL,
+}
+
+
+def kind_of(error: BaseException) -> Kind:
+    """Return the kind of problem that *error*, or the nearest of its bases, is."""
+    for base in type(error).__mro__:
+        found = KINDS.get(base)
+        if found is not None:
+            return found
+    return INTERNAL
+
+
+def document(kind: Kind, detail: str | None = None, **more: Any) -> bytes:  # noqa: ANN401
+    """Write a problem document; *more* are extension members."""
+    content: dict[str, Any] = {
+        "type": f"/problems/{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+    }
+    if detail:
+        content["detail"] = detail
+    content.update(more)
+    return orjson.dumps(content)
+
+
+def render(error: Exception) -> tuple[int, bytes]:
+    """Return the status and the problem document for any error."""
+    if isinstance(error, ValidationError):
+        return _invalid(error)
+    kind = kind_of(error)
+    if kind is INTERNAL:
+        return 500, document(INTERNAL)
+    code = getattr(error, "code", None)
+    more = {"code": code} if isinstance(code, str) else {}
+    return kind.status, document(kind, str(error), **more)
+
+
+def _invalid(error: ValidationError) -> tuple[int, bytes]:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    if any(item["type"] == "json_invalid" for item in found):
+        return MALFORMED.status, document(MALFORMED, "expected one JSON object in UTF-8")
+    places = [
+        {"where": _where(item["loc"]), "problem": _plain(item["msg"])} for item in found[:SHOWN_ERRORS]
+    ]
+    return INVALID.status, document(
+        INVALID, f"{places[0]['where'] or 'body'}: {places[0]['problem']}", errors=places
+    )
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    # Names of unknown members are input: only members of our own are ever named back.
+    return ".".join(str(part)[:64] for part in location if str(part).isidentifier() or isinstance(part, int))
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")

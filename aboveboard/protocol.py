@@ -1,0 +1,178 @@
+"""uvicorn's httptools protocol with deadlines for reading a request, which uvicorn itself lacks.
+
+A client has *headers_s* seconds to finish a request's headers, counted from its first byte or, on a
+new connection, from connecting, and *body_s* seconds from there to finish its body.
+A request that arrives whole in one read never meets a timer; keep-alive is left to uvicorn.
+
+    uvicorn.Config(app, http=deadlined(headers_s=5, body_s=8), loop="uvloop", lifespan="on")
+"""
+
+import asyncio
+import json
+from typing import Final, cast
+
+from uvicorn._types import HTTPScope
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+from uvicorn.server import ServerState
+
+HEADERS_S: Final = 5.0
+"""Seconds that a request's headers may take."""
+
+BODY_S: Final = 8.0
+"""Seconds that a request's body may take once its headers are read."""
+
+HEADERS_LIMIT: Final = 64 * 1024
+"""Bytes of one request's headers past its first packet: httptools itself would take any number."""
+
+_IDLE: Final = object()
+"""Awaited where no request has begun."""
+
+
+def deadlined(*, headers_s: float = HEADERS_S, body_s: float = BODY_S) -> type["DeadlinedProtocol"]:
+    """Return the protocol class with these deadlines, in seconds, for uvicorn's `http` setting."""
+
+    class Protocol(DeadlinedProtocol):
+        pass
+
+    Protocol.headers_s = headers_s
+    Protocol.body_s = body_s
+    return Protocol
+
+
+class DeadlinedProtocol(HttpToolsProtocol):
+    """One HTTP/1.1 connection whose client has to send in time; WebSocket and h2 are not spoken."""
+
+    headers_s: float = HEADERS_S
+    body_s: float = BODY_S
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # What the timer waits for: the scope of a request whose headers are on their way, the cycle
+        # of one whose body is, `_IDLE` where none has begun, None where no timer runs.
+        self._awaited: object | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._read_whole: HTTPScope | None = None  # the scope of the last request read to its end
+        self._headers_read = 0  # bytes, after the packet in which the headers began
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock of a client that may never say anything."""
+        super().connection_made(transport)
+        self._awaited = _IDLE
+        self._arm(self.headers_s)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse *data*; set a timer only if it leaves a request unfinished, stop a met one."""
+        super().data_received(data)
+        if (
+            self._read_whole is not self.scope
+            or self._awaited is not None
+            or self.cycle.response_complete
+        ):
+            self._watch(len(data))
+
+    def on_message_complete(self) -> None:
+        """Remember which request was read to its end (uvicorn forgets it if already answered)."""
+        self._read_whole = self.scope
+        super().on_message_complete()
+
+    def on_chunk_header(self) -> None:
+        """Keep trailers out of the scope: uvicorn would append them to the headers the app reads.
+
+        A front proxy that strips a header from requests need not look for it among the trailers.
+        """
+        self.headers = []
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock with the connection."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # A client may always offer an upgrade and a server ignore it (RFC 9110 §7.8): no event.
+        return
+
+    def _watch(self, received: int) -> None:
+        """Set the timer for what is awaited now that *received* bytes have been parsed."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        awaited: object | None = None
+        seconds = self.headers_s
+        if self._read_whole is not self.scope:
+            awaited = self.scope
+            if cycle is not None and cycle.scope is self.scope:
+                awaited, seconds = cycle, self.body_s
+        elif cycle is None or cycle.response_complete:
+            # Line breaks between two requests: uvicorn has stopped its keep-alive timer for them.
+            awaited = _IDLE
+        if awaited is not self._awaited:
+            self._disarm()
+            if awaited is not None and not self.transport.is_closing():
+                self._awaited, self._headers_read = awaited, 0
+                self._arm(seconds)
+        elif awaited is self.scope:
+            self._headers_read += received
+            if self._headers_read > HEADERS_LIMIT:
+                self._refuse(431, "headers-too-large", "Request Header Fields Too Large")
+
+    def _arm(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._expire, seconds, self.flow.read_paused)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._awaited = None
+
+    def _expire(self, seconds: float, was_paused: bool) -> None:  # noqa: FBT001 - call_later has no keywords
+        """Answer 408 or close, unless it was this side that stopped reading."""
+        if was_paused or self.flow.read_paused:
+            self._arm(seconds)
+            return
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.response_complete:
+            self.transport.close()
+        elif self._awaited is cycle:
+            self._refuse(408, "request-timeout", "Request Timeout")
+        else:
+            # The request before this one is still being answered: let uvicorn close after that.
+            cycle.keep_alive = False
+        self._disarm()
+
+    def _refuse(self, status: int, slug: str, title: str) -> None:
+        """Close with a problem document (RFC 9457) where an answer can still be given.
+
+        The application waiting in `receive()` meets `http.disconnect`; what it sends is dropped.
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        answering = cycle is not None and not cycle.response_complete
+        if not answering or (self._awaited is cycle and not self.cycle.response_started):
+            self.transport.write(self._problem(status, slug, title))
+        if answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def _problem(self, status: int, slug: str, title: str) -> bytes:
+        problem = {"type": f"/problems/{slug}", "title": title, "status": status}
+        body = json.dumps(problem, separators=(",", ":")).encode()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
+        return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])

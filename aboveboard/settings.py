@@ -1,0 +1,90 @@
+"""What an operator can set, as one frozen object that is read once.
+
+Order of precedence: arguments of the command, `ABOVEBOARD_*` variables, `aboveboard.toml` in the
+data directory, defaults. Unknown keys are errors; secrets do not print.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from aboveboard.errors import SettingsInvalid
+
+PREFIX = "ABOVEBOARD_"
+DEFAULT_SITE_URL = "http://localhost:8080"
+NOT_SETTINGS = frozenset({"ABOVEBOARD_CHROMIUM"})  # read by the tests, not by the service
+
+
+class Settings(BaseSettings):
+    """One field a setting; the description is what `aboveboard config show` prints."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(Path("data"), description="where databases and keys live")
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… for PostgreSQL; unset means SQLite in the data directory"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
+    site_url: str = Field(
+        DEFAULT_SITE_URL, description="URL of the site that the very first start creates"
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="bearer token for /metrics from elsewhere than loopback"
+    )
+    header_deadline_s: float = Field(5.0, gt=0, description="seconds a client has for its headers")
+    body_deadline_s: float = Field(8.0, gt=0, description="seconds a client has for its body")
+    queue_limit: int = Field(
+        4096, ge=1, description="writes that may wait for one database before 503"
+    )
+    access_log: bool = Field(False, description="one structured line a request")  # noqa: FBT003
+
+
+def load(**arguments: Any) -> Settings:  # noqa: ANN401 - whatever the command was given
+    """Read the settings once; arguments that are None were not given.
+
+    Raises SettingsInvalid, naming the setting and where it was read.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    known = set(Settings.model_fields)
+    for name in os.environ:  # noqa: TID251 - this is the file that may
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            setting = name.removeprefix(PREFIX).lower()
+            if setting not in known:
+                raise SettingsInvalid(
+                    f"expected one of {', '.join(sorted(known))}, got the variable {name}"
+                )
+    try:
+        folder = given.get("data_dir") or Settings().data_dir
+        path = Path(folder) / "aboveboard.toml"
+        read = _read_file(path)
+        # A file ranks below the environment: what a variable sets is left out of the file's part.
+        environment = Settings().model_fields_set
+        values = {name: value for name, value in read.items() if name not in environment}
+        return Settings(**{**values, **given})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsInvalid(f"setting {name}: {first['msg'].lower()}") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsInvalid(f"expected a TOML file at {path}, got: {error}") from error
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise SettingsInvalid(
+            f"{path}: expected only {', '.join(sorted(Settings.model_fields))}, "
+            f"got {', '.join(unknown)}"
+        )
+    return values

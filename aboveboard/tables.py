@@ -1,0 +1,54 @@
+"""Rows of the service itself: sites, API keys and which sites a key is good for.
+
+Instants are text, `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
+"""
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class AccountsTable(SQLModel, registry=registry()):
+    """The base that gives these tables metadata of their own."""
+
+
+class SiteRow(AccountsTable, table=True):
+    """A tenant: its slug never changes, is never issued again, and its row is never deleted."""
+
+    __tablename__ = "site"
+    __table_args__ = (UniqueConstraint("url", name="site_url"),)
+
+    id: str = Field(primary_key=True, sa_type=String(40))
+    url: str
+    host: str
+    created: str
+
+
+class ApiKeyRow(AccountsTable, table=True):
+    """An API key, known only by its digest; found by that digest."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (UniqueConstraint("digest", name="api_key_digest"),)
+
+    id: str = Field(primary_key=True)
+    digest: str
+    legacy: bool
+    scopes: str
+    created: str
+    revoked: str | None = None
+
+
+class ApiKeySiteRow(AccountsTable, table=True):
+    """A site that a key is good for."""
+
+    __tablename__ = "api_key_site"
+
+    key_id: str = Field(
+        primary_key=True, sa_column_args=[ForeignKey("api_key.id", name="api_key_site_key")]
+    )
+    site_id: str = Field(
+        primary_key=True, sa_column_args=[ForeignKey("site.id", name="api_key_site_site")]
+    )
+
+
+METADATA = AccountsTable.metadata

@@ -1,0 +1,158 @@
+"""The requests of the load: for each route an endless stream of prepared bytes, no two alike.
+
+Every comment has its own `external_id` and every consent event its own key, made of the run, the
+connection and a number, so that the audit can tell which acknowledged row is missing. Text is made
+from a seeded vocabulary: the same on every machine.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+TEXTS = 2048
+TEXT_CHARACTERS = 200
+VOCABULARY = 6000
+SEED_CONNECTIONS = 8
+SEED_SUBJECTS = 250  # per connection of the seeding run, each with a requested and a given event
+SEED_RUN = "seed"
+NOTICE_ID = "cookies"
+PURPOSE = "analytics"
+
+
+class Route(StrEnum):
+    """What is measured; the values are the words of the report."""
+
+    ECHO = "echo"
+    SCORE = "score"
+    COMMENT = "comment"
+    CONSENT = "consent"
+    STANDING = "standing"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose requests these are: *run* sets one run's identifiers apart from another's."""
+
+    run: str
+    key: str
+    notice_version: int = 1
+
+
+def identifier(run: str, connection: int, number: int) -> str:
+    """Return the name of one comment or subject; its width never changes."""
+    return f"{run}-{connection:03d}-{number:08d}"
+
+
+def requests(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
+    """Yield the requests that one connection sends, one after the other, without end."""
+    if route is Route.STANDING:
+        return _standings(sender, connection)
+    if route is Route.CONSENT:
+        return _events(sender, connection)
+    return _comments(route, sender, connection)
+
+
+def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
+    path = {Route.ECHO: "/echo", Route.SCORE: "/v1/score", Route.COMMENT: "/v1/comments"}[route]
+    templates = [
+        _template(path, sender, {"text": text} if route is Route.SCORE else _comment(text))
+        for text in _texts()
+    ]
+    number = 0
+    while True:
+        # Connections start at different texts, so that a batch never holds one text twice.
+        template = templates[(number + connection * 31) % TEXTS]
+        if route is Route.SCORE:
+            yield template % ()
+        else:
+            yield template % identifier(sender.run, connection, number).encode()
+        number += 1
+
+
+def _comment(text: str) -> dict[str, object]:
+    return {
+        "external_id": _HOLE,
+        "text": text,
+        "author": {"name": "A. Reader"},
+        "thread": {"id": "article-1"},
+    }
+
+
+def _events(sender: Sender, connection: int) -> Iterator[bytes]:
+    def event(which: str, **members: object) -> bytes:
+        content = {
+            "idempotency_key": f"{which}-{_HOLE}",
+            "subject": {"kind": "device", "id": _HOLE},
+            "origin": "banner",
+            "notice": {
+                "notice_id": NOTICE_ID,
+                "version": sender.notice_version,
+                "language": "en",
+            },
+        }
+        return _template("/v1/consent/events", sender, content | members)
+
+    requested = event("r", event_type="requested", method="api")
+    given = event(
+        "g",
+        event_type="given",
+        method="accept_all",
+        decisions=[{"purpose_id": PURPOSE, "decision": "given"}],
+    )
+    number = 0
+    while True:
+        name = identifier(sender.run, connection, number).encode()
+        yield requested % (name, name)
+        yield given % (name, name)
+        number += 1
+
+
+def _standings(sender: Sender, connection: int) -> Iterator[bytes]:
+    choice = random.Random(connection)
+    while True:
+        subject = identifier(
+            SEED_RUN, choice.randrange(SEED_CONNECTIONS), choice.randrange(SEED_SUBJECTS)
+        )
+        query = f"subject_kind=device&subject_id={subject}&purpose={PURPOSE}"
+        yield _head("GET", f"/v1/consent/standing?{query}", sender) + b"\r\n"
+
+
+_HOLE = "\x00"
+"""Where an identifier goes; no text holds one."""
+
+
+def _template(path: str, sender: Sender, content: dict[str, object]) -> bytes:
+    """Return a POST with `%b` for each hole, its length already that of the filled request."""
+    body = json.dumps(content, separators=(",", ":"))
+    hole = json.dumps(_HOLE)[1:-1]
+    length = len(body) + body.count(hole) * (len(identifier(sender.run, 0, 0)) - len(hole))
+    head = (
+        _head("POST", path, sender)
+        + (f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n").encode()
+    )
+    return (head + body.encode()).replace(b"%", b"%%").replace(hole.encode(), b"%b")
+
+
+def _head(method: str, path: str, sender: Sender) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {sender.key}"]
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+@cache
+def _texts() -> list[str]:
+    """Return comments of about `TEXT_CHARACTERS`, their words as unevenly spread as in speech."""
+    chance = random.Random(20)
+    syllables = [a + b for a in "bcdfghklmnprstvw" for b in ("a", "e", "i", "o", "u", "er", "in")]
+    words = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(VOCABULARY)]
+    weights = [1 / rank for rank in range(2, VOCABULARY + 2)]
+    texts = []
+    for _ in range(TEXTS):
+        text = ""
+        while len(text) < TEXT_CHARACTERS:
+            sentence = " ".join(chance.choices(words, weights, k=chance.randint(4, 14)))
+            text += sentence.capitalize() + ". "
+        texts.append(text[:TEXT_CHARACTERS])
+    return texts

@@ -1,0 +1,1 @@
+"""Choice in, receipt out; provable later."""

@@ -1,0 +1,202 @@
+"""Everything that can go wrong in consent.
+
+ConsentError
+├── CheckpointInvalid
+├── CursorInvalid
+├── EventInvalid
+├── EventRefused
+│   ├── DecisionsInconsistent
+│   ├── EventTypeUnsupported
+│   ├── MethodIsNoAct
+│   ├── NotAsked
+│   ├── NoticeSuperseded
+│   ├── NoticeUnknown
+│   ├── OccurredInFuture
+│   ├── OccurredTooLongAgo
+│   ├── PurposeNotInNotice
+│   ├── ServedUnknown
+│   └── SubjectKindRefused
+├── ForkRefused
+├── IdempotencyInFlight
+├── IdempotencyMismatch
+├── LogNotFound
+├── MerkleError
+│   ├── FrontierInvalid
+│   ├── OutsideTree
+│   └── ProofInvalid
+├── NoticeInvalid
+├── NoticeNotFound
+├── ReceiptInvalid
+├── RecordErased
+├── RecordNotFound
+├── SubjectInvalid
+└── VaultUnreadable
+"""
+
+from typing import ClassVar
+
+
+class ConsentError(Exception):
+    """The root of this tree; never raised itself."""
+
+
+class CheckpointInvalid(ConsentError):
+    """A checkpoint, verifier key or tlog-proof is malformed, or no trusted key signed it."""
+
+
+class CursorInvalid(ConsentError):
+    """The cursor of a list was not made by this service."""
+
+
+class EventInvalid(ConsentError):
+    """A value has no canonical form here: a float, a null, an integer beyond 53 bits, a bad name.
+
+    It is a fault of the caller in the code, not of the client: the wire refuses such values first.
+    """
+
+
+class EventRefused(ConsentError):
+    """An event may not be recorded as it stands; never raised itself.
+
+    *code* is the word machines read in the problem document; it never changes.
+    """
+
+    code: ClassVar[str]
+
+
+class DecisionsInconsistent(EventRefused):
+    """The decisions do not say what the event type says."""
+
+    code = "decisions_inconsistent"
+
+
+class EventTypeUnsupported(EventRefused):
+    """The event type is only computed or only imported; nobody may send it."""
+
+    code = "event_type_unsupported"
+
+
+class MethodIsNoAct(EventRefused):
+    """Consent is claimed from something that is no act of the subject."""
+
+    code = "method_is_no_act"
+
+
+class NotAsked(EventRefused):
+    """Consent is claimed from a subject who was never asked with this notice."""
+
+    code = "not_asked"
+
+
+class NoticeSuperseded(EventRefused):
+    """The notice version shown is no longer the current one in substance."""
+
+    code = "notice_superseded"
+
+
+class NoticeUnknown(EventRefused):
+    """The event names a notice, version or language that was never published."""
+
+    code = "notice_unknown"
+
+
+class OccurredInFuture(EventRefused):
+    """The act is said to lie further ahead than a client's clock may be wrong."""
+
+    code = "occurred_in_future"
+
+
+class OccurredTooLongAgo(EventRefused):
+    """The act is said to lie further back than an offline queue may hold it."""
+
+    code = "occurred_too_long_ago"
+
+
+class PurposeNotInNotice(EventRefused):
+    """A decision names a purpose, or a basis for it, that the notice shown does not hold."""
+
+    code = "purpose_not_in_notice"
+
+
+class ServedUnknown(EventRefused):
+    """The event answers a request that was not made to this subject with this notice."""
+
+    code = "served_unknown"
+
+
+class SubjectKindRefused(EventRefused):
+    """This caller may not speak for a subject of this kind."""
+
+    code = "subject_kind_refused"
+
+
+class ForkRefused(ConsentError):
+    """Signing would give one log two histories."""
+
+
+class IdempotencyInFlight(ConsentError):
+    """A request with the same idempotency key is still being answered."""
+
+
+class IdempotencyMismatch(ConsentError):
+    """The idempotency key was used before with another body."""
+
+
+class LogNotFound(ConsentError):
+    """No such log: the site has none, or none of that epoch."""
+
+
+class MerkleError(ConsentError):
+    """A tree, a proof or a question about them does not hold; never raised itself."""
+
+
+class FrontierInvalid(MerkleError):
+    """The stored right edge of a tree is not one."""
+
+
+class OutsideTree(MerkleError):
+    """A proof was asked for an index or a size that the tree does not have."""
+
+
+class ProofInvalid(MerkleError):
+    """An inclusion or consistency proof does not prove what it is held against."""
+
+
+class NoticeInvalid(ConsentError):
+    """A notice cannot be published as it stands."""
+
+
+class NoticeNotFound(ConsentError):
+    """No such notice, version or language on this site."""
+
+
+class ReceiptInvalid(ConsentError):
+    """A receipt does not prove what it says.
+
+    *step* names the first step that failed:
+    json, members, event, commitment, leaf, proof, inclusion or checkpoint.
+    """
+
+    def __init__(self, step: str, finding: str) -> None:
+        super().__init__(f"{step}: {finding}")
+        self.step = step
+
+
+class RecordErased(ConsentError):
+    """The record was erased; its place in the log remains."""
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(f"record {record_id} was erased")
+        self.record_id = record_id
+
+
+class RecordNotFound(ConsentError):
+    """No such record on this site."""
+
+
+class SubjectInvalid(ConsentError):
+    """A subject's identifier does not have the form of its kind."""
+
+
+class VaultUnreadable(ConsentError):
+    """A sealed record or wrapped key does not open: wrong key, wrong place, or altered."""

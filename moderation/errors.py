@@ -1,0 +1,53 @@
+"""Everything that can go wrong in moderation.
+
+ModerationError
+├── BundleRefused
+│   ├── BundleNotFound
+│   ├── BundleTampered
+│   └── BundleUnreadable
+├── CommentNotFound
+├── CursorInvalid
+├── IdempotencyInFlight
+├── IdempotencyKeyInvalid
+└── IdempotencyMismatch
+"""
+
+
+class ModerationError(Exception):
+    """The root of this tree; never raised itself."""
+
+
+class BundleRefused(ModerationError):
+    """A model bundle may not be used; never raised itself."""
+
+
+class BundleNotFound(BundleRefused):
+    """No bundle lies where one was expected."""
+
+
+class BundleTampered(BundleRefused):
+    """A file of the bundle does not have the digest that was promised."""
+
+
+class BundleUnreadable(BundleRefused):
+    """The bundle's format, version or shape is not one this release reads."""
+
+
+class CommentNotFound(ModerationError):
+    """No such comment on this site."""
+
+
+class CursorInvalid(ModerationError):
+    """The cursor of a list was not made by this service."""
+
+
+class IdempotencyInFlight(ModerationError):
+    """A request with the same idempotency key is still being answered."""
+
+
+class IdempotencyKeyInvalid(ModerationError):
+    """The idempotency key is malformed, or two different ones came."""
+
+
+class IdempotencyMismatch(ModerationError):
+    """The idempotency key was used before with another body."""

@@ -1,0 +1,1 @@
+"""Alembic revisions of moderation's tables, oldest first."""

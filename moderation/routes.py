@@ -1,0 +1,211 @@
+"""The HTTP side of moderation: parse, call one use case, render."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from moderation import wire
+from moderation.errors import CursorInvalid, IdempotencyKeyInvalid
+from moderation.screening import Idempotency, Screening, Submission
+from moderation.store import Stored
+
+Answer = tuple[int, bytes]
+PROBLEM = "application/problem+json"
+
+
+class Call(Protocol):
+    """One request: its bytes, and what the door found out about it."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def path(self) -> Mapping[str, str]: ...
+    def site(self, named: str | None = None) -> str: ...
+    def header(self, name: bytes) -> str | None: ...
+    def query(self) -> dict[str, str]: ...
+
+
+class CommentRoutes:
+    """Handlers of `/v1/comments` and `/v1/score`."""
+
+    def __init__(
+        self, screening: Screening, *, refuse: Callable[[Exception], Answer]
+    ) -> None:
+        self._screening = screening
+        self._refuse = refuse
+
+    def declare(self, operation: Callable[..., None], *, batch_bytes: int) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="POST",
+            path="/v1/comments",
+            handler=self.submit,
+            name="submitComment",
+            summary="Screen a comment and store it with its verdict",
+            scope="comments:submit",
+            body=wire.CommentIn,
+            answers={201: wire.CommentOut, 200: wire.CommentOut, 409: PROBLEM},
+        )
+        operation(
+            method="POST",
+            path="/v1/score",
+            handler=self.score,
+            name="scoreText",
+            summary="Score a text without storing it",
+            scope="comments:score",
+            body=wire.ScoreIn,
+            answers={200: wire.ScoreOut},
+        )
+        operation(
+            method="POST",
+            path="/v1/comments:batch",
+            handler=self.submit_batch,
+            name="submitComments",
+            summary="Screen up to 1,000 comments in one durable commit",
+            scope="comments:submit",
+            body=wire.BatchSchema,
+            answers={200: wire.BatchOut, 409: PROBLEM},
+            limit=batch_bytes,
+        )
+        operation(
+            method="GET",
+            path="/v1/comments",
+            handler=self.list_comments,
+            name="listComments",
+            summary="List comments, oldest first; with state=pending those that are held",
+            scope="comments:read",
+            query=wire.PageIn,
+            answers={200: wire.CommentsOut},
+        )
+        operation(
+            method="GET",
+            path="/v1/comments/{comment_id}",
+            handler=self.get,
+            name="getComment",
+            summary="Read a comment and its verdict",
+            scope="comments:read",
+            answers={200: wire.CommentDetailOut, 404: PROBLEM},
+        )
+
+    async def submit(self, call: Call) -> Answer:
+        """Answer 201 with the verdict, or 200 with the stored one."""
+        given = wire.CommentIn.model_validate_json(call.body)
+        return await self._screening.submit(
+            call.site(given.site),
+            _submission(given),
+            idempotency=_idempotency(call, "comments", given.idempotency_key),
+            render=wire.single,
+        )
+
+    async def score(self, call: Call) -> Answer:
+        """Answer 200 with probabilities and the verdict they would lead to."""
+        given = wire.ScoreIn.model_validate_json(call.body)
+        call.site(given.site)
+        screened = await self._screening.score(
+            Submission("", given.text, honeypot_filled=bool(given.honeypot))
+        )
+        return 200, wire.score(screened)
+
+    async def submit_batch(self, call: Call) -> Answer:
+        """Answer 200 with one result or problem an item, in order."""
+        given = wire.BatchIn.model_validate_json(call.body)
+        site_id = call.site(given.site)
+        submissions: list[Submission] = []
+        problems: dict[int, Answer] = {}
+        for index, item in enumerate(given.comments):
+            try:
+                submissions.append(
+                    _submission(wire.CommentIn.model_validate_json(to_json(item)))
+                )
+            except ValidationError as error:
+                problems[index] = self._refuse(error)
+
+        def render(stored: Sequence[Stored]) -> Answer:
+            following = iter(stored)
+            return 200, wire.batch(
+                [
+                    problems[index] if index in problems else next(following)
+                    for index in range(len(given.comments))
+                ]
+            )
+
+        return await self._screening.submit_many(
+            site_id,
+            submissions,
+            idempotency=_idempotency(call, "comments:batch", given.idempotency_key),
+            render=render,
+        )
+
+    async def get(self, call: Call) -> Answer:
+        """Answer 200 with the comment, 404 for another site's."""
+        return 200, wire.detail(
+            await self._screening.get(call.site(), call.path["comment_id"])
+        )
+
+    async def list_comments(self, call: Call) -> Answer:
+        """Answer 200 with a page."""
+        asked = wire.PageIn.model_validate_strings(call.query())
+        found, following = await self._screening.list_comments(
+            call.site(asked.site),
+            state=asked.state,
+            after=None if asked.cursor is None else _read_cursor(asked.cursor),
+            limit=asked.limit,
+        )
+        return 200, wire.page(found, None if following is None else _cursor(following))
+
+
+def _submission(given: wire.CommentIn) -> Submission:
+    details: dict[str, Any] = {}
+    if given.author is not None:
+        # The address serves rules at the door only: what is not kept cannot leak.
+        details["author"] = given.author.model_dump(
+            mode="json", exclude_none=True, exclude={"ip"}
+        )
+    if given.thread is not None:
+        details["thread"] = given.thread.model_dump(exclude_none=True)
+    if given.submitted_at is not None:
+        details["submitted_at"] = given.submitted_at.isoformat()
+    if given.language is not None:
+        details["language"] = given.language
+    return Submission(
+        given.external_id,
+        given.text,
+        orjson.dumps(details).decode() if details else "{}",
+        given.thread.id if given.thread else None,
+        given.parent_id,
+        bool(given.honeypot),
+    )
+
+
+def _idempotency(call: Call, route: str, in_body: str | None) -> Idempotency | None:
+    header = call.header(b"idempotency-key")
+    if header is not None and in_body is not None and header != in_body:
+        raise IdempotencyKeyInvalid(
+            "expected one idempotency key, got one in the header and another in the body"
+        )
+    key = header if header is not None else in_body
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255 or not key.isprintable():  # noqa: PLR2004 - as in the wire's Key
+        raise IdempotencyKeyInvalid(
+            f"expected an idempotency key of 1 to 255 printable characters, got {len(key)}"
+        )
+    return Idempotency(route, key, hashlib.sha256(call.body).hexdigest())
+
+
+def _cursor(comment_id: str) -> str:
+    return base64.urlsafe_b64encode(comment_id.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise CursorInvalid("expected the `next` of an earlier page, got something else") from None

@@ -1,0 +1,287 @@
+"""The one door for moderation's JSON: strict models in, plain bytes out."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress
+
+from moderation.store import Detail, Screened, Stored
+from moderation.verdict import LABEL_NAMES, Label, ReasonKind, State, Verdict
+
+TEXT_LIMIT = 100_000  # characters
+BATCH_LIMIT = 1_000  # comments
+PAGE_LIMIT = 200
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("expected text without U+0000")
+    return value
+
+
+_Text = Annotated[str, AfterValidator(_without_nul)]
+Short = Annotated[_Text, Field(max_length=256)]
+Name = Annotated[_Text, Field(min_length=1, max_length=256)]
+Long = Annotated[_Text, Field(max_length=2048)]
+Key = Annotated[_Text, Field(min_length=1, max_length=255)]
+
+
+class Wire(BaseModel):
+    """What every model of this file is: strict, frozen, and closed to unknown members."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AuthorIn(Wire):
+    """Who wrote the comment, as far as the site knows; the address is not stored."""
+
+    id: Short | None = None
+    name: Short | None = None
+    email: Short | None = None
+    url: Long | None = None
+    ip: IPvAnyAddress | None = None
+    user_agent: Long | None = None
+    role: Short | None = None
+    registered_at: AwareDatetime | None = None
+
+
+class ThreadIn(Wire):
+    """What is commented on."""
+
+    id: Short | None = None
+    url: Long | None = None
+    title: Long | None = None
+
+
+class CommentIn(Wire):
+    """A comment to be screened; only `external_id` and `text` are compulsory."""
+
+    external_id: Name
+    text: Annotated[_Text, Field(min_length=1, max_length=TEXT_LIMIT)]
+    author: AuthorIn | None = None
+    thread: ThreadIn | None = None
+    parent_id: Short | None = None
+    submitted_at: AwareDatetime | None = None
+    language: Annotated[_Text, Field(max_length=35)] | None = None
+    honeypot: Long | None = Field(
+        None, description="what a field that people cannot see came back with"
+    )
+    idempotency_key: Key | None = None
+    site: Short | None = Field(None, description="needed only when the key has several sites")
+
+
+class BatchIn(Wire):
+    """Up to 1,000 comments; each is checked and stored for itself."""
+
+    comments: Annotated[list[Any], Field(min_length=1, max_length=BATCH_LIMIT)]
+    idempotency_key: Key | None = None
+    site: Short | None = None
+
+
+class BatchSchema(Wire):
+    """`BatchIn` as the API documents it."""
+
+    comments: Annotated[list[CommentIn], Field(min_length=1, max_length=BATCH_LIMIT)]
+    idempotency_key: Key | None = None
+    site: Short | None = None
+
+
+class ScoreIn(Wire):
+    """A text to be scored and forgotten."""
+
+    text: Annotated[_Text, Field(max_length=TEXT_LIMIT)]
+    honeypot: Long | None = None
+    site: Short | None = None
+
+
+class PageIn(Wire):
+    """Which comments to list, and from where."""
+
+    state: State | None = None
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+    cursor: Short | None = None
+    site: Short | None = None
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class LabelsOut(BaseModel):
+    """A calibrated probability for every label."""
+
+    spam: Probability
+    toxicity: Probability
+    severe_toxicity: Probability
+    obscene: Probability
+    threat: Probability
+    insult: Probability
+    identity_attack: Probability
+    sexual_explicit: Probability
+
+
+class ReasonOut(BaseModel):
+    """One thing that moved the verdict away from approve."""
+
+    kind: ReasonKind
+    code: str
+    detail: str
+    label: Label | None = None
+    score: Probability | None = None
+    threshold: Probability | None = None
+
+
+class ScoreOut(BaseModel):
+    """What a text scored; `labels` is null only when it could not be scored."""
+
+    verdict: Verdict
+    labels: LabelsOut | None
+    reasons: list[ReasonOut]
+    model: str
+    policy: str
+
+
+class CommentOut(ScoreOut):
+    """A stored comment and its verdict."""
+
+    id: str
+    external_id: str
+    revision: int
+    state: State
+
+
+class CommentDetailOut(CommentOut):
+    """A stored comment with what was submitted."""
+
+    text: str
+    author: dict[str, Any] | None = None
+    thread: dict[str, Any] | None = None
+    parent_id: str | None = None
+    submitted_at: str | None = None
+    language: str | None = None
+    received: str
+
+
+class CommentsOut(BaseModel):
+    """A page of comments, oldest first; `next` is null on the last page."""
+
+    items: list[CommentDetailOut]
+    next: str | None
+
+
+class ItemProblem(BaseModel):
+    """Why one item of a batch was not taken (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+
+
+class BatchItemOut(BaseModel):
+    """What became of one item: its comment or its problem."""
+
+    status: Literal[200, 201, 400, 422]
+    comment: CommentOut | None = None
+    problem: ItemProblem | None = None
+
+
+class BatchOut(BaseModel):
+    """One result an item, in the order of the request."""
+
+    results: list[BatchItemOut]
+
+
+# -- out --------------------------------------------------------------------------------------
+
+
+def encode(screened: Screened) -> tuple[str, str]:
+    """Return the labels and the reasons of a revision as the JSON that is stored and sent."""
+    labels = (
+        "null"
+        if screened.scores is None
+        else orjson.dumps(dict(zip(LABEL_NAMES, screened.scores, strict=True))).decode()
+    )
+    if not screened.reasons:
+        return labels, "[]"
+    reasons = [
+        {
+            name: value
+            for name in ("kind", "code", "detail", "label", "score", "threshold")
+            if (value := getattr(reason, name)) is not None
+        }
+        for reason in screened.reasons
+    ]
+    return labels, orjson.dumps(reasons).decode()
+
+
+def comment(stored: Stored) -> bytes:
+    """Write a stored comment."""
+    return orjson.dumps(_members(stored))
+
+
+def single(stored: Sequence[Stored]) -> tuple[int, bytes]:
+    """Answer a request of one comment: 201 where something was stored, else 200."""
+    return (201 if stored[0].new else 200), comment(stored[0])
+
+
+def score(screened: Screened) -> bytes:
+    """Write what a text scored."""
+    labels, reasons = encode(screened)
+    return orjson.dumps(
+        {
+            "verdict": screened.verdict,
+            "labels": orjson.Fragment(labels),
+            "reasons": orjson.Fragment(reasons),
+            "model": screened.model,
+            "policy": screened.policy,
+        }
+    )
+
+
+def batch(items: Sequence[Stored | tuple[int, bytes]]) -> bytes:
+    """Write the results of a batch: stored comments and problems, in order."""
+    return orjson.dumps(
+        {
+            "results": [
+                {"status": 201 if item.new else 200, "comment": _members(item)}
+                if isinstance(item, Stored)
+                else {"status": item[0], "problem": orjson.Fragment(item[1])}
+                for item in items
+            ]
+        }
+    )
+
+
+def detail(found: Detail) -> bytes:
+    """Write a comment with what was submitted."""
+    return orjson.dumps(_detail(found))
+
+
+def page(found: Sequence[Detail], following: str | None) -> bytes:
+    """Write a page of comments."""
+    return orjson.dumps({"items": [_detail(item) for item in found], "next": following})
+
+
+def _members(stored: Stored) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "external_id": stored.external_id,
+        "revision": stored.revision,
+        "state": stored.state,
+        "verdict": stored.verdict,
+        "labels": orjson.Fragment(stored.labels),
+        "reasons": orjson.Fragment(stored.reasons),
+        "model": stored.model,
+        "policy": stored.policy,
+    }
+
+
+def _detail(found: Detail) -> dict[str, Any]:
+    return {
+        **_members(found.stored),
+        "text": found.text,
+        **orjson.loads(found.details),
+        "parent_id": found.parent_id,
+        "received": found.received,
+    }

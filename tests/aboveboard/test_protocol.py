@@ -1,0 +1,331 @@
+"""The deadlines for reading a request, against a real uvicorn on loopback."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+
+from aboveboard.protocol import HEADERS_LIMIT, deadlined
+
+DEADLINE = 0.3  # seconds, both deadlines of the server under test
+PATIENCE = 20.0  # seconds that a test waits for what must happen
+
+
+class App:
+    """Echoes bodies, tells what it met; `/slow` answers after both deadlines have passed."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.headers: list[list[tuple[bytes, bytes]]] = []
+        self.disconnected = threading.Event()
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """Answer one request."""
+        assert scope["type"] == "http"
+        self.headers.append(list(scope["headers"]))
+        early = scope["path"] == "/early"
+        body = b"" if early else await self._read(receive)
+        if body is None:
+            return
+        if scope["path"] == "/slow":
+            await asyncio.sleep(4 * DEADLINE)
+        self.bodies.append(body)
+        length = str(len(body)).encode()
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]}
+        )
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _read(self, receive: ASGIReceiveCallable) -> bytes | None:
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.disconnected.set()
+                return None
+            assert message["type"] == "http.request"
+            body += message["body"]
+            if not message["more_body"]:
+                return body
+
+
+class Running:
+    """A server on loopback, the application inside it and connections to it."""
+
+    def __init__(self, port: int, app: App) -> None:
+        self.app = app
+        self._port = port
+
+    def connect(self) -> socket.socket:
+        """Open a connection whose reads give up after `PATIENCE`."""
+        return socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+
+
+@pytest.fixture
+def served() -> Iterator[Running]:
+    """Run a server with short deadlines in a thread."""
+    app = App()
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=deadlined(headers_s=DEADLINE, body_s=DEADLINE),
+        loop="uvloop",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    give_up = time.monotonic() + PATIENCE
+    while not server.started and time.monotonic() < give_up:
+        time.sleep(0.01)
+    try:
+        yield Running(server.servers[0].sockets[0].getsockname()[1], app)
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+def read_to_close(connection: socket.socket) -> bytes:
+    """Return what the server sends until it closes."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def drip(connection: socket.socket, piece: bytes) -> bytes:
+    """Send *piece* again and again until the server closes; return what it said before."""
+    received = b""
+    connection.settimeout(DEADLINE / 10)
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        try:
+            connection.sendall(piece)
+            chunk = connection.recv(65536)
+        except TimeoutError:
+            continue
+        except (ConnectionResetError, BrokenPipeError):
+            return received
+        if not chunk:
+            return received
+        received += chunk
+    pytest.fail("the server did not close")
+
+
+def read_until(connection: socket.socket, ending: bytes) -> bytes:
+    """Return what the server sends up to *ending*."""
+    received = b""
+    while not received.endswith(ending):
+        chunk = connection.recv(65536)
+        assert chunk, f"closed after {received!r}"
+        received += chunk
+    return received
+
+
+def post(body: bytes, path: str = "/", *, declared: int | None = None) -> bytes:
+    """Return a request with *body* that announces *declared* bytes."""
+    length = len(body) if declared is None else declared
+    return f"POST {path} HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n".encode() + body
+
+
+def assert_timed_out(answer: bytes) -> None:
+    """Check that *answer* is the 408 problem."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"\r\nconnection: close" in head
+    assert b"\r\ncontent-type: application/problem+json" in head
+    assert json.loads(body) == {
+        "type": "/problems/request-timeout",
+        "title": "Request Timeout",
+        "status": 408,
+    }
+
+
+def test_silent_client_is_let_go(served: Running) -> None:
+    """A client that connects and says nothing is disconnected without an answer."""
+    with served.connect() as connection:
+        assert read_to_close(connection) == b""
+
+
+def test_unfinished_headers_are_let_go(served: Running) -> None:
+    """A client that stops within the headers is disconnected without an answer."""
+    with served.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: t\r\n")
+
+        assert read_to_close(connection) == b""
+    assert served.app.headers == []
+
+
+@pytest.mark.parametrize("piece", [b"X-Drip: 1\r\n", b"\r\n"], ids=["headers", "line breaks"])
+@pytest.mark.parametrize("before", [b"", post(b"x")], ids=["first", "kept alive"])
+def test_dripping_does_not_extend_the_headers(served: Running, before: bytes, piece: bytes) -> None:
+    """Bytes that never end the headers do not keep a connection, new or kept alive."""
+    with served.connect() as connection:
+        if before:
+            connection.sendall(before)
+            read_until(connection, b"\r\n\r\nx")
+        if piece.strip():
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+
+        assert drip(connection, piece) == b""
+
+
+def test_unfinished_body_answers_408(served: Running) -> None:
+    """A body that stops is answered 408, and the application sees the client gone."""
+    with served.connect() as connection:
+        connection.sendall(post(b"half", declared=8))
+
+        assert_timed_out(read_to_close(connection))
+    assert served.app.disconnected.wait(PATIENCE)
+    assert served.app.bodies == []
+
+
+def test_body_that_never_starts_answers_408(served: Running) -> None:
+    """The deadline of the body runs from the end of the headers."""
+    with served.connect() as connection:
+        connection.sendall(post(b"", declared=8))
+
+        assert_timed_out(read_to_close(connection))
+    assert served.app.disconnected.wait(PATIENCE)
+
+
+def test_chunked_drip_answers_408(served: Running) -> None:
+    """Chunks that keep coming do not extend the deadline."""
+    with served.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+        assert_timed_out(drip(connection, b"1\r\nx\r\n"))
+    assert served.app.disconnected.wait(PATIENCE)
+
+
+def test_body_of_an_answered_request_is_not_awaited_for_ever(served: Running) -> None:
+    """A client that goes on sending after an early answer is disconnected, not answered twice."""
+    with served.connect() as connection:
+        connection.sendall(post(b"", "/early", declared=1_000_000))
+        read_until(connection, b"\r\n\r\n")
+
+        assert drip(connection, b"x") == b""
+
+
+def test_body_in_pieces_within_the_deadline_arrives(served: Running) -> None:
+    """Headers and body sent apart are read as one request."""
+    request = post(b"hello")
+    with served.connect() as connection:
+        for piece in (request[:10], request[10:-5], request[-5:-2], request[-2:]):
+            connection.sendall(piece)
+            time.sleep(DEADLINE / 20)
+
+        assert read_until(connection, b"hello").startswith(b"HTTP/1.1 200")
+
+
+def test_kept_connection_outlives_the_deadlines(served: Running) -> None:
+    """No timer of an earlier request closes a kept connection, whole requests or pieces."""
+    with served.connect() as connection:
+        for pieces in ([post(b"one")], [post(b"", declared=3), b"one"], [post(b"one")]):
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(DEADLINE / 20)
+            read_until(connection, b"\r\n\r\none")
+            time.sleep(2.5 * DEADLINE)
+    assert served.app.bodies == [b"one"] * 3
+
+
+def test_pipelined_requests_are_answered_in_order(served: Running) -> None:
+    """Requests in one packet, the last cut in two, are all answered."""
+    with served.connect() as connection:
+        stream = post(b"one") + post(b"two") + post(b"three")
+        connection.sendall(stream[:-2])
+        time.sleep(DEADLINE / 20)
+        connection.sendall(stream[-2:])
+
+        read_until(connection, b"three")
+    assert served.app.bodies == [b"one", b"two", b"three"]
+
+
+def test_waiting_for_the_server_is_not_held_against_the_client(served: Running) -> None:
+    """A pipelined body that the server has stopped reading has its whole time afterwards."""
+    with served.connect() as connection:
+        connection.sendall(post(b"one", "/slow") + post(b"tw", declared=3))
+        connection.sendall(b"o")
+
+        read_until(connection, b"two")
+    assert served.app.bodies == [b"one", b"two"]
+
+
+def test_answer_under_way_is_finished_before_closing(served: Running) -> None:
+    """Half a second request does not cost the client the answer to its first."""
+    with served.connect() as connection:
+        connection.sendall(post(b"one", "/slow") + b"POST / HTTP/1.1\r\n")
+
+        answer = read_to_close(connection)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\none")
+
+
+def test_endless_headers_are_refused(served: Running) -> None:
+    """Headers past the limit are answered 431 at once."""
+    with served.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
+        time.sleep(DEADLINE / 20)
+        connection.sendall(b"x" * (HEADERS_LIMIT + 1))
+
+        assert read_to_close(connection).startswith(b"HTTP/1.1 431 ")
+    assert served.app.headers == []
+
+
+def test_trailers_do_not_become_headers(served: Running) -> None:
+    """What follows a chunked body cannot pass for a header that a proxy would have stripped."""
+    with served.connect() as connection:
+        connection.sendall(
+            b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\nhi\r\n0\r\nAuthorization: Bearer stolen\r\n\r\n" + post(b"next")
+        )
+
+        read_until(connection, b"next")
+    names = [[name for name, _ in headers] for headers in served.app.headers]
+    assert names == [[b"host", b"transfer-encoding"], [b"host", b"content-length"]]
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    ],
+    ids=["tls", "h2", "path", "negative length", "length and chunked", "two lengths"],
+)
+def test_malformed_http_answers_400(served: Running, request_bytes: bytes) -> None:
+    """What is not one unambiguous HTTP/1.1 request is refused and never reaches the application."""
+    with served.connect() as connection:
+        connection.sendall(request_bytes)
+
+        assert read_to_close(connection).startswith(b"HTTP/1.1 400 ")
+    assert served.app.bodies == []
+
+
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
+def test_upgrades_are_ignored(served: Running, protocol: bytes) -> None:
+    """A request that offers another protocol is answered in HTTP/1.1."""
+    with served.connect() as connection:
+        connection.sendall(
+            b"GET / HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+
+        assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 200")
