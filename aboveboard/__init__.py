@@ -1,1 +1,1 @@
-"""The service, the command and the client: the only package that knows both domains and the world."""
+"""The service and the command: the only package that knows both domains and the world."""

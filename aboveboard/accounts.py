@@ -30,7 +30,7 @@ from aboveboard.errors import (
     SiteNotFound,
     UrlUnusable,
 )
-from aboveboard.tables import ApiKeyRow, ApiKeySiteRow, SiteRow
+from aboveboard.tables import API_KEY, API_KEY_SITE, SITE
 
 LEGACY_KEY = re.compile(r"[0-9a-f]{12}")
 ORDINARY_KEY = re.compile(r"ab[a-z2-7]{8}[a-z2-7]{52}")
@@ -114,13 +114,13 @@ class Accounts:
         self._pepper = pepper
         self._clock = clock
         self._by_digest = database.prepare(
-            select(ApiKeyRow.id, ApiKeyRow.scopes, ApiKeySiteRow.site_id)
-            .join_from(ApiKeyRow, ApiKeySiteRow, ApiKeySiteRow.key_id == ApiKeyRow.id)
-            .where(ApiKeyRow.digest == bindparam("digest"), ApiKeyRow.revoked.is_(None))  # type: ignore[union-attr]
-            .order_by(ApiKeySiteRow.site_id)
+            select(API_KEY.c.id, API_KEY.c.scopes, API_KEY_SITE.c.site_id)
+            .join_from(API_KEY, API_KEY_SITE, API_KEY_SITE.c.key_id == API_KEY.c.id)
+            .where(API_KEY.c.digest == bindparam("digest"), API_KEY.c.revoked.is_(None))
+            .order_by(API_KEY_SITE.c.site_id)
         )
         self._site_by_id = database.prepare(
-            select(SiteRow.id, SiteRow.url, SiteRow.host).where(SiteRow.id == bindparam("id"))
+            select(SITE.c.id, SITE.c.url, SITE.c.host).where(SITE.c.id == bindparam("id"))
         )
         self._callers: dict[str, tuple[float, Caller]] = {}
         self._sites: dict[str, Site] = {}
@@ -163,13 +163,13 @@ class Accounts:
     def has_sites(self) -> bool:
         """Whether any site was ever created."""
         with self._database.read() as connection:
-            return connection.execute(select(SiteRow.id).limit(1)).first() is not None
+            return connection.execute(select(SITE.c.id).limit(1)).first() is not None
 
     def list_sites(self) -> list[Site]:
         """Return every site, by slug."""
         with self._database.read() as connection:
             rows = connection.execute(
-                select(SiteRow.id, SiteRow.url, SiteRow.host).order_by(SiteRow.id)
+                select(SITE.c.id, SITE.c.url, SITE.c.host).order_by(SITE.c.id)
             )
             return [Site(*row) for row in rows]
 
@@ -185,27 +185,29 @@ class Accounts:
         chosen = _scopes(scopes)
         with self._database.write() as connection:
             there = connection.execute(
-                select(SiteRow.id).where(SiteRow.url == address)
+                select(SITE.c.id).where(SITE.c.url == address)
             ).scalar_one_or_none()
             if there is not None:
                 raise SiteExists(f"expected a new URL, got {address}, which is site {there!r}")
-            taken = set(connection.execute(select(SiteRow.id)).scalars())
+            taken = set(connection.execute(select(SITE.c.id)).scalars())
             site = Site(next_slug(slug(host), taken), address, host)
             connection.execute(
-                insert(SiteRow).values(
-                    id=site.id, url=site.url, host=site.host, created=self._now()
-                )
+                insert(SITE).values(id=site.id, url=site.url, host=site.host, created=self._now())
             )
             return Created(site, self._add_key(connection, [site.id], key, chosen))
 
     def create_key(
-        self, site_ids: Iterable[str], *, key: str | None = None, scopes: Iterable[str] | None = None
+        self,
+        site_ids: Iterable[str],
+        *,
+        key: str | None = None,
+        scopes: Iterable[str] | None = None,
     ) -> str:
         """Create a key for one or more sites and return it. Raises SiteNotFound and as above."""
         chosen = _scopes(scopes)
         wanted = sorted(set(site_ids))
         with self._database.write() as connection:
-            known = set(connection.execute(select(SiteRow.id)).scalars())
+            known = set(connection.execute(select(SITE.c.id)).scalars())
             for site_id in wanted:
                 if site_id not in known:
                     raise SiteNotFound(f"expected a site, got {site_id!r}, which is none")
@@ -215,8 +217,8 @@ class Accounts:
         """End a key; a running service follows within a second. Raises KeyNotFound."""
         with self._database.write() as connection:
             done = connection.execute(
-                update(ApiKeyRow)
-                .where(ApiKeyRow.id == key_id, ApiKeyRow.revoked.is_(None))  # type: ignore[arg-type,union-attr]
+                update(API_KEY)
+                .where(API_KEY.c.id == key_id, API_KEY.c.revoked.is_(None))
                 .values(revoked=self._now())
             )
             if done.rowcount == 0:
@@ -227,17 +229,19 @@ class Accounts:
         with self._database.read() as connection:
             sites: dict[str, list[str]] = {}
             for key_id, site_id in connection.execute(
-                select(ApiKeySiteRow.key_id, ApiKeySiteRow.site_id).order_by(ApiKeySiteRow.site_id)
+                select(API_KEY_SITE.c.key_id, API_KEY_SITE.c.site_id).order_by(
+                    API_KEY_SITE.c.site_id
+                )
             ):
                 sites.setdefault(key_id, []).append(site_id)
             rows = connection.execute(
                 select(
-                    ApiKeyRow.id,
-                    ApiKeyRow.legacy,
-                    ApiKeyRow.scopes,
-                    ApiKeyRow.created,
-                    ApiKeyRow.revoked,
-                ).order_by(ApiKeyRow.created, ApiKeyRow.id)
+                    API_KEY.c.id,
+                    API_KEY.c.legacy,
+                    API_KEY.c.scopes,
+                    API_KEY.c.created,
+                    API_KEY.c.revoked,
+                ).order_by(API_KEY.c.created, API_KEY.c.id)
             )
             return [
                 ListedKey(
@@ -264,11 +268,11 @@ class Accounts:
                 f"got one of {len(key)} characters; leave it out to have one made"
             )
         digest = self._digest(key)
-        there = connection.execute(select(ApiKeyRow.id).where(ApiKeyRow.digest == digest)).first()  # type: ignore[arg-type]
+        there = connection.execute(select(API_KEY.c.id).where(API_KEY.c.digest == digest)).first()
         if there is not None:
             raise KeyTaken(f"expected a new key, got one that exists as {there.id!r}")
         connection.execute(
-            insert(ApiKeyRow).values(
+            insert(API_KEY).values(
                 id=key_id,
                 digest=digest,
                 legacy=bool(LEGACY_KEY.fullmatch(key)),
@@ -277,7 +281,7 @@ class Accounts:
             )
         )
         connection.execute(
-            insert(ApiKeySiteRow), [{"key_id": key_id, "site_id": site} for site in site_ids]
+            insert(API_KEY_SITE), [{"key_id": key_id, "site_id": site} for site in site_ids]
         )
         return key
 
@@ -318,7 +322,7 @@ def parse_url(url: str) -> tuple[str, str]:
         raise UrlUnusable(f"expected an http or https URL with a host, got {url!r}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UrlUnusable(
-            f"expected a URL of scheme, host, port and path alone, got {url.split('?')[0]!r} with more"
+            f"expected a URL of scheme, host, port and path alone, got {url.split('?', maxsplit=1)[0]!r} with more"
         )
     usual = {"http": 80, "https": 443}[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
@@ -359,4 +363,3 @@ def _scopes(scopes: Iterable[str] | None) -> tuple[str, ...]:
         if scope not in known:
             raise ScopeUnknown(f"expected a scope among {', '.join(sorted(known))}, got {scope!r}")
     return chosen
-

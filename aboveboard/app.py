@@ -5,7 +5,8 @@ No work at import time; `assemble` opens, `Service.close` closes.
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterable
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import aboveboard.tables
+import consent.tables
 import moderation.tables
 from aboveboard import clock, openapi, problems
 from aboveboard.accounts import Accounts
@@ -35,10 +37,17 @@ from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
+from consent.keyring import Keyring
+from consent.proving import Proving
+from consent.publishing import Publishing
+from consent.recording import Recording
+from consent.routes import ConsentRoutes
+from consent.standing import StandingRead
 from moderation import bundle, wire
 from moderation.policy import Policy
 from moderation.routes import CommentRoutes
 from moderation.screening import Screening
+from moderation.verdict import Label
 
 HOUSEKEEPING_S = 3600
 
@@ -51,10 +60,11 @@ class Databases:
 
     aboveboard: Database
     moderation: Database
+    consent: Database
 
-    def __iter__(self) -> Iterable[Database]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Database]:
         """Go through them in the order in which they are migrated."""
-        yield from (self.aboveboard, self.moderation)
+        yield from (self.aboveboard, self.moderation, self.consent)
 
     def migrate(self) -> None:
         """Bring all tables to this release's revision."""
@@ -79,6 +89,7 @@ def open_databases(settings: Settings) -> Databases:
     return Databases(
         database("aboveboard", aboveboard.tables.METADATA),
         database("moderation", moderation.tables.METADATA),
+        database("consent", consent.tables.METADATA),
     )
 
 
@@ -86,6 +97,18 @@ def open_accounts(settings: Settings, databases: Databases) -> Accounts:
     """Put the sites and keys together, for the service and for commands beside it."""
     pepper = KeyFolder(settings.data_dir).get("pepper")
     return Accounts(databases.aboveboard, pepper=pepper, clock=clock.now)
+
+
+def open_keyring(settings: Settings) -> Keyring:
+    """Read the keys of the consent half."""
+    keys = KeyFolder(settings.data_dir)
+    return Keyring(
+        subject_keys=keys.versions("subject"),
+        wrapping_keys=keys.versions("key-encryption"),
+        fingerprint_key=keys.get("fingerprint"),
+        log_key=lambda site_id, epoch: keys.get(f"log.{site_id}.{epoch}"),
+        random=os.urandom,
+    )
 
 
 def assemble(settings: Settings, databases: Databases) -> Starlette:
@@ -105,10 +128,29 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
         encode=wire.encode,
     )
 
+    choices = Writer(databases.consent, limit=settings.queue_limit)
+    keyring = open_keyring(settings)
+    recording = Recording(keyring=keyring, writing=choices, clock=clock.now, ids=clock.uuid7)
+    publishing = Publishing(
+        keyring=keyring, writing=choices, reading=databases.consent, clock=clock.now
+    )
+    standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
+    proving = Proving(keyring=keyring, reading=databases.consent)
+
+    async def host_of(site_id: str) -> str:
+        return (await accounts.get_site(site_id)).host
+
     catalogue = Catalogue()
     CommentRoutes(screening, refuse=problems.render).declare(
         catalogue.declare, batch_bytes=BATCH_BYTES
     )
+    ConsentRoutes(
+        publishing=publishing,
+        recording=recording,
+        standing=standing,
+        proving=proving,
+        host_of=host_of,
+    ).declare(catalogue.declare)
 
     metrics = Metrics()
     probes = Probes(
@@ -116,9 +158,7 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
         {database.name: Head(database).check for database in databases},
         token=settings.metrics_token,
     )
-    described = orjson.dumps(
-        openapi.describe(catalogue.operations, version=version("aboveboard"))
-    )
+    described = orjson.dumps(openapi.describe(catalogue.operations, version=version("aboveboard")))
 
     async def openapi_json(_request: Request) -> Response:
         return Response(described, media_type="application/json")
@@ -126,7 +166,7 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for writer in (comments,):
+            for writer in (comments, choices):
                 writer.start()
                 stack.callback(writer.stop)
             housekeeping = asyncio.create_task(_keep_house(screening))
@@ -152,7 +192,8 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
 
 def default_policy(model: bundle.Bundle) -> Policy:
     """Return the policy of a site that has set none: the thresholds that came with the model."""
-    return Policy(f"default-{model.name}", model.hold_thresholds, model.spam_threshold)
+    hold = {label: at.hold for label, at in model.thresholds.items() if at.hold is not None}
+    return Policy(f"default-{model.name}", hold, model.thresholds[Label.SPAM].spam)
 
 
 class Head:
@@ -165,9 +206,7 @@ class Head:
         """Raise StorageError unless all is well."""
         found, expected = await asyncio.to_thread(self._database.revision)
         if found != expected:
-            raise StorageError(
-                f"{self._database.name}: expected revision {expected}, got {found}"
-            )
+            raise StorageError(f"{self._database.name}: expected revision {expected}, got {found}")
 
 
 async def _keep_house(screening: Screening) -> None:

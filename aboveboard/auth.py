@@ -66,5 +66,3 @@ def site_of(caller: Caller, named: str | None) -> str:
             f"expected the X-Site header or a site member, for this key has {len(caller.sites)} sites"
         )
     return caller.sites[0]
-
-

@@ -47,9 +47,14 @@ class Statement:
     Parameters are given by name and put into the driver's order.
     """
 
-    def __init__(self, sql: str, order: tuple[str, ...]) -> None:
+    def __init__(self, sql: str, order: tuple[str, ...], fixed: dict[str, Any]) -> None:
         self.sql = sql
         self.order = order
+        self.fixed = fixed
+
+    def values(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return every parameter: those given and those the select itself fixed."""
+        return {**self.fixed, **given} if self.fixed else given
 
 
 class Database:
@@ -140,7 +145,8 @@ class Database:
     def prepare(self, select: Executable) -> Statement:
         """Compile *select* for this engine."""
         compiled = select.compile(dialect=self._reading.dialect)  # type: ignore[attr-defined]
-        return Statement(str(compiled), tuple(compiled.positiontup or ()))
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return Statement(str(compiled), tuple(compiled.positiontup or ()), fixed)
 
     async def look(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Answer a prepared, indexed point read.
@@ -156,13 +162,14 @@ class Database:
         """Answer a prepared read on this thread; on SQLite only ever from the serving thread."""
         if not self.is_sqlite:
             with self.read() as connection:
-                rows = connection.exec_driver_sql(statement.sql, values or None)
+                rows = connection.exec_driver_sql(statement.sql, statement.values(values))
                 return [tuple(row) for row in rows]
         if self._inline is None:
             self._inline = self._reading.raw_connection().driver_connection  # type: ignore[assignment]
+        every = statement.values(values)
         try:
             return self._inline.execute(  # type: ignore[union-attr,no-any-return]
-                statement.sql, [values[name] for name in statement.order]
+                statement.sql, [every[name] for name in statement.order]
             ).fetchall()
         except sqlite3.Error as error:
             raise StorageUnavailable(

@@ -81,7 +81,9 @@ def _database(database: Database) -> Finding:
         return Finding(database.name, Level.WRONG, str(error))
     if found != expected:
         return Finding(
-            database.name, Level.WARNING, f"tables at revision {found}, migrate takes them to {expected}"
+            database.name,
+            Level.WARNING,
+            f"tables at revision {found}, migrate takes them to {expected}",
         )
     return Finding(database.name, Level.WELL, f"tables at revision {found}")
 

@@ -49,7 +49,9 @@ class KeyFolder:
         """Return every version of *purpose*, oldest first; the first version is made if missing."""
         pattern = re.compile(re.escape(purpose) + r"\.([1-9][0-9]*)\.key")
         found = sorted(
-            int(match[1]) for path in self.path.glob("*.key") if (match := pattern.fullmatch(path.name))
+            int(match[1])
+            for path in self.path.glob("*.key")
+            if (match := pattern.fullmatch(path.name))
         )
         return {version: self.get(f"{purpose}.{version}") for version in found or [1]}
 

@@ -163,9 +163,7 @@ class Probes:
             return Response(
                 problems.document(problems.NOT_FOUND), 404, media_type="application/problem+json"
             )
-        return Response(
-            self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _may_read(self, request: Request) -> bool:
         if self._token is not None:

@@ -139,7 +139,7 @@ class Door:
             head = _problem_head(error, status)
             if status == problems.INTERNAL.status:
                 # The type and the place, never the message: it may quote what was sent.
-                log.error(
+                log.error(  # noqa: TRY400 - a traceback may quote what was sent
                     "operation_failed",
                     operation=operation.name,
                     error=type(error).__name__,

@@ -62,6 +62,46 @@ KINDS: dict[type[Exception], Kind] = {
         422, "idempotency-mismatch", "This key was used with another body"
     ),
     consent.ConsentError: INTERNAL,
+    consent.CheckpointInvalid: INTERNAL,
+    consent.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
+    consent.EventInvalid: INTERNAL,
+    consent.EventRefused: Kind(409, "event-refused", "This event cannot follow what is recorded"),
+    consent.DecisionsInconsistent: Kind(
+        422, "decisions-inconsistent", "The decisions do not say what the event says"
+    ),
+    consent.EventTypeUnsupported: Kind(
+        422, "event-type-unsupported", "Events of this type cannot be sent"
+    ),
+    consent.MethodIsNoAct: Kind(422, "method-is-no-act", "Consent needs an act of the subject"),
+    consent.NoticeUnknown: Kind(422, "notice-unknown", "No such notice was published"),
+    consent.OccurredInFuture: Kind(422, "occurred-in-future", "The act lies in the future"),
+    consent.OccurredTooLongAgo: Kind(422, "occurred-too-long-ago", "The act lies too far back"),
+    consent.PurposeNotInNotice: Kind(
+        422, "purpose-not-in-notice", "The notice does not have this purpose"
+    ),
+    consent.SubjectKindRefused: Kind(
+        422, "subject-kind-refused", "This kind of subject cannot be named here"
+    ),
+    consent.ForkRefused: INTERNAL,
+    consent.IdempotencyInFlight: Kind(
+        409, "idempotency-in-flight", "The first request with this key is still being answered"
+    ),
+    consent.IdempotencyKeyInvalid: Kind(
+        400, "idempotency-key-invalid", "The idempotency key is missing or cannot be used"
+    ),
+    consent.IdempotencyMismatch: Kind(
+        422, "idempotency-mismatch", "This key was used with another body"
+    ),
+    consent.LogNotFound: Kind(404, "log-not-found", "No such log"),
+    consent.MerkleError: INTERNAL,
+    consent.OutsideTree: Kind(404, "outside-tree", "The log has no such leaf or size"),
+    consent.NoticeInvalid: Kind(422, "notice-invalid", "The notice cannot be published like that"),
+    consent.NoticeNotFound: Kind(404, "notice-not-found", "No such notice"),
+    consent.ReceiptInvalid: Kind(422, "receipt-invalid", "The receipt does not prove what it says"),
+    consent.RecordErased: Kind(410, "record-erased", "This record was erased"),
+    consent.RecordNotFound: Kind(404, "record-not-found", "No such record"),
+    consent.SubjectInvalid: Kind(422, "subject-invalid", "The subject's id is not of its kind"),
+    consent.VaultUnreadable: INTERNAL,
 }
 
 
@@ -95,7 +135,11 @@ def render(error: Exception) -> tuple[int, bytes]:
     if kind is INTERNAL:
         return 500, document(INTERNAL)
     code = getattr(error, "code", None)
-    more = {"code": code} if isinstance(code, str) else {}
+    more = {
+        name: value
+        for name, value in (("code", code), ("record_id", getattr(error, "record_id", None)))
+        if isinstance(value, str)
+    }
     return kind.status, document(kind, str(error), **more)
 
 
@@ -104,7 +148,8 @@ def _invalid(error: ValidationError) -> tuple[int, bytes]:
     if any(item["type"] == "json_invalid" for item in found):
         return MALFORMED.status, document(MALFORMED, "expected one JSON object in UTF-8")
     places = [
-        {"where": _where(item["loc"]), "problem": _plain(item["msg"])} for item in found[:SHOWN_ERRORS]
+        {"where": _where(item["loc"]), "problem": _plain(item["msg"])}
+        for item in found[:SHOWN_ERRORS]
     ]
     return INVALID.status, document(
         INVALID, f"{places[0]['where'] or 'body'}: {places[0]['problem']}", errors=places
@@ -113,7 +158,9 @@ def _invalid(error: ValidationError) -> tuple[int, bytes]:
 
 def _where(location: tuple[int | str, ...]) -> str:
     # Names of unknown members are input: only members of our own are ever named back.
-    return ".".join(str(part)[:64] for part in location if str(part).isidentifier() or isinstance(part, int))
+    return ".".join(
+        str(part)[:64] for part in location if str(part).isidentifier() or isinstance(part, int)
+    )
 
 
 def _plain(message: str) -> str:

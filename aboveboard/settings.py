@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         4096, ge=1, description="writes that may wait for one database before 503"
     )
-    access_log: bool = Field(False, description="one structured line a request")  # noqa: FBT003
+    access_log: bool = Field(False, description="one structured line a request")
 
 
 def load(**arguments: Any) -> Settings:  # noqa: ANN401 - whatever the command was given

@@ -3,7 +3,7 @@
 Instants are text, `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
 """
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, String, Table, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -52,3 +52,8 @@ class ApiKeySiteRow(AccountsTable, table=True):
 
 
 METADATA = AccountsTable.metadata
+
+# For the Core statements of hot and cold paths alike: the same definitions, without the ORM.
+SITE: Table = METADATA.tables["site"]
+API_KEY: Table = METADATA.tables["api_key"]
+API_KEY_SITE: Table = METADATA.tables["api_key_site"]

@@ -66,9 +66,7 @@ class Writer:
         the command is stored then), and whatever the handler answered with.
         """
         if self._waiting >= self._limit:
-            raise QueueFull(
-                f"{self._database.name}: expected at most {self._limit} waiting writes"
-            )
+            raise QueueFull(f"{self._database.name}: expected at most {self._limit} waiting writes")
         job = _Job(handler, command, asyncio.get_running_loop().create_future())
         self._waiting += 1
         self._jobs.put(job)

@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aboveboard.observe import Metrics, Observed
 from aboveboard.protocol import deadlined
 
 
@@ -37,17 +39,25 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
 
 
 def main() -> None:
-    """Serve on the port given as the only argument; `plain` after it takes uvicorn's protocol."""
+    """Serve on the port given first; `framed` after it puts the service's middleware around."""
     routes = [Route("/echo", echo, methods=["POST"]), Route("/readyz", ready)]
+    frame = [Middleware(Observed, metrics=Metrics(), access_log=False)]
     uvicorn.run(
-        Starlette(routes=routes, lifespan=lifespan),
+        Starlette(
+            routes=routes,
+            middleware=frame if sys.argv[2:] == ["framed"] else [],
+            lifespan=lifespan,
+        ),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         loop="uvloop",
-        http="httptools" if sys.argv[2:] == ["plain"] else deadlined(),
+        http=deadlined(),
         ws="none",
+        lifespan="on",
         access_log=False,
         log_level="warning",
+        server_header=False,
+        proxy_headers=False,
     )
 
 

@@ -12,10 +12,9 @@ import sys
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import uvloop
 from processes import tree_cpu_seconds
@@ -50,8 +49,8 @@ class Spec:
 class Result:
     """What one run saw; rates and latencies of the measured seconds, statuses of the whole run.
 
-    *acknowledged* counts the 2xx of each connection; *indexes* are the `leaf_index` members of
-    the answers.
+    *answered* counts the answers of each connection, *refused* lists those that were not 2xx, by
+    connection and number of the request; *indexes* are the `leaf_index` members of the answers.
     """
 
     requests: int
@@ -64,7 +63,8 @@ class Result:
     statuses: dict[str, int]
     dropped: int  # connections that the server closed
     first_problem: str
-    acknowledged: list[int]
+    answered: list[int]
+    refused: list[tuple[int, int]]
     indexes: list[int]
 
 
@@ -78,6 +78,7 @@ class _Run:
         self.statuses: Counter[int] = Counter()
         self.dropped = 0
         self.first_problem = ""
+        self.refused: list[tuple[int, int]] = []
         self.indexes = array("q")
         self.started = self.ended = (0.0, 0.0)  # seconds of the clock and of own CPU
         self.cpu_before: dict[str, float] = {}
@@ -100,7 +101,7 @@ class _Run:
     def _cpu(self) -> dict[str, float]:
         return {name: tree_cpu_seconds(pid) for name, pid in self.spec.processes.items()}
 
-    def result(self, acknowledged: list[int]) -> Result:
+    def result(self, answered: list[int]) -> Result:
         """Sum up."""
         latencies = sorted(self.latencies[: self.measured])
         elapsed = self.ended[0] - self.started[0]
@@ -119,7 +120,8 @@ class _Run:
             statuses={str(status): n for status, n in sorted(self.statuses.items())},
             dropped=self.dropped,
             first_problem=self.first_problem,
-            acknowledged=acknowledged,
+            answered=answered,
+            refused=self.refused,
             indexes=self.indexes.tolist(),
         )
 
@@ -127,19 +129,21 @@ class _Run:
 class _Connection(asyncio.Protocol):
     """One client: sends, reads the answer, sends the next."""
 
-    def __init__(self, run: _Run, stream: Iterator[bytes], done: asyncio.Future[None]) -> None:
+    def __init__(self, run: _Run, number: int, done: asyncio.Future[None]) -> None:
+        spec = run.spec
+        sender = Sender(run=spec.run, key=spec.key, notice_version=spec.notice_version)
         self._run = run
-        self._stream = stream
+        self._number = number
+        self._stream = requests(spec.route, sender, number)
         self._done = done
-        self._left = run.spec.count or sys.maxsize
+        self._left = spec.count or sys.maxsize
         self._unread = b""
         self._sent = 0.0
-        self._wants_index = run.spec.route is Route.CONSENT
-        self.acknowledged = 0
+        self._wants_index = spec.route is Route.CONSENT
+        self.answered = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows for the type checker
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -175,29 +179,24 @@ class _Connection(asyncio.Protocol):
         run.latencies.append(time.perf_counter() - self._sent)
         status = int(data[9:12])
         run.statuses[status] += 1
-        if 200 <= status < 300:
-            self.acknowledged += 1
-            if self._wants_index:
-                index = _INDEX.search(data, end)
-                run.indexes.append(int(index[1]) if index else -1)
-        elif not run.first_problem:
-            run.first_problem = data[:1000].decode(errors="replace")
+        if not 200 <= status < 300:
+            run.refused.append((self._number, self.answered))
+            run.first_problem = run.first_problem or data[:1000].decode(errors="replace")
+        elif self._wants_index:
+            index = _INDEX.search(data, end)
+            run.indexes.append(int(index[1]) if index else -1)
+        self.answered += 1
         self._send()
 
 
 async def _measure(spec: Spec) -> Result:
     loop = asyncio.get_running_loop()
     run = _Run(spec)
-    sender = Sender(run=spec.run, key=spec.key, notice_version=spec.notice_version)
-    streams = [requests(spec.route, sender, number) for number in range(spec.connections)]
-    done = [loop.create_future() for _ in streams]
+    done = [loop.create_future() for _ in range(spec.connections)]
     connections = []
-    for stream, future in zip(streams, done, strict=True):
-        _, connection = await loop.create_connection(
-            partial(_Connection, run, stream, future),
-            "127.0.0.1",
-            spec.port,
-        )
+    for number, future in enumerate(done):
+        client = partial(_Connection, run, number, future)
+        _, connection = await loop.create_connection(client, "127.0.0.1", spec.port)
         connections.append(connection)
     if spec.count is None:
         await asyncio.sleep(spec.warmup_s)
@@ -213,7 +212,7 @@ async def _measure(spec: Spec) -> Result:
         if not future.done():
             run.dropped += 1
             future.cancel()
-    return run.result([connection.acknowledged for connection in connections])
+    return run.result([connection.answered for connection in connections])
 
 
 def main() -> None:

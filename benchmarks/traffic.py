@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import accumulate
 
 TEXTS = 2048
 TEXT_CHARACTERS = 200
@@ -26,6 +27,7 @@ class Route(StrEnum):
     """What is measured; the values are the words of the report."""
 
     ECHO = "echo"
+    FRAMED = "echo in the service's middleware"
     SCORE = "score"
     COMMENT = "comment"
     CONSENT = "consent"
@@ -56,11 +58,7 @@ def requests(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
 
 
 def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
-    path = {Route.ECHO: "/echo", Route.SCORE: "/v1/score", Route.COMMENT: "/v1/comments"}[route]
-    templates = [
-        _template(path, sender, {"text": text} if route is Route.SCORE else _comment(text))
-        for text in _texts()
-    ]
+    templates = _comment_templates(route, sender)
     number = 0
     while True:
         # Connections start at different texts, so that a batch never holds one text twice.
@@ -70,6 +68,15 @@ def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
         else:
             yield template % identifier(sender.run, connection, number).encode()
         number += 1
+
+
+@cache
+def _comment_templates(route: Route, sender: Sender) -> list[bytes]:
+    path = {Route.SCORE: "/v1/score", Route.COMMENT: "/v1/comments"}.get(route, "/echo")
+    return [
+        _template(path, sender, {"text": text} if route is Route.SCORE else _comment(text))
+        for text in _texts()
+    ]
 
 
 def _comment(text: str) -> dict[str, object]:
@@ -147,12 +154,12 @@ def _texts() -> list[str]:
     chance = random.Random(20)
     syllables = [a + b for a in "bcdfghklmnprstvw" for b in ("a", "e", "i", "o", "u", "er", "in")]
     words = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(VOCABULARY)]
-    weights = [1 / rank for rank in range(2, VOCABULARY + 2)]
+    weights = list(accumulate(1 / rank for rank in range(2, VOCABULARY + 2)))
     texts = []
     for _ in range(TEXTS):
         text = ""
         while len(text) < TEXT_CHARACTERS:
-            sentence = " ".join(chance.choices(words, weights, k=chance.randint(4, 14)))
+            sentence = " ".join(chance.choices(words, cum_weights=weights, k=chance.randint(4, 14)))
             text += sentence.capitalize() + ". "
         texts.append(text[:TEXT_CHARACTERS])
     return texts

@@ -127,9 +127,6 @@ NEVER_ACTS = frozenset({Method.SCROLL, Method.TIMEOUT})
 GIVING = frozenset({EventType.GIVEN, EventType.RENEWED, EventType.OPTED_IN})
 """Event types that need an act; their decisions hold at least one `given`."""
 
-ENDING = frozenset({EventType.WITHDRAWN, EventType.OBJECTED, EventType.OPTED_OUT})
-"""Event types whose decisions list only the purposes they end, as `refused`."""
-
 ON_NOTICE = GIVING | {
     EventType.REQUESTED,
     EventType.DEFERRED,
@@ -138,17 +135,8 @@ ON_NOTICE = GIVING | {
 }
 """Event types that answer a notice, so that the event names it."""
 
-COMPUTED = frozenset({EventType.EXPIRED, EventType.SUPERSEDED})
-"""Event types the service never writes: standing computes them."""
-
 SUBJECTLESS = frozenset({EventType.RESTRICTED, EventType.ERASED})
 """Event types that hold only record ids and are sealed under a key of the site."""
-
-ASSURANCE_WITHOUT_KEY = Assurance.UNVERIFIED
-"""What the server notes when no API key vouches for the subject."""
-
-KINDS_WITHOUT_KEY = frozenset({SubjectKind.DEVICE})
-"""The kinds a caller without an API key may speak for."""
 
 CLOCK_AHEAD = timedelta(minutes=5)
 """How far `occurred_at` may lie after the server's clock."""

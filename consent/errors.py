@@ -18,6 +18,7 @@ ConsentError
 │   └── SubjectKindRefused
 ├── ForkRefused
 ├── IdempotencyInFlight
+├── IdempotencyKeyInvalid
 ├── IdempotencyMismatch
 ├── LogNotFound
 ├── MerkleError
@@ -136,6 +137,10 @@ class ForkRefused(ConsentError):
 
 class IdempotencyInFlight(ConsentError):
     """A request with the same idempotency key is still being answered."""
+
+
+class IdempotencyKeyInvalid(ConsentError):
+    """The idempotency key is missing or malformed, or two different ones came."""
 
 
 class IdempotencyMismatch(ConsentError):

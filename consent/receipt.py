@@ -108,10 +108,12 @@ def _check_leaf(found: bytes, made: bytes) -> None:
         members = _parse(found)
     except ReceiptInvalid as error:
         raise ReceiptInvalid("leaf", str(error)) from error
-    for name, expected in _parse(made).items():
-        if members.get(name) != expected:
-            step = "commitment" if name == "c" else "leaf"
-            raise ReceiptInvalid(step, f"{name}: expected {expected!r}, got {members.get(name)!r}")
+    computed = _parse(made)
+    # The commitment last: it differs whenever anything does, and says least.
+    for name, step in (("v", "leaf"), ("id", "leaf"), ("t", "leaf"), ("c", "commitment")):
+        expected, got = computed[name], members.get(name)
+        if got != expected:
+            raise ReceiptInvalid(step, f"{name}: expected {expected!r}, got {got!r:.512}")
     raise ReceiptInvalid("leaf", f"expected {made!r}, got {found[:512]!r}")
 
 

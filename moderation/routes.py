@@ -23,20 +23,32 @@ class Call(Protocol):
     """One request: its bytes, and what the door found out about it."""
 
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """The body as it came."""
+        ...
+
     @property
-    def path(self) -> Mapping[str, str]: ...
-    def site(self, named: str | None = None) -> str: ...
-    def header(self, name: bytes) -> str | None: ...
-    def query(self) -> dict[str, str]: ...
+    def path(self) -> Mapping[str, str]:
+        """The path's parameters."""
+        ...
+
+    def site(self, named: str | None = None) -> str:
+        """Return the site that is spoken for."""
+        ...
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's value."""
+        ...
+
+    def query(self) -> dict[str, str]:
+        """Return the query's parameters."""
+        ...
 
 
 class CommentRoutes:
     """Handlers of `/v1/comments` and `/v1/score`."""
 
-    def __init__(
-        self, screening: Screening, *, refuse: Callable[[Exception], Answer]
-    ) -> None:
+    def __init__(self, screening: Screening, *, refuse: Callable[[Exception], Answer]) -> None:
         self._screening = screening
         self._refuse = refuse
 
@@ -120,9 +132,7 @@ class CommentRoutes:
         problems: dict[int, Answer] = {}
         for index, item in enumerate(given.comments):
             try:
-                submissions.append(
-                    _submission(wire.CommentIn.model_validate_json(to_json(item)))
-                )
+                submissions.append(_submission(wire.CommentIn.model_validate_json(to_json(item))))
             except ValidationError as error:
                 problems[index] = self._refuse(error)
 
@@ -144,9 +154,7 @@ class CommentRoutes:
 
     async def get(self, call: Call) -> Answer:
         """Answer 200 with the comment, 404 for another site's."""
-        return 200, wire.detail(
-            await self._screening.get(call.site(), call.path["comment_id"])
-        )
+        return 200, wire.detail(await self._screening.get(call.site(), call.path["comment_id"]))
 
     async def list_comments(self, call: Call) -> Answer:
         """Answer 200 with a page."""
@@ -164,9 +172,7 @@ def _submission(given: wire.CommentIn) -> Submission:
     details: dict[str, Any] = {}
     if given.author is not None:
         # The address serves rules at the door only: what is not kept cannot leak.
-        details["author"] = given.author.model_dump(
-            mode="json", exclude_none=True, exclude={"ip"}
-        )
+        details["author"] = given.author.model_dump(mode="json", exclude_none=True, exclude={"ip"})
     if given.thread is not None:
         details["thread"] = given.thread.model_dump(exclude_none=True)
     if given.submitted_at is not None:

@@ -32,19 +32,25 @@ log = structlog.get_logger(__name__)
 class Scoring(Protocol):
     """Scores texts: probabilities of shape (texts, labels)."""
 
-    def score(self, texts: Sequence[str]) -> np.ndarray: ...
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Return a row a text, a column a label."""
+        ...
 
 
 class Writing(Protocol):
     """Carries out commands durably, many requests' at once."""
 
-    async def write(self, handler: Any, command: Any) -> Any: ...  # noqa: ANN401 - the handler's own
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
 
 
 class Reading(Protocol):
     """Runs a question on a connection that only reads."""
 
-    async def query(self, ask: Callable[[Connection], T]) -> T: ...
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +245,7 @@ class Screening:
         render: Callable[[Sequence[Stored]], Answer],
     ) -> Answer:
         scores = await self._turn.score(submission.text)
-        return await self._store(
-            site_id, [self._judged(submission, scores)], idempotency, render
-        )
+        return await self._store(site_id, [self._judged(submission, scores)], idempotency, render)
 
     async def _submit_all(
         self,

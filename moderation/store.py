@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, bindparam, delete, select, text, update
 
 from moderation.errors import IdempotencyMismatch
-from moderation.tables import METADATA, CommentRow, IdempotencyRow, RevisionRow
+from moderation.tables import COMMENT, IDEMPOTENCY, REVISION
 from moderation.verdict import STATE_OF_VERDICT, Reason, State, Verdict
 
 
@@ -86,28 +86,25 @@ class Put:
 
 Answer = tuple[int, bytes]
 
-_COMMENT: Table = METADATA.tables["comment"]
-_REVISION: Table = METADATA.tables["revision"]
-_IDEMPOTENCY: Table = METADATA.tables["idempotency"]
 
 _STORED = (
-    CommentRow.id,
-    CommentRow.external_id,
-    CommentRow.revision,
-    CommentRow.state,
-    RevisionRow.verdict,
-    RevisionRow.labels,
-    RevisionRow.reasons,
-    RevisionRow.model,
-    RevisionRow.policy,
+    COMMENT.c.id,
+    COMMENT.c.external_id,
+    COMMENT.c.revision,
+    COMMENT.c.state,
+    REVISION.c.verdict,
+    REVISION.c.labels,
+    REVISION.c.reasons,
+    REVISION.c.model,
+    REVISION.c.policy,
 )
 _DETAIL = (
     *_STORED,
-    RevisionRow.text,
-    RevisionRow.details,
-    CommentRow.thread_id,
-    CommentRow.parent_id,
-    RevisionRow.received,
+    REVISION.c.text,
+    REVISION.c.details,
+    COMMENT.c.thread_id,
+    COMMENT.c.parent_id,
+    REVISION.c.received,
 )
 
 
@@ -161,7 +158,7 @@ class _Batch:
                 _CURRENT, {"site_id": site_id, "external_ids": wanted[start : start + 500]}
             )
             for row in rows:
-                stored = Stored(*row[:-1], new=False)
+                stored = Stored(*row[:9], False)
                 self._current[site_id, stored.external_id] = (stored, row[-1])
 
     def put(self, command: Put) -> Answer | Exception:
@@ -251,51 +248,51 @@ class _Batch:
         return stored
 
     def flush(self) -> None:
-        insert(self._connection, _COMMENT, self._comments)
-        insert(self._connection, _REVISION, self._revisions)
+        insert(self._connection, COMMENT, self._comments)
+        insert(self._connection, REVISION, self._revisions)
         for (site_id, comment_id), values in self._changed.items():
             self._connection.execute(
-                update(_COMMENT)
-                .where(_COMMENT.c.site_id == site_id, _COMMENT.c.id == comment_id)
+                update(COMMENT)
+                .where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
                 .values(values)
             )
         if self._keys:
             # An expired key may be used again: its row gives way.
             for site_id, route, key in self._keys:
                 self._connection.execute(
-                    delete(_IDEMPOTENCY).where(
-                        _IDEMPOTENCY.c.site_id == site_id,
-                        _IDEMPOTENCY.c.route == route,
-                        _IDEMPOTENCY.c.key == key,
+                    delete(IDEMPOTENCY).where(
+                        IDEMPOTENCY.c.site_id == site_id,
+                        IDEMPOTENCY.c.route == route,
+                        IDEMPOTENCY.c.key == key,
                     )
                 )
-            insert(self._connection, _IDEMPOTENCY, list(self._keys.values()))
+            insert(self._connection, IDEMPOTENCY, list(self._keys.values()))
 
 
 _CURRENT = (
-    select(*_STORED, RevisionRow.text_sha256)
+    select(*_STORED, REVISION.c.text_sha256)
     .join_from(
-        CommentRow,
-        RevisionRow,
-        (RevisionRow.site_id == CommentRow.site_id)  # type: ignore[arg-type]
-        & (RevisionRow.comment_id == CommentRow.id)
-        & (RevisionRow.revision == CommentRow.revision),
+        COMMENT,
+        REVISION,
+        (REVISION.c.site_id == COMMENT.c.site_id)
+        & (REVISION.c.comment_id == COMMENT.c.id)
+        & (REVISION.c.revision == COMMENT.c.revision),
     )
     .where(
-        CommentRow.site_id == bindparam("site_id"),
-        CommentRow.external_id.in_(bindparam("external_ids", expanding=True)),  # type: ignore[attr-defined]
+        COMMENT.c.site_id == bindparam("site_id"),
+        COMMENT.c.external_id.in_(bindparam("external_ids", expanding=True)),
     )
 )
 _KEYS = select(
-    IdempotencyRow.route,
-    IdempotencyRow.key,
-    IdempotencyRow.fingerprint,
-    IdempotencyRow.status,
-    IdempotencyRow.answer,
-    IdempotencyRow.made,
+    IDEMPOTENCY.c.route,
+    IDEMPOTENCY.c.key,
+    IDEMPOTENCY.c.fingerprint,
+    IDEMPOTENCY.c.status,
+    IDEMPOTENCY.c.answer,
+    IDEMPOTENCY.c.made,
 ).where(
-    IdempotencyRow.site_id == bindparam("site_id"),  # type: ignore[arg-type]
-    IdempotencyRow.key.in_(bindparam("keys", expanding=True)),  # type: ignore[attr-defined]
+    IDEMPOTENCY.c.site_id == bindparam("site_id"),
+    IDEMPOTENCY.c.key.in_(bindparam("keys", expanding=True)),
 )
 
 
@@ -332,7 +329,7 @@ def _insert_sql(table: Table, paramstyle: str) -> str:
 def find_detail(connection: Connection, site_id: str, comment_id: str) -> Detail | None:
     """Return a comment with its current revision, or None."""
     row = connection.execute(
-        _details().where(CommentRow.site_id == site_id, CommentRow.id == comment_id)  # type: ignore[arg-type]
+        _details().where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
     ).first()
     return None if row is None else _detail(row)
 
@@ -341,34 +338,32 @@ def list_details(
     connection: Connection, site_id: str, *, state: str | None, after: str | None, limit: int
 ) -> list[Detail]:
     """Return comments of a site in the order in which they came, at most *limit*."""
-    statement = _details().where(CommentRow.site_id == site_id)  # type: ignore[arg-type]
+    statement = _details().where(COMMENT.c.site_id == site_id)
     if state is not None:
-        statement = statement.where(CommentRow.state == state)  # type: ignore[arg-type]
+        statement = statement.where(COMMENT.c.state == state)
     if after is not None:
-        statement = statement.where(CommentRow.id > after)  # type: ignore[arg-type]
-    rows = connection.execute(statement.order_by(CommentRow.id).limit(limit))  # type: ignore[arg-type]
+        statement = statement.where(COMMENT.c.id > after)
+    rows = connection.execute(statement.order_by(COMMENT.c.id).limit(limit))
     return [_detail(row) for row in rows]
 
 
 def forget_keys(connection: Connection, before: Iterable[str]) -> list[int]:
     """Delete the idempotency keys made before each instant; answers how many went."""
     return [
-        connection.execute(delete(_IDEMPOTENCY).where(_IDEMPOTENCY.c.made < moment)).rowcount
+        connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.made < moment)).rowcount
         for moment in before
     ]
 
 
 def _details() -> Select[Any]:
-    return select(*_DETAIL).join_from(  # type: ignore[call-overload,no-any-return]
-        CommentRow,
-        RevisionRow,
-        (RevisionRow.site_id == CommentRow.site_id)  # type: ignore[arg-type]
-        & (RevisionRow.comment_id == CommentRow.id)
-        & (RevisionRow.revision == CommentRow.revision),
+    return select(*_DETAIL).join_from(
+        COMMENT,
+        REVISION,
+        (REVISION.c.site_id == COMMENT.c.site_id)
+        & (REVISION.c.comment_id == COMMENT.c.id)
+        & (REVISION.c.revision == COMMENT.c.revision),
     )
 
 
 def _detail(row: Any) -> Detail:  # noqa: ANN401 - a row of _DETAIL
-    return Detail(Stored(*row[:9], new=False), *row[9:])
-
-
+    return Detail(Stored(*row[:9], False), *row[9:])

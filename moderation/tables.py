@@ -4,7 +4,7 @@ Every primary key and index starts with the site. Instants are text,
 `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
 """
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -73,3 +73,8 @@ class IdempotencyRow(ModerationTable, table=True):
 
 
 METADATA = ModerationTable.metadata
+
+# For the Core statements of hot and cold paths alike: the same definitions, without the ORM.
+COMMENT: Table = METADATA.tables["comment"]
+REVISION: Table = METADATA.tables["revision"]
+IDEMPOTENCY: Table = METADATA.tables["idempotency"]

@@ -8,7 +8,7 @@ white space; then every link and every e-mail address becomes one placeholder to
 Further disguises (homoglyphs, leetspeak, spaced letters) belong in the same row, before
 `_LINK`, as functions from text to text.
 
->>> normalise("Ｂｕｙ &lt;now&gt; at HTTP://pills.example.ru\n").words
+>>> normalise("Bu\u200by &lt;now&gt; at HTTP://pills.example.ru\n").words
 [b'buy', b'<now>', b'at', b'URL']
 """
 
@@ -100,7 +100,7 @@ def normalise(text: str) -> Normalised:
 
 
 def _character(reference: re.Match[str]) -> str:
-    """The character an HTML reference names, or the reference itself when there is none."""
+    """Return the character an HTML reference names, or the reference itself when there is none."""
     return html.unescape(reference[0])
 
 

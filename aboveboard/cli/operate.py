@@ -52,9 +52,7 @@ def serve(
             service.assemble(settings, databases),
             host=settings.host,
             port=settings.port,
-            http=deadlined(
-                headers_s=settings.header_deadline_s, body_s=settings.body_deadline_s
-            ),
+            http=deadlined(headers_s=settings.header_deadline_s, body_s=settings.body_deadline_s),
             loop="uvloop",
             ws="none",
             lifespan="on",

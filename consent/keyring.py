@@ -1,0 +1,81 @@
+"""A site's keys, derived once and kept at hand: pseudonyms, wrapping, signing.
+
+The raw keys are handed in; they live in files outside every database.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+
+from consent.checkpoint import Signer
+from consent.choice import SubjectKind
+from consent.errors import VaultUnreadable
+from consent.record import SubjectKey
+from consent.vault import DataKey, Random, SiteWrapping
+
+
+class Keyring:
+    """Every key that recording needs, by site; newest versions seal, older ones still open."""
+
+    def __init__(
+        self,
+        *,
+        subject_keys: Mapping[int, bytes],
+        wrapping_keys: Mapping[int, bytes],
+        fingerprint_key: bytes,
+        log_key: Callable[[str, int], bytes],
+        random: Random,
+    ) -> None:
+        self._subject_keys = subject_keys
+        self._wrapping_keys = wrapping_keys
+        self._fingerprint_key = fingerprint_key
+        self._log_key = log_key
+        self.random = random
+        self._subjects: dict[str, list[SubjectKey]] = {}
+        self._wrappings: dict[str, dict[int, SiteWrapping]] = {}
+        self._signers: dict[tuple[str, int, str], Signer] = {}
+
+    def refs(self, site_id: str, kind: SubjectKind, subject_id: str) -> list[str]:
+        """Return the subject's pseudonyms under every live version, the newest first.
+
+        Raises SubjectInvalid.
+        """
+        keys = self._subjects.get(site_id)
+        if keys is None:
+            keys = self._subjects[site_id] = [
+                SubjectKey(site_id, key, version=version)
+                for version, key in sorted(self._subject_keys.items(), reverse=True)
+            ]
+        return [key.ref(kind, subject_id) for key in keys]
+
+    def wrap(self, site_id: str, subject_ref: str, key: DataKey) -> tuple[int, bytes]:
+        """Wrap a data key under the newest version; returns the version and the wrapped key."""
+        version = max(self._wrapping_keys)
+        return version, self._wrapping(site_id, version).wrap(subject_ref, key, self.random)
+
+    def unwrap(self, site_id: str, subject_ref: str, version: int, wrapped: bytes) -> DataKey:
+        """Unwrap a data key. Raises VaultUnreadable."""
+        return self._wrapping(site_id, version).unwrap(subject_ref, wrapped)
+
+    def signer(self, site_id: str, epoch: int, origin: str) -> Signer:
+        """Return the signer of a log."""
+        place = (site_id, epoch, origin)
+        signer = self._signers.get(place)
+        if signer is None:
+            signer = self._signers[place] = Signer(origin, self._log_key(site_id, epoch))
+        return signer
+
+    def fingerprint(self, site_id: str, body: bytes) -> str:
+        """Return the keyed digest of a request's body: nobody without the key can try bodies."""
+        message = site_id.encode() + b"\0" + body
+        return hmac.digest(self._fingerprint_key, message, "sha256").hex()
+
+    def _wrapping(self, site_id: str, version: int) -> SiteWrapping:
+        if version not in self._wrapping_keys:
+            known = ", ".join(map(str, sorted(self._wrapping_keys)))
+            raise VaultUnreadable(
+                f"expected a key-encryption key of version {known}, got {version}"
+            )
+        versions = self._wrappings.setdefault(site_id, {})
+        if version not in versions:
+            versions[version] = SiteWrapping(site_id, self._wrapping_keys[version], version=version)
+        return versions[version]

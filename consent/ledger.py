@@ -1,0 +1,286 @@
+"""The append-only log of a site: append, prove, and never sign two histories.
+
+Takes a connection inside a transaction; never commits one. No row of `entry` or `tile` is ever
+changed: there is no statement here that could.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from consent import store
+from consent.checkpoint import Signer
+from consent.errors import ForkRefused, LogNotFound, OutsideTree
+from consent.merkle import (
+    EMPTY_ROOT,
+    HASH_BYTES,
+    Extension,
+    Frontier,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+)
+from consent.tables import ENTRY, LOG, TILE
+
+TILE_HEIGHT = 8
+TILE_WIDTH = 1 << TILE_HEIGHT
+FIRST_EPOCH = 1
+
+
+SignerOf = Callable[[str, int, str], Signer]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A log as it stands: the last signed checkpoint and the edge it was signed over."""
+
+    site_id: str
+    epoch: int
+    origin: str
+    frontier: Frontier
+    root: bytes
+    signature: bytes
+
+
+def open_log(connection: Connection, site_id: str, host: str, signer_of: SignerOf) -> None:
+    """Open a site's first log, empty and signed, unless it has one.
+
+    The origin, which is also the key's name, is fixed here for good: it never follows a change
+    of the site's address.
+    """
+    if connection.execute(select(LOG.c.epoch).where(LOG.c.site_id == site_id).limit(1)).first():
+        return
+    origin = f"{host}/aboveboard/{site_id}/{FIRST_EPOCH}"
+    signature = signer_of(site_id, FIRST_EPOCH, origin).signature(0, EMPTY_ROOT)
+    store.insert(
+        connection,
+        LOG,
+        [
+            (
+                site_id,
+                FIRST_EPOCH,
+                origin,
+                0,
+                EMPTY_ROOT,
+                Frontier.empty().to_bytes(),
+                signature,
+            )
+        ],
+    )
+
+
+def lock_head(connection: Connection, site_id: str) -> Head:
+    """Return the head of a site's newest log, locked until the transaction ends.
+
+    Raises LogNotFound where no notice was published yet.
+    """
+    newest = select(func.max(LOG.c.epoch)).where(LOG.c.site_id == site_id).scalar_subquery()
+    statement = _heads().where(LOG.c.site_id == site_id, LOG.c.epoch == newest)
+    return _head(connection.execute(statement.with_for_update()).first(), site_id)
+
+
+def read_head(connection: Connection, site_id: str, epoch: int) -> Head:
+    """Return the head of one log. Raises LogNotFound."""
+    statement = _heads().where(LOG.c.site_id == site_id, LOG.c.epoch == epoch)
+    return _head(connection.execute(statement).first(), site_id)
+
+
+def list_heads(connection: Connection, site_id: str) -> list[Head]:
+    """Return every log of a site, oldest first. Raises LogNotFound where there is none."""
+    rows = connection.execute(_heads().where(LOG.c.site_id == site_id).order_by(LOG.c.epoch))
+    heads = [_head(row, site_id) for row in rows]
+    if not heads:
+        raise LogNotFound(f"expected a log of {site_id!r}, it has none yet")
+    return heads
+
+
+def _heads() -> Any:  # noqa: ANN401 - a select of _head's columns
+    return select(
+        LOG.c.site_id, LOG.c.epoch, LOG.c.origin, LOG.c.frontier, LOG.c.root, LOG.c.signature
+    )
+
+
+def _head(row: Any, site_id: str) -> Head:  # noqa: ANN401 - a row of _heads
+    if row is None:
+        raise LogNotFound(f"expected a log of {site_id!r}, there is none of that epoch")
+    site, epoch, origin, frontier, root, signature = row
+    return Head(
+        site, epoch, origin, Frontier.from_bytes(bytes(frontier)), bytes(root), bytes(signature)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What appending a batch came to: the new head, and what proves each new leaf in it."""
+
+    head: Head
+    extension: Extension
+
+
+def append(
+    connection: Connection, head: Head, leaves: Sequence[bytes], signer_of: SignerOf
+) -> Appended:
+    """Append *leaves* to a locked log and sign one checkpoint over all of them.
+
+    Raises ForkRefused when the stored edge is not the one that was last signed: signing on would
+    give the log two histories.
+    """
+    if head.frontier.root() != head.root:
+        raise ForkRefused(
+            f"{head.origin}: expected the edge of the last signed root at size "
+            f"{head.frontier.size}, got another"
+        )
+    extension = head.frontier.extend([leaf_hash(leaf) for leaf in leaves])
+    size = extension.frontier.size
+    signature = signer_of(head.site_id, head.epoch, head.origin).signature(size, extension.root)
+    first = head.frontier.size
+    store.insert(
+        connection,
+        ENTRY,
+        [(head.site_id, head.epoch, first + offset, leaf) for offset, leaf in enumerate(leaves)],
+    )
+    _insert_full_tiles(connection, head, extension)
+    connection.execute(
+        update(LOG)
+        .where(LOG.c.site_id == head.site_id, LOG.c.epoch == head.epoch)
+        .values(
+            size=size,
+            root=extension.root,
+            frontier=extension.frontier.to_bytes(),
+            signature=signature,
+        )
+    )
+    grown = Head(
+        head.site_id, head.epoch, head.origin, extension.frontier, extension.root, signature
+    )
+    return Appended(grown, extension)
+
+
+def _insert_full_tiles(connection: Connection, head: Head, extension: Extension) -> None:
+    old, new = head.frontier.size, extension.frontier.size
+    level = 0
+    while old >> TILE_HEIGHT != new >> TILE_HEIGHT:
+        height = level * TILE_HEIGHT
+        fresh = extension.rows[height]
+        for tile in range(old >> TILE_HEIGHT, new >> TILE_HEIGHT):
+            start = tile << TILE_HEIGHT
+            # What the tile held before this batch is read back; the rest was just made.
+            before = max(0, fresh.first - start)
+            hashes = b"".join(_stored(connection, head, level, start, start + before)) + b"".join(
+                fresh.hashes[start + before - fresh.first : start + TILE_WIDTH - fresh.first]
+            )
+            store.insert(connection, TILE, [(head.site_id, head.epoch, level, tile, hashes)])
+        old, new, level = old >> TILE_HEIGHT, new >> TILE_HEIGHT, level + 1
+
+
+def _stored(connection: Connection, head: Head, level: int, start: int, stop: int) -> list[bytes]:
+    """Return the node hashes of tile level *level* from *start* to before *stop*."""
+    if start >= stop:
+        return []
+    if level == 0:
+        rows = connection.execute(
+            select(ENTRY.c.leaf)
+            .where(
+                ENTRY.c.site_id == head.site_id,
+                ENTRY.c.epoch == head.epoch,
+                ENTRY.c.leaf_index >= start,
+                ENTRY.c.leaf_index < stop,
+            )
+            .order_by(ENTRY.c.leaf_index)
+        )
+        return [leaf_hash(bytes(leaf)) for (leaf,) in rows]
+    rows = connection.execute(
+        select(TILE.c.hashes)
+        .where(
+            TILE.c.site_id == head.site_id,
+            TILE.c.epoch == head.epoch,
+            TILE.c.level == level - 1,
+            TILE.c.tile_index >= start,
+            TILE.c.tile_index < stop,
+        )
+        .order_by(TILE.c.tile_index)
+    )
+    return [_fold(_split(bytes(hashes))) for (hashes,) in rows]
+
+
+class Nodes:
+    """Reads the complete nodes of a log from tiles and entries, each tile once."""
+
+    def __init__(self, connection: Connection, head: Head) -> None:
+        self._connection = connection
+        self._head = head
+        self._tiles: dict[tuple[int, int], list[bytes]] = {}
+
+    def read(self, level: int, index: int) -> bytes:
+        """Return the hash of node *index* of *level*. Raises OutsideTree where there is none."""
+        tile_level, height = divmod(level, TILE_HEIGHT)
+        start = index << height
+        tile = self._tile(tile_level, start >> TILE_HEIGHT)
+        offset = start % TILE_WIDTH
+        hashes = tile[offset : offset + (1 << height)]
+        if len(hashes) != 1 << height:
+            raise OutsideTree(f"expected a stored node {level}/{index}, got a part of one")
+        return _fold(hashes)
+
+    def _tile(self, level: int, index: int) -> list[bytes]:
+        place = (level, index)
+        if place not in self._tiles:
+            row = self._connection.execute(
+                select(TILE.c.hashes).where(
+                    TILE.c.site_id == self._head.site_id,
+                    TILE.c.epoch == self._head.epoch,
+                    TILE.c.level == level,
+                    TILE.c.tile_index == index,
+                )
+            ).first()
+            start = index << TILE_HEIGHT
+            size = self._head.frontier.size >> (level * TILE_HEIGHT)
+            self._tiles[place] = (
+                _split(bytes(row[0]))
+                if row is not None
+                else _stored(
+                    self._connection, self._head, level, start, min(start + TILE_WIDTH, size)
+                )
+            )
+        return self._tiles[place]
+
+    def root(self, size: int) -> bytes:
+        """Return the root that the log had at *size*."""
+        if not 0 <= size <= self._head.frontier.size:
+            raise OutsideTree(f"expected a size up to {self._head.frontier.size}, got {size}")
+        hashes = tuple(
+            self.read(level, (size >> level) - 1)
+            for level in reversed(range(size.bit_length()))
+            if size >> level & 1
+        )
+        return Frontier(size, hashes).root()
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Return the path of leaf *index* in the tree of *size*. Raises OutsideTree."""
+        self._check(size)
+        return inclusion_proof(index=index, size=size, read=self.read)
+
+    def consistency(self, old_size: int, new_size: int) -> list[bytes]:
+        """Return what shows the tree of *old_size* as a prefix of *new_size*. Raises OutsideTree."""
+        self._check(new_size)
+        return consistency_proof(old_size=old_size, new_size=new_size, read=self.read)
+
+    def _check(self, size: int) -> None:
+        if size > self._head.frontier.size:
+            raise OutsideTree(
+                f"expected a tree of at most {self._head.frontier.size} leaves, got {size}"
+            )
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+
+
+def _fold(hashes: list[bytes]) -> bytes:
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2], strict=True)
+        hashes = [node_hash(left, right) for left, right in pairs]
+    return hashes[0]

@@ -1,0 +1,1 @@
+"""Alembic revisions of consent's tables, oldest first."""

@@ -1,0 +1,69 @@
+"""What anyone may ask a log: its key, its checkpoint, its proofs."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from consent import ledger
+from consent.keyring import Keyring
+from consent.ledger import Head, Nodes
+
+T = TypeVar("T")
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class Proving:
+    """The public use cases of a log."""
+
+    def __init__(self, *, keyring: Keyring, reading: Reading) -> None:
+        self._keyring = keyring
+        self._reading = reading
+
+    async def list_logs(self, site_id: str) -> list[tuple[Head, str]]:
+        """Return every epoch with its verifier key. Raises LogNotFound where there is none."""
+        heads = await self._reading.query(lambda connection: ledger.list_heads(connection, site_id))
+        return [(head, self._vkey(head)) for head in heads]
+
+    async def vkey(self, site_id: str, epoch: int) -> str:
+        """Return the verifier key of a log (C2SP signed-note). Raises LogNotFound."""
+        return self._vkey(await self._head(site_id, epoch))
+
+    async def checkpoint(self, site_id: str, epoch: int) -> str:
+        """Return the newest signed checkpoint. Raises LogNotFound."""
+        head = await self._head(site_id, epoch)
+        verifier = self._keyring.signer(site_id, epoch, head.origin).verifier
+        return verifier.render(head.frontier.size, head.root, head.signature)
+
+    async def inclusion(self, site_id: str, epoch: int, *, index: int, size: int) -> list[bytes]:
+        """Return the path of a leaf. Raises LogNotFound and OutsideTree."""
+        return await self._reading.query(
+            lambda connection: Nodes(
+                connection, ledger.read_head(connection, site_id, epoch)
+            ).inclusion(index, size)
+        )
+
+    async def consistency(
+        self, site_id: str, epoch: int, *, old_size: int, new_size: int
+    ) -> list[bytes]:
+        """Return what joins two sizes. Raises LogNotFound and OutsideTree."""
+        return await self._reading.query(
+            lambda connection: Nodes(
+                connection, ledger.read_head(connection, site_id, epoch)
+            ).consistency(old_size, new_size)
+        )
+
+    async def _head(self, site_id: str, epoch: int) -> Head:
+        return await self._reading.query(
+            lambda connection: ledger.read_head(connection, site_id, epoch)
+        )
+
+    def _vkey(self, head: Head) -> str:
+        return self._keyring.signer(head.site_id, head.epoch, head.origin).verifier.vkey

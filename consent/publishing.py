@@ -1,0 +1,122 @@
+"""Notice in, version out: what visitors are shown, kept for good under its digests."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from consent import ledger, store
+from consent.errors import NoticeNotFound
+from consent.keyring import Keyring
+from consent.notice import Joins, Next, Notice, publish
+from consent.record import instant
+from consent.store import Published
+
+T = TypeVar("T")
+
+
+class Writing(Protocol):
+    """Carries out commands durably, many requests' at once."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish *notice* on a site; *host* names the site's log should this open it."""
+
+    site_id: str
+    host: str
+    notice: Notice
+    published: str
+
+
+class Publishing:
+    """The use cases of a notice."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        writing: Writing,
+        reading: Reading,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._keyring = keyring
+        self._writing = writing
+        self._reading = reading
+        self._clock = clock
+
+    async def publish(self, site_id: str, host: str, notice: Notice) -> tuple[Published, bool]:
+        """Publish a notice; returns it as stored, and whether that is new.
+
+        The first notice of a site opens its log.
+        """
+        command = Publish(site_id, host, notice, instant(self._clock()))
+        answer: tuple[Published, bool] = await self._writing.write(self.carry_out, command)
+        return answer
+
+    async def list_notices(self, site_id: str) -> list[Published]:
+        """Return every notice of a site in every version and language."""
+        return await self._reading.query(lambda connection: store.list_notices(connection, site_id))
+
+    async def get(
+        self, site_id: str, notice_id: str, *, version: int | None, language: str | None
+    ) -> list[Published]:
+        """Return a version of a notice, the current one unless *version* says another.
+
+        Raises NoticeNotFound.
+        """
+        found = await self._reading.query(
+            lambda connection: store.list_notices(
+                connection, site_id, notice_id=notice_id, version=version, language=language
+            )
+        )
+        if not found:
+            raise NoticeNotFound("expected a notice of this site, there is none of that name")
+        newest = max(item.version for item in found)
+        return [item for item in found if item.version == newest]
+
+    def carry_out(
+        self, connection: Connection, commands: Sequence[Publish]
+    ) -> list[tuple[Published, bool] | Exception]:
+        """Carry out a batch of commands inside the writer's transaction."""
+        return [self._publish(connection, command) for command in commands]
+
+    def _publish(self, connection: Connection, command: Publish) -> tuple[Published, bool]:
+        ledger.open_log(connection, command.site_id, command.host, self._keyring.signer)
+        # Locking the head makes publications of one site take turns on PostgreSQL, too.
+        ledger.lock_head(connection, command.site_id)
+        notice = command.notice
+        held = store.find_held(connection, command.site_id, notice.notice_id)
+        outcome = publish(held, notice)
+        if not isinstance(outcome, Joins | Next):
+            (same,) = store.list_notices(
+                connection,
+                command.site_id,
+                notice_id=notice.notice_id,
+                version=outcome.version,
+                language=notice.language,
+            )
+            return same, False
+        published = Published(
+            outcome.version,
+            notice,
+            notice.text_sha256(),
+            notice.material_sha256(),
+            command.published,
+        )
+        store.add_notice(connection, command.site_id, published)
+        return published, True

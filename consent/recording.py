@@ -1,0 +1,470 @@
+"""Choice in, receipt out: checked, committed, sealed, appended, proved.
+
+A batch of events becomes one append and one signed checkpoint a site. Whatever refuses an event
+refuses that event alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+from sqlalchemy import Connection
+
+from consent import ledger, store
+from consent.checkpoint import format_proof
+from consent.choice import (
+    Actor,
+    Assurance,
+    Basis,
+    ConsentType,
+    Context,
+    Decision,
+    EventType,
+    Method,
+    Origin,
+    PurposeDecision,
+    ShownNotice,
+    Signals,
+    SubjectKind,
+)
+from consent.errors import (
+    IdempotencyInFlight,
+    IdempotencyMismatch,
+    NoticeSuperseded,
+    NoticeUnknown,
+    RecordErased,
+)
+from consent.keyring import Keyring
+from consent.projection import Standing, apply
+from consent.record import Json, canonical, commit, event, instant, leaf
+from consent.store import Answered, Published
+from consent.tables import IDEMPOTENCY, RECORD, SUBJECT_KEY
+from consent.transition import check_asked, check_clock, check_form, check_purposes
+from consent.vault import DataKey, Opened
+
+SALT_BYTES = 32
+
+
+class Writing(Protocol):
+    """Carries out commands durably, many requests' at once."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a site backend tells of its visitor; nothing of it is believed before it is checked."""
+
+    subject_kind: SubjectKind
+    subject_id: str
+    event_type: EventType
+    method: Method
+    origin: Origin
+    decisions: tuple[tuple[str, Decision], ...] = ()
+    notice_id: str | None = None
+    notice_version: int | None = None
+    language: str | None = None
+    layer: int | None = None
+    ui_sha256: str | None = None
+    jurisdiction: str | None = None
+    occurred_at: datetime | None = None
+    served_id: str | None = None
+    valid_until: datetime | None = None
+    context: Context | None = None
+    signals: Signals | None = None
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Everything that a visitor needs to prove what was recorded; *event* is canonical JSON."""
+
+    record_id: str
+    event: bytes
+    salt: bytes
+    leaf: bytes
+    leaf_index: int
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record *choice* on a site under a client's key; *refs* are the subject's pseudonyms."""
+
+    site_id: str
+    choice: Choice
+    refs: Sequence[str]
+    key: str
+    fingerprint: str
+    record_id: str
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A checked event on its way into the log."""
+
+    command: Record
+    subject_ref: str
+    event: Mapping[str, Json]
+    opened: Opened
+    leaf: bytes
+    sealed: bytes
+
+
+class Recording:
+    """The use case of a choice that comes in."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        writing: Writing,
+        clock: Callable[[], datetime],
+        ids: Callable[[], str],
+    ) -> None:
+        self._keyring = keyring
+        self._writing = writing
+        self._clock = clock
+        self._ids = ids
+        self._in_flight: set[tuple[str, str]] = set()
+        self._notices: dict[tuple[str, str, int, str], Published] = {}
+
+    async def record(self, site_id: str, choice: Choice, *, key: str, body: bytes) -> Receipt:
+        """Record a choice and return its receipt after the commit.
+
+        *key* is the client's idempotency key, *body* the request as it came. Raises EventRefused,
+        SubjectInvalid, IdempotencyInFlight, IdempotencyMismatch, LogNotFound, RecordErased.
+        """
+        received = self._clock()
+        check_form(choice.event_type, choice.method, choice.decisions)
+        place = (site_id, key)
+        if place in self._in_flight:
+            raise IdempotencyInFlight(
+                "expected the first request with this key to be answered, it is still in flight"
+            )
+        self._in_flight.add(place)
+        try:
+            command = Record(
+                site_id,
+                choice,
+                self._keyring.refs(site_id, choice.subject_kind, choice.subject_id),
+                key,
+                self._keyring.fingerprint(site_id, body),
+                self._ids(),
+                received,
+            )
+            receipt: Receipt = await self._writing.write(self.carry_out, command)
+        finally:
+            self._in_flight.discard(place)
+        return receipt
+
+    # -- inside the writer's transaction ------------------------------------------------------
+
+    def carry_out(
+        self, connection: Connection, commands: Sequence[Record]
+    ) -> list[Receipt | Exception]:
+        """Carry out a batch of commands: one append and one checkpoint a site."""
+        outcomes: dict[int, Receipt | Exception] = {}
+        by_site: dict[str, list[Record]] = {}
+        for command in commands:
+            by_site.setdefault(command.site_id, []).append(command)
+        # In order of the slugs, so that two processes never wait for each other's heads.
+        for site_id in sorted(by_site):
+            batch = _Batch(connection, self._keyring, self._notices, site_id, by_site[site_id])
+            for command, outcome in zip(by_site[site_id], batch.outcomes(), strict=True):
+                outcomes[id(command)] = outcome
+        return [outcomes[id(command)] for command in commands]
+
+
+class _Batch:
+    """One site's part of a transaction: what it has read, and what it is about to write."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keyring: Keyring,
+        notices: dict[tuple[str, str, int, str], Published],
+        site_id: str,
+        commands: Sequence[Record],
+    ) -> None:
+        self._connection = connection
+        self._keyring = keyring
+        self._notices = notices
+        self._site_id = site_id
+        self._commands = commands
+        self._head = ledger.lock_head(connection, site_id)
+        refs = [ref for command in commands for ref in command.refs]
+        self._answers = store.find_answers(
+            connection, site_id, [command.key for command in commands]
+        )
+        self._standings = store.find_standings(connection, site_id, refs)
+        self._wrapped = (
+            store.find_subject_keys(connection, site_id, refs) if self._standings else {}
+        )
+        self._versions = store.current_versions(
+            connection,
+            site_id,
+            {command.choice.notice_id for command in commands if command.choice.notice_id},
+        )
+        self._keys: dict[str, DataKey] = {}
+        self._new_keys: list[tuple[Any, ...]] = []
+        self._changed: dict[str, Standing] = {}
+        self._made: list[_Made] = []
+
+    def outcomes(self) -> list[Receipt | Exception]:
+        """Check, append and answer every command, in order."""
+        seen: set[str] = set()
+        first: list[_Made | Receipt | Exception] = []
+        for command in self._commands:
+            try:
+                if command.key in seen:
+                    raise IdempotencyInFlight("expected one request at a time with this key")
+                seen.add(command.key)
+                answered = self._answers.get(command.key)
+                first.append(
+                    self._make(command) if answered is None else self._replay(command, answered)
+                )
+            except Exception as error:  # noqa: BLE001 - it belongs to this command alone
+                first.append(error)
+        receipts = iter(self._append())
+        return [next(receipts) if isinstance(item, _Made) else item for item in first]
+
+    def _make(self, command: Record) -> _Made:
+        choice = command.choice
+        check_clock(choice.occurred_at, command.received)
+        ref = next((ref for ref in command.refs if self._standing(ref)), command.refs[0])
+        standing = self._standing(ref) or Standing()
+        notice = self._shown(choice)
+        bases = {} if notice is None else notice.bases()
+        if notice is not None:
+            check_purposes(choice.decisions, bases)
+            check_asked(
+                standing,
+                event_type=choice.event_type,
+                notice_id=notice.notice.notice_id,
+                version=notice.version,
+                decisions=choice.decisions,
+                origin=choice.origin,
+                served_id=choice.served_id,
+            )
+        content = _event(command, ref, notice, bases)
+        opened = Opened(self._keyring.random(SALT_BYTES), canonical(content))
+        commitment = commit(opened.salt, opened.event)
+        received_at = instant(command.received)
+        made = _Made(
+            command,
+            ref,
+            content,
+            opened,
+            leaf(command.record_id, received_at, commitment),
+            self._key(ref).seal(self._site_id, command.record_id, opened, self._keyring.random),
+        )
+        index = self._head.frontier.size + len(self._made)
+        self._changed[ref] = apply(standing, content, index)
+        self._made.append(made)
+        return made
+
+    def _standing(self, ref: str) -> Standing | None:
+        return self._changed.get(ref) or self._standings.get(ref)
+
+    def _shown(self, choice: Choice) -> Published | None:
+        if choice.notice_id is None or choice.notice_version is None or choice.language is None:
+            return None
+        current = self._versions.get(choice.notice_id)
+        notice = self._published(choice.notice_id, choice.notice_version, choice.language)
+        if current is None or notice is None:
+            raise NoticeUnknown(
+                "expected a notice, version and language that this site has published, got another"
+            )
+        asking = choice.event_type in {EventType.REQUESTED, EventType.GIVEN}
+        if asking and notice.material_sha256 != current[1]:
+            raise NoticeSuperseded(
+                f"expected version {current[0]} of the notice, got version {notice.version}, "
+                "which differs in substance"
+            )
+        return notice
+
+    def _published(self, notice_id: str, version: int, language: str) -> Published | None:
+        # What was published never changes: once read, it is remembered.
+        place = (self._site_id, notice_id, version, language)
+        if place not in self._notices:
+            found = store.list_notices(
+                self._connection,
+                self._site_id,
+                notice_id=notice_id,
+                version=version,
+                language=language,
+            )
+            if not found:
+                return None
+            self._notices[place] = found[0]
+        return self._notices[place]
+
+    def _key(self, ref: str) -> DataKey:
+        key = self._keys.get(ref)
+        if key is not None:
+            return key
+        wrapped = self._wrapped.get(ref)
+        if wrapped is not None:
+            key = self._keyring.unwrap(self._site_id, ref, *wrapped)
+        else:
+            key = DataKey.made(self._keyring.random)
+            self._new_keys.append(
+                (self._site_id, ref, *self._keyring.wrap(self._site_id, ref, key))
+            )
+        self._keys[ref] = key
+        return key
+
+    def _append(self) -> list[Receipt]:
+        if not self._made:
+            return []
+        appended = ledger.append(
+            self._connection, self._head, [made.leaf for made in self._made], self._keyring.signer
+        )
+        self._store(appended)
+        head = appended.head
+        verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
+        checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
+        first = self._head.frontier.size
+        return [
+            Receipt(
+                made.command.record_id,
+                made.opened.event,
+                made.opened.salt,
+                made.leaf,
+                first + offset,
+                format_proof(first + offset, path, checkpoint, extra=made.leaf),
+            )
+            for offset, (made, path) in enumerate(
+                zip(self._made, appended.extension.inclusion_proofs(), strict=True)
+            )
+        ]
+
+    def _store(self, appended: ledger.Appended) -> None:
+        first, size = self._head.frontier.size, appended.head.frontier.size
+        store.insert(self._connection, SUBJECT_KEY, self._new_keys)
+        store.insert(
+            self._connection,
+            RECORD,
+            [
+                (
+                    self._site_id,
+                    made.command.record_id,
+                    self._head.epoch,
+                    first + offset,
+                    made.event["received_at"],
+                    made.subject_ref,
+                    made.event["event_type"],
+                    made.event["method"],
+                    orjson.dumps(
+                        {
+                            purpose: decision.value
+                            for purpose, decision in made.command.choice.decisions
+                        }
+                    ).decode(),
+                    made.command.choice.notice_id,
+                    made.command.choice.notice_version,
+                    made.sealed,
+                )
+                for offset, made in enumerate(self._made)
+            ],
+        )
+        store.put_standing(
+            self._connection,
+            [(self._site_id, ref, standing.to_json()) for ref, standing in self._changed.items()],
+        )
+        store.insert(
+            self._connection,
+            IDEMPOTENCY,
+            [
+                (
+                    self._site_id,
+                    made.command.key,
+                    made.command.fingerprint,
+                    made.command.record_id,
+                    size,
+                    appended.head.signature,
+                )
+                for made in self._made
+            ],
+        )
+
+    def _replay(self, command: Record, answered: Answered) -> Receipt:
+        if answered.fingerprint and answered.fingerprint != command.fingerprint:
+            raise IdempotencyMismatch(
+                "expected the body that first came with this key, got another"
+            )
+        sealed = store.find_record(self._connection, self._site_id, answered.record_id)
+        if sealed is None or not answered.fingerprint:
+            raise RecordErased(answered.record_id)
+        wrapped = store.find_subject_keys(self._connection, self._site_id, [sealed.subject_ref])
+        key = self._keyring.unwrap(self._site_id, sealed.subject_ref, *wrapped[sealed.subject_ref])
+        opened = key.open(self._site_id, sealed.record_id, sealed.sealed)
+        head = ledger.read_head(self._connection, self._site_id, sealed.epoch)
+        nodes = ledger.Nodes(self._connection, head)
+        verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
+        entry = store.get_leaf(self._connection, self._site_id, sealed.epoch, sealed.leaf_index)
+        checkpoint = verifier.render(
+            answered.tree_size, nodes.root(answered.tree_size), answered.signature
+        )
+        path = nodes.inclusion(sealed.leaf_index, answered.tree_size)
+        return Receipt(
+            sealed.record_id,
+            opened.event,
+            opened.salt,
+            entry,
+            sealed.leaf_index,
+            format_proof(sealed.leaf_index, path, checkpoint, extra=entry),
+        )
+
+
+def _event(
+    command: Record, ref: str, notice: Published | None, bases: Mapping[str, Basis]
+) -> dict[str, Json]:
+    choice = command.choice
+    giving = choice.event_type is EventType.GIVEN
+    expressed = ConsentType.EXPLICITLY_EXPRESSED if choice.explicit else ConsentType.EXPRESSED
+    return event(
+        record_id=command.record_id,
+        site_id=command.site_id,
+        subject_ref=ref,
+        subject_kind=choice.subject_kind,
+        assurance=_assurance(choice.subject_kind),
+        event_type=choice.event_type,
+        decisions=[
+            PurposeDecision(purpose, decision, bases.get(purpose, Basis.CONSENT))
+            for purpose, decision in choice.decisions
+        ],
+        consent_type=expressed if giving else None,
+        method=choice.method,
+        origin=choice.origin,
+        by=Actor.CONTROLLER if choice.event_type is EventType.REQUESTED else Actor.DATA_SUBJECT,
+        occurred_at=choice.occurred_at,
+        received_at=command.received,
+        notice=None
+        if notice is None
+        else ShownNotice(
+            notice.notice.notice_id,
+            notice.version,
+            notice.notice.language,
+            notice.text_sha256,
+            notice.material_sha256,
+            choice.layer,
+            choice.ui_sha256,
+        ),
+        jurisdiction=choice.jurisdiction,
+        served_id=choice.served_id,
+        valid_until=choice.valid_until,
+        context=choice.context,
+        signals=choice.signals,
+    )
+
+
+def _assurance(kind: SubjectKind) -> Assurance:
+    """Say how sure the subject is: a site's key vouches for its accounts, for no more."""
+    return Assurance.AUTHENTICATED if kind is SubjectKind.ACCOUNT else Assurance.SESSION

@@ -1,0 +1,268 @@
+"""Notices, sealed records, subject keys, standing and idempotency keys as rows.
+
+Takes a connection inside a transaction; never commits one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Table, bindparam, select
+
+from consent.choice import Basis
+from consent.notice import Controller, Held, Notice, Purpose
+from consent.projection import Standing
+from consent.tables import (
+    ENTRY,
+    IDEMPOTENCY,
+    NOTICE,
+    RECORD,
+    STANDING,
+    SUBJECT_KEY,
+)
+
+
+def insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    """Insert *rows*, tuples in the order of the table's columns."""
+    if rows:
+        connection.exec_driver_sql(_insert_sql(table, connection.dialect.paramstyle), rows)
+
+
+def put_standing(connection: Connection, rows: list[tuple[str, str, str]]) -> None:
+    """Write (site, subject, standing) rows over whatever stood there."""
+    if rows:
+        sql = _insert_sql(STANDING, connection.dialect.paramstyle)
+        connection.exec_driver_sql(
+            f"{sql} ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing",
+            rows,
+        )
+
+
+@lru_cache
+def _insert_sql(table: Table, paramstyle: str) -> str:
+    mark = "?" if paramstyle == "qmark" else "%s"
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    marks = ", ".join([mark] * len(table.columns))
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - our own names
+
+
+# -- notices ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A stored notice in one language of one version, with its digests."""
+
+    version: int
+    notice: Notice
+    text_sha256: str
+    material_sha256: str
+    published: str
+
+    def bases(self) -> dict[str, Basis]:
+        """Return the basis of each purpose by its id."""
+        return {purpose.id: purpose.basis for purpose in self.notice.purposes}
+
+
+def find_held(connection: Connection, site_id: str, notice_id: str) -> Held | None:
+    """Return what the current version of a notice holds, or None where there is no version."""
+    rows = connection.execute(
+        select(NOTICE.c.version, NOTICE.c.language, NOTICE.c.text_sha256, NOTICE.c.material_sha256)
+        .where(NOTICE.c.site_id == site_id, NOTICE.c.notice_id == notice_id)
+        .order_by(NOTICE.c.version.desc())
+    ).all()
+    if not rows:
+        return None
+    newest = rows[0].version
+    return Held(
+        newest,
+        rows[0].material_sha256,
+        {row.language: row.text_sha256 for row in rows if row.version == newest},
+    )
+
+
+def add_notice(connection: Connection, site_id: str, published: Published) -> None:
+    """Store a notice."""
+    notice = published.notice
+    insert(
+        connection,
+        NOTICE,
+        [
+            (
+                site_id,
+                notice.notice_id,
+                published.version,
+                notice.language,
+                notice.text,
+                published.text_sha256,
+                published.material_sha256,
+                orjson.dumps(notice.controller).decode(),
+                orjson.dumps(notice.purposes).decode(),
+                published.published,
+            )
+        ],
+    )
+
+
+def list_notices(
+    connection: Connection,
+    site_id: str,
+    *,
+    notice_id: str | None = None,
+    version: int | None = None,
+    language: str | None = None,
+) -> list[Published]:
+    """Return stored notices by id, version and language."""
+    statement = select(NOTICE).where(NOTICE.c.site_id == site_id)
+    if notice_id is not None:
+        statement = statement.where(NOTICE.c.notice_id == notice_id)
+    if version is not None:
+        statement = statement.where(NOTICE.c.version == version)
+    if language is not None:
+        statement = statement.where(NOTICE.c.language == language)
+    rows = connection.execute(
+        statement.order_by(NOTICE.c.notice_id, NOTICE.c.version, NOTICE.c.language)
+    )
+    return [_published(row) for row in rows]
+
+
+def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's columns
+    purposes = tuple(
+        Purpose(
+            **{
+                **purpose,
+                "basis": Basis(purpose["basis"]),
+                "data_categories": tuple(purpose["data_categories"]),
+                "recipients": tuple(purpose["recipients"]),
+                "transfers": tuple(purpose["transfers"]),
+            }
+        )
+        for purpose in orjson.loads(row.purposes)
+    )
+    notice = Notice(
+        row.notice_id,
+        row.language,
+        row.text,
+        Controller(**orjson.loads(row.controller)),
+        purposes,
+    )
+    return Published(row.version, notice, row.text_sha256, row.material_sha256, row.published)
+
+
+def current_versions(
+    connection: Connection, site_id: str, notice_ids: Iterable[str]
+) -> dict[str, tuple[int, str]]:
+    """Return the current version and its material digest of each notice that exists."""
+    rows = connection.execute(_VERSIONS, {"site_id": site_id, "notice_ids": list(notice_ids)})
+    # Ascending, so that the newest version is the one that stays.
+    return {notice_id: (version, material) for notice_id, version, material in rows}
+
+
+_VERSIONS = (
+    select(NOTICE.c.notice_id, NOTICE.c.version, NOTICE.c.material_sha256)
+    .where(
+        NOTICE.c.site_id == bindparam("site_id"),
+        NOTICE.c.notice_id.in_(bindparam("notice_ids", expanding=True)),
+    )
+    .order_by(NOTICE.c.version)
+)
+
+
+# -- records ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What is kept of a first answer; *fingerprint* is empty once the record is erased."""
+
+    fingerprint: str
+    record_id: str
+    tree_size: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A stored record: where it stands in the log, and what opens with its subject's key."""
+
+    record_id: str
+    epoch: int
+    leaf_index: int
+    subject_ref: str
+    sealed: bytes
+
+
+def find_answers(connection: Connection, site_id: str, keys: Sequence[str]) -> dict[str, Answered]:
+    """Return the first answers to idempotency keys, by key."""
+    rows = connection.execute(_ANSWERS, {"site_id": site_id, "keys": list(keys)})
+    return {
+        key: Answered(fingerprint, record_id, size, bytes(signature))
+        for key, fingerprint, record_id, size, signature in rows
+    }
+
+
+def find_standings(
+    connection: Connection, site_id: str, refs: Sequence[str]
+) -> dict[str, Standing]:
+    """Return where subjects stand, by pseudonym; those without events are left out."""
+    rows = connection.execute(_STANDINGS, {"site_id": site_id, "refs": list(refs)})
+    return {ref: Standing.from_json(text) for ref, text in rows}
+
+
+def find_subject_keys(
+    connection: Connection, site_id: str, refs: Sequence[str]
+) -> dict[str, tuple[int, bytes]]:
+    """Return wrapped data keys with the version they are wrapped under, by pseudonym."""
+    rows = connection.execute(_SUBJECT_KEYS, {"site_id": site_id, "refs": list(refs)})
+    return {ref: (version, bytes(wrapped)) for ref, version, wrapped in rows}
+
+
+def find_record(connection: Connection, site_id: str, record_id: str) -> Sealed | None:
+    """Return a sealed record, or None where it is unknown or erased."""
+    row = connection.execute(
+        select(
+            RECORD.c.record_id,
+            RECORD.c.epoch,
+            RECORD.c.leaf_index,
+            RECORD.c.subject_ref,
+            RECORD.c.sealed,
+        ).where(RECORD.c.site_id == site_id, RECORD.c.record_id == record_id)
+    ).first()
+    return None if row is None else Sealed(*row[:4], bytes(row[4]))
+
+
+def get_leaf(connection: Connection, site_id: str, epoch: int, leaf_index: int) -> bytes:
+    """Return an entry of a log."""
+    return bytes(
+        connection.execute(
+            select(ENTRY.c.leaf).where(
+                ENTRY.c.site_id == site_id,
+                ENTRY.c.epoch == epoch,
+                ENTRY.c.leaf_index == leaf_index,
+            )
+        ).scalar_one()
+    )
+
+
+_ANSWERS = select(
+    IDEMPOTENCY.c.key,
+    IDEMPOTENCY.c.fingerprint,
+    IDEMPOTENCY.c.record_id,
+    IDEMPOTENCY.c.tree_size,
+    IDEMPOTENCY.c.signature,
+).where(
+    IDEMPOTENCY.c.site_id == bindparam("site_id"),
+    IDEMPOTENCY.c.key.in_(bindparam("keys", expanding=True)),
+)
+_STANDINGS = select(STANDING.c.subject_ref, STANDING.c.standing).where(
+    STANDING.c.site_id == bindparam("site_id"),
+    STANDING.c.subject_ref.in_(bindparam("refs", expanding=True)),
+)
+_SUBJECT_KEYS = select(
+    SUBJECT_KEY.c.subject_ref, SUBJECT_KEY.c.key_version, SUBJECT_KEY.c.wrapped
+).where(
+    SUBJECT_KEY.c.site_id == bindparam("site_id"),
+    SUBJECT_KEY.c.subject_ref.in_(bindparam("refs", expanding=True)),
+)

