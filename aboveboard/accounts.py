@@ -322,7 +322,8 @@ def parse_url(url: str) -> tuple[str, str]:
         raise UrlUnusable(f"expected an http or https URL with a host, got {url!r}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UrlUnusable(
-            f"expected a URL of scheme, host, port and path alone, got {url.split('?', maxsplit=1)[0]!r} with more"
+            "expected a URL of scheme, host, port and path alone, got one with a user, a query "
+            "or a fragment"
         )
     usual = {"http": 80, "https": 443}[parts.scheme]
     shown = f"[{host}]" if ":" in host else host

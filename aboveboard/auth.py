@@ -63,6 +63,7 @@ def site_of(caller: Caller, named: str | None) -> str:
         return named
     if len(caller.sites) != 1:
         raise SiteUnclear(
-            f"expected the X-Site header or a site member, for this key has {len(caller.sites)} sites"
+            "expected the X-Site header or a site member, for this key has "
+            f"{len(caller.sites)} sites, got neither"
         )
     return caller.sites[0]

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import anyio.to_thread
 import sqlalchemy
@@ -88,7 +88,7 @@ class Database:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the file's lock, so that nobody else writes or checkpoints; nothing on PostgreSQL."""
+        """Hold the file's lock, so that nobody else writes; nothing on PostgreSQL."""
         if not self.sqlite_path:
             yield
             return
@@ -165,10 +165,12 @@ class Database:
                 rows = connection.exec_driver_sql(statement.sql, statement.values(values))
                 return [tuple(row) for row in rows]
         if self._inline is None:
-            self._inline = self._reading.raw_connection().driver_connection  # type: ignore[assignment]
+            self._inline = cast(
+                "sqlite3.Connection", self._reading.raw_connection().driver_connection
+            )
         every = statement.values(values)
         try:
-            return self._inline.execute(  # type: ignore[union-attr,no-any-return]
+            return self._inline.execute(
                 statement.sql, [every[name] for name in statement.order]
             ).fetchall()
         except sqlite3.Error as error:

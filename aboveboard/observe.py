@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import Processor
 
 from aboveboard import problems
 
@@ -31,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 def configure_logs() -> None:
     """Write logs as JSON lines on standard error, from structlog and from uvicorn alike."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

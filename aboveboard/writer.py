@@ -72,7 +72,8 @@ class Writer:
         self._jobs.put(job)
         # The job goes on without its client: shielded, so that a request that is cancelled
         # neither loses its place in the count nor leaves a half-told answer.
-        return await asyncio.shield(job.future)  # type: ignore[no-any-return]
+        answer: R = await asyncio.shield(job.future)
+        return answer
 
     def stop(self) -> None:
         """Write what waits, then end the thread and close its connection."""

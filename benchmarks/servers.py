@@ -49,9 +49,9 @@ def echo(folder: Path, *, framed: bool = False) -> Iterator[Server]:
     port = _free_port()
     script = str(Path(__file__).with_name("echo.py"))
     command = [sys.executable, script, str(port), *(["framed"] if framed else [])]
-    with _running(command, folder / f"echo-{port}.log") as pid:
-        server = Server(port, {"service": pid})
-        _await_ready(server, folder / f"echo-{port}.log")
+    with _running(command, folder / f"echo-{port}.log") as process:
+        server = Server(port, {"service": process.pid})
+        _await_ready(server, process, folder / f"echo-{port}.log")
         yield server
 
 
@@ -68,21 +68,23 @@ def service(folder: Path, *, postgres: tuple[str, int] | None = None) -> Iterato
     made = subprocess.run(create, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own words
     port = _free_port()
     serve = [*command, "serve", "--data-dir", str(data_dir), "--host", "127.0.0.1"]
-    with _running([*serve, "--port", str(port)], folder / "serve.log") as pid:
-        processes = {"service": pid} | ({} if postgres is None else {"postgres": postgres[1]})
+    with _running([*serve, "--port", str(port)], folder / "serve.log") as process:
+        processes = {"service": process.pid} | (
+            {} if postgres is None else {"postgres": postgres[1]}
+        )
         server = Server(port, processes, json.loads(made.stdout)["key"], data_dir, url)
-        _await_ready(server, folder / "serve.log")
+        _await_ready(server, process, folder / "serve.log")
         yield server
 
 
 @contextmanager
-def _running(command: list[str], log: Path) -> Iterator[int]:
+def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=output) as process,  # noqa: S603 - our own words
     ):
         try:
-            yield process.pid
+            yield process
         finally:
             process.terminate()
             try:
@@ -91,20 +93,17 @@ def _running(command: list[str], log: Path) -> Iterator[int]:
                 process.kill()
 
 
-def _await_ready(server: Server, log: Path) -> None:
+def _await_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     give_up = time.monotonic() + START_S
-    while True:
+    while process.poll() is None and time.monotonic() < give_up:
         try:
             server.call("GET", "/readyz")
-        except (OSError, RuntimeError) as error:
-            if time.monotonic() > give_up:
-                said = log.read_text(errors="replace")[-4000:]
-                raise TimeoutError(
-                    f"expected a server on {server.port}; it said: {said}"
-                ) from error
+        except (OSError, RuntimeError):
             time.sleep(0.1)
         else:
             return
+    said = log.read_text(errors="replace")[-4000:]
+    raise RuntimeError(f"expected a server on port {server.port}; it said: {said}")
 
 
 def _free_port() -> int:

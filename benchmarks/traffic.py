@@ -2,7 +2,8 @@
 
 Every comment has its own `external_id` and every consent event its own key, made of the run, the
 connection and a number, so that the audit can tell which acknowledged row is missing. Text is made
-from a seeded vocabulary: the same on every machine.
+from a seeded vocabulary, the same on every machine, with one word in each that was never said
+before: the scorer must not be praised for remembering the benchmark.
 """
 
 import json
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import accumulate
+from zlib import crc32
 
 TEXTS = 2048
 TEXT_CHARACTERS = 200
-VOCABULARY = 6000
+VOCABULARY = 20_000
 SEED_CONNECTIONS = 8
 SEED_SUBJECTS = 250  # per connection of the seeding run, each with a requested and a given event
 SEED_RUN = "seed"
@@ -59,14 +61,17 @@ def requests(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
 
 def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
     templates = _comment_templates(route, sender)
+    offset = crc32(f"{sender.run}-{connection}".encode())
     number = 0
     while True:
         # Connections start at different texts, so that a batch never holds one text twice.
         template = templates[(number + connection * 31) % TEXTS]
+        word = b"%08d" % ((offset + number * 38_717_011) % 100_000_000)
+        word = word.translate(_LETTERS)
         if route is Route.SCORE:
-            yield template % ()
+            yield template % word
         else:
-            yield template % identifier(sender.run, connection, number).encode()
+            yield template % (identifier(sender.run, connection, number).encode(), word)
         number += 1
 
 
@@ -130,17 +135,26 @@ def _standings(sender: Sender, connection: int) -> Iterator[bytes]:
 _HOLE = "\x00"
 """Where an identifier goes; no text holds one."""
 
+_WORD = "\x01"
+"""Where a word goes that was never said before."""
+
+_LETTERS = bytes.maketrans(b"0123456789", b"aelnorstiu")
+
 
 def _template(path: str, sender: Sender, content: dict[str, object]) -> bytes:
     """Return a POST with `%b` for each hole, its length already that of the filled request."""
     body = json.dumps(content, separators=(",", ":"))
-    hole = json.dumps(_HOLE)[1:-1]
-    length = len(body) + body.count(hole) * (len(identifier(sender.run, 0, 0)) - len(hole))
-    head = (
-        _head("POST", path, sender)
-        + (f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n").encode()
+    widths = {_HOLE: len(identifier(sender.run, 0, 0)), _WORD: 8}
+    holes = {json.dumps(hole)[1:-1]: width for hole, width in widths.items()}
+    length = len(body) + sum(
+        body.count(hole) * (width - len(hole)) for hole, width in holes.items()
     )
-    return (head + body.encode()).replace(b"%", b"%%").replace(hole.encode(), b"%b")
+    template = _head("POST", path, sender) + (
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    ).encode().replace(b"%", b"%%")
+    for hole in holes:
+        template = template.replace(hole.encode(), b"%b")
+    return template
 
 
 def _head(method: str, path: str, sender: Sender) -> bytes:
@@ -161,5 +175,5 @@ def _texts() -> list[str]:
         while len(text) < TEXT_CHARACTERS:
             sentence = " ".join(chance.choices(words, cum_weights=weights, k=chance.randint(4, 14)))
             text += sentence.capitalize() + ". "
-        texts.append(text[:TEXT_CHARACTERS])
+        texts.append(f"{text[: TEXT_CHARACTERS - 9]} {_WORD}")
     return texts

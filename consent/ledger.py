@@ -264,7 +264,7 @@ class Nodes:
         return inclusion_proof(index=index, size=size, read=self.read)
 
     def consistency(self, old_size: int, new_size: int) -> list[bytes]:
-        """Return what shows the tree of *old_size* as a prefix of *new_size*. Raises OutsideTree."""
+        """Return what shows *old_size* as a prefix of *new_size*. Raises OutsideTree."""
         self._check(new_size)
         return consistency_proof(old_size=old_size, new_size=new_size, read=self.read)
 

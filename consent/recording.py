@@ -221,10 +221,11 @@ class _Batch:
         seen: set[str] = set()
         first: list[_Made | Receipt | Exception] = []
         for command in self._commands:
+            if command.key in seen:
+                first.append(IdempotencyInFlight("expected one request at a time with this key"))
+                continue
+            seen.add(command.key)
             try:
-                if command.key in seen:
-                    raise IdempotencyInFlight("expected one request at a time with this key")
-                seen.add(command.key)
                 answered = self._answers.get(command.key)
                 first.append(
                     self._make(command) if answered is None else self._replay(command, answered)

@@ -115,7 +115,10 @@ class Turn:
         try:
             return self._scored(texts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the comments are held
-            log.error("scoring_failed", error=type(error).__name__, texts=len(texts))
+            # No traceback: it may quote the text.
+            log.error(  # noqa: TRY400
+                "scoring_failed", error=type(error).__name__, texts=len(texts)
+            )
         if len(texts) == 1:
             return [None]
         # One text may have spoiled the batch: the others need not be held with it.

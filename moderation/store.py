@@ -49,7 +49,7 @@ class Stored:
     reasons: str
     model: str
     policy: str
-    new: bool
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class _Batch:
                 _CURRENT, {"site_id": site_id, "external_ids": wanted[start : start + 500]}
             )
             for row in rows:
-                stored = Stored(*row[:9], False)
+                stored = Stored(*row[:9])
                 self._current[site_id, stored.external_id] = (stored, row[-1])
 
     def put(self, command: Put) -> Answer | Exception:
@@ -308,7 +308,8 @@ def lock_sites(connection: Connection, sites: Sequence[str]) -> None:
 
 _LOCK = text(
     "SELECT pg_advisory_xact_lock(1, hashtext(site)) "
-    "FROM (SELECT site FROM unnest(CAST(:sites AS text[])) AS site ORDER BY hashtext(site)) AS ordered"
+    "FROM (SELECT site FROM unnest(CAST(:sites AS text[])) AS site "
+    "ORDER BY hashtext(site)) AS ordered"
 )
 
 
@@ -366,4 +367,4 @@ def _details() -> Select[Any]:
 
 
 def _detail(row: Any) -> Detail:  # noqa: ANN401 - a row of _DETAIL
-    return Detail(Stored(*row[:9], False), *row[9:])
+    return Detail(Stored(*row[:9]), *row[9:])

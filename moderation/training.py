@@ -28,6 +28,7 @@ import numpy as np
 import scipy
 import sklearn
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -214,38 +215,69 @@ def made_up(seed: int) -> list[Example]:
 
 
 _SLOTS = {
-    "{good}": ["cheap viagra", "cialis", "replica watches", "payday loans", "casino bonus",
-               "weight loss pills", "followers", "essay writing service", "bitcoin", "SEO backlinks",
-               "designer handbags", "online pharmacy meds"],
-    "{link}": ["http://pills.example.ru", "https://best-offer.example.com/win", "www.shop-now.example.net",
-               "http://bit.ly/x1y2", "cheap-meds.example.xyz", "http://my-site.example.info/?id=7"],
+    "{good}": [
+        "cheap viagra",
+        "cialis",
+        "replica watches",
+        "payday loans",
+        "casino bonus",
+        "weight loss pills",
+        "followers",
+        "essay writing service",
+        "bitcoin",
+        "SEO backlinks",
+        "designer handbags",
+        "pharmacy meds",
+    ],
+    "{link}": [
+        "http://rx-meds.example.ru",
+        "https://best-offer.example.com/win",
+        "www.shop-now.example.net",
+        "http://bit.ly/x1y2",
+        "cheap-meds.example.xyz",
+        "http://go.example.info/?id=7",
+    ],
     "{topic}": ["article", "post", "blog", "write-up", "recipe", "review", "tutorial"],
-    "{sum}": ["$500", "$5000", "$97", "$12,000", "3000 USD"],
+    "{sum}": ["$500", "$3500", "$97", "12 000 dollars", "3000 USD"],
     "{time}": ["day", "week", "month", "hour"],
-}  # fmt: skip
-_SPAM_TEMPLATES = [
-    "Buy {good} now!!! {link}", "Great {topic}! I make {sum} a {time} from home, visit my site {link}",
-    "Nice {topic}, check out my website {link}", "Best prices on {good}, click here: {link}",
-    "I earned {sum} last {time} working online. {link}", "Order {good} without prescription {link}",
-    "Hello, I found your {topic} via Google. Please visit {link} for {good}",
-    "FREE {good}!!! Limited offer, act now {link}", "Get {good} today, lowest price guaranteed!",
-    "Make money online fast, {sum} per {time}, no experience needed! {link}",
-    "Thanks for the {topic}. Also see <a href=\"{link}\">{good}</a>",
-    "Do you want more {good}? Contact me on WhatsApp +1 555 0100", "[url={link}]{good}[/url]",
-    "My trader helped me recover {sum} in bitcoin, contact him {link}",
-    "Very informative {topic}. {good} at discount: {link}",
-]  # fmt: skip
-_HAM_TEMPLATES = [
-    "Great {topic}, thank you!", "First! Love this", "Thanks for sharing this {topic}.",
-    "I disagree with the last point in this {topic}.", "Great {topic}! I learned a lot.",
-    "Could you write more about this?", "Nice {topic}, but the second photo does not load.",
-    "I read about that here: https://en.wikipedia.org/wiki/Comment", "Love it!!!", "So true.",
-    "I paid {sum} for the same thing last {time}, not worth it.", "This made my {time}!",
-    "My doctor told me something similar, good {topic}.", "Has anyone tried this at home?",
-    "The source is at https://github.com/example/project if you want to check.",
-    "Thank you, best {topic} I have read this {time}", "Wow, what a great {topic}!!",
-    "I work from home too and this {topic} helped me a lot", "Please fix the typo in the title",
-]  # fmt: skip
+}
+_SPAM_TEMPLATES = """\
+Looking for {good}? Order today {link}
+Nice {topic}, check out my website {link}
+Best prices on {good}, click here: {link}
+I earned {sum} last {time} working online. {link}
+I quit my job and now earn {sum} every {time}, see how: {link}
+Order {good} without prescription {link}
+Hello, I found your {topic} via Google. Please visit {link} for {good}
+FREE {good}!!! Limited offer, act now {link}
+Get {good} today, lowest price guaranteed!
+Make money online fast, {sum} per {time}, no experience needed! {link}
+Thanks for the {topic}. Also see <a href="{link}">{good}</a>
+Do you want more {good}? Contact me on WhatsApp +1 555 0100
+[url={link}]{good}[/url]
+My trader helped me recover {sum} in bitcoin, contact him {link}
+Very informative {topic}. {good} at discount: {link}
+""".splitlines()
+_HAM_TEMPLATES = """\
+Good {topic}, thanks a lot!
+Thanks for sharing this {topic}.
+I disagree with the last point in this {topic}.
+Great {topic}! I learned a lot.
+Could you write more about this?
+Nice {topic}, but the second photo does not load.
+I read about that here: https://en.wikipedia.org/wiki/Comment
+Love it!!!
+So true.
+I paid {sum} for the same thing last {time}, not worth it.
+This made my {time}!
+My doctor told me something similar, good {topic}.
+Has anyone tried this at home?
+The source is at https://github.com/example/project if you want to check.
+Thank you, best {topic} I have read this {time}
+Wow, what a great {topic}!!
+I work from home too and this {topic} helped me a lot
+Please fix the typo in the title
+""".splitlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +354,10 @@ def _blind(text: str) -> str:
 
 
 def _regression(
-    matrix: Any, truth: NDArray[np.bool_], sample_weight: NDArray[np.float64], penalty: float
+    matrix: sparse.csr_matrix,
+    truth: NDArray[np.bool_],
+    sample_weight: NDArray[np.float64],
+    penalty: float,
 ) -> tuple[NDArray[np.float64], float]:
     """Logistic regression over columns scaled by idf and by the root of their log odds ratio."""
     positive = 1 + np.asarray(matrix[truth].sum(axis=0)).ravel()

@@ -77,6 +77,5 @@ def list_keys(data_dir: DataDir = None, json: AsJson = False) -> None:
         return
     for key in found:
         marks = [word for word, on in (("legacy", key.legacy), ("revoked", key.revoked)) if on]
-        say(
-            f"{key.id:15}  {','.join(key.sites)}  {' '.join(key.scopes)}  {' '.join(marks)}".rstrip()
-        )
+        parts = (f"{key.id:15}", ",".join(key.sites), " ".join(key.scopes), " ".join(marks))
+        say("  ".join(part for part in parts if part))
