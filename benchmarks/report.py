@@ -12,6 +12,7 @@ from traffic import Route
 JUDGED_AT: Final = 64  # connections
 SHORT: Final = {route: route.name.lower() for route in Route}
 
+MEASUREMENTS: Final = "## All measurements"
 INTRODUCTION: Final = """\
 # Benchmark
 
@@ -122,7 +123,7 @@ def page(
             f"| {target.says} | {measured} | {sign} {target.floor:g} | {sign} {target.aim:g} "
             f"| {mark} |"
         )
-    lines += ["", "## All measurements", "", *_measured(table), ""]
+    lines += ["", MEASUREMENTS, "", *_measured(table), ""]
     return "\n".join(lines), all(mark is not Mark.MISS for _, mark in judged)
 
 
@@ -137,7 +138,7 @@ def _measured(table: Iterable[Row]) -> Iterable[str]:
     ):
         beside = row.cpu_us.get("postgres")
         yield (
-            f"| {row.group} | {row.route} | {row.connections} | {row.rate:,.0f} "
+            f"| {row.group} | {SHORT[row.route]} | {row.connections} | {row.rate:,.0f} "
             f"| {row.rate_ratio:.2f} | {row.cpu_us['service']:.0f} | {row.cpu_ratio:.2f} "
             f"| {'' if beside is None else f'{beside:.0f}'} | {row.p50_ms:.2f} | {row.p99_ms:.2f} "
             f"| {row.p99_ratio:.2f} | {row.refused + row.dropped} | {row.client_load:.2f} |"

@@ -26,7 +26,7 @@ from audit import Acknowledged, audit
 from disk import fsync_p50_ms, grouped_over_single
 from load import DRAIN_S, Result, Spec
 from postgres import embedded
-from report import JUDGED_AT, SHORT, Measurement, figures, page, rows
+from report import JUDGED_AT, MEASUREMENTS, SHORT, Measurement, figures, page, rows
 from rich.console import Console
 from rich.markdown import Markdown
 from servers import Server, echo, service
@@ -154,7 +154,7 @@ def main() -> int:
         text,
         keep=not options.quick,
     )
-    Console().print(Markdown(text))
+    Console().print(Markdown(text.partition(MEASUREMENTS)[0]))
     return 0 if reached else 1
 
 
@@ -203,7 +203,7 @@ def _extra(
     measurements: Sequence[Measurement],
     found: dict[str, dict[str, int]],
     group: dict[str, float],
-    scorer: dict[str, Any],
+    scorer: dict[str, float],
 ) -> dict[str, float]:
     """Name the figures that are not ratios of two routes."""
 
@@ -218,21 +218,21 @@ def _extra(
     ratios = {f"group.{name}": value for name, value in group.items() if "ratio" in name}
     return {
         **ratios,
-        **{f"scorer.{name}": scorer[name] for name in ("single", "batch") if name in scorer},
+        **{f"scorer.{name}": value for name, value in scorer.items()},
         "audit.missing": total("comments_missing", "events_missing"),
         "audit.gaps": total("indexes_twice", "index_gaps"),
         "audit.errors": failed,
     }
 
 
-def _scorer(rounds: int) -> dict[str, Any]:
+def _scorer(rounds: int) -> dict[str, float]:
     """Measure the scorer alone, if its benchmark is there."""
     try:
         module = importlib.import_module("scorer")
     except ModuleNotFoundError as error:
         print(f"the scorer alone was not measured: {error}", file=sys.stderr)
         return {}
-    measured: dict[str, Any] = module.measure(rounds)
+    measured: dict[str, float] = module.measure(rounds)
     return measured
 
 
@@ -270,10 +270,10 @@ def _write(
     facts: dict[str, Any], measurements: Sequence[Measurement], text: str, *, keep: bool
 ) -> None:
     """Write the page and, for a full run, every measurement; a quick one stays out of the way."""
-    results = HOME / "results"
-    results.mkdir(exist_ok=True)
     if not keep:
         return
+    results = HOME / "results"
+    results.mkdir(exist_ok=True)
     (results / "latest.md").write_text(text, encoding="utf-8")
     raw = [asdict(one) for one in measurements]
     for one in raw:

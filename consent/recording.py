@@ -40,7 +40,7 @@ from consent.keyring import Keyring
 from consent.projection import Standing, apply
 from consent.record import Json, canonical, commit, event, instant, leaf
 from consent.store import Answered, Published
-from consent.tables import IDEMPOTENCY, RECORD, SUBJECT_KEY
+from consent.tables import IDEMPOTENCY, RECORD
 from consent.transition import check_asked, check_clock, check_form, check_purposes
 from consent.vault import DataKey, Opened
 
@@ -202,17 +202,13 @@ class _Batch:
         self._answers = store.find_answers(
             connection, site_id, [command.key for command in commands]
         )
-        self._standings = store.find_standings(connection, site_id, refs)
-        self._wrapped = (
-            store.find_subject_keys(connection, site_id, refs) if self._standings else {}
-        )
+        self._subjects = store.find_subjects(connection, site_id, refs)
         self._versions = store.current_versions(
             connection,
             site_id,
             {command.choice.notice_id for command in commands if command.choice.notice_id},
         )
-        self._keys: dict[str, DataKey] = {}
-        self._new_keys: list[tuple[Any, ...]] = []
+        self._keys: dict[str, tuple[DataKey, int, bytes]] = {}
         self._changed: dict[str, Standing] = {}
         self._made: list[_Made] = []
 
@@ -271,7 +267,11 @@ class _Batch:
         return made
 
     def _standing(self, ref: str) -> Standing | None:
-        return self._changed.get(ref) or self._standings.get(ref)
+        changed = self._changed.get(ref)
+        if changed is not None:
+            return changed
+        subject = self._subjects.get(ref)
+        return None if subject is None else subject.standing
 
     def _shown(self, choice: Choice) -> Published | None:
         if choice.notice_id is None or choice.notice_version is None or choice.language is None:
@@ -307,18 +307,17 @@ class _Batch:
         return self._notices[place]
 
     def _key(self, ref: str) -> DataKey:
-        key = self._keys.get(ref)
-        if key is not None:
-            return key
-        wrapped = self._wrapped.get(ref)
-        if wrapped is not None:
-            key = self._keyring.unwrap(self._site_id, ref, *wrapped)
+        known = self._keys.get(ref)
+        if known is not None:
+            return known[0]
+        subject = self._subjects.get(ref)
+        if subject is not None:
+            version, wrapped = subject.key_version, subject.wrapped
+            key = self._keyring.unwrap(self._site_id, ref, version, wrapped)
         else:
             key = DataKey.made(self._keyring.random)
-            self._new_keys.append(
-                (self._site_id, ref, *self._keyring.wrap(self._site_id, ref, key))
-            )
-        self._keys[ref] = key
+            version, wrapped = self._keyring.wrap(self._site_id, ref, key)
+        self._keys[ref] = (key, version, wrapped)
         return key
 
     def _append(self) -> list[Receipt]:
@@ -348,7 +347,6 @@ class _Batch:
 
     def _store(self, appended: ledger.Appended) -> None:
         first, size = self._head.frontier.size, appended.head.frontier.size
-        store.insert(self._connection, SUBJECT_KEY, self._new_keys)
         store.insert(
             self._connection,
             RECORD,
@@ -375,9 +373,12 @@ class _Batch:
                 for offset, made in enumerate(self._made)
             ],
         )
-        store.put_standing(
+        store.put_subjects(
             self._connection,
-            [(self._site_id, ref, standing.to_json()) for ref, standing in self._changed.items()],
+            [
+                (self._site_id, ref, *self._keys[ref][1:], standing.to_json())
+                for ref, standing in self._changed.items()
+            ],
         )
         store.insert(
             self._connection,
@@ -403,8 +404,12 @@ class _Batch:
         sealed = store.find_record(self._connection, self._site_id, answered.record_id)
         if sealed is None or not answered.fingerprint:
             raise RecordErased(answered.record_id)
-        wrapped = store.find_subject_keys(self._connection, self._site_id, [sealed.subject_ref])
-        key = self._keyring.unwrap(self._site_id, sealed.subject_ref, *wrapped[sealed.subject_ref])
+        subject = store.find_subjects(self._connection, self._site_id, [sealed.subject_ref])[
+            sealed.subject_ref
+        ]
+        key = self._keyring.unwrap(
+            self._site_id, sealed.subject_ref, subject.key_version, subject.wrapped
+        )
         opened = key.open(self._site_id, sealed.record_id, sealed.sealed)
         head = ledger.read_head(self._connection, self._site_id, sealed.epoch)
         nodes = ledger.Nodes(self._connection, head)

@@ -12,7 +12,7 @@ from consent.choice import EventType, SubjectKind
 from consent.keyring import Keyring
 from consent.projection import PurposeStanding, Standing
 from consent.record import instant
-from consent.tables import NOTICE, STANDING
+from consent.tables import NOTICE, SUBJECT
 
 
 class Why(StrEnum):
@@ -61,9 +61,9 @@ class StandingRead:
         self._looking = looking
         self._clock = clock
         self._standing = looking.prepare(
-            select(STANDING.c.standing).where(
-                STANDING.c.site_id == bindparam("site_id"),
-                STANDING.c.subject_ref == bindparam("ref"),
+            select(SUBJECT.c.standing).where(
+                SUBJECT.c.site_id == bindparam("site_id"),
+                SUBJECT.c.subject_ref == bindparam("ref"),
             )
         )
         self._material = looking.prepare(

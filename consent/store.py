@@ -1,4 +1,4 @@
-"""Notices, sealed records, subject keys, standing and idempotency keys as rows.
+"""Notices, sealed records, subjects and idempotency keys as rows.
 
 Takes a connection inside a transaction; never commits one.
 """
@@ -19,8 +19,7 @@ from consent.tables import (
     IDEMPOTENCY,
     NOTICE,
     RECORD,
-    STANDING,
-    SUBJECT_KEY,
+    SUBJECT,
 )
 
 
@@ -30,10 +29,10 @@ def insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) ->
         connection.exec_driver_sql(_insert_sql(table, connection.dialect.paramstyle), rows)
 
 
-def put_standing(connection: Connection, rows: list[tuple[str, str, str]]) -> None:
-    """Write (site, subject, standing) rows over whatever stood there."""
+def put_subjects(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+    """Write subjects, tuples in the order of their table's columns; of known ones the standing."""
     if rows:
-        sql = _insert_sql(STANDING, connection.dialect.paramstyle)
+        sql = _insert_sql(SUBJECT, connection.dialect.paramstyle)
         connection.exec_driver_sql(
             f"{sql} ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing",
             rows,
@@ -184,6 +183,15 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject's wrapped data key, the version it is wrapped under, and where they stand."""
+
+    key_version: int
+    wrapped: bytes
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """A stored record: where it stands in the log, and what opens with its subject's key."""
 
@@ -203,20 +211,13 @@ def find_answers(connection: Connection, site_id: str, keys: Sequence[str]) -> d
     }
 
 
-def find_standings(
-    connection: Connection, site_id: str, refs: Sequence[str]
-) -> dict[str, Standing]:
-    """Return where subjects stand, by pseudonym; those without events are left out."""
-    rows = connection.execute(_STANDINGS, {"site_id": site_id, "refs": list(refs)})
-    return {ref: Standing.from_json(text) for ref, text in rows}
-
-
-def find_subject_keys(
-    connection: Connection, site_id: str, refs: Sequence[str]
-) -> dict[str, tuple[int, bytes]]:
-    """Return wrapped data keys with the version they are wrapped under, by pseudonym."""
-    rows = connection.execute(_SUBJECT_KEYS, {"site_id": site_id, "refs": list(refs)})
-    return {ref: (version, bytes(wrapped)) for ref, version, wrapped in rows}
+def find_subjects(connection: Connection, site_id: str, refs: Sequence[str]) -> dict[str, Subject]:
+    """Return subjects by pseudonym; those without events are left out."""
+    rows = connection.execute(_SUBJECTS, {"site_id": site_id, "refs": list(refs)})
+    return {
+        ref: Subject(version, bytes(wrapped), Standing.from_json(standing))
+        for ref, version, wrapped, standing in rows
+    }
 
 
 def find_record(connection: Connection, site_id: str, record_id: str) -> Sealed | None:
@@ -256,13 +257,9 @@ _ANSWERS = select(
     IDEMPOTENCY.c.site_id == bindparam("site_id"),
     IDEMPOTENCY.c.key.in_(bindparam("keys", expanding=True)),
 )
-_STANDINGS = select(STANDING.c.subject_ref, STANDING.c.standing).where(
-    STANDING.c.site_id == bindparam("site_id"),
-    STANDING.c.subject_ref.in_(bindparam("refs", expanding=True)),
-)
-_SUBJECT_KEYS = select(
-    SUBJECT_KEY.c.subject_ref, SUBJECT_KEY.c.key_version, SUBJECT_KEY.c.wrapped
+_SUBJECTS = select(
+    SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped, SUBJECT.c.standing
 ).where(
-    SUBJECT_KEY.c.site_id == bindparam("site_id"),
-    SUBJECT_KEY.c.subject_ref.in_(bindparam("refs", expanding=True)),
+    SUBJECT.c.site_id == bindparam("site_id"),
+    SUBJECT.c.subject_ref.in_(bindparam("refs", expanding=True)),
 )

@@ -1,7 +1,7 @@
-"""Rows of consent: notices, the log, its entries and tiles, sealed records, standing.
+"""Rows of consent: notices, the log, its entries and tiles, sealed records, subjects.
 
 Every primary key and index starts with the site. An `entry` is for ever and says nothing of
-anybody; what can be erased is in `record`, `subject_key` and `standing`.
+anybody; what can be erased is in `record` and `subject`.
 """
 
 from sqlalchemy import Index, LargeBinary, Table
@@ -93,26 +93,21 @@ class RecordRow(ConsentTable, table=True):
     sealed: bytes = Field(sa_type=LargeBinary)
 
 
-class SubjectKeyRow(ConsentTable, table=True):
-    """A subject's data key, wrapped: deleting it erases everything sealed under it."""
+class SubjectRow(ConsentTable, table=True):
+    """A subject's data key, wrapped, and where the subject stands, as JSON.
 
-    __tablename__ = "subject_key"
+    Deleting the row erases everything that is sealed under the key. The standing is a projection
+    of the events, rebuilt from them at will. They share a row because every event needs both, and
+    each row of a random key costs a page of its own to write.
+    """
+
+    __tablename__ = "subject"
     __table_args__ = CLUSTERED
 
     site_id: str = Field(primary_key=True)
     subject_ref: str = Field(primary_key=True)
     key_version: int
     wrapped: bytes = Field(sa_type=LargeBinary)
-
-
-class StandingRow(ConsentTable, table=True):
-    """Where a subject stands, as JSON: a projection of the events, rebuilt from them at will."""
-
-    __tablename__ = "standing"
-    __table_args__ = CLUSTERED
-
-    site_id: str = Field(primary_key=True)
-    subject_ref: str = Field(primary_key=True)
     standing: str
 
 
@@ -138,6 +133,5 @@ LOG: Table = METADATA.tables["log"]
 ENTRY: Table = METADATA.tables["entry"]
 TILE: Table = METADATA.tables["tile"]
 RECORD: Table = METADATA.tables["record"]
-SUBJECT_KEY: Table = METADATA.tables["subject_key"]
-STANDING: Table = METADATA.tables["standing"]
+SUBJECT: Table = METADATA.tables["subject"]
 IDEMPOTENCY: Table = METADATA.tables["idempotency"]

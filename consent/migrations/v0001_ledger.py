@@ -75,19 +75,12 @@ def upgrade() -> None:
         "record_subject", "record", ["site_id", "subject_ref", "leaf_index"], unique=False
     )
     op.create_table(
-        "standing",
-        sa.Column("site_id", sa.String(), nullable=False),
-        sa.Column("subject_ref", sa.String(), nullable=False),
-        sa.Column("standing", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("site_id", "subject_ref"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "subject_key",
+        "subject",
         sa.Column("site_id", sa.String(), nullable=False),
         sa.Column("subject_ref", sa.String(), nullable=False),
         sa.Column("key_version", sa.Integer(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("standing", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("site_id", "subject_ref"),
         sqlite_with_rowid=False,
     )

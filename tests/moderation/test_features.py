@@ -1,0 +1,55 @@
+"""Tests of moderation.features."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import check_estimator
+
+from moderation import bundle, ngrams
+from moderation.features import TokenFeatures, estimator
+from moderation.verdict import LABELS, Label
+
+TEXTS = [
+    "Great article, thank you!",
+    "",
+    "BUY now!!! http://pills.example.ru now now",
+    "caf\u00e9 \ud800 \x00",
+    "word " * 2000,
+    "x" * 3000,
+]
+
+
+@pytest.mark.parametrize("label", [Label.SPAM, Label.TOXICITY, Label.SEXUAL_EXPLICIT])
+def test_the_scorer_equals_scikit_learn(label: Label) -> None:
+    """With the same stored weights both give the same logit."""
+    scorer = bundle.shipped().scorer
+
+    expected = estimator(scorer, label).decision_function(TEXTS)
+
+    assert np.abs(scorer.logits(TEXTS)[:, LABELS.index(label)] - expected).max() < 1e-6
+
+
+def test_it_is_a_transformer_to_scikit_learn() -> None:
+    """scikit-learn's own checks pass, those that feed it texts or only look at the class."""
+    check_estimator(TokenFeatures(), on_skip=None)
+
+
+def test_chunks_are_joined_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The matrix does not depend on how many texts are worked on at once."""
+    whole = TokenFeatures().transform(TEXTS)
+    monkeypatch.setattr("moderation.features._CHUNK", 2)
+
+    pieces = TokenFeatures().transform(TEXTS)
+
+    assert whole.shape == (len(TEXTS), ngrams.ROWS)
+    assert abs(whole - pieces).max() < 1e-12
+
+
+def test_no_texts_give_an_empty_matrix() -> None:
+    """An empty batch has the columns and no rows."""
+    assert TokenFeatures().transform([]).shape == (0, ngrams.ROWS)
+
+
+def test_what_is_no_text_is_refused() -> None:
+    """A number among the texts is an error that names both types."""
+    with pytest.raises(TypeError, match="type str, got int"):
+        TokenFeatures().transform([3])
