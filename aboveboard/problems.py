@@ -148,7 +148,7 @@ def _invalid(error: ValidationError) -> tuple[int, bytes]:
     if any(item["type"] == "json_invalid" for item in found):
         return MALFORMED.status, document(MALFORMED, "expected one JSON object in UTF-8")
     places = [
-        {"where": _where(item["loc"]), "problem": _plain(item["msg"])}
+        {"where": _where(item["loc"], item["type"]), "problem": _plain(item["msg"])}
         for item in found[:SHOWN_ERRORS]
     ]
     return INVALID.status, document(
@@ -156,11 +156,10 @@ def _invalid(error: ValidationError) -> tuple[int, bytes]:
     )
 
 
-def _where(location: tuple[int | str, ...]) -> str:
+def _where(location: tuple[int | str, ...], problem: str) -> str:
     # Names of unknown members are input: only members of our own are ever named back.
-    return ".".join(
-        str(part)[:64] for part in location if str(part).isidentifier() or isinstance(part, int)
-    )
+    known = location[:-1] if problem == "extra_forbidden" else location
+    return ".".join(str(part) for part in known if isinstance(part, int) or part.isidentifier())
 
 
 def _plain(message: str) -> str:

@@ -98,6 +98,23 @@ class DeadlinedProtocol(HttpToolsProtocol):
         self._disarm()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not ours
+        """Tell a client that its bytes are no HTTP by a problem document, and close.
+
+        A whole request before them is answered first: it would take this answer for its own.
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        answering = cycle is not None and not cycle.response_complete
+        if answering and self._read_whole is self.cycle.scope:
+            self.cycle.keep_alive = False
+            return
+        if not answering or not self.cycle.response_started:
+            self.transport.write(self._problem(400, "malformed-request", "Bad Request"))
+        if answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
     def _should_upgrade_to_ws(self) -> bool:
         return False
 

@@ -32,6 +32,10 @@ BATCH_LIMIT = 512
 log = structlog.get_logger(__name__)
 
 
+class _NotAsOne(Exception):
+    """The batch could not be done as one; the transaction was rolled back."""
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     handler: Handler[Any, Any]
@@ -111,13 +115,46 @@ class Writer:
         try:
             if self._connection is None:
                 self._connection = self._database.connect_writer()
-            with self._database.write(self._connection) as connection:
-                for handler, jobs in _by_handler(batch):
-                    _carry_out(connection, handler, jobs)
+            try:
+                self._together(self._connection, batch)
+            except _NotAsOne:
+                self._one_by_one(self._connection, batch)
             self.batches += 1
             self.commands += len(batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be left waiting
             self._abandon(batch, error)
+
+    def _together(self, connection: Connection, batch: list[_Job]) -> None:
+        """Let every handler work through all of its commands at once: the usual way."""
+        with self._database.write(connection):
+            for handler, jobs in _by_handler(batch):
+                try:
+                    outcomes = handler(connection, [job.command for job in jobs])
+                except Exception as error:
+                    if _is_lost(error):
+                        raise
+                    raise _NotAsOne from error
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    job.outcome = outcome
+
+    def _one_by_one(self, connection: Connection, batch: list[_Job]) -> None:
+        """Try every command alone behind a savepoint, so that a bad one fails alone."""
+        with self._database.write(connection):
+            for job in batch:
+                try:
+                    with connection.begin_nested():
+                        (job.outcome,) = job.handler(connection, [job.command])
+                except Exception as error:
+                    if _is_lost(error):
+                        raise
+                    job.outcome = (
+                        StorageUnavailable(
+                            f"{self._database.name}: expected rows that can be stored, "
+                            f"got {type(error.orig).__name__}"
+                        )
+                        if isinstance(error, DBAPIError)
+                        else error
+                    )
 
     def _abandon(self, batch: list[_Job], error: Exception) -> None:
         log.error(
@@ -164,34 +201,6 @@ def _by_handler(batch: list[_Job]) -> list[tuple[Handler[Any, Any], list[_Job]]]
     return list(groups.items())
 
 
-def _carry_out(connection: Connection, handler: Handler[Any, Any], jobs: list[_Job]) -> None:
-    try:
-        with connection.begin_nested():
-            outcomes = handler(connection, [job.command for job in jobs])
-    except Exception as error:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise
-        if len(jobs) == 1:
-            _last_try(connection, handler, jobs[0])
-            return
-        for job in jobs:
-            _carry_out(connection, handler, [job])
-        return
-    for job, outcome in zip(jobs, outcomes, strict=True):
-        job.outcome = outcome
-
-
-def _last_try(connection: Connection, handler: Handler[Any, Any], job: _Job) -> None:
-    # A first failure may be another process that committed the same key in between (PostgreSQL):
-    # the second look sees its row.
-    try:
-        with connection.begin_nested():
-            (job.outcome,) = handler(connection, [job.command])
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
-        job.outcome = StorageUnavailable(
-            f"expected rows that can be stored, got {type(error.orig).__name__}"
-        )
-    except Exception as error:  # noqa: BLE001 - it is this request's own, and told to it
-        job.outcome = error
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection itself is gone, so that nothing can be tried on it."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -4,7 +4,8 @@
 
 Both sides answer the same comments in turn, round after round, on whatever machine this is; the
 ratios are medians of paired rounds. No comment is given twice to the same side in a round, and
-the vocabulary follows Zipf's law, as words do. "new scorer" is one that has met no word before.
+the vocabulary follows Zipf's law, as words do. The scorer has scored `MET` other comments
+before, as one in service has; "new" is one that has met none, at its first comments.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from moderation.scoring import Scorer
 
 LENGTH = 200  # characters of a comment, about
 TRAINED_ON = 4000  # comments
+MET = 20_000  # comments
 VOCABULARY = 20_000  # words
 BATCH = 64
 SINGLES = 100  # comments scored one at a time, each round
@@ -42,8 +44,7 @@ def comments(count: int, *, seed: int) -> list[str]:
     frequency = 1 / np.arange(1, VOCABULARY + 1)
     frequency /= frequency.sum()
     made = []
-    for _ in range(count):
-        picked = draw.choice(VOCABULARY, size=60, p=frequency)
+    for picked in draw.choice(VOCABULARY, size=(count, 60), p=frequency):
         text = " ".join(words[each] for each in picked)[:LENGTH].capitalize()
         made.append(text + draw.choice([".", "!", "?", "!!!"]))
     return made
@@ -76,18 +77,21 @@ def measure(rounds: int) -> dict[str, float]:
     """Return medians over *rounds*: microseconds a comment and ratios pipeline / scorer."""
     theirs = pipeline().predict_proba
     scorer = bundle.shipped().scorer
-    scorer.score(comments(TRAINED_ON, seed=3))
+    scorer.score(comments(MET, seed=3))
     found: dict[str, list[float]] = {}
     for each in range(rounds):
         texts = comments(SINGLES + 4 * BATCH, seed=100 + each)
         singles = [[text] for text in texts[:SINGLES]]
         batches = [texts[at : at + BATCH] for at in range(SINGLES, len(texts), BATCH)]
-        new = Scorer(scorer.weights, scorer.intercepts, scorer.calibration)
+        new, newer = (
+            Scorer(scorer.weights, scorer.intercepts, scorer.calibration) for _ in range(2)
+        )
         times = {
             "single_pipeline_us": _seconds(theirs, singles),
             "single_scorer_us": _seconds(scorer.score, singles),
             "batch_pipeline_us": _seconds(theirs, batches) / BATCH,
             "batch_scorer_us": _seconds(scorer.score, batches) / BATCH,
+            "single_new_scorer_us": _seconds(newer.score, singles[:20]),
             "batch_new_scorer_us": _seconds(new.score, batches[:1]) / BATCH,
         }
         times = {name: 1e6 * value for name, value in times.items()}

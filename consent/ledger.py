@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from consent import store
 from consent.checkpoint import Signer
@@ -77,35 +77,44 @@ def lock_head(connection: Connection, site_id: str) -> Head:
 
     Raises LogNotFound where no notice was published yet.
     """
-    newest = select(func.max(LOG.c.epoch)).where(LOG.c.site_id == site_id).scalar_subquery()
-    statement = _heads().where(LOG.c.site_id == site_id, LOG.c.epoch == newest)
-    return _head(connection.execute(statement.with_for_update()).first(), site_id)
+    return _head(connection.execute(_NEWEST_HEAD, {"site_id": site_id}).first())
 
 
 def read_head(connection: Connection, site_id: str, epoch: int) -> Head:
     """Return the head of one log. Raises LogNotFound."""
-    statement = _heads().where(LOG.c.site_id == site_id, LOG.c.epoch == epoch)
-    return _head(connection.execute(statement).first(), site_id)
+    return _head(connection.execute(_HEAD, {"site_id": site_id, "epoch": epoch}).first())
 
 
 def list_heads(connection: Connection, site_id: str) -> list[Head]:
     """Return every log of a site, oldest first. Raises LogNotFound where there is none."""
-    rows = connection.execute(_heads().where(LOG.c.site_id == site_id).order_by(LOG.c.epoch))
-    heads = [_head(row, site_id) for row in rows]
+    heads = [_head(row) for row in connection.execute(_HEADS, {"site_id": site_id})]
     if not heads:
-        raise LogNotFound(f"expected a log of {site_id!r}, it has none yet")
+        raise LogNotFound("expected a site that has a log, got another")
     return heads
 
 
-def _heads() -> Any:  # noqa: ANN401 - a select of _head's columns
-    return select(
-        LOG.c.site_id, LOG.c.epoch, LOG.c.origin, LOG.c.frontier, LOG.c.root, LOG.c.signature
+_HEADS = (
+    select(LOG.c.site_id, LOG.c.epoch, LOG.c.origin, LOG.c.frontier, LOG.c.root, LOG.c.signature)
+    .where(LOG.c.site_id == bindparam("site_id"))
+    .order_by(LOG.c.epoch)
+)
+_HEAD = _HEADS.where(LOG.c.epoch == bindparam("epoch"))
+_NEWEST_HEAD = _HEADS.order_by(None).order_by(LOG.c.epoch.desc()).limit(1).with_for_update()
+_SIGNED = (
+    update(LOG)
+    .where(LOG.c.site_id == bindparam("of_site"), LOG.c.epoch == bindparam("of_epoch"))
+    .values(
+        size=bindparam("size"),
+        root=bindparam("root"),
+        frontier=bindparam("frontier"),
+        signature=bindparam("signature"),
     )
+)
 
 
-def _head(row: Any, site_id: str) -> Head:  # noqa: ANN401 - a row of _heads
+def _head(row: Any) -> Head:  # noqa: ANN401 - a row of _HEADS
     if row is None:
-        raise LogNotFound(f"expected a log of {site_id!r}, there is none of that epoch")
+        raise LogNotFound("expected a site that has a log of this epoch, got another")
     site, epoch, origin, frontier, root, signature = row
     return Head(
         site, epoch, origin, Frontier.from_bytes(bytes(frontier)), bytes(root), bytes(signature)
@@ -144,14 +153,15 @@ def append(
     )
     _insert_full_tiles(connection, head, extension)
     connection.execute(
-        update(LOG)
-        .where(LOG.c.site_id == head.site_id, LOG.c.epoch == head.epoch)
-        .values(
-            size=size,
-            root=extension.root,
-            frontier=extension.frontier.to_bytes(),
-            signature=signature,
-        )
+        _SIGNED,
+        {
+            "of_site": head.site_id,
+            "of_epoch": head.epoch,
+            "size": size,
+            "root": extension.root,
+            "frontier": extension.frontier.to_bytes(),
+            "signature": signature,
+        },
     )
     grown = Head(
         head.site_id, head.epoch, head.origin, extension.frontier, extension.root, signature

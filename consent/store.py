@@ -6,6 +6,7 @@ Takes a connection inside a transaction; never commits one.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -22,29 +23,44 @@ from consent.tables import (
     SUBJECT,
 )
 
-
-def insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    """Insert *rows*, tuples in the order of the table's columns."""
-    if rows:
-        connection.exec_driver_sql(_insert_sql(table, connection.dialect.paramstyle), rows)
+ROWS_A_STATEMENT = 64
 
 
-def put_subjects(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-    """Write subjects, tuples in the order of their table's columns; of known ones the standing."""
-    if rows:
-        sql = _insert_sql(SUBJECT, connection.dialect.paramstyle)
-        connection.exec_driver_sql(
-            f"{sql} ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing",
-            rows,
-        )
+def insert(
+    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = ""
+) -> None:
+    """Insert *rows*, tuples in the order of the table's columns; *tail* ends each statement.
+
+    Many rows go into one statement, in runs of a power of two so that few texts are compiled:
+    SQLite's driver gives up and takes back Python's lock once a statement, and taking it back
+    from a busy event loop is what an insert costs.
+    """
+    at = 0
+    while at < len(rows):
+        count = min(ROWS_A_STATEMENT, 1 << ((len(rows) - at).bit_length() - 1))
+        sql = _insert_sql(table, connection.dialect.paramstyle, count) + tail
+        values = tuple(chain.from_iterable(rows[at : at + count]))
+        connection.exec_driver_sql(sql, values)
+        at += count
 
 
 @lru_cache
-def _insert_sql(table: Table, paramstyle: str) -> str:
+def _insert_sql(table: Table, paramstyle: str, count: int) -> str:
     mark = "?" if paramstyle == "qmark" else "%s"
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    marks = ", ".join([mark] * len(table.columns))
-    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - our own names
+    row = "(" + ", ".join([mark] * len(table.columns)) + ")"
+    rows = ", ".join([row] * count)
+    return f'INSERT INTO "{table.name}" ({names}) VALUES {rows}'  # noqa: S608 - our own names
+
+
+def put_subjects(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write subjects, tuples in the order of their table's columns; of known ones the standing."""
+    insert(
+        connection,
+        SUBJECT,
+        rows,
+        tail=" ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing",
+    )
 
 
 # -- notices ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 import orjson
@@ -32,7 +33,15 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected an instant that the calendar has in UTC") from None
+
+
 _Text = Annotated[str, AfterValidator(_without_nul)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Short = Annotated[_Text, Field(min_length=1, max_length=256)]
 Long = Annotated[_Text, Field(min_length=1, max_length=4096)]
 Id = Annotated[str, StringConstraints(pattern=ID)]
@@ -132,8 +141,8 @@ class EventIn(Wire):
     jurisdiction: (
         Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None
     ) = None
-    occurred_at: AwareDatetime | None = None
-    valid_until: AwareDatetime | None = None
+    occurred_at: Instant | None = None
+    valid_until: Instant | None = None
     served_id: Short | None = None
     explicit: bool = False
     context: ContextIn | None = None

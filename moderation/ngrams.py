@@ -21,6 +21,8 @@ penalty): .981 this way, .982 with every n-gram counted once in the whole commen
 ([0, 21], [21, 21])
 """
 
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 from zlib import crc32
 
@@ -38,6 +40,8 @@ ROWS = HASHED_ROWS + FACT_TOKENS  # the rows of the facts stand after the hashed
 PAIR_WEIGHT = 0.5
 
 _WIDTHS = np.array([2, 3, 4, 5, 6], dtype=np.intp)  # bytes
+_COLUMNS = 1 + len(_WIDTHS)
+_SHORT = 64  # bytes of a word for which the arithmetic of its windows is kept
 _PADDING = b" " * 8  # windows are read eight bytes at a time
 _MASKS = np.array([(1 << 8 * int(width)) - 1 for width in _WIDTHS], dtype=np.uint64)
 _MIXERS = np.array(
@@ -100,22 +104,36 @@ def fact_codes() -> NDArray[np.uint32]:
 
 def word_rows(words: list[bytes]) -> WordRows:
     """Return the rows of *words*, which must not be empty and hold no blanks."""
-    lengths = np.fromiter(map(len, words), dtype=np.intp, count=len(words)) + 2
-    ends = lengths.cumsum()
-    begins = ends - lengths
-    size = int(ends[-1])
+    size = sum(map(len, words)) + 2 * len(words)
     buffer = b" " + b"  ".join(words) + b" " + _PADDING
-    windows = np.ndarray((size,), dtype="<u8", buffer=buffer, strides=(1,)).astype(np.uint64)
-    rows = np.empty((size, len(_WIDTHS) + 1), dtype=np.intp)
-    rows[:, 1:] = ((windows[:, None] & _MASKS) * _MIXERS) >> _SHIFT
-    rows[begins, 0] = (word_codes(words) * _WORD_MIXER) >> _CODE_SHIFT
-    inside = np.empty(rows.shape, dtype=np.bool_)
-    left = ends.repeat(lengths) - np.arange(size)
-    np.greater_equal(left[:, None], _WIDTHS, out=inside[:, 1:])
-    inside[:, 0] = False
-    inside[begins, 0] = True
-    sizes = np.add.reduceat(inside.sum(axis=1), begins)
-    return WordRows(rows[inside], sizes.cumsum() - sizes, sizes)
+    windows = np.ndarray((size, 1), dtype="<u8", buffer=buffer, strides=(1, 1))
+    table = np.empty((size, _COLUMNS), dtype=np.intp)
+    np.right_shift((windows & _MASKS) * _MIXERS, _SHIFT, out=table[:, 1:], casting="unsafe")
+    begins = [0, *accumulate(len(word) + 2 for word in words)]
+    table[begins[:-1], 0] = (word_codes(words) * _WORD_MIXER) >> _CODE_SHIFT
+    inside = [_inside(len(word) + 2) for word in words]
+    sizes = np.array([each.size for each in inside], dtype=np.intp)
+    places = np.concatenate(inside)
+    if len(words) > 1:
+        places += np.array(begins[:-1]).repeat(sizes) * _COLUMNS
+    return WordRows(table.ravel().take(places), sizes.cumsum() - sizes, sizes)
+
+
+@lru_cache(maxsize=64)
+def _inside_short(size: int) -> NDArray[np.intp]:
+    """Return `_inside` of a short word; there are few lengths, met again and again."""
+    whole = np.zeros((size, _COLUMNS), dtype=np.bool_)
+    whole[0, 0] = True
+    np.less_equal(_WIDTHS, np.arange(size, 0, -1)[:, None], out=whole[:, 1:])
+    return whole.ravel().nonzero()[0]
+
+
+def _inside(size: int) -> NDArray[np.intp]:
+    """Return which windows, begin by begin and width by width, end inside *size* bytes.
+
+    Column 0 is the word itself, at its first byte.
+    """
+    return _inside_short(size) if size <= _SHORT else _inside_short.__wrapped__(size)
 
 
 def pair_rows(codes: NDArray[np.uint32], starts: NDArray[np.intp]) -> NDArray[np.uint32]:

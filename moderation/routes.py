@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from moderation.store import Stored
 
 Answer = tuple[int, bytes]
 PROBLEM = "application/problem+json"
+_COMMENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Call(Protocol):
@@ -132,7 +134,7 @@ class CommentRoutes:
         problems: dict[int, Answer] = {}
         for index, item in enumerate(given.comments):
             try:
-                submissions.append(_submission(wire.CommentIn.model_validate_json(to_json(item))))
+                submissions.append(_submission(wire.ItemIn.model_validate_json(to_json(item))))
             except ValidationError as error:
                 problems[index] = self._refuse(error)
 
@@ -168,7 +170,7 @@ class CommentRoutes:
         return 200, wire.page(found, None if following is None else _cursor(following))
 
 
-def _submission(given: wire.CommentIn) -> Submission:
+def _submission(given: wire.ItemIn) -> Submission:
     details: dict[str, Any] = {}
     if given.author is not None:
         # The address serves rules at the door only: what is not kept cannot leak.
@@ -176,7 +178,9 @@ def _submission(given: wire.CommentIn) -> Submission:
     if given.thread is not None:
         details["thread"] = given.thread.model_dump(exclude_none=True)
     if given.submitted_at is not None:
-        details["submitted_at"] = given.submitted_at.isoformat()
+        details["submitted_at"] = given.model_dump(mode="json", include={"submitted_at"})[
+            "submitted_at"
+        ]
     if given.language is not None:
         details["language"] = given.language
     return Submission(
@@ -212,6 +216,9 @@ def _cursor(comment_id: str) -> str:
 def _read_cursor(cursor: str) -> str:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        comment_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
-        raise CursorInvalid("expected the `next` of an earlier page, got something else") from None
+        comment_id = ""
+    if not _COMMENT_ID.fullmatch(comment_id):
+        raise CursorInvalid("expected the `next` of an earlier page, got something else")
+    return comment_id

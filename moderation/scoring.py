@@ -21,7 +21,7 @@ from moderation.verdict import LABELS
 Floats = NDArray[np.float64]
 
 _PAIR_WEIGHT = np.float32(ngrams.PAIR_WEIGHT)
-_REMEMBERED = 1 << 15  # words; about 7 MB when full
+_REMEMBERED = 1 << 16  # words; about 14 MB when full
 _LONGEST = 40  # bytes; longer words are seldom met twice
 _CHUNK = 256  # texts scored at once, so that a large batch keeps a small memory
 
@@ -140,12 +140,14 @@ class Scorer:
         new_codes = ngrams.word_codes(distinct)
         order = {word: at for at, word in enumerate(distinct)}
         holes = [at for at, place in enumerate(places) if place is None]
-        filled = np.array([place or 0 for place in places], dtype=np.intp)
+        for at in holes:
+            places[at] = 0
+        filled = np.array(places, dtype=np.intp)
         sums = memory.sums.take(filled, axis=0)
         codes = memory.codes.take(filled)
         source = [order[word] for word in missing]
-        sums[holes] = new_sums[source]
-        codes[holes] = new_codes[source]
+        sums[holes] = new_sums.take(source, axis=0)
+        codes[holes] = new_codes.take(source)
         self._remember(distinct, new_sums, new_codes)
         return sums, codes
 

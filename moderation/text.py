@@ -56,13 +56,16 @@ _FOLD = bytes(
     code + 32 if code in _UPPER else 32 if code < 32 or code == 127 else code  # noqa: PLR2004
     for code in range(256)
 )
+# "word", "word," and "(word" are one word; what disguises letters (* @ $ # -) stays.
+_SPLIT = bytes(32 if code in b'.,;:!?()"' else code for code in range(256))
+_QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-"}
 
 
 class Normalised(NamedTuple):
     """A comment in plain form, with the counts that folding would lose.
 
-    *words* are UTF-8, never empty, without white space or control characters, in the order of
-    the text; the tokens `LINK_TOKEN` and `MAIL_TOKEN` stand for what they name. The counts are
+    *words* are UTF-8, never empty, without white space, control characters and the punctuation
+    around words, in the order of the text; the tokens `LINK_TOKEN` and `MAIL_TOKEN` stand for what they name. The counts are
     of bytes of the text before folding; *length* is the whole, with single white space.
     """
 
@@ -93,7 +96,7 @@ def normalise(text: str) -> Normalised:
         folded, mails = _MAIL.subn(b" %b " % MAIL_TOKEN, folded)
     if b"://" in folded or b"www." in folded or _MAYBE_LINK.search(folded):
         folded, links = _LINK.subn(b" %b " % LINK_TOKEN, folded)
-    words = folded.split()
+    words = folded.translate(_SPLIT).split()
     return Normalised(
         words, size, capitals, digits, links, mails, folded.count(b"!"), not plain_ascii
     )
@@ -107,6 +110,8 @@ def _character(reference: re.Match[str]) -> str:
 def _compatible(text: str) -> str:
     """*text* without invisible characters and in compatibility form (NFKC), piece by piece."""
     text = _INVISIBLE.sub("", text)
+    for written, plain in _QUOTES.items():
+        text = text.replace(written, plain)
     if unicodedata.is_normalized("NFKC", text[:_PIECE]) and len(text) <= _PIECE:
         return text
     return "".join(

@@ -1,10 +1,19 @@
 """The one door for moderation's JSON: strict models in, plain bytes out."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+)
 
 from moderation.store import Detail, Screened, Stored
 from moderation.verdict import LABEL_NAMES, Label, ReasonKind, State, Verdict
@@ -27,6 +36,24 @@ Long = Annotated[_Text, Field(max_length=2048)]
 Key = Annotated[_Text, Field(min_length=1, max_length=255)]
 
 
+def _text_alone(value: object) -> object:
+    # pydantic would make an address of a number, too.
+    if not isinstance(value, str):
+        raise ValueError("expected an address as text")  # noqa: TRY004 - pydantic's own refusal
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected an instant that the calendar has in UTC") from None
+
+
+Address = Annotated[IPvAnyAddress, BeforeValidator(_text_alone)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class Wire(BaseModel):
     """What every model of this file is: strict, frozen, and closed to unknown members."""
 
@@ -40,10 +67,10 @@ class AuthorIn(Wire):
     name: Short | None = None
     email: Short | None = None
     url: Long | None = None
-    ip: IPvAnyAddress | None = None
+    ip: Address | None = None
     user_agent: Long | None = None
     role: Short | None = None
-    registered_at: AwareDatetime | None = None
+    registered_at: Instant | None = None
 
 
 class ThreadIn(Wire):
@@ -54,19 +81,24 @@ class ThreadIn(Wire):
     title: Long | None = None
 
 
-class CommentIn(Wire):
-    """A comment to be screened; only `external_id` and `text` are compulsory."""
+class ItemIn(Wire):
+    """A comment of a batch; only `external_id` and `text` are compulsory."""
 
     external_id: Name
     text: Annotated[_Text, Field(min_length=1, max_length=TEXT_LIMIT)]
     author: AuthorIn | None = None
     thread: ThreadIn | None = None
     parent_id: Short | None = None
-    submitted_at: AwareDatetime | None = None
+    submitted_at: Instant | None = None
     language: Annotated[_Text, Field(max_length=35)] | None = None
     honeypot: Long | None = Field(
         None, description="what a field that people cannot see came back with"
     )
+
+
+class CommentIn(ItemIn):
+    """A comment to be screened; only `external_id` and `text` are compulsory."""
+
     idempotency_key: Key | None = None
     site: Short | None = Field(None, description="needed only when the key has several sites")
 
@@ -82,7 +114,7 @@ class BatchIn(Wire):
 class BatchSchema(Wire):
     """`BatchIn` as the API documents it."""
 
-    comments: Annotated[list[CommentIn], Field(min_length=1, max_length=BATCH_LIMIT)]
+    comments: Annotated[list[ItemIn], Field(min_length=1, max_length=BATCH_LIMIT)]
     idempotency_key: Key | None = None
     site: Short | None = None
 

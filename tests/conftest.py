@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +16,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 from embedded_postgres import create_database, embedded_postgres
+
+from aboveboard import app
+from aboveboard.accounts import Accounts
+from aboveboard.settings import Settings
 
 COMMAND = [sys.executable, "-m", "aboveboard"]
 PATIENCE_S = 60  # generous: tests assert facts, never speed
@@ -64,6 +69,27 @@ class Service:
         """Create a site with a key for its backend."""
         made = json.loads(self.command("site", "create", url, "--json", *more))
         return Site(made["site"], made["url"], made["key"])
+
+    def add_site(
+        self, url: str, *, key: str | None = None, scopes: list[str] | None = None
+    ) -> Site:
+        """Do what `site create` does beside the service, without the price of a process."""
+        with self.accounts() as accounts:
+            made = accounts.create_site(url, key=key, scopes=scopes)
+        return Site(made.site.id, made.site.url, made.key)
+
+    @contextmanager
+    def accounts(self) -> Iterator[Accounts]:
+        """Open the accounts on the served data, as commands beside the service do."""
+        settings = Settings(
+            data_dir=self.data_dir,
+            database_url=self.environment.get("ABOVEBOARD_DATABASE_URL"),
+        )
+        databases = app.open_databases(settings)
+        try:
+            yield app.open_accounts(settings, databases)
+        finally:
+            databases.close()
 
     def start(self) -> None:
         """Serve, and wait until it is ready."""
@@ -134,9 +160,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """Return the environment without any setting of the service."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith("ABOVEBOARD_")
-    }
+    return {name: value for name, value in os.environ.items() if not name.startswith("ABOVEBOARD_")}
 
 
 @pytest.fixture
@@ -175,7 +199,7 @@ def service(
 @pytest.fixture
 def site(service: Service) -> Site:
     """Create a site of this test's own on the served data."""
-    return service.create_site(f"https://{uuid4().hex[:12]}.example.org")
+    return service.add_site(f"https://{uuid4().hex[:12]}.example.org")
 
 
 @pytest.fixture
@@ -183,3 +207,15 @@ def client(service: Service, site: Site) -> Iterator[httpx2.Client]:
     """Speak for the test's own site."""
     with service.client(site.key) as opened:
         yield opened
+
+
+@pytest.fixture
+def databases(
+    request: pytest.FixtureRequest, engine: str, tmp_path: Path
+) -> Iterator[app.Databases]:
+    """Open the three sets of tables, migrated and empty, without a service."""
+    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
+    opened = app.open_databases(Settings(data_dir=tmp_path / "data", database_url=url))
+    opened.migrate()
+    yield opened
+    opened.close()

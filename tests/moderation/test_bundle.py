@@ -21,7 +21,7 @@ ARRAYS = ("weights.npy", "intercepts.npy", "calibration.npy")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small valid bundle."""
+    """Write a small valid bundle."""
     draw = np.random.default_rng(0)
     weights = draw.standard_normal((ngrams.ROWS, len(LABELS))).astype(np.float32)
     values = np.tile(np.linspace(0, 1, 5), (len(LABELS), 1))
@@ -104,6 +104,7 @@ def test_a_pickled_array_is_never_opened(folder: Path) -> None:
         np.full(8, np.nan),
         np.zeros(()),
     ],
+    ids=["short", "two axes", "single precision", "not numbers", "no axis"],
 )
 def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any, Any]) -> None:
     """Shape, type and finiteness are checked before anything is built."""
@@ -126,6 +127,17 @@ def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any
         lambda manifest: manifest["labels"]["spam"].update(thresholds={"other": 1}),
         lambda manifest: manifest.update(calibration={"low": "x", "high": 1}),
     ],
+    ids=[
+        "format 2",
+        "no format",
+        "no name",
+        "no files",
+        "no weights",
+        "no spam",
+        "other order",
+        "other thresholds",
+        "calibration in words",
+    ],
 )
 def test_a_foreign_manifest_is_refused(
     folder: Path, change: Callable[[dict[str, Any]], object]
@@ -137,7 +149,11 @@ def test_a_foreign_manifest_is_refused(
         bundle.load(folder)
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b"{", b"\xff", b"[" * 100_000],
+    ids=["empty", "list", "cut", "no text", "deep"],
+)
 def test_a_manifest_that_is_no_manifest_is_refused(folder: Path, text: bytes) -> None:
     """What is not a JSON object is unreadable, not a crash."""
     (folder / "manifest.json").write_bytes(text)

@@ -69,7 +69,7 @@ def test_pairs_do_not_cross_texts() -> None:
 
 
 def test_order_of_a_pair_matters() -> None:
-    """ "you kill" is not "kill you"."""
+    """The same two words the other way round are another pair."""
     codes = ngrams.word_codes([b"kill", b"you", b"kill"])
 
     rows = ngrams.pair_rows(codes, np.array([0]))

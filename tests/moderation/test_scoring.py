@@ -63,7 +63,9 @@ def test_no_texts_give_no_rows() -> None:
     assert SCORER.score([]).shape == (0, 8)
 
 
-@pytest.mark.parametrize("text", ["x" * 100_000, " ".join(map(str, range(17_000)))])
+@pytest.mark.parametrize(
+    "text", ["x" * 100_000, " ".join(map(str, range(17_000)))], ids=["one word", "many words"]
+)
 def test_a_hundred_thousand_characters_are_scored(text: str) -> None:
     """One endless word and twenty thousand different ones both give probabilities."""
     scores = SCORER.score([text])
@@ -91,9 +93,11 @@ def test_threads_share_a_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = []
 
     def work(offset: int) -> None:
-        for at in range(offset, 400, 4):
-            if not np.allclose(small.logits([texts[at]])[0], expected[at], rtol=0, atol=1e-9):
-                wrong.append(texts[at])
+        wrong.extend(
+            texts[at]
+            for at in range(offset, 400, 4)
+            if not np.allclose(small.logits([texts[at]])[0], expected[at], rtol=0, atol=1e-9)
+        )
 
     threads = [threading.Thread(target=work, args=(offset,)) for offset in range(4)]
     for thread in threads:

@@ -1,0 +1,85 @@
+"""The benchmark's requests: valid, of the length they state, and never the same twice."""
+
+import json
+import sys
+from itertools import islice
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from consent import wire as consent_wire
+from moderation import wire as moderation_wire
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from traffic import Route, Sender, identifier, requests
+
+SENDER = Sender(run="r00n16", key="k" * 62)
+
+
+def sent(route: Route, count: int, *, connection: int = 3) -> list[tuple[bytes, bytes]]:
+    """Return the head and the body of the first *count* requests."""
+    found = []
+    for request in islice(requests(route, SENDER, connection), count):
+        head, _, body = request.partition(b"\r\n\r\n")
+        found.append((head, body))
+    return found
+
+
+@pytest.mark.parametrize("route", [Route.ECHO, Route.SCORE, Route.COMMENT, Route.CONSENT])
+def test_length_is_the_body_s(route: Route) -> None:
+    """The stated length is the length."""
+    for head, body in sent(route, 50):
+        stated = head.rpartition(b"Content-Length: ")[2].partition(b"\r\n")[0]
+
+        assert int(stated) == len(body)
+
+
+def test_comments_are_valid_and_all_different() -> None:
+    """The service takes every comment, none for an earlier one."""
+    comments = [
+        moderation_wire.CommentIn.model_validate_json(body)
+        for connection in range(2)
+        for _, body in sent(Route.COMMENT, 3000, connection=connection)
+    ]
+
+    assert len({comment.external_id for comment in comments}) == 6000
+    assert len({comment.text for comment in comments}) == 6000
+    assert comments[3000].external_id == identifier(SENDER.run, 1, 0)
+
+
+def test_scores_are_valid_and_all_different() -> None:
+    """No text is scored twice."""
+    bodies = [body for _, body in sent(Route.SCORE, 3000)]
+
+    assert all(moderation_wire.ScoreIn.model_validate_json(body) for body in bodies)
+    assert len(set(bodies)) == 3000
+
+
+def test_events_come_in_pairs() -> None:
+    """A subject is asked, then answers, and each event has its own key."""
+    events = [
+        consent_wire.EventIn.model_validate_json(body) for _, body in sent(Route.CONSENT, 100)
+    ]
+
+    assert [event.event_type for event in events] == ["requested", "given"] * 50
+    assert len({event.idempotency_key for event in events}) == 100
+    assert len({event.subject.id for event in events}) == 50
+    assert all(
+        asked.subject == answered.subject
+        for asked, answered in zip(events[::2], events[1::2], strict=True)
+    )
+
+
+def test_standing_asks_for_seeded_subjects() -> None:
+    """Every subject asked for was given a standing before."""
+    seeded = {
+        json.loads(body)["subject"]["id"]
+        for connection in range(8)
+        for request in islice(requests(Route.CONSENT, Sender("seed", ""), connection), 500)
+        for body in [request.partition(b"\r\n\r\n")[2]]
+    }
+
+    for head, _ in sent(Route.STANDING, 200):
+        query = parse_qs(head.split(b" ")[1].partition(b"?")[2].decode())
+        assert query["subject_id"][0] in seeded

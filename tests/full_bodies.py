@@ -1,0 +1,125 @@
+"""A body for every POST route that carries every member the route knows, and is accepted."""
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from itertools import count
+from typing import Any
+
+Json = Any
+Path = Sequence[str | int]
+
+_COUNTER = count()
+
+
+def comment(site: str, number: int) -> dict[str, Json]:
+    """Return a comment with all its members."""
+    return {
+        "external_id": f"comment-{number}",
+        "text": f"A plain remark, the {number}th.",
+        "author": {
+            "id": "a-1",
+            "name": "Ada",
+            "email": "ada@example.org",
+            "url": "https://ada.example.org/",
+            "ip": "192.0.2.7",
+            "user_agent": "Browser/1",
+            "role": "reader",
+            "registered_at": "2024-01-31T10:00:00Z",
+        },
+        "thread": {"id": "t-1", "url": "https://blog.example.org/1", "title": "One"},
+        "parent_id": "comment-before",
+        "submitted_at": "2025-01-31T10:00:00+02:00",
+        "language": "en",
+        "honeypot": "",
+        "idempotency_key": f"comment-key-{number}",
+        "site": site,
+    }
+
+
+def notice(site: str) -> dict[str, Json]:
+    """Return a notice with all its members; always the same, so that its version stays 1."""
+    return {
+        "notice_id": "main",
+        "language": "en",
+        "text": "May we?",
+        "controller": {"name": "Shop Ltd", "id": "1", "address": "Street 1", "contact": "a@b.c"},
+        "purposes": [
+            {
+                "id": "ads",
+                "name": "Ads",
+                "description": "Ads that fit",
+                "basis": "consent",
+                "data_categories": ["pages"],
+                "recipients": ["Ad Ltd"],
+                "retention": "P13M",
+                "transfers": ["US, with clauses"],
+            }
+        ],
+        "site": site,
+    }
+
+
+def event(site: str, number: int) -> dict[str, Json]:
+    """Return an event with all its members: a withdrawal, which needs nothing but the notice."""
+    return {
+        "subject": {"kind": "device", "id": f"device-{number}"},
+        "event_type": "withdrawn",
+        "method": "withdraw_link",
+        "origin": "preferences",
+        "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+        "notice": {
+            "notice_id": "main",
+            "version": 1,
+            "language": "en",
+            "layer": 1,
+            "ui_sha256": "0" * 64,
+        },
+        "jurisdiction": "DE-BE",
+        "occurred_at": None,
+        "valid_until": "2099-01-31T10:00:00Z",
+        "served_id": "some-record",
+        "explicit": False,
+        "context": {"page": "/shop", "ua_class": "desktop", "layout_w": 1200},
+        "signals": {"sec_gpc": True, "gpc_js": False},
+        "idempotency_key": f"event-key-{number}",
+        "site": site,
+    }
+
+
+def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
+    """Return, for each POST route, what makes a fresh body that the route accepts."""
+    return {
+        "/v1/comments": lambda: comment(site, next(_COUNTER)),
+        "/v1/comments:batch": lambda: {
+            "comments": [comment(site, next(_COUNTER)), comment(site, next(_COUNTER))],
+            "idempotency_key": f"batch-key-{next(_COUNTER)}",
+            "site": site,
+        },
+        "/v1/score": lambda: {"text": "A plain remark.", "honeypot": "", "site": site},
+        "/v1/consent/notices": lambda: notice(site),
+        "/v1/consent/events": lambda: event(site, next(_COUNTER)),
+        "/v1/consent/standing:query": lambda: {
+            "subject": {"kind": "email", "id": "ada@example.org"},
+            "purposes": ["ads"],
+            "site": site,
+        },
+    }
+
+
+def places(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Path, Json]]:
+    """Yield every value inside *value* with the path to it, the outer before the inner."""
+    if path:
+        yield path, value
+    if isinstance(value, dict | list):
+        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(member, (*path, name))
+
+
+def replaced(body: Json, path: Path, value: Json) -> Json:
+    """Return a copy of *body* in which *value* stands at *path*."""
+    copy = deepcopy(body)
+    at = copy
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = value
+    return copy

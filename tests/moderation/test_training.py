@@ -1,0 +1,179 @@
+"""Tests of moderation.training and moderation.evaluation, on data made here."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from moderation import bundle, evaluation, training
+from moderation.verdict import LABELS, Label
+
+ROWS = 220  # of each source
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def _row(text: str, labels: dict[str, float], split: str = "train") -> dict[str, Any]:
+    return {"text": text, "labels": labels, "split": split, "meta": {"sample": "random"}}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write every source, small: rows with the word "bad" are positive for all their labels."""
+    folder = tmp_path_factory.mktemp("data")
+    draw = random.Random(0)  # noqa: S311 - reproducible, not secret
+    keys = {label: key for key, label in training.KEYS.items()}
+    for name, source in training.SOURCES.items():
+        rows = []
+        for at in range(ROWS):
+            words = [f"w{draw.randrange(3000)}" for _ in range(12)]
+            value = at % 3 == 0
+            text = " ".join([*words, "bad" if value else "good", "erotica" if at % 5 else "x"])
+            rows.append(_row(text, {keys[label]: float(value) for label in source.labels}))
+        labels = rows[0]["labels"]
+        rows += [_row(f"official test {at}", labels, "test") for at in range(3)]
+        _write(folder / f"{name}.jsonl.gz", rows)
+    (folder / "lists").mkdir()
+    with gzip.open(folder / "lists/surge_profanity_en.csv.gz", "wt") as file:
+        file.write("text,canonical_form_1,canonical_form_2,canonical_form_3,category_1\n")
+        file.write("erotica,erotica,,,sexual anatomy / sexual acts\n")
+        file.write("fucker,fuck,,,sexual anatomy / sexual acts\n")
+        file.write("slurword,slur,,,racial / ethnic slurs\n")
+    with gzip.open(folder / "lists/ldnoobw_badwords.tsv.gz", "wt") as file:
+        file.write("en\tbondage\nde\tschlimm\n")
+    return folder
+
+
+def test_training_gives_the_same_bundle_twice(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Same data, same seed: the same manifest to the byte, which loads and has learnt."""
+    monkeypatch.setattr(training, "_MADE_UP", 30)
+    digests = [
+        training.train(data, tmp_path / out, name="tiny", made="2026-01-01", jobs=1)
+        for out in ("one", "two")
+    ]
+
+    assert digests[0] == digests[1]
+    found = bundle.load(tmp_path / "one", digest=digests[0])
+    bad, good = found.scorer.score(["w1 w2 w3 bad", "w1 w2 w3 good"])[:, LABELS.index("toxicity")]
+    assert bad > good
+    assert set(found.manifest["sources"]) == {
+        *(f"{name}.jsonl.gz" for name in training.SOURCES),
+        *training.LISTS,
+    }
+    card = (tmp_path / "one" / "card.md").read_text()
+    assert str(found.manifest["metrics"]["development"]["toxicity"]["auc"]) in card
+    assert (
+        json.loads((tmp_path / "one" / "metrics.json").read_text()) == (found.manifest["metrics"])
+    )
+
+
+def test_only_permissive_sources_are_listed() -> None:
+    """Licences are data in the code, and the sources made for measuring are absent."""
+    for licence in [
+        *(each.licence for each in training.SOURCES.values()),
+        *training.LISTS.values(),
+    ]:
+        assert licence.startswith("permissive")
+    assert "bias_madlibs77k" not in training.SOURCES
+
+
+def test_official_test_rows_are_never_read(data: Path) -> None:
+    """No example comes from a split other than train."""
+    assert not [each for each in training.examples(data) if "official" in each.text]
+
+
+def test_a_missing_label_is_unknown() -> None:
+    """Absent keys stay absent, and raters who disagree leave a label unknown."""
+    found = training.known({"toxic": 0.4, "spam": 0.0, "insult": 0.5})
+
+    assert found == {Label.SPAM: False, Label.INSULT: True}
+
+
+def test_a_column_without_negatives_is_not_used(data: Path, tmp_path: Path) -> None:
+    """Where every known value is positive, the label says only which source a row is from."""
+    for path in data.glob("*.gz"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    rows = [_row(f"text number {at}", {"toxic": 1, "spam": at % 2}) for at in range(9)]
+    _write(tmp_path / "civil_toxicspans.jsonl.gz", rows)
+
+    mine = [each for each in training.examples(tmp_path) if each.source == "civil_toxicspans"]
+
+    assert mine
+    assert not [each for each in mine if Label.TOXICITY in each.labels]
+
+
+def test_near_duplicates_stand_on_one_side(data: Path, tmp_path: Path) -> None:
+    """No training row has the group of a held-out row, and a copy with other case is grouped."""
+    for path in data.glob("*.gz"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    text = "the quick brown fox jumps over the lazy dog again"
+    rows = [_row(text, {"toxic": 0}), _row(text.upper() + "   again", {"toxic": 1})]
+    _write(tmp_path / "surge_toxicity.jsonl.gz", rows)
+
+    found = training.examples(tmp_path)
+
+    held = {each.group for each in found if each.held}
+    assert held
+    assert not [each for each in found if not each.held and each.group in held]
+    assert len({each.group for each in found if each.source == "surge_toxicity"}) <= 1
+
+
+def test_weak_terms_leave_out_expletives(data: Path) -> None:
+    """Only sexual words that are not mostly curses become weak labels."""
+    assert training.explicit_terms(data) == {b"erotica", b"bondage"}
+
+
+def test_made_up_comments_repeat_with_the_seed() -> None:
+    """The generator gives the same comments for one seed and others for another."""
+    first, again, other = (training.made_up(seed) for seed in (1, 1, 2))
+
+    assert [each.text for each in first] == [each.text for each in again]
+    assert [each.text for each in first] != [each.text for each in other]
+    assert not [each for each in first if "{" in each.text or each.held]
+
+
+def test_a_threshold_keeps_its_precision() -> None:
+    """The lowest score with enough precision above it is chosen, ties taken whole."""
+    scores = np.array([0.9, 0.8, 0.7, 0.7, 0.6, 0.1])
+    truth = np.array([True, True, True, False, False, False])
+
+    assert training.threshold(scores, truth, 0.7, least=1) == (0.7, 0.75)
+    assert training.threshold(scores, truth, 0.99, least=1) == (0.8, 1.0)
+    assert training.threshold(scores, truth, 0.99, least=3) is None
+
+
+@pytest.mark.parametrize("positives", [100, 600])
+def test_calibration_rises_and_is_right_on_average(positives: int) -> None:
+    """Platt with few positives, isotonic with many: both rise and predict the share."""
+    draw = np.random.default_rng(0)
+    logits = draw.normal(size=3000)
+    truth = np.zeros(3000, dtype=bool)
+    truth[np.argsort(-(logits + draw.normal(size=3000)))[:positives]] = True
+
+    curve = training.calibration(logits, truth)
+
+    grid = np.linspace(-12, 12, curve.size)
+    assert (np.diff(curve) >= 0).all()
+    assert abs(np.interp(logits, grid, curve).mean() - truth.mean()) < 0.01
+
+
+def test_figures_of_one_class_are_absent() -> None:
+    """An AUC needs both classes; without them the figure is missing, not invented."""
+    found = evaluation.figures(np.array([0.1, 0.2]), np.array([False, False]))
+
+    assert found["auc"] is None
+    assert found["ece"] == pytest.approx(0.15)
+
+
+def test_identity_terms_are_hidden() -> None:
+    """Terms that name a group are replaced for training, whatever stands around them."""
+    assert training._blind('My "Muslim" friend, a woman.') == "My person friend, a person"
