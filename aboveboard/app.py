@@ -5,7 +5,6 @@ No work at import time; `assemble` opens, `Service.close` closes.
 
 import asyncio
 import gc
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from aboveboard.keys import KeyFolder
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue
+from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
 from consent.keyring import Keyring
@@ -99,7 +99,7 @@ def open_accounts(settings: Settings, databases: Databases) -> Accounts:
     return Accounts(databases.aboveboard, pepper=pepper, clock=clock.now)
 
 
-def open_keyring(settings: Settings) -> Keyring:
+def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
     """Read the keys of the consent half."""
     keys = KeyFolder(settings.data_dir)
     return Keyring(
@@ -107,7 +107,7 @@ def open_keyring(settings: Settings) -> Keyring:
         wrapping_keys=keys.versions("key-encryption"),
         fingerprint_key=keys.get("fingerprint"),
         log_key=lambda site_id, epoch: keys.get(f"log.{site_id}.{epoch}"),
-        random=os.urandom,
+        random=random,
     )
 
 
@@ -115,6 +115,8 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
     """Put the service together over migrated databases."""
     accounts = open_accounts(settings, databases)
     model = bundle.shipped()
+    random = Randomness()
+    ids = clock.uuid7(random)
 
     comments = Writer(databases.moderation, limit=settings.queue_limit)
     screening = Screening(
@@ -124,13 +126,13 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
         writing=comments,
         reading=databases.moderation,
         clock=clock.now,
-        ids=clock.uuid7,
+        ids=ids,
         encode=wire.encode,
     )
 
     choices = Writer(databases.consent, limit=settings.queue_limit)
-    keyring = open_keyring(settings)
-    recording = Recording(keyring=keyring, writing=choices, clock=clock.now, ids=clock.uuid7)
+    keyring = open_keyring(settings, random)
+    recording = Recording(keyring=keyring, writing=choices, clock=clock.now, ids=ids)
     publishing = Publishing(
         keyring=keyring, writing=choices, reading=databases.consent, clock=clock.now
     )

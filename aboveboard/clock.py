@@ -3,7 +3,6 @@
 Everything else takes a `Clock` and an `Ids` as arguments.
 """
 
-import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,26 +13,32 @@ Clock = Callable[[], datetime]
 Ids = Callable[[], str]
 """Answers a new UUIDv7 (RFC 9562 §5.7) in its canonical text form."""
 
+Random = Callable[[int], bytes]
+"""Answers so many bytes that nobody can foresee."""
+
 
 def now() -> datetime:
     """Return the present instant, aware, in UTC."""
     return datetime.now(UTC)  # noqa: TID251 - this is the file that may
 
 
-def uuid7() -> str:
-    """Return a new UUIDv7: 48 bits of Unix milliseconds, 12 of their fraction, 62 random bits.
+def uuid7(random: Random) -> Ids:
+    """Return a maker of UUIDv7: 48 bits of Unix milliseconds, then 74 random bits.
 
-    The fraction (RFC 9562 §6.2, method 3) keeps the ids of one batch in their order. Python has
-    none before 3.14.
+    RFC 9562 §5.7; Python has none before 3.14.
     """
-    millis, nanos = divmod(time.time_ns(), 1_000_000)
-    tail = int.from_bytes(os.urandom(8), "big")
-    value = (
-        (millis & 0xFFFF_FFFF_FFFF) << 80
-        | 0x7 << 76
-        | (nanos << 12) // 1_000_000 << 64
-        | 0b10 << 62
-        | (tail & 0x3FFF_FFFF_FFFF_FFFF)
-    )
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def make() -> str:
+        millis = time.time_ns() // 1_000_000
+        tail = int.from_bytes(random(10), "big")
+        value = (
+            (millis & 0xFFFF_FFFF_FFFF) << 80
+            | 0x7 << 76
+            | (tail >> 68 & 0xFFF) << 64
+            | 0b10 << 62
+            | (tail & 0x3FFF_FFFF_FFFF_FFFF)
+        )
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    return make

@@ -165,9 +165,10 @@ class Database:
                 rows = connection.exec_driver_sql(statement.sql, statement.values(values))
                 return [tuple(row) for row in rows]
         if self._inline is None:
-            self._inline = cast(
-                "sqlite3.Connection", self._reading.raw_connection().driver_connection
-            )
+            lent = self._reading.raw_connection()
+            self._inline = cast("sqlite3.Connection", lent.driver_connection)
+            # Kept for good: otherwise the pool would lend it to other threads as well.
+            lent.detach()
         every = statement.values(values)
         try:
             return self._inline.execute(
@@ -201,9 +202,9 @@ class Database:
             with self.exclusive(), self._writing.connect() as connection:
                 if not self.is_sqlite:
                     _check_durability(connection)
-                    connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"')
-                    connection.commit()
+                    # The lock first: two that create a schema at once would trip each other up.
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+                    connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"')
                 self._upgrade(connection)
                 connection.commit()
         except SQLAlchemyError as error:

@@ -29,8 +29,8 @@ class KeyFolder:
         """
         try:
             for folder in (self.path.parent, self.path):
-                if not folder.exists():
-                    folder.mkdir(mode=PRIVATE_DIR, parents=True)
+                # Commands that start at once may both find it missing.
+                folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
         except OSError as error:
             raise DataDirUnusable(
                 f"expected a directory that can be made at {self.path}, got: {error}"

@@ -74,9 +74,8 @@ class Writer:
         job = _Job(handler, command, asyncio.get_running_loop().create_future())
         self._waiting += 1
         self._jobs.put(job)
-        # The job goes on without its client: shielded, so that a request that is cancelled
-        # neither loses its place in the count nor leaves a half-told answer.
-        answer: R = await asyncio.shield(job.future)
+        # A request that is cancelled here cancels only its future: the job is written all the same.
+        answer: R = await job.future
         return answer
 
     def stop(self) -> None:

@@ -34,6 +34,8 @@ class PurposeStanding:
     version: int | None = None
     material_sha256: str | None = None
     valid_until: str | None = None
+    refused_at: str | None = None
+    """When the latest no happened that is known of, whatever followed it."""
 
     @property
     def ended(self) -> bool:
@@ -62,6 +64,7 @@ class Standing:
                         at.version,
                         at.material_sha256,
                         at.valid_until,
+                        at.refused_at,
                     ]
                     for name, at in self.purposes.items()
                 },
@@ -96,12 +99,10 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         if state is None:
             continue
         before = purposes.get(made["purpose_id"])
-        if (
-            state == EventType.GIVEN
-            and before is not None
-            and before.ended
-            and happened < before.occurred_at
-        ):
+        refused_at = None if before is None else before.refused_at
+        if state != EventType.GIVEN:
+            refused_at = max(happened, refused_at or happened)
+        elif refused_at is not None and happened < refused_at:
             continue
         purposes[made["purpose_id"]] = PurposeStanding(
             state,
@@ -112,6 +113,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             notice.get("version"),
             notice.get("material_sha256"),
             event.get("valid_until"),
+            refused_at,
         )
     return replace(standing, purposes=purposes)
 

@@ -79,15 +79,21 @@ class Publishing:
 
         Raises NoticeNotFound.
         """
-        found = await self._reading.query(
+        every = await self._reading.query(
             lambda connection: store.list_notices(
-                connection, site_id, notice_id=notice_id, version=version, language=language
+                connection, site_id, notice_id=notice_id, version=version
             )
         )
+        # The current version first: a language that it lacks is not taken from an older one.
+        newest = max((item.version for item in every), default=0)
+        found = [
+            item
+            for item in every
+            if item.version == newest and language in {None, item.notice.language}
+        ]
         if not found:
-            raise NoticeNotFound("expected a notice of this site, there is none of that name")
-        newest = max(item.version for item in found)
-        return [item for item in found if item.version == newest]
+            raise NoticeNotFound("expected a notice of this site, version and language, got none")
+        return found
 
     def carry_out(
         self, connection: Connection, commands: Sequence[Publish]

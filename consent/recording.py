@@ -32,6 +32,7 @@ from consent.choice import (
 from consent.errors import (
     IdempotencyInFlight,
     IdempotencyMismatch,
+    LogNotFound,
     NoticeSuperseded,
     NoticeUnknown,
     RecordErased,
@@ -175,7 +176,15 @@ class Recording:
             by_site.setdefault(command.site_id, []).append(command)
         # In order of the slugs, so that two processes never wait for each other's heads.
         for site_id in sorted(by_site):
-            batch = _Batch(connection, self._keyring, self._notices, site_id, by_site[site_id])
+            try:
+                batch = _Batch(connection, self._keyring, self._notices, site_id, by_site[site_id])
+            except LogNotFound as error:
+                # Nothing was ever published there: that spoils no other site's part.
+                for command in by_site[site_id]:
+                    outcomes[id(command)] = (
+                        error if command.choice.notice_id is None else _unknown_notice()
+                    )
+                continue
             for command, outcome in zip(by_site[site_id], batch.outcomes(), strict=True):
                 outcomes[id(command)] = outcome
         return [outcomes[id(command)] for command in commands]
@@ -279,9 +288,7 @@ class _Batch:
         current = self._versions.get(choice.notice_id)
         notice = self._published(choice.notice_id, choice.notice_version, choice.language)
         if current is None or notice is None:
-            raise NoticeUnknown(
-                "expected a notice, version and language that this site has published, got another"
-            )
+            raise _unknown_notice()
         asking = choice.event_type in {EventType.REQUESTED, EventType.GIVEN}
         if asking and notice.material_sha256 != current[1]:
             raise NoticeSuperseded(
@@ -427,6 +434,12 @@ class _Batch:
             sealed.leaf_index,
             format_proof(sealed.leaf_index, path, checkpoint, extra=entry),
         )
+
+
+def _unknown_notice() -> NoticeUnknown:
+    return NoticeUnknown(
+        "expected a notice, version and language that this site has published, got another"
+    )
 
 
 def _event(

@@ -23,7 +23,7 @@ from moderation.verdict import LABELS, Label
 
 FORMAT = 1
 SHIPPED_NAME = "en-2026.11"
-SHIPPED_DIGEST = "1e462304e19211d3d88a9b0daf0a3f0566079f5ceb34813d8b0ae33cfdbfe766"
+SHIPPED_DIGEST = "162c3886618f83d72ab54ef78d21f4e1c567448844c7cf082f0e9461061afb7a"
 
 _LARGEST = 64 << 20  # bytes of one file
 _KNOTS = (2, 4096)

@@ -5,7 +5,9 @@ leaves nobody to notice that it was wrong.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
+from operator import ge
 
 from moderation.verdict import LABELS, Label, Reason, ReasonKind, Verdict
 
@@ -17,6 +19,14 @@ class Policy:
     version: str
     hold: Mapping[Label, float]
     spam: float | None
+    floors: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """The lowest threshold of each label, in the order of `LABELS`: below all, nothing happens."""
+
+    def __post_init__(self) -> None:
+        floors = [self.hold.get(label, inf) for label in LABELS]
+        if self.spam is not None:
+            floors[0] = min(floors[0], self.spam)
+        object.__setattr__(self, "floors", tuple(floors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,8 @@ def judge(policy: Policy, scores: Sequence[float], facts: Facts) -> Judged:
 
     Monotone: a higher score never gives a milder verdict.
     """
+    if not facts.honeypot_filled and not any(map(ge, scores, policy.floors)):
+        return APPROVED
     spam = scores[0]
     over = [
         (label, score, threshold)
@@ -65,8 +77,6 @@ def judge(policy: Policy, scores: Sequence[float], facts: Facts) -> Judged:
         if (threshold := policy.hold.get(label)) is not None and score >= threshold
     ]
     hidden = policy.spam is not None and spam >= policy.spam
-    if not over and not hidden and not facts.honeypot_filled:
-        return APPROVED
     reasons = [HONEYPOT] if facts.honeypot_filled else []
     if policy.spam is not None and hidden:
         reasons.append(_reason(Label.SPAM, spam, policy.spam))

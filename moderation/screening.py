@@ -316,4 +316,5 @@ class Screening:
 
 
 def _instant(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Several times as fast as strftime, and called for every comment.
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"

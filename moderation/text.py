@@ -65,8 +65,9 @@ class Normalised(NamedTuple):
     """A comment in plain form, with the counts that folding would lose.
 
     *words* are UTF-8, never empty, without white space, control characters and the punctuation
-    around words, in the order of the text; the tokens `LINK_TOKEN` and `MAIL_TOKEN` stand for what they name. The counts are
-    of bytes of the text before folding; *length* is the whole, with single white space.
+    around words, in the order of the text; the tokens `LINK_TOKEN` and `MAIL_TOKEN` stand for
+    what they name. *length*, *capitals* and *digits* count bytes of the text before folding,
+    only ASCII capitals and digits among them; *foreign* says whether there is more than ASCII.
     """
 
     words: list[bytes]
@@ -108,11 +109,11 @@ def _character(reference: re.Match[str]) -> str:
 
 
 def _compatible(text: str) -> str:
-    """*text* without invisible characters and in compatibility form (NFKC), piece by piece."""
+    """Return *text* in compatibility form (NFKC), made piece by piece, nothing invisible in it."""
     text = _INVISIBLE.sub("", text)
     for written, plain in _QUOTES.items():
         text = text.replace(written, plain)
-    if unicodedata.is_normalized("NFKC", text[:_PIECE]) and len(text) <= _PIECE:
+    if len(text) <= _PIECE and unicodedata.is_normalized("NFKC", text):
         return text
     return "".join(
         unicodedata.normalize("NFKC", text[at : at + _PIECE]) for at in range(0, len(text), _PIECE)

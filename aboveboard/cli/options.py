@@ -20,8 +20,8 @@ def read_settings(**arguments: Any) -> Any:  # noqa: ANN401 - Settings, imported
 
 
 def say(text: str) -> None:
-    """Print a line on standard output."""
-    print(text)  # noqa: T201
+    """Print a line on standard output, at once: a log must not miss a key shown only here."""
+    print(text, flush=True)  # noqa: T201
 
 
 def say_json(content: Any) -> None:  # noqa: ANN401

@@ -272,9 +272,7 @@ def test_members_that_nobody_knows_are_refused_and_not_named(hostile: Hostile) -
         objects = [(), *(path for path, value in places(body) if isinstance(value, dict))]
         for path in objects:
             for name in names:
-                spoiled = (
-                    replaced(body, (*path, name), CANARY) if path else {**body, name: CANARY}
-                )
+                spoiled = replaced(body, (*path, name), CANARY) if path else {**body, name: CANARY}
                 case = f"{'.'.join(map(str, path))} with {name!a}"
                 outcome = hostile.post(route, json.dumps(spoiled).encode(), case)
                 assert some_refused(outcome), (route, path, name)
