@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 MIGRATION_LOCK = 0x61626F7665  # any fixed number: PostgreSQL advisory lock held while migrating
 BUSY_MS = 5000
+WRITER_CACHE_KB = 65_536  # random keys touch pages all over: SQLite's 2 MB would be read again
+CHECKPOINT_PAGES = 4_096  # pages of WAL, 16 MB: a page written often is copied back once
 
 
 class Statement:
@@ -277,6 +279,8 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
             connection.execute("PRAGMA fullfsync=ON")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA secure_delete=ON")
+            connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         else:
             connection.execute("PRAGMA query_only=ON")
         connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")

@@ -52,11 +52,10 @@ Ask = Callable[[str, str, dict[str, object]], httpx2.Response | None]
 
 
 class Writers:
-    """Threads, each with a connection of its own, that write until they are stopped."""
+    """Threads, each on a connection of its own, that write until they are stopped."""
 
-    def __init__(self, service: Service, site: Site, diary: Diary, *, name: str) -> None:
-        self._service = service
-        self._site = site
+    def __init__(self, client: httpx2.Client, diary: Diary, *, name: str) -> None:
+        self._client = client
         self._diary = diary
         self._name = name
         self._stop = threading.Event()
@@ -91,29 +90,27 @@ class Writers:
                     return
                 yield number
 
-        with self._service.client(self._site.key) as client:
-
-            def ask(path: str, key: str, body: dict[str, object]) -> httpx2.Response | None:
-                content = json.dumps(body).encode()
-                self._diary.asked.append(Told(path, key, content))
-                try:
-                    answer = client.post(
-                        path,
-                        content=content,
-                        headers={"content-type": "application/json", HEADER: key},
-                    )
-                except httpx2.TransportError:
-                    self._diary.lost += 1
-                    self._stop.wait(0.05)
-                    return None
-                told = Told(path, key, content, answer.status_code, answer.content)
-                (self._diary.told if answer.is_success else self._diary.refused).append(told)
-                return answer
-
+        def ask(path: str, key: str, body: dict[str, object]) -> httpx2.Response | None:
+            content = json.dumps(body).encode()
+            self._diary.asked.append(Told(path, key, content))
             try:
-                work(ask, name, numbers())
-            except BaseException as error:  # noqa: BLE001 - told by the test's own thread
-                self._failed.append(error)
+                answer = self._client.post(
+                    path,
+                    content=content,
+                    headers={"content-type": "application/json", HEADER: key},
+                )
+            except httpx2.TransportError:
+                self._diary.lost += 1
+                self._stop.wait(0.05)
+                return None
+            told = Told(path, key, content, answer.status_code, answer.content)
+            (self._diary.told if answer.is_success else self._diary.refused).append(told)
+            return answer
+
+        try:
+            work(ask, name, numbers())
+        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+            self._failed.append(error)
 
 
 def _write_comments(ask: Ask, name: str, numbers: Iterator[int]) -> None:
@@ -178,12 +175,13 @@ def writing(
     service: Service, site: Site, diary: Diary, *, name: str, threads: int = 3
 ) -> Iterator[Writers]:
     """Write for as long as the block runs."""
-    writers = Writers(service, site, diary, name=name)
-    writers.start(comments=threads, batches=1, events=threads)
-    try:
-        yield writers
-    finally:
-        writers.stop()
+    with service.client(site.key) as client:
+        writers = Writers(client, diary, name=name)
+        writers.start(comments=threads, batches=1, events=threads)
+        try:
+            yield writers
+        finally:
+            writers.stop()
 
 
 def replay(client: httpx2.Client, told: Told) -> None:
