@@ -155,6 +155,8 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
     ).declare(catalogue.declare)
 
     metrics = Metrics()
+    for writer in (comments, choices):
+        metrics.watch(writer)
     probes = Probes(
         metrics,
         {database.name: Head(database).check for database in databases},
@@ -170,7 +172,7 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
         async with AsyncExitStack() as stack:
             for writer in (comments, choices):
                 writer.start()
-                stack.callback(writer.stop)
+                stack.push_async_callback(writer.stop)
             housekeeping = asyncio.create_task(_keep_house(screening))
             stack.callback(housekeeping.cancel)
             gc.collect()

@@ -23,18 +23,19 @@ def now() -> datetime:
 
 
 def uuid7(random: Random) -> Ids:
-    """Return a maker of UUIDv7: 48 bits of Unix milliseconds, then 74 random bits.
+    """Return a maker of UUIDv7: 48 bits of Unix milliseconds, 12 of their fraction, 62 random.
 
-    RFC 9562 §5.7; Python has none before 3.14.
+    The fraction (RFC 9562 §6.2, method 3) keeps the ids of one batch in their order. Python has
+    none before 3.14.
     """
 
     def make() -> str:
-        millis = time.time_ns() // 1_000_000
-        tail = int.from_bytes(random(10), "big")
+        millis, nanos = divmod(time.time_ns(), 1_000_000)
+        tail = int.from_bytes(random(8), "big")
         value = (
             (millis & 0xFFFF_FFFF_FFFF) << 80
             | 0x7 << 76
-            | (tail >> 68 & 0xFFF) << 64
+            | (nanos << 12) // 1_000_000 << 64
             | 0b10 << 62
             | (tail & 0x3FFF_FFFF_FFFF_FFFF)
         )

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import Processor
 
 from aboveboard import problems
+from aboveboard.writer import Writer
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -72,6 +73,7 @@ class Metrics:
         )
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}
+        self._writers: dict[str, Gauge] = {}
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -84,6 +86,20 @@ class Metrics:
         if timer is None:
             timer = self._timers[route] = self._seconds.labels(route)
         timer.observe(seconds)
+
+    def watch(self, writer: Writer) -> None:
+        """Tell of a writer: how many commands it carried out in how many commits."""
+        for name, told, read in (
+            ("commits", "Committed batches", lambda: writer.batches),
+            ("commands", "Commands carried out", lambda: writer.commands),
+            ("waiting", "Commands not yet answered", lambda: writer.waiting),
+        ):
+            gauge = self._writers.get(name)
+            if gauge is None:
+                gauge = self._writers[name] = Gauge(
+                    f"aboveboard_writer_{name}", told, ["database"], registry=self.registry
+                )
+            gauge.labels(writer.name).set_function(read)
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -82,12 +82,19 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": {**definitions.get("$defs", {}), "Problem": PROBLEM_SCHEMA},
+            "schemas": {**_shared(definitions, operations), "Problem": PROBLEM_SCHEMA},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key"}
             },
         },
     }
+
+
+def _shared(definitions: dict[str, Any], operations: Sequence[Operation]) -> dict[str, Any]:
+    # A query's model is told as parameters; only what it refers to is a schema of its own.
+    queries = {item.query.__name__ for item in operations if item.query is not None}
+    shared: dict[str, Any] = definitions.get("$defs", {})
+    return {name: schema for name, schema in shared.items() if name not in queries}
 
 
 def _distinct(models: Sequence[type[BaseModel]]) -> list[type[BaseModel]]:
@@ -106,6 +113,15 @@ def _operation(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401 -
                 "in": "header",
                 "description": "the site, where the key has several",
                 "schema": {"type": "string", "maxLength": 40},
+            }
+        )
+    if item.body is not None and "idempotency_key" in item.body.model_fields:
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "the same as the body's `idempotency_key`, for clients with headers",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         )
     if parameters:

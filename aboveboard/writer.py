@@ -1,14 +1,20 @@
-"""Group commit: one thread a database writes what many requests ask for, in one transaction.
+"""Group commit: what many requests ask for is written in one transaction, by one writer.
 
-A request puts a command beside its handler on a bounded queue and awaits the answer. The thread
-takes what is there, lets each handler work through its commands together, commits once and wakes
-everybody at once. There is no timer: a lone request is committed at once, and while one commit
-waits for the disk the next batch gathers. An answer is given only after the commit.
+A request leaves a command beside its handler and awaits the answer. The writer takes what is
+there, lets each handler work through its commands together, commits once and wakes everybody.
+There is no timer: a lone request is committed at once, and while one commit waits for the disk
+the next batch gathers. An answer is given only after the commit.
+
+A thread does what waits: the file's lock, `BEGIN`, `COMMIT`. On SQLite the handlers run on the
+event loop between the two. Their statements are short, and two threads that both want Python's
+lock lose more to handing it over than the work is worth. On PostgreSQL a statement waits for the
+server, so there the handlers run in the thread, too.
 """
 
 import asyncio
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -44,23 +50,42 @@ class _Job:
     outcome: Any = None
 
 
+_Batch = list[_Job]
+_Way = Callable[[Connection, _Batch], None]
+
+
 class Writer:
     """The one writer of a database within this process."""
 
     def __init__(self, database: Database, *, limit: int) -> None:
         self._database = database
         self._limit = limit
-        self._waiting = 0
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=f"{database.name}-writer")
+        self._on_loop = database.is_sqlite
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._jobs: deque[_Job] = deque()
+        self._unanswered = 0
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"{database.name}-writer")
         self._connection: Connection | None = None
         self.batches = 0
         self.commands = 0
 
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self._database.name
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are not yet answered."""
+        return self._unanswered
+
     def start(self) -> None:
         """Start the thread; called once, from the serving event loop."""
         self._loop = asyncio.get_running_loop()
+        self._idle.set()
         self._thread.start()
 
     async def write(self, handler: Handler[C, R], command: C) -> R:
@@ -69,93 +94,99 @@ class Writer:
         Raises QueueFull when too much waits, StorageUnavailable when the commit failed (nothing of
         the command is stored then), and whatever the handler answered with.
         """
-        if self._waiting >= self._limit:
-            raise QueueFull(f"{self._database.name}: expected at most {self._limit} waiting writes")
+        if self._unanswered >= self._limit:
+            raise QueueFull(
+                f"{self._database.name}: expected at most {self._limit} waiting writes, got more"
+            )
         job = _Job(handler, command, asyncio.get_running_loop().create_future())
-        self._waiting += 1
-        self._jobs.put(job)
+        self._unanswered += 1
+        self._jobs.append(job)
+        if not self._busy:
+            self._busy = True
+            self._idle.clear()
+            self._wake.put(True)
         # A request that is cancelled here cancels only its future: the job is written all the same.
         answer: R = await job.future
         return answer
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Write what waits, then end the thread and close its connection."""
-        if self._thread.is_alive():
-            self._jobs.put(None)
-            self._thread.join()
+        await self._idle.wait()
+        self._wake.put(False)
+        await asyncio.to_thread(self._thread.join)
+
+    def _tell(self, batch: _Batch) -> None:
+        self._unanswered -= len(batch)
+        for job in batch:
+            if job.future.done():
+                continue
+            if isinstance(job.outcome, Exception):
+                job.future.set_exception(job.outcome)
+                job.future.exception()  # a client that left will not look: that is no leak
+            else:
+                job.future.set_result(job.outcome)
+        if self._jobs:
+            self._wake.put(True)
+        else:
+            self._busy = False
+            self._idle.set()
 
     # -- the thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
-        running = True
-        while running:
-            batch, running = self._gather()
-            if batch:
-                self._commit(batch)
-                assert self._loop is not None  # noqa: S101 - started
-                self._loop.call_soon_threadsafe(self._tell, batch)
+        while self._wake.get():
+            batch: _Batch = []
+            try:
+                self._write(batch)
+                self.batches += 1
+                self.commands += len(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+                self._abandon(batch, error)
+            self._call(self._tell, batch)
         if self._connection is not None:
             self._connection.close()
 
-    def _gather(self) -> tuple[list[_Job], bool]:
-        batch: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            batch.append(job)
-            if len(batch) >= BATCH_LIMIT:
-                return batch, True
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return batch, True
-        return batch, False
-
-    def _commit(self, batch: list[_Job]) -> None:
+    def _write(self, batch: _Batch) -> None:
+        """Fill *batch* with what waits and commit it."""
+        if self._connection is None:
+            self._connection = self._database.connect_writer()
         try:
-            if self._connection is None:
-                self._connection = self._database.connect_writer()
+            with self._database.write(self._connection) as connection:
+                self._carry_out(connection, batch, _together)
+        except _NotAsOne:
+            with self._database.write(self._connection) as connection:
+                self._carry_out(connection, batch, _one_by_one)
+
+    def _carry_out(self, connection: Connection, batch: _Batch, way: _Way) -> None:
+        """Run the handlers where they belong, and wait for them."""
+        if not self._on_loop:
+            self._take(batch)
+            way(connection, batch)
+            return
+        done: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+        def carry_out() -> None:
+            # As late as possible: whatever arrived while the lock was waited for comes along.
+            self._take(batch)
             try:
-                self._together(self._connection, batch)
-            except _NotAsOne:
-                self._one_by_one(self._connection, batch)
-            self.batches += 1
-            self.commands += len(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be left waiting
-            self._abandon(batch, error)
+                way(connection, batch)
+            except Exception as error:  # noqa: BLE001 - raised again in the thread
+                done.put(error)
+            else:
+                done.put(None)
 
-    def _together(self, connection: Connection, batch: list[_Job]) -> None:
-        """Let every handler work through all of its commands at once: the usual way."""
-        with self._database.write(connection):
-            for handler, jobs in _by_handler(batch):
-                try:
-                    outcomes = handler(connection, [job.command for job in jobs])
-                except Exception as error:
-                    if _is_lost(error):
-                        raise
-                    raise _NotAsOne from error
-                for job, outcome in zip(jobs, outcomes, strict=True):
-                    job.outcome = outcome
+        self._call(carry_out)
+        error = done.get()
+        if error is not None:
+            raise error
 
-    def _one_by_one(self, connection: Connection, batch: list[_Job]) -> None:
-        """Try every command alone behind a savepoint, so that a bad one fails alone."""
-        with self._database.write(connection):
-            for job in batch:
-                try:
-                    with connection.begin_nested():
-                        (job.outcome,) = job.handler(connection, [job.command])
-                except Exception as error:
-                    if _is_lost(error):
-                        raise
-                    job.outcome = (
-                        StorageUnavailable(
-                            f"{self._database.name}: expected rows that can be stored, "
-                            f"got {type(error.orig).__name__}"
-                        )
-                        if isinstance(error, DBAPIError)
-                        else error
-                    )
+    def _take(self, batch: _Batch) -> None:
+        if not batch:
+            batch.extend(self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_LIMIT)))
 
-    def _abandon(self, batch: list[_Job], error: Exception) -> None:
+    def _abandon(self, batch: _Batch, error: Exception) -> None:
+        # Where even the lock was not to be had, nobody was taken along yet.
+        self._take(batch)
         log.error(
             "write_failed",
             database=self._database.name,
@@ -181,20 +212,44 @@ class Writer:
                 log.warning("connection_dropped", database=self._database.name)
             self._connection = None
 
-    def _tell(self, batch: list[_Job]) -> None:
-        self._waiting -= len(batch)
-        for job in batch:
-            if job.future.done():
-                continue
-            if isinstance(job.outcome, Exception):
-                job.future.set_exception(job.outcome)
-                job.future.exception()  # a client that left will not look: that is no leak
-            else:
-                job.future.set_result(job.outcome)
+    def _call(self, what: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401
+        assert self._loop is not None  # noqa: S101 - started
+        self._loop.call_soon_threadsafe(what, *arguments)
 
 
-def _by_handler(batch: list[_Job]) -> list[tuple[Handler[Any, Any], list[_Job]]]:
-    groups: dict[Handler[Any, Any], list[_Job]] = {}
+def _together(connection: Connection, batch: _Batch) -> None:
+    """Let every handler work through all of its commands at once: the usual way."""
+    for handler, jobs in _by_handler(batch):
+        try:
+            outcomes = handler(connection, [job.command for job in jobs])
+        except Exception as error:
+            if _is_lost(error):
+                raise
+            raise _NotAsOne from error
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.outcome = outcome
+
+
+def _one_by_one(connection: Connection, batch: _Batch) -> None:
+    """Try every command alone behind a savepoint, so that a bad one fails alone."""
+    for job in batch:
+        try:
+            with connection.begin_nested():
+                (job.outcome,) = job.handler(connection, [job.command])
+        except Exception as error:
+            if _is_lost(error):
+                raise
+            job.outcome = (
+                StorageUnavailable(
+                    f"expected rows that can be stored, got {type(error.orig).__name__}"
+                )
+                if isinstance(error, DBAPIError)
+                else error
+            )
+
+
+def _by_handler(batch: _Batch) -> list[tuple[Handler[Any, Any], _Batch]]:
+    groups: dict[Handler[Any, Any], _Batch] = {}
     for job in batch:
         groups.setdefault(job.handler, []).append(job)
     return list(groups.items())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
+from secrets import token_hex
 
 import httpx2
 import pytest
@@ -148,7 +148,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def new_database(postgres_url: str) -> Callable[[], str]:
     """Create an empty PostgreSQL database and return its URL."""
-    return lambda: create_database(postgres_url, f"t{uuid4().hex[:12]}")
+    return lambda: create_database(postgres_url, f"t{token_hex(6)}")
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -160,7 +160,8 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """Return the environment without any setting of the service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("ABOVEBOARD_")}
+    everything = os.environ.items()  # noqa: TID251 - what a child process is started with
+    return {name: value for name, value in everything if not name.startswith("ABOVEBOARD_")}
 
 
 @pytest.fixture
@@ -199,7 +200,7 @@ def service(
 @pytest.fixture
 def site(service: Service) -> Site:
     """Create a site of this test's own on the served data."""
-    return service.add_site(f"https://{uuid4().hex[:12]}.example.org")
+    return service.add_site(f"https://{token_hex(6)}.example.org")
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def hostile(
     service: Service, engine: str, outcomes: dict[str, dict[str, Outcome]]
 ) -> Iterator[Hostile]:
     """Serve one site, with the notice published that its events name."""
-    site = service.create_site("https://hostile.example.org")
+    site = service.add_site("https://hostile.example.org")
     with service.client(site.key) as client:
         prepared = Hostile(service, site, engine, client, outcomes)
         published = client.post("/v1/consent/notices", json=prepared.body("/v1/consent/notices"))

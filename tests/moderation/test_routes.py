@@ -2,8 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -275,7 +275,7 @@ def test_a_key_that_cannot_be_used_is_refused(client: httpx2.Client, key: str) -
 
 def test_keys_are_kept_apart_by_site_and_route(service: Service, client: httpx2.Client) -> None:
     """The same key on another site or another route is another key."""
-    other = service.add_site(f"https://{uuid4().hex[:12]}.example.org")
+    other = service.add_site(f"https://{token_hex(6)}.example.org")
     body = {"external_id": "c-1", "text": HAM, "idempotency_key": "k-1"}
     batch = {"comments": [{"external_id": "c-2", "text": HAM}], "idempotency_key": "k-1"}
 
@@ -525,7 +525,7 @@ def test_scoring_takes_an_empty_text_and_a_honeypot(client: httpx2.Client) -> No
 
 def test_comments_of_another_site_are_not_there(service: Service, client: httpx2.Client) -> None:
     """Another site's comment is 404 by id, absent from the list and free as an external id."""
-    other = service.add_site(f"https://{uuid4().hex[:12]}.example.org")
+    other = service.add_site(f"https://{token_hex(6)}.example.org")
     made = send(client, "c-1", HAM).json()
 
     with service.client(other.key) as elsewhere:
@@ -543,7 +543,7 @@ def test_comments_of_another_site_are_not_there(service: Service, client: httpx2
 
 def test_a_key_of_several_sites_names_its_site(service: Service, site: Site) -> None:
     """By header or member; without one it is unclear, with another's it is not there."""
-    second = service.add_site(f"https://{uuid4().hex[:12]}.example.org")
+    second = service.add_site(f"https://{token_hex(6)}.example.org")
     with service.accounts() as accounts:
         key = accounts.create_key([site.id, second.id])
 

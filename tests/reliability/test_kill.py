@@ -25,7 +25,7 @@ WITHIN_S = (0.05, 0.4)
 def test_nothing_acknowledged_is_lost_by_a_kill(new_service: Service, engine: str) -> None:
     """After every kill the service comes back with all acknowledged rows and one whole log."""
     new_service.start()
-    site = new_service.create_site()
+    site = new_service.add_site()
     with new_service.client(site.key) as client:
         publish(client)
     moments = random.Random(2_026)  # noqa: S311 - the moments of the kills, the same in each run
@@ -43,13 +43,11 @@ def test_nothing_acknowledged_is_lost_by_a_kill(new_service: Service, engine: st
     new_service.start()
 
     assert not diary.refused, diary.refused[:3]
-    print(engine, time.monotonic(), len(diary.told), len(diary.asked), diary.lost)
     assert diary.lost, "no kill ever cut a request off"
     assert min(len(diary.of(path)) for path in ("/v1/comments", "/v1/consent/events")) > 10
     with new_service.client(site.key) as client:
         _check_comments(client, new_service, site, diary)
         _check_events(client, new_service, site, diary, seen)
-        print(time.monotonic())
         for told in diary.told:
             replay(client, told)
         check_comments(new_service, site)

@@ -41,7 +41,7 @@ def pair(
 def test_two_processes_write_one_history(pair: tuple[Service, Service]) -> None:
     """Concurrent writers on two processes leave dense indexes, one log and whole comments."""
     first, second = pair
-    site = first.create_site("https://history.example.org")
+    site = first.add_site("https://history.example.org")
     diary = Diary()
     with first.client(site.key) as client:
         publish(client)
@@ -92,7 +92,7 @@ def _at_once(
 
 def test_one_key_sent_to_both_at_once_has_one_effect(pair: tuple[Service, Service]) -> None:
     """The same event with one key on two processes is recorded once, with equal answers."""
-    site = pair[0].create_site("https://event-once.example.org")
+    site = pair[0].add_site("https://event-once.example.org")
     with pair[0].client(site.key) as client:
         publish(client)
     for number in range(ROUNDS):
@@ -116,7 +116,7 @@ def test_one_key_sent_to_both_at_once_has_one_effect(pair: tuple[Service, Servic
 
 def test_one_comment_sent_to_both_at_once_is_stored_once(pair: tuple[Service, Service]) -> None:
     """The same comment with one key on two processes is stored once, with equal answers."""
-    site = pair[0].create_site("https://comment-once.example.org")
+    site = pair[0].add_site("https://comment-once.example.org")
     for number in range(ROUNDS):
         body = {"external_id": f"c{number}", "text": "Said twice at once."}
 
@@ -131,7 +131,7 @@ def test_one_comment_sent_to_both_at_once_is_stored_once(pair: tuple[Service, Se
 
 def test_one_comment_without_a_key_is_one_revision(pair: tuple[Service, Service]) -> None:
     """The same external id on two processes at once: one revision, or two in a row, no error."""
-    site = pair[0].create_site("https://external.example.org")
+    site = pair[0].add_site("https://external.example.org")
     for number in range(ROUNDS):
         body = {"external_id": "always-the-same", "text": f"Text {number // 2}"}
 
@@ -148,7 +148,7 @@ def test_one_notice_published_to_both_at_once_is_one_version(
 ) -> None:
     """The first notice of a site, which opens its log, on two processes: one log, one version."""
     for number in range(5):
-        site = pair[0].create_site(f"https://notice-{number}.example.org")
+        site = pair[0].add_site(f"https://notice-{number}.example.org")
 
         answers = _at_once(pair, site.key, "/v1/consent/notices", dict(NOTICE), {})
 

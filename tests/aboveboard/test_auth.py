@@ -1,0 +1,240 @@
+"""Who may do what: every operation against every kind of key, on both engines."""
+
+import re
+import time
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+import httpx2
+import pytest
+from conftest import Service, Site
+
+from aboveboard.accounts import Scope
+
+PUBLIC = {
+    "listLogs",
+    "getLogKey",
+    "getCheckpoint",
+    "getInclusionProof",
+    "getConsistencyProof",
+}
+BODIES: dict[str, dict[str, Any]] = {
+    "submitComment": {"external_id": "c-1", "text": "Good morning."},
+    "scoreText": {"text": "Good morning."},
+    "submitComments": {"comments": [{"external_id": "c-2", "text": "Good morning."}]},
+    "publishNotice": {
+        "notice_id": "main",
+        "language": "en",
+        "text": "May we?",
+        "controller": {"name": "Shop Ltd"},
+        "purposes": [{"id": "ads", "name": "Ads", "description": "Ads", "basis": "consent"}],
+    },
+    "recordEvent": {
+        "subject": {"kind": "device", "id": "device-1"},
+        "event_type": "requested",
+        "method": "api",
+        "origin": "banner",
+        "notice": {"notice_id": "main", "version": 1, "language": "en"},
+    },
+    "queryStanding": {"subject": {"kind": "device", "id": "device-1"}, "purposes": ["ads"]},
+}
+QUERIES = {
+    "getStanding": {"subject_kind": "device", "subject_id": "device-1", "purpose": "ads"},
+    "getInclusionProof": {"index": "0", "size": "1"},
+    "getConsistencyProof": {"from": "1", "to": "1"},
+}
+
+
+@dataclass
+class Prepared:
+    """A site with a comment, a notice and an event, and what is needed to ask for them."""
+
+    site: Site
+    comment_id: str
+    operations: list[tuple[str, str, str, str | None]]
+
+
+@pytest.fixture(scope="module")
+def prepared(service: Service) -> Prepared:
+    """Fill a site and read the operations, with their scopes, from the service's own document."""
+    site = service.add_site(f"https://{token_hex(6)}.example.org")
+    with service.client(site.key) as client:
+        document = client.get("/openapi.json").json()
+        comment_id = client.post("/v1/comments", json=BODIES["submitComment"]).json()["id"]
+        client.post("/v1/consent/notices", json=BODIES["publishNotice"])
+        made = client.post(
+            "/v1/consent/events",
+            json=BODIES["recordEvent"],
+            headers={"idempotency-key": "prepared"},
+        )
+        assert made.status_code == 201, made.text
+    operations = [
+        (described["operationId"], method.upper(), path, _scope(described))
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+    ]
+    return Prepared(site, comment_id, operations)
+
+
+def _scope(described: dict[str, Any]) -> str | None:
+    found = re.search(r"scope `([a-z:]+)`", described.get("description", ""))
+    return found[1] if found else None
+
+
+def ask(
+    client: httpx2.Client, prepared: Prepared, name: str, method: str, path: str, site: str = ""
+) -> httpx2.Response:
+    """Call an operation well-formed, for *site* where one is named."""
+    filled = (
+        path.replace("{site}", prepared.site.id)
+        .replace("{epoch}", "1")
+        .replace("{comment_id}", prepared.comment_id)
+        .replace("{notice_id}", "main")
+    )
+    assert "{" not in filled, f"{path}: tell this test how to fill it"
+    assert method == "GET" or name in BODIES, f"{name}: tell this test what to send"
+    headers = {"idempotency-key": token_hex(16)} if method == "POST" else {}
+    if site:
+        headers["x-site"] = site
+    return client.request(
+        method,
+        filled,
+        params=QUERIES.get(name),
+        json=BODIES.get(name),
+        headers=headers,
+    )
+
+
+def test_every_operation_has_a_scope_or_is_meant_for_everybody(prepared: Prepared) -> None:
+    """A new route without a scope fails here until it is named as public."""
+    scopes = {name: scope for name, _, _, scope in prepared.operations}
+
+    assert {name for name, scope in scopes.items() if scope is None} == PUBLIC
+    assert {scope for scope in scopes.values() if scope} <= {scope.value for scope in Scope}
+    assert len(prepared.operations) == 16
+
+
+def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
+    """With the site's own key every operation is answered well, also where it names its site."""
+    with service.client(prepared.site.key) as client:
+        answers = {
+            (name, site): ask(client, prepared, name, method, path, site).status_code
+            for name, method, path, _ in prepared.operations
+            for site in ("", prepared.site.id)
+        }
+
+    assert set(answers.values()) <= {200, 201}, answers
+
+
+def test_without_a_key_nobody_may(service: Service, prepared: Prepared) -> None:
+    """No key, another scheme, an empty or a wrong one is 401; what is public is answered."""
+    for header in (None, "Basic abc", "Bearer", "Bearer ab" + "a" * 60):
+        with service.client() as client:
+            if header is not None:
+                client.headers["authorization"] = header
+            for name, method, path, scope in prepared.operations:
+                answer = ask(client, prepared, name, method, path)
+                if scope is None:
+                    assert answer.status_code == 200, name
+                else:
+                    # One wrong key a scope is few enough for the limit to leave alone.
+                    assert answer.status_code == 401, name
+                    assert answer.json()["type"] == "/problems/unauthenticated"
+                    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_key_without_the_scope_may_not(service: Service, prepared: Prepared) -> None:
+    """A key with every scope but the one that is needed is told which one it lacks."""
+    needed = {scope for _, _, _, scope in prepared.operations if scope}
+    with service.accounts() as accounts:
+        keys = {
+            scope: accounts.create_key(
+                [prepared.site.id], scopes=[other.value for other in Scope if other != scope]
+            )
+            for scope in needed
+        }
+
+    for name, method, path, scope in prepared.operations:
+        if scope:
+            with service.client(keys[scope]) as client:
+                answer = ask(client, prepared, name, method, path)
+            assert answer.status_code == 403, name
+            assert answer.json()["type"] == "/problems/scope-missing"
+            assert scope in answer.json()["detail"]
+
+
+def test_another_sites_objects_are_not_there(service: Service, prepared: Prepared) -> None:
+    """By a key of another site: by id 404, by naming the site 404, lists and standings empty."""
+    other = service.add_site(f"https://{token_hex(6)}.example.org")
+
+    with service.client(other.key) as client:
+        named = {
+            name: ask(client, prepared, name, method, path, prepared.site.id)
+            for name, method, path, scope in prepared.operations
+            if scope
+        }
+        by_id = {
+            name: ask(client, prepared, name, method, path)
+            for name, method, path, _ in prepared.operations
+            if name in {"getComment", "getNotice"}
+        }
+        comments = client.get("/v1/comments").json()
+        notices = client.get("/v1/consent/notices").json()
+        standing = client.get("/v1/consent/standing", params=QUERIES["getStanding"]).json()
+        event = client.post(
+            "/v1/consent/events",
+            json=BODIES["recordEvent"],
+            headers={"idempotency-key": "prepared"},
+        )
+
+    assert {name: answer.status_code for name, answer in named.items()} == dict.fromkeys(named, 404)
+    assert {answer.json()["type"] for answer in named.values()} == {"/problems/site-not-found"}
+    assert {name: answer.status_code for name, answer in by_id.items()} == dict.fromkeys(by_id, 404)
+    assert comments == {"items": [], "next": None}
+    assert notices == {"items": []}
+    assert standing["why"] == "not_asked"
+    assert event.json()["code"] == "notice_unknown"
+
+
+def test_a_revoked_key_may_not(service: Service, prepared: Prepared) -> None:
+    """A key that was in use ends within about a second of its revocation."""
+    with service.accounts() as accounts:
+        key = accounts.create_key([prepared.site.id])
+        with service.client(key) as client:
+            before = client.get("/v1/comments").status_code
+            accounts.revoke_key(key[2:10])
+            until = time.monotonic() + 30
+            while client.get("/v1/comments").status_code != 401 and time.monotonic() < until:
+                time.sleep(0.1)
+            after = {
+                name: ask(client, prepared, name, method, path).status_code
+                for name, method, path, scope in prepared.operations
+                if scope
+            }
+
+    assert before == 200
+    assert after == dict.fromkeys(after, 401)
+
+
+def test_guessing_is_slowed_down(new_service: Service) -> None:
+    """After 30 wrong keys in a minute 429; legacy keys wait with it, ordinary ones do not."""
+    new_service.start()
+    ordinary = new_service.add_site("https://one.example")
+    legacy = new_service.add_site("https://two.example", key="0123456789ab")
+
+    with new_service.client() as client:
+        before = client.get("/v1/comments", headers={"authorization": f"Bearer {legacy.key}"})
+        answers = [
+            client.get("/v1/comments", headers={"authorization": f"Bearer {guess:012x}"})
+            for guess in range(32)
+        ]
+        slowed = client.get("/v1/comments", headers={"authorization": f"Bearer {legacy.key}"})
+        served = client.get("/v1/comments", headers={"authorization": f"Bearer {ordinary.key}"})
+
+    assert before.status_code == 200
+    assert [answer.status_code for answer in answers] == [401] * 30 + [429] * 2
+    assert answers[-1].json()["type"] == "/problems/too-many-failures"
+    assert answers[-1].headers["retry-after"] == "60"
+    assert slowed.status_code == 429
+    assert served.status_code == 200

@@ -1,0 +1,279 @@
+"""Databases: migrated to what is declared, never past it, one process at a time."""
+
+import asyncio
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import COMMAND, Service
+from sqlalchemy import insert, select
+
+from aboveboard import app
+from aboveboard.database import Database, serving_alone
+from aboveboard.errors import AlreadyServing, SchemaNewer, SettingsInvalid, StorageUnavailable
+from aboveboard.settings import Settings
+from aboveboard.tables import SITE
+
+ROW = {"id": "one", "url": "https://one.example", "host": "one.example", "created": "2026"}
+
+
+def test_migrations_make_what_is_declared(databases: app.Databases) -> None:
+    """After migrating, nothing distinguishes the tables from their definitions."""
+    for database in databases:
+        found, expected = database.revision()
+
+        assert found == expected
+        assert database.differences() == []
+
+
+def test_migrating_again_changes_nothing(databases: app.Databases) -> None:
+    """What is up to date stays as it is, its rows too."""
+    with databases.aboveboard.write() as connection:
+        connection.execute(insert(SITE).values(ROW))
+
+    databases.migrate()
+
+    with databases.aboveboard.read() as connection:
+        assert connection.execute(select(SITE.c.id)).scalars().all() == ["one"]
+
+
+def test_tables_of_a_newer_release_are_refused(databases: app.Databases) -> None:
+    """An older release does not touch what it does not know."""
+    with databases.consent.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(SchemaNewer, match="9999"):
+        databases.consent.migrate()
+
+
+def test_two_migrate_at_once(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Whoever comes first makes the tables; the others find them."""
+    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
+    several = [
+        app.open_databases(Settings(data_dir=tmp_path / "data", database_url=url)) for _ in range(6)
+    ]
+    together = threading.Barrier(len(several))
+    failures: list[Exception] = []
+
+    def migrate(databases: app.Databases) -> None:
+        together.wait()
+        try:
+            databases.migrate()
+        except Exception as error:  # noqa: BLE001 - looked at below
+            failures.append(error)
+
+    threads = [threading.Thread(target=migrate, args=(databases,)) for databases in several]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert several[0].consent.differences() == []
+    for databases in several:
+        databases.close()
+
+
+def test_a_failed_write_leaves_nothing(databases: app.Databases) -> None:
+    """What the database refuses is a StorageUnavailable that names no value."""
+
+    def write_twice() -> None:
+        with databases.aboveboard.write() as connection:
+            connection.execute(insert(SITE).values(ROW))
+            connection.execute(insert(SITE).values(ROW))
+
+    with pytest.raises(StorageUnavailable, match=r"IntegrityError|UniqueViolation") as caught:
+        write_twice()
+
+    assert _sites(databases.aboveboard) == []
+    assert "one" not in str(caught.value)
+
+
+def test_a_reader_cannot_write_a_file(tmp_path: Path) -> None:
+    """On SQLite connections for reading refuse to write."""
+    databases = app.open_databases(Settings(data_dir=tmp_path))
+    databases.migrate()
+
+    def write() -> None:
+        with databases.aboveboard.read() as connection:
+            connection.execute(insert(SITE).values(ROW))
+
+    with pytest.raises(StorageUnavailable):
+        write()
+    databases.close()
+
+
+def test_files_are_their_owners(tmp_path: Path) -> None:
+    """Databases are 0600 in a directory that is 0700, whatever the umask."""
+    before = os.umask(0)
+    try:
+        databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+        databases.migrate()
+        modes = {
+            path.name: path.stat().st_mode & 0o777
+            for path in (tmp_path / "data").glob("*")
+            if path.is_file()
+        }
+        databases.close()
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert {"aboveboard.sqlite3", "moderation.sqlite3", "consent.sqlite3"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_file_is_written_durably(tmp_path: Path) -> None:
+    """The writing connection syncs in full, in a write-ahead log, with foreign keys on."""
+    databases = app.open_databases(Settings(data_dir=tmp_path))
+    databases.migrate()
+
+    with databases.consent.connect_writer() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        }
+    databases.close()
+
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+    }
+
+
+def test_what_the_event_loop_reads_with_is_nobody_elses(tmp_path: Path) -> None:
+    """On SQLite its connection is not lent to the threads that ask other questions."""
+    databases = app.open_databases(Settings(data_dir=tmp_path))
+    databases.migrate()
+    with databases.aboveboard.write() as connection:
+        connection.execute(insert(SITE).values(ROW))
+    statement = databases.aboveboard.prepare(select(SITE.c.id))
+
+    async def both() -> tuple[list[tuple[str]], list[str]]:
+        looked = await databases.aboveboard.look(statement)
+        asked = await databases.aboveboard.query(
+            lambda connection: list(connection.execute(select(SITE.c.id)).scalars())
+        )
+        return looked, asked  # type: ignore[return-value]
+
+    looked, asked = asyncio.run(both())
+
+    with databases.aboveboard.read() as connection:
+        lent = connection.connection.driver_connection
+        assert lent is not databases.aboveboard._inline
+    assert (looked, asked) == ([("one",)], ["one"])
+    databases.close()
+
+
+def test_a_read_without_tables_is_told(
+    tmp_path: Path, engine: str, request: pytest.FixtureRequest
+) -> None:
+    """A question to tables that are not there is StorageUnavailable, inline or in a thread."""
+    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
+    databases = app.open_databases(Settings(data_dir=tmp_path, database_url=url))
+    database = databases.moderation
+    statement = databases.aboveboard.prepare(select(SITE.c.id))
+
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(databases.aboveboard.look(statement))
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(database.query(lambda connection: connection.execute(select(SITE.c.id))))
+    assert database.revision()[0] is None
+    databases.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mysql://user:secret@host/name", "got mysql://"),
+        ("no url", "expected postgresql://user@host/name"),
+    ],
+)
+def test_another_database_is_refused(tmp_path: Path, url: str, expected: str) -> None:
+    """What is no PostgreSQL URL is told, without its password."""
+    with pytest.raises(SettingsInvalid, match=expected) as caught:
+        app.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
+
+    assert "secret" not in str(caught.value)
+
+
+def test_an_unreachable_server_is_told(tmp_path: Path) -> None:
+    """Migrating where nobody listens is one sentence, not a driver's traceback."""
+    url = f"postgresql://user:secret@/name?host={tmp_path}"
+    databases = app.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
+
+    with pytest.raises(
+        StorageUnavailable, match="expected a database that can be migrated"
+    ) as told:
+        databases.migrate()
+
+    assert "secret" not in str(told.value)
+    databases.close()
+
+
+def test_a_data_directory_is_served_by_one(tmp_path: Path) -> None:
+    """On SQLite the second to serve it is told to use PostgreSQL; afterwards it is free again."""
+    second = serving_alone(tmp_path)
+
+    with serving_alone(tmp_path), pytest.raises(AlreadyServing, match="PostgreSQL"):
+        second.__enter__()
+
+    with serving_alone(tmp_path):
+        pass
+
+
+def test_a_second_service_on_the_same_data(engine: str, new_service: Service) -> None:
+    """On SQLite it ends with one line; on PostgreSQL both serve the same sites."""
+    new_service.start()
+    site = new_service.add_site("https://one.example")
+    second = Service(new_service.data_dir, new_service.environment)
+
+    if engine == "sqlite":
+        done = subprocess.run(  # noqa: S603
+            [*COMMAND, "serve", "--data-dir", str(new_service.data_dir), "--port", "0"],
+            env=new_service.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("aboveboard: ")
+        assert len(done.stderr.splitlines()) == 1
+        assert "PostgreSQL" in done.stderr
+        return
+    second.start()
+    try:
+        with new_service.client(site.key) as one, second.client(site.key) as other:
+            made = one.post("/v1/comments", json={"external_id": "c-1", "text": "Good morning."})
+            assert other.get(f"/v1/comments/{made.json()['id']}").status_code == 200
+    finally:
+        second.stop()
+
+
+def test_a_lost_connection_is_replaced(tmp_path: Path, new_database: Callable[[], str]) -> None:
+    """When the server ended its connections, one read fails and the next opens another."""
+    databases = app.open_databases(Settings(data_dir=tmp_path, database_url=new_database()))
+    databases.migrate()
+    assert _sites(databases.aboveboard) == []
+    with databases.consent.write() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    with pytest.raises(StorageUnavailable):
+        _sites(databases.aboveboard)
+
+    assert _sites(databases.aboveboard) == []
+    databases.close()
+
+
+def _sites(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(SITE.c.id)).scalars())
