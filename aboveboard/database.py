@@ -113,9 +113,11 @@ class Database:
                 if connection is not None:
                     with connection.begin():
                         yield connection
+                        check_open(connection)
                 else:
                     with self._writing.begin() as own:
                         yield own
+                        check_open(own)
         except DBAPIError as error:
             raise StorageUnavailable(
                 f"{self.name}: expected a durable write, got {type(error.orig).__name__}"
@@ -259,6 +261,21 @@ class Database:
             environment.configure(connection=connection, target_metadata=self._metadata)
             with environment.begin_transaction():
                 environment.run_migrations()
+
+
+def check_open(connection: Connection) -> None:
+    """Raise StorageUnavailable unless the transaction is still whole.
+
+    SQLite rolls back by itself when the disk is full or fails, and PostgreSQL after any failed
+    statement; on both the driver's commit would then do nothing and say that all is well.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        whole = driver.in_transaction
+    else:
+        whole = driver.info.transaction_status.name == "INTRANS"
+    if not whole:
+        raise StorageUnavailable("expected a whole transaction, got one that was rolled back")
 
 
 def _sqlite(path: Path, *, write: bool) -> Engine:

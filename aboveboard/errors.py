@@ -11,6 +11,7 @@ AboveboardError
 │   ├── SiteUnclear
 │   └── UrlUnusable
 ├── RequestRefused
+│   ├── AddressUnknown
 │   ├── BodyTooLarge
 │   ├── ClientGone
 │   ├── MediaTypeUnsupported
@@ -71,6 +72,10 @@ class UrlUnusable(AccountError):
 
 class RequestRefused(AboveboardError):
     """A request is turned away before a use case sees it; never raised itself."""
+
+
+class AddressUnknown(RequestRefused):
+    """The address names what can be nowhere."""
 
 
 class BodyTooLarge(RequestRefused):

@@ -19,7 +19,13 @@ from starlette.types import Receive, Scope, Send
 from aboveboard import problems
 from aboveboard.accounts import Caller
 from aboveboard.auth import Authenticator, site_of
-from aboveboard.errors import BodyTooLarge, ClientGone, StorageError, TooManyFailures
+from aboveboard.errors import (
+    AddressUnknown,
+    BodyTooLarge,
+    ClientGone,
+    StorageError,
+    TooManyFailures,
+)
 from aboveboard.limits import SINGLE_BYTES, check_headers, read_body
 
 log = structlog.get_logger(__name__)
@@ -170,7 +176,11 @@ class Door:
         body = b""
         if operation.body is not None:
             body = await read_body(receive, operation.limit)
-        call = Call(body, scope.get("path_params", EMPTY), headers, scope["query_string"], caller)
+        path: Mapping[str, str] = scope.get("path_params", EMPTY)
+        for value in path.values():
+            if "\0" in value:  # one engine looks it up in vain, the other cannot even ask
+                raise AddressUnknown("expected an address without U+0000")
+        call = Call(body, path, headers, scope["query_string"], caller)
         return await operation.handler(call)
 
 

@@ -39,6 +39,7 @@ KINDS: dict[type[Exception], Kind] = {
     service.SiteNotFound: Kind(404, "site-not-found", "No such site"),
     service.SiteUnclear: Kind(400, "site-unclear", "The request does not name its site"),
     service.AccountError: Kind(422, "account", "The account cannot be changed like that"),
+    service.AddressUnknown: NOT_FOUND,
     service.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     service.ClientGone: Kind(400, "client-gone", "The body never came whole"),
     service.MediaTypeUnsupported: Kind(415, "media-type", "The body is of an unsupported type"),

@@ -23,7 +23,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from aboveboard.database import Database
+from aboveboard.database import Database, check_open
 from aboveboard.errors import QueueFull, StorageUnavailable
 
 C = TypeVar("C")
@@ -239,6 +239,8 @@ def _one_by_one(connection: Connection, batch: _Batch) -> None:
         except Exception as error:
             if _is_lost(error):
                 raise
+            # Where the engine has rolled everything back, those before are not stored either.
+            check_open(connection)
             job.outcome = (
                 StorageUnavailable(
                     f"expected rows that can be stored, got {type(error.orig).__name__}"

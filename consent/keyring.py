@@ -27,7 +27,7 @@ class Keyring:
     ) -> None:
         self._subject_keys = subject_keys
         self._wrapping_keys = wrapping_keys
-        self._fingerprint_key = fingerprint_key
+        self._fingerprints = hmac.new(fingerprint_key, digestmod="sha256")
         self._log_key = log_key
         self.random = random
         self._subjects: dict[str, list[SubjectKey]] = {}
@@ -66,8 +66,9 @@ class Keyring:
 
     def fingerprint(self, site_id: str, body: bytes) -> str:
         """Return the keyed digest of a request's body: nobody without the key can try bodies."""
-        message = site_id.encode() + b"\0" + body
-        return hmac.digest(self._fingerprint_key, message, "sha256").hex()
+        keyed = self._fingerprints.copy()
+        keyed.update(site_id.encode() + b"\0" + body)
+        return keyed.hexdigest()
 
     def _wrapping(self, site_id: str, version: int) -> SiteWrapping:
         if version not in self._wrapping_keys:

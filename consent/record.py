@@ -13,6 +13,7 @@ import re
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
 from operator import attrgetter
@@ -80,6 +81,18 @@ def canonical(value: Json) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
         raise EventInvalid(f"expected names and texts that UTF-8 can hold: {error}") from error
+
+
+def encode(built: Mapping[str, Json]) -> bytes:
+    """Write an event that `event` or `tombstone` built as canonical JSON.
+
+    They put nothing into it that `canonical` would refuse but a lone surrogate, which raises
+    `EventInvalid` here as there.
+    """
+    try:
+        return orjson.dumps(built, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise EventInvalid(f"expected texts that UTF-8 can hold: {error}") from error
 
 
 def _check(value: object, depth: int) -> None:
@@ -183,14 +196,14 @@ def event(
         record_id=record_id,
         site_id=site_id,
         subject_ref=subject_ref,
-        subject_kind=str(subject_kind),
-        assurance=str(assurance),
-        event_type=str(event_type),
+        subject_kind=subject_kind.value,
+        assurance=assurance.value,
+        event_type=event_type.value,
         decisions=_decisions(decisions),
-        consent_type=None if consent_type is None else str(consent_type),
-        method=str(method),
-        origin=str(origin),
-        by=str(by),
+        consent_type=None if consent_type is None else consent_type.value,
+        method=method.value,
+        origin=origin.value,
+        by=by.value,
         occurred_at=None if occurred_at is None else instant(occurred_at),
         received_at=instant(received_at),
         notice=None if notice is None else _notice(notice),
@@ -241,13 +254,14 @@ def _decisions(decisions: Iterable[PurposeDecision]) -> list[Json]:
     return [
         {
             "purpose_id": made.purpose_id,
-            "decision": str(made.decision),
-            "basis": str(made.basis),
+            "decision": made.decision.value,
+            "basis": made.basis.value,
         }
         for made in decided
     ]
 
 
+@lru_cache(maxsize=1024)
 def _notice(notice: ShownNotice) -> dict[str, Json]:
     return _present(
         notice_id=notice.notice_id,
@@ -281,7 +295,7 @@ class SubjectKey:
     without salt, for the info `"consent-subject/v1" || 0x00 || site`.
     """
 
-    __slots__ = ("_key", "site", "version")
+    __slots__ = ("_keyed", "site", "version")
 
     def __init__(self, site: str, subject_key: bytes, *, version: int) -> None:
         if len(subject_key) != KEY_BYTES or version < 1:
@@ -292,7 +306,9 @@ class SubjectKey:
         self.site = site
         self.version = version
         info = SUBJECT_INFO + site.encode()
-        self._key = HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(subject_key)
+        key = HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(subject_key)
+        # Copied for each subject: the one-shot form gives up Python's lock every time.
+        self._keyed = hmac.new(key, digestmod="sha256")
 
     def ref(self, kind: SubjectKind, subject_id: str) -> str:
         """Name the subject: key version, dot, 32 hex digits of the HMAC over kind and id.
@@ -300,7 +316,9 @@ class SubjectKey:
         Raises `SubjectInvalid` where *subject_id* does not have the form of its *kind*.
         """
         message = kind.encode() + b"\x00" + normalise(kind, subject_id)
-        return f"{self.version}.{hmac.digest(self._key, message, 'sha256')[:16].hex()}"
+        keyed = self._keyed.copy()
+        keyed.update(message)
+        return f"{self.version}.{keyed.hexdigest()[:32]}"
 
 
 def normalise(kind: SubjectKind, subject_id: str) -> bytes:

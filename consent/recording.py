@@ -39,7 +39,7 @@ from consent.errors import (
 )
 from consent.keyring import Keyring
 from consent.projection import Standing, apply
-from consent.record import Json, canonical, commit, event, instant, leaf
+from consent.record import Json, commit, encode, event, leaf
 from consent.store import Answered, Published
 from consent.tables import IDEMPOTENCY, RECORD
 from consent.transition import check_asked, check_clock, check_form, check_purposes
@@ -259,9 +259,9 @@ class _Batch:
                 served_id=choice.served_id,
             )
         content = _event(command, ref, notice, bases)
-        opened = Opened(self._keyring.random(SALT_BYTES), canonical(content))
+        opened = Opened(self._keyring.random(SALT_BYTES), encode(content))
         commitment = commit(opened.salt, opened.event)
-        received_at = instant(command.received)
+        received_at = str(content["received_at"])
         made = _Made(
             command,
             ref,

@@ -1,0 +1,115 @@
+"""Key files: made once, whole, for their owner alone."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from aboveboard.errors import DataDirUnusable
+from aboveboard.keys import KeyFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> KeyFolder:
+    """Prepare a key folder in a data directory that was not there."""
+    made = KeyFolder(tmp_path / "data")
+    made.prepare()
+    return made
+
+
+def test_a_key_is_made_once(folder: KeyFolder) -> None:
+    """32 random bytes, the same ever after, another for another name."""
+    key = folder.get("pepper")
+
+    assert len(key) == 32
+    assert folder.get("pepper") == key
+    assert KeyFolder(folder.path.parent).get("pepper") == key
+    assert folder.get("fingerprint") != key
+    assert [path.name for path in sorted(folder.path.iterdir())] == [
+        "fingerprint.key",
+        "pepper.key",
+    ]
+
+
+def test_keys_are_their_owners(tmp_path: Path) -> None:
+    """Folders are 0700 and files 0600, whatever the umask."""
+    before = os.umask(0)
+    try:
+        folder = KeyFolder(tmp_path / "data")
+        folder.prepare()
+        folder.get("pepper")
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert (folder.path / "pepper.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_all_who_start_at_once_agree(tmp_path: Path) -> None:
+    """Several that prepare and read at the same moment end up with one key."""
+    together = threading.Barrier(8)
+    keys: list[bytes] = []
+    failures: list[Exception] = []
+
+    def start() -> None:
+        together.wait()
+        try:
+            folder = KeyFolder(tmp_path / "new" / "data")
+            folder.prepare()
+            keys.append(folder.get("pepper"))
+        except Exception as error:  # noqa: BLE001 - looked at below
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+
+
+def test_versions_are_found(folder: KeyFolder) -> None:
+    """The first version is made where there is none; later ones are found by their files."""
+    first = folder.versions("subject")
+    (folder.path / "subject.10.key").write_text("0" * 64 + "\n", encoding="ascii")
+    (folder.path / "subject.02.key").write_text("no version\n", encoding="ascii")
+    (folder.path / "subject-other.3.key").write_text("no version\n", encoding="ascii")
+
+    assert list(first) == [1]
+    assert folder.versions("subject") == {1: first[1], 10: bytes(32)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"00" * 31, b"00" * 33, b"zz" * 32, b"\xff" * 64],
+    ids=["empty", "short", "long", "letters", "bytes"],
+)
+def test_a_file_that_is_no_key_is_refused(folder: KeyFolder, content: bytes) -> None:
+    """It is named, never replaced, and what is in it is not told."""
+    path = folder.path / "pepper.key"
+    path.write_bytes(content)
+
+    with pytest.raises(DataDirUnusable, match=r"pepper\.key") as caught:
+        folder.get("pepper")
+
+    assert path.read_bytes() == content
+    assert "zz" not in str(caught.value)
+
+
+def test_a_place_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Where a file stands in the way, the error names the path."""
+    (tmp_path / "data").write_text("a file")
+
+    with pytest.raises(DataDirUnusable, match="data"):
+        KeyFolder(tmp_path / "data").prepare()
+
+
+def test_a_key_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """Without its folder no key can be made."""
+    with pytest.raises(DataDirUnusable, match=r"pepper\.key"):
+        KeyFolder(tmp_path).get("pepper")

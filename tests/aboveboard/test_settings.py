@@ -1,0 +1,117 @@
+"""Settings: read once, in their order, strictly, without showing a secret."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from aboveboard import settings
+from aboveboard.errors import SettingsInvalid
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Start from an empty directory and no variable of ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(f"ABOVEBOARD_{name.upper()}", raising=False)
+
+
+def test_everything_has_a_default() -> None:
+    """Nothing has to be set; the database is SQLite, the address loopback."""
+    read = settings.load()
+
+    assert (read.data_dir, read.host, read.port) == (Path("data"), "127.0.0.1", 8080)
+    assert read.database_url is None
+    assert read.metrics_token is None
+
+
+def test_arguments_go_before_variables_before_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each setting comes from the nearest place that says something."""
+    (tmp_path / "aboveboard.toml").write_text('host = "file"\nport = 1\nqueue_limit = 7\n')
+    monkeypatch.setenv("ABOVEBOARD_HOST", "variable")
+    monkeypatch.setenv("ABOVEBOARD_PORT", "2")
+
+    read = settings.load(data_dir=tmp_path, port=3, host=None)
+
+    assert (read.port, read.host, read.queue_limit) == (3, "variable", 7)
+
+
+def test_the_data_directory_may_come_from_a_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its file is read then, too."""
+    (tmp_path / "aboveboard.toml").write_text("port = 9\n")
+    monkeypatch.setenv("ABOVEBOARD_DATA_DIR", str(tmp_path))
+
+    assert settings.load().port == 9
+
+
+def test_unknown_settings_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A misspelt variable or line is an error that names it."""
+    (tmp_path / "aboveboard.toml").write_text("prot = 9\n")
+    with pytest.raises(SettingsInvalid, match="got prot"):
+        settings.load(data_dir=tmp_path)
+
+    monkeypatch.setenv("ABOVEBOARD_PROT", "9")
+    with pytest.raises(SettingsInvalid, match="ABOVEBOARD_PROT"):
+        settings.load()
+
+
+def test_the_tests_own_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of a browser for the tests does not stop the service."""
+    monkeypatch.setenv("ABOVEBOARD_CHROMIUM", "/usr/bin/chromium")
+
+    assert settings.load().port == 8080
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "canary"), ("PORT", "70000"), ("HEADER_DEADLINE_S", "0"), ("QUEUE_LIMIT", "-1")],
+)
+def test_a_value_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """The setting is named, the value is not repeated."""
+    monkeypatch.setenv(f"ABOVEBOARD_{name}", value)
+
+    with pytest.raises(SettingsInvalid, match=f"setting {name.lower()}") as caught:
+        settings.load()
+
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"port = ", b"\xff", b'port = "many"'])
+def test_a_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    """What is not TOML, or not a value, is told in one line."""
+    (tmp_path / "aboveboard.toml").write_bytes(content)
+
+    with pytest.raises(SettingsInvalid) as caught:
+        settings.load(data_dir=tmp_path)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the database's password nor the token shows in any form of the settings."""
+    monkeypatch.setenv("ABOVEBOARD_DATABASE_URL", "postgresql://user:canary@host/name")
+    monkeypatch.setenv("ABOVEBOARD_METRICS_TOKEN", "canary")
+
+    read = settings.load()
+
+    assert "canary" not in f"{read} {read!r} {read.model_dump()} {read.model_dump_json()}"
+
+
+def test_settings_are_frozen() -> None:
+    """Nothing changes them after the start."""
+    read = settings.load()
+
+    with pytest.raises(ValidationError):
+        read.port = 1  # type: ignore[misc]
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    """`config show` has a description for each."""
+    assert all(field.description for field in settings.Settings.model_fields.values())
