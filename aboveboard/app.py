@@ -17,10 +17,10 @@ import structlog
 from sqlalchemy import MetaData
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 import aboveboard.tables
 import consent.tables
@@ -33,7 +33,7 @@ from aboveboard.errors import StorageError
 from aboveboard.keys import KeyFolder
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.observe import Metrics, Observed, Probes
-from aboveboard.operations import Catalogue
+from aboveboard.operations import Catalogue, Entrance, routes
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
@@ -111,7 +111,7 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
     )
 
 
-def assemble(settings: Settings, databases: Databases) -> Starlette:
+def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     """Put the service together over migrated databases."""
     accounts = open_accounts(settings, databases)
     model = bundle.shipped()
@@ -180,18 +180,19 @@ def assemble(settings: Settings, databases: Databases) -> Starlette:
             yield
             probes.stopping = True
 
-    return Starlette(
+    doors = catalogue.doors(Authenticator(accounts))
+    app = Starlette(
         routes=[
-            *catalogue.routes(Authenticator(accounts)),
+            *routes(doors),
             Route("/healthz", probes.healthz),
             Route("/readyz", probes.readyz),
             Route("/metrics", probes.metrics),
             Route("/openapi.json", openapi_json),
         ],
-        middleware=[Middleware(Observed, metrics=metrics, access_log=settings.access_log)],
         exception_handlers={HTTPException: _no_such_route},
         lifespan=lifespan,
     )
+    return Observed(Entrance(doors, app), metrics=metrics, access_log=settings.access_log)
 
 
 def default_policy(model: bundle.Bundle) -> Policy:

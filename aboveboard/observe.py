@@ -131,9 +131,8 @@ class Observed:
         try:
             await self._app(scope, receive, sending)
         finally:
-            # The route's pattern, not the path: ids and slugs stay out of metrics and logs.
-            route = scope.get("route")
-            path = route.path if route is not None else "other"
+            # The operation's pattern, not the path: ids and slugs stay out of metrics and logs.
+            path = scope.get("operation", "other")
             seconds = time.perf_counter() - started
             self._metrics.count(path, scope["method"], status, seconds)
             if self._access_log:

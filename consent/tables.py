@@ -102,7 +102,6 @@ class SubjectRow(ConsentTable, table=True):
     """
 
     __tablename__ = "subject"
-    __table_args__ = CLUSTERED
 
     site_id: str = Field(primary_key=True)
     subject_ref: str = Field(primary_key=True)
@@ -115,7 +114,6 @@ class IdempotencyRow(ConsentTable, table=True):
     """What it takes to give the first answer again, byte for byte; kept for ever."""
 
     __tablename__ = "idempotency"
-    __table_args__ = CLUSTERED
 
     site_id: str = Field(primary_key=True)
     key: str = Field(primary_key=True)

@@ -28,7 +28,6 @@ def upgrade() -> None:
         sa.Column("tree_size", sa.Integer(), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("site_id", "key"),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "log",
@@ -82,7 +81,6 @@ def upgrade() -> None:
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("standing", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("site_id", "subject_ref"),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "tile",
