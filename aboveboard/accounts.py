@@ -132,20 +132,20 @@ class Accounts:
 
         Known keys are remembered for a second: that is how long a revoked one may go on.
         """
+        known = self._callers.get(key)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
         digest = self._digest(key)
         if digest is None:
             return None
-        known = self._callers.get(digest)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
         rows = await self._database.look(self._by_digest, digest=digest)
         if not rows:
-            self._callers.pop(digest, None)
+            self._callers.pop(key, None)
             return None
         caller = Caller(rows[0][0], frozenset(rows[0][1].split()), tuple(row[2] for row in rows))
         if len(self._callers) >= CACHE_LIMIT:
             self._callers.clear()
-        self._callers[digest] = (time.monotonic() + CACHE_LIFE_S, caller)
+        self._callers[key] = (time.monotonic() + CACHE_LIFE_S, caller)
         return caller
 
     async def get_site(self, site_id: str) -> Site:

@@ -50,6 +50,7 @@ from moderation.screening import Screening
 from moderation.verdict import Label
 
 HOUSEKEEPING_S = 3600
+GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
 
 log = structlog.get_logger(__name__)
 
@@ -175,8 +176,10 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 stack.push_async_callback(writer.stop)
             housekeeping = asyncio.create_task(_keep_house(screening))
             stack.callback(housekeeping.cancel)
+            # What start-up made stays; requests make much that soon goes by itself.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(GARBAGE_OBJECTS)
             yield
             probes.stopping = True
 

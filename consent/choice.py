@@ -8,6 +8,7 @@ every value is the stored and the wire word.
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class SubjectKind(StrEnum):
@@ -145,8 +146,7 @@ CLOCK_BEHIND = timedelta(days=30)
 """How far `occurred_at` may lie before the server's clock: an offline queue's patience."""
 
 
-@dataclass(frozen=True, slots=True)
-class PurposeDecision:
+class PurposeDecision(NamedTuple):
     """What was decided about one purpose, and on what basis the purpose rests."""
 
     purpose_id: str
@@ -154,8 +154,7 @@ class PurposeDecision:
     basis: Basis
 
 
-@dataclass(frozen=True, slots=True)
-class ShownNotice:
+class ShownNotice(NamedTuple):
     """What the subject had before their eyes: which version, language, layer and bundle."""
 
     notice_id: str

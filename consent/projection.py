@@ -6,15 +6,14 @@ or withdrawal does not undo it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from consent.choice import Decision, EventType
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """The newest request for a notice: which version, in which record, at which index."""
 
     version: int
@@ -22,8 +21,7 @@ class Asked:
     leaf_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class PurposeStanding:
+class PurposeStanding(NamedTuple):
     """What was last decided about a purpose, by which record, with which notice in view."""
 
     state: str

@@ -5,9 +5,8 @@ refuses that event alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from sqlalchemy import Connection
@@ -56,8 +55,7 @@ class Writing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(NamedTuple):
     """What a site backend tells of its visitor; nothing of it is believed before it is checked."""
 
     subject_kind: SubjectKind
@@ -80,8 +78,7 @@ class Choice:
     explicit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Everything that a visitor needs to prove what was recorded; *event* is canonical JSON."""
 
     record_id: str
@@ -92,8 +89,7 @@ class Receipt:
     proof: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """Record *choice* on a site under a client's key; *refs* are the subject's pseudonyms."""
 
     site_id: str
@@ -105,8 +101,7 @@ class Record:
     received: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     """A checked event on its way into the log."""
 
     command: Record

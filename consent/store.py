@@ -6,8 +6,7 @@ Takes a connection inside a transaction; never commits one.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Table, bindparam, select
@@ -23,34 +22,22 @@ from consent.tables import (
     SUBJECT,
 )
 
-ROWS_A_STATEMENT = 64
-
 
 def insert(
     connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = ""
 ) -> None:
-    """Insert *rows*, tuples in the order of the table's columns; *tail* ends each statement.
-
-    Many rows go into one statement, in runs of a power of two so that few texts are compiled:
-    SQLite's driver gives up and takes back Python's lock once a statement, and taking it back
-    from a busy event loop is what an insert costs.
-    """
-    at = 0
-    while at < len(rows):
-        count = min(ROWS_A_STATEMENT, 1 << ((len(rows) - at).bit_length() - 1))
-        sql = _insert_sql(table, connection.dialect.paramstyle, count) + tail
-        values = tuple(chain.from_iterable(rows[at : at + count]))
-        connection.exec_driver_sql(sql, values)
-        at += count
+    """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
+    if rows:
+        sql = _insert_sql(table, connection.dialect.paramstyle) + tail
+        connection.exec_driver_sql(sql, list(rows))
 
 
 @lru_cache
-def _insert_sql(table: Table, paramstyle: str, count: int) -> str:
+def _insert_sql(table: Table, paramstyle: str) -> str:
     mark = "?" if paramstyle == "qmark" else "%s"
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    row = "(" + ", ".join([mark] * len(table.columns)) + ")"
-    rows = ", ".join([row] * count)
-    return f'INSERT INTO "{table.name}" ({names}) VALUES {rows}'  # noqa: S608 - our own names
+    marks = ", ".join([mark] * len(table.columns))
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - our own names
 
 
 def put_subjects(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -188,8 +175,7 @@ _VERSIONS = (
 # -- records ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """What is kept of a first answer; *fingerprint* is empty once the record is erased."""
 
     fingerprint: str
@@ -198,8 +184,7 @@ class Answered:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A subject's wrapped data key, the version it is wrapped under, and where they stand."""
 
     key_version: int

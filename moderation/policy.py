@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from operator import ge
+from typing import NamedTuple
 
 from moderation.verdict import LABELS, Label, Reason, ReasonKind, Verdict
 
@@ -29,15 +30,13 @@ class Policy:
         object.__setattr__(self, "floors", tuple(floors))
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a comment beside its text."""
 
     honeypot_filled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A verdict and everything that moved it away from approve, strongest first."""
 
     verdict: Verdict

@@ -6,9 +6,8 @@ An error or a text that cannot be scored holds the comment; it never publishes o
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -53,8 +52,7 @@ class Reading(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A comment as it came; *details* is JSON of what is kept beside the text."""
 
     external_id: str
@@ -65,8 +63,7 @@ class Submission:
     honeypot_filled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
+class Idempotency(NamedTuple):
     """The key a client gave its request, and a digest of the request's body."""
 
     route: str

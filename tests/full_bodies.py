@@ -11,8 +11,8 @@ Path = Sequence[str | int]
 _COUNTER = count()
 
 
-def comment(site: str, number: int) -> dict[str, Json]:
-    """Return a comment with all its members."""
+def item(number: int) -> dict[str, Json]:
+    """Return an item of a batch with all its members."""
     return {
         "external_id": f"comment-{number}",
         "text": f"A plain remark, the {number}th.",
@@ -31,9 +31,12 @@ def comment(site: str, number: int) -> dict[str, Json]:
         "submitted_at": "2025-01-31T10:00:00+02:00",
         "language": "en",
         "honeypot": "",
-        "idempotency_key": f"comment-key-{number}",
-        "site": site,
     }
+
+
+def comment(site: str, number: int) -> dict[str, Json]:
+    """Return a comment with all its members."""
+    return {**item(number), "idempotency_key": f"comment-key-{number}", "site": site}
 
 
 def notice(site: str) -> dict[str, Json]:
@@ -91,7 +94,7 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
     return {
         "/v1/comments": lambda: comment(site, next(_COUNTER)),
         "/v1/comments:batch": lambda: {
-            "comments": [comment(site, next(_COUNTER)), comment(site, next(_COUNTER))],
+            "comments": [item(next(_COUNTER)), item(next(_COUNTER))],
             "idempotency_key": f"batch-key-{next(_COUNTER)}",
             "site": site,
         },

@@ -16,7 +16,7 @@ from consent.merkle import leaf_hash, root, verify_consistency
 Rows = list[tuple[Any, ...]]
 
 
-def rows(service: Service, database: str, sql: str, *values: Any) -> Rows:
+def rows(service: Service, database: str, sql: str, *values: str) -> Rows:
     """Return what a query with `?` marks finds in one of the three sets of tables."""
     url = service.environment.get("ABOVEBOARD_DATABASE_URL")
     if url is None:

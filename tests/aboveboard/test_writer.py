@@ -16,17 +16,22 @@ from aboveboard.writer import Writer
 
 
 class Sluice:
-    """A handler that lets nothing pass until it is opened, so that what comes behind gathers."""
+    """Holds up the first commit until it is opened, so that what comes behind gathers."""
 
-    def __init__(self) -> None:
+    def __init__(self, databases: app.Databases) -> None:
         self.reached = threading.Event()
         self.opened = threading.Event()
+        event.listen(databases.aboveboard._writing, "commit", self._commit)
 
-    def carry_out(self, _connection: Connection, commands: Sequence[str]) -> list[str]:
-        """Wait, then answer."""
+    def _commit(self, _connection: Connection) -> None:
         self.reached.set()
         assert self.opened.wait(60)
-        return list(commands)
+
+
+def nothing(connection: Connection, commands: Sequence[str]) -> list[str]:
+    """Store nothing, and answer."""
+    connection.execute(select(SITE.c.id))
+    return list(commands)
 
 
 def store(connection: Connection, commands: Sequence[str]) -> list[str]:
@@ -63,39 +68,43 @@ def serve(
         try:
             return await work(writer)
         finally:
-            writer.stop()
+            await writer.stop()
 
     return asyncio.run(running())
 
 
-async def dammed(
-    writer: Writer,
-    commands: Sequence[str],
-    handler: Any = store,  # noqa: ANN401
-) -> list[Any]:
-    """Let *commands* gather behind one that waits, then answer all of them."""
-    sluice = Sluice()
-    first = asyncio.create_task(writer.write(sluice.carry_out, "first"))
-    await asyncio.to_thread(sluice.reached.wait, 60)
-    tasks = [asyncio.create_task(writer.write(handler, name)) for name in commands]
-    await asyncio.sleep(0)
-    sluice.opened.set()
-    assert await first == "first"
-    return await asyncio.gather(*tasks, return_exceptions=True)
+def gathered(
+    databases: app.Databases,
+    commands: Sequence[tuple[Any, str]],
+    meanwhile: Callable[[Writer], Coroutine[Any, Any, Any]] | None = None,
+    limit: int = 1000,
+) -> tuple[list[Any], Writer]:
+    """Let *commands* gather behind a commit that takes long; return their answers."""
+    sluice = Sluice(databases)
+
+    async def work(writer: Writer) -> tuple[list[Any], Writer]:
+        first = asyncio.create_task(writer.write(nothing, "first"))
+        assert await asyncio.to_thread(sluice.reached.wait, 60)
+        tasks = [asyncio.create_task(writer.write(*command)) for command in commands]
+        await asyncio.sleep(0)
+        if meanwhile:
+            await meanwhile(writer)
+        sluice.opened.set()
+        assert await first == "first"
+        return await asyncio.gather(*tasks, return_exceptions=True), writer
+
+    answers, writer = serve(databases, work, limit)
+    return answers, writer
 
 
 def test_what_gathered_is_one_commit(databases: app.Databases) -> None:
     """A hundred that came during one commit are carried out together, and answered in order."""
     names = [f"n{at:03}" for at in range(100)]
 
-    async def work(writer: Writer) -> tuple[list[Any], int, int]:
-        answers = await dammed(writer, names)
-        return answers, writer.batches, writer.commands
-
-    answers, batches, commands = serve(databases, work)
+    answers, writer = gathered(databases, [(store, name) for name in names])
 
     assert answers == [f"stored {name}" for name in names]
-    assert (batches, commands) == (2, 101)
+    assert (writer.batches, writer.commands, writer.waiting) == (2, 101, 0)
     assert stored(databases) == names
 
 
@@ -103,18 +112,16 @@ def test_a_batch_is_bounded(databases: app.Databases) -> None:
     """600 that gathered are two commits: one of 512 and one of the rest."""
     names = [f"n{at:03}" for at in range(600)]
 
-    async def work(writer: Writer) -> int:
-        await dammed(writer, names)
-        return writer.batches
+    _, writer = gathered(databases, [(store, name) for name in names])
 
-    assert serve(databases, work) == 3
+    assert (writer.batches, writer.commands) == (3, 601)
     assert stored(databases) == names
 
 
 @pytest.mark.parametrize("handler", [store, pick], ids=["raises", "answers"])
 def test_a_bad_command_fails_alone(databases: app.Databases, handler: Any) -> None:  # noqa: ANN401
     """Whether its handler raises or answers so: the others of the batch are stored."""
-    answers = serve(databases, lambda writer: dammed(writer, ["a", "bad", "b"], handler))
+    answers, _ = gathered(databases, [(handler, name) for name in ("a", "bad", "b")])
 
     assert (answers[0], answers[2]) == ("stored a", "stored b")
     assert isinstance(answers[1], ValueError | KeyError)
@@ -123,121 +130,95 @@ def test_a_bad_command_fails_alone(databases: app.Databases, handler: Any) -> No
 
 def test_rows_that_do_not_fit_fail_alone(databases: app.Databases) -> None:
     """What a constraint refuses is StorageUnavailable for that one, without its values."""
-    answers = serve(databases, lambda writer: dammed(writer, ["a", "a", "b"]))
+    answers, _ = gathered(databases, [(store, name) for name in ("canary", "canary", "b")])
 
-    assert (answers[0], answers[2]) == ("stored a", "stored b")
+    assert (answers[0], answers[2]) == ("stored canary", "stored b")
     assert isinstance(answers[1], StorageUnavailable)
-    assert stored(databases) == ["a", "b"]
+    assert "canary" not in str(answers[1])
+    assert stored(databases) == ["b", "canary"]
 
 
 def test_handlers_share_a_commit(databases: app.Databases) -> None:
     """Commands of different handlers are one transaction."""
-
-    async def work(writer: Writer) -> tuple[list[Any], int]:
-        sluice = Sluice()
-        first = asyncio.create_task(writer.write(sluice.carry_out, "first"))
-        await asyncio.to_thread(sluice.reached.wait, 60)
-        tasks = [
-            asyncio.create_task(writer.write(handler, name))
-            for handler, name in ((store, "a"), (pick, "b"), (store, "c"))
-        ]
-        await asyncio.sleep(0)
-        sluice.opened.set()
-        await first
-        return await asyncio.gather(*tasks), writer.batches
-
-    answers, batches = serve(databases, work)
+    answers, writer = gathered(databases, [(store, "a"), (pick, "b"), (store, "c")])
 
     assert answers == ["stored a", "stored b", "stored c"]
-    assert batches == 2
-
-
-def test_a_failed_commit_is_told_to_all(databases: app.Databases) -> None:
-    """Nobody of the batch is acknowledged and nothing is stored; the next batch goes through."""
-    fails = threading.Event()
-
-    def fail(_connection: Connection) -> None:
-        if fails.is_set():
-            fails.clear()
-            raise OperationalError("COMMIT", {}, OSError("no space left"))
-
-    event.listen(databases.aboveboard._writing, "commit", fail)
-
-    async def work(writer: Writer) -> tuple[list[Any], str]:
-        sluice = Sluice()
-        first = asyncio.create_task(writer.write(sluice.carry_out, "first"))
-        await asyncio.to_thread(sluice.reached.wait, 60)
-        fails.set()
-        tasks = [asyncio.create_task(writer.write(store, name)) for name in ("a", "b")]
-        await asyncio.sleep(0)
-        sluice.opened.set()
-        answers = await asyncio.gather(first, *tasks, return_exceptions=True)
-        return answers, await writer.write(store, "c")
-
-    answers, after = serve(databases, work)
-
-    # The failure hit the commit of the first; those behind it are another batch.
-    assert [type(answer) for answer in answers[:1]] == [StorageUnavailable]
-    assert answers[1:] == ["stored a", "stored b"]
-    assert after == "stored c"
+    assert writer.batches == 2
     assert stored(databases) == ["a", "b", "c"]
 
 
 def test_all_of_a_failed_batch_are_refused(databases: app.Databases) -> None:
-    """When the commit of several fails, each of them is told, and none is in the table."""
+    """When the commit of several fails, each is told and none is stored; the next one works."""
     commits = iter([False, True])
+
+    def fail(_connection: Connection) -> None:
+        if next(commits, False):
+            raise OperationalError("COMMIT", {}, OSError("no space left for canary"))
+
+    async def work(writer: Writer) -> list[Any]:
+        tasks = [asyncio.create_task(writer.write(store, name)) for name in ("a", "b", "c")]
+        return await asyncio.gather(*tasks)
+
+    event.listen(databases.aboveboard._writing, "commit", fail)
+
+    refused, writer = gathered(databases, [(store, name) for name in ("a", "b", "c")])
+    left = stored(databases)
+    again = serve(databases, work)
+
+    assert [type(answer) for answer in refused] == [StorageUnavailable] * 3
+    assert "canary" not in str(refused[0])
+    assert left == []
+    assert (writer.batches, writer.waiting) == (1, 0)
+    assert again == ["stored a", "stored b", "stored c"]
+    assert stored(databases) == ["a", "b", "c"]
+
+
+def test_a_writer_goes_on_after_a_failure(databases: app.Databases) -> None:
+    """The same writer opens another connection and stores what comes next."""
+    commits = iter([True])
 
     def fail(_connection: Connection) -> None:
         if next(commits, False):
             raise OperationalError("COMMIT", {}, OSError("no space left"))
 
+    async def work(writer: Writer) -> str:
+        with pytest.raises(StorageUnavailable):
+            await writer.write(store, "a")
+        answer: str = await writer.write(store, "b")
+        return answer
+
     event.listen(databases.aboveboard._writing, "commit", fail)
 
-    async def work(writer: Writer) -> tuple[list[Any], list[Any]]:
-        refused = await dammed(writer, ["a", "b", "c"])
-        return refused, await dammed(writer, ["a", "b", "c"])
-
-    refused, again = serve(databases, work)
-
-    assert [type(answer) for answer in refused] == [StorageUnavailable] * 3
-    assert "no space" not in str(refused[0])
-    assert again == ["stored a", "stored b", "stored c"]
-    assert stored(databases) == ["a", "b", "c"]
+    assert serve(databases, work) == "stored b"
+    assert stored(databases) == ["b"]
 
 
 def test_a_full_queue_is_refused(databases: app.Databases) -> None:
-    """More than the limit is QueueFull at once; when it has drained there is room again."""
+    """One more than the limit is QueueFull at once; when it has drained there is room again."""
 
-    async def work(writer: Writer) -> tuple[list[Any], str]:
-        sluice = Sluice()
-        first = asyncio.create_task(writer.write(sluice.carry_out, "first"))
-        await asyncio.to_thread(sluice.reached.wait, 60)
-        waiting = [asyncio.create_task(writer.write(store, name)) for name in ("a", "b")]
-        await asyncio.sleep(0)
+    async def one_more(writer: Writer) -> None:
         with pytest.raises(QueueFull):
             await writer.write(store, "c")
-        sluice.opened.set()
-        return await asyncio.gather(first, *waiting), await writer.write(store, "d")
 
-    answers, after = serve(databases, work, limit=3)
+    answers, writer = gathered(databases, [(store, "a"), (store, "b")], one_more, limit=3)
 
-    assert answers == ["first", "stored a", "stored b"]
-    assert after == "stored d"
-    assert stored(databases) == ["a", "b", "d"]
+    assert answers == ["stored a", "stored b"]
+    assert writer.waiting == 0
+    assert stored(databases) == ["a", "b"]
 
 
 def test_stopping_writes_what_waits(databases: app.Databases) -> None:
     """What was taken in is stored before the thread ends."""
+    sluice = Sluice(databases)
 
     async def work() -> list[Any]:
         writer = Writer(databases.aboveboard, limit=1000)
         writer.start()
-        sluice = Sluice()
-        tasks = [asyncio.create_task(writer.write(sluice.carry_out, "first"))]
-        await asyncio.to_thread(sluice.reached.wait, 60)
+        tasks = [asyncio.create_task(writer.write(nothing, "first"))]
+        assert await asyncio.to_thread(sluice.reached.wait, 60)
         tasks += [asyncio.create_task(writer.write(store, name)) for name in ("a", "b")]
+        stopping = asyncio.create_task(writer.stop())
         await asyncio.sleep(0)
-        stopping = asyncio.create_task(asyncio.to_thread(writer.stop))
         sluice.opened.set()
         await stopping
         return await asyncio.gather(*tasks)
@@ -249,26 +230,13 @@ def test_stopping_writes_what_waits(databases: app.Databases) -> None:
 def test_a_client_that_left_changes_nothing(databases: app.Databases) -> None:
     """A cancelled request is written all the same, and its place in the queue is given back."""
 
-    async def work(writer: Writer) -> str:
-        sluice = Sluice()
-        first = asyncio.create_task(writer.write(sluice.carry_out, "first"))
-        await asyncio.to_thread(sluice.reached.wait, 60)
-        left = asyncio.create_task(writer.write(store, "a"))
+    async def leave(writer: Writer) -> None:
+        left = asyncio.create_task(writer.write(store, "left"))
         await asyncio.sleep(0)
         left.cancel()
-        sluice.opened.set()
-        await first
-        answer: str = await writer.write(store, "b")
-        return answer
 
-    assert serve(databases, work, limit=2) == "stored b"
-    assert stored(databases) == ["a", "b"]
+    answers, writer = gathered(databases, [(store, "a")], leave, limit=3)
 
-
-def test_a_writer_that_never_started_stops(databases: app.Databases) -> None:
-    """Stopping is harmless before the start."""
-
-    async def work() -> None:
-        Writer(databases.aboveboard, limit=1).stop()
-
-    asyncio.run(work())
+    assert answers == ["stored a"]
+    assert (writer.waiting, writer.commands) == (0, 3)
+    assert stored(databases) == ["a", "left"]

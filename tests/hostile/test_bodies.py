@@ -5,7 +5,7 @@ Every POST route of the served OpenAPI document takes part; one that is new fail
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -56,7 +56,7 @@ class Hostile:
         answer = self.client.post(route, content=content, headers={"content-type": media})
         return self.judge(f"{route} {case}", answer.status_code, answer.headers, answer.content)
 
-    def judge(self, case: str, status: int, headers: Any, body: bytes) -> Outcome:
+    def judge(self, case: str, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Check one answer and hold it against the other engine's; returns its statuses."""
         assert status < 500, (case, body)
         if status >= 400:

@@ -32,7 +32,7 @@ TEXTS: dict[str, Callable[[], str]] = {
     "Hangul letters": lambda: "\u1100\u1161\u11a8" * (LIMIT // 3),
     "what NFKC makes longer": lambda: "\ufdfa" * LIMIT,
     "mathematical letters": lambda: "\U0001d5d4" * LIMIT,
-    "confusables": lambda: "раураl" * (LIMIT // 6),
+    "confusables": lambda: "\u0440\u0430\u0443\u0440\u0430l" * (LIMIT // 6),
     "capitals that grow": lambda: "\u0130" * LIMIT,
     "links": lambda: "http://a.example/b " * (LIMIT // 19),
     "one link": lambda: "http://" + "a." * ((LIMIT - 7) // 2),

@@ -25,7 +25,7 @@ WITHIN_S = (0.05, 0.4)
 def test_nothing_acknowledged_is_lost_by_a_kill(new_service: Service, engine: str) -> None:
     """After every kill the service comes back with all acknowledged rows and one whole log."""
     new_service.start()
-    site = new_service.add_site()
+    site = new_service.add_site("https://killed.example.org")
     with new_service.client(site.key) as client:
         publish(client)
     moments = random.Random(2_026)  # noqa: S311 - the moments of the kills, the same in each run
