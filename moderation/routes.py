@@ -5,9 +5,8 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-import orjson
 from pydantic import ValidationError
 from pydantic_core import to_json
 
@@ -171,22 +170,10 @@ class CommentRoutes:
 
 
 def _submission(given: wire.ItemIn) -> Submission:
-    details: dict[str, Any] = {}
-    if given.author is not None:
-        # The address serves rules at the door only: what is not kept cannot leak.
-        details["author"] = given.author.model_dump(mode="json", exclude_none=True, exclude={"ip"})
-    if given.thread is not None:
-        details["thread"] = given.thread.model_dump(exclude_none=True)
-    if given.submitted_at is not None:
-        details["submitted_at"] = given.model_dump(mode="json", include={"submitted_at"})[
-            "submitted_at"
-        ]
-    if given.language is not None:
-        details["language"] = given.language
     return Submission(
         given.external_id,
         given.text,
-        orjson.dumps(details).decode() if details else "{}",
+        wire.details(given),
         given.thread.id if given.thread else None,
         given.parent_id,
         bool(given.honeypot),

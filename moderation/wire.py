@@ -224,6 +224,24 @@ class BatchOut(BaseModel):
     results: list[BatchItemOut]
 
 
+def details(given: ItemIn) -> str:
+    """Return what is kept beside the text, as JSON.
+
+    The author's address serves rules at the door only: what is not kept cannot leak.
+    """
+    parts = []
+    if given.author is not None:
+        author = given.author.model_dump_json(exclude_none=True, exclude={"ip"})
+        parts.append(f'"author":{author}')
+    if given.thread is not None:
+        parts.append(f'"thread":{given.thread.model_dump_json(exclude_none=True)}')
+    if given.submitted_at is not None:
+        parts.append(f'"submitted_at":"{given.submitted_at.isoformat()}"')
+    if given.language is not None:
+        parts.append(f'"language":{orjson.dumps(given.language).decode()}')
+    return "{" + ",".join(parts) + "}"
+
+
 # -- out --------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,188 @@
+"""Standing: a fold over events, the same however it is cut, and never kinder than it should be."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent.projection import PurposeStanding, Standing, apply
+
+Event = dict[str, Any]
+
+
+def event(kind: str, at: int, *, record: int = 0, occurred: bool = True, **purposes: str) -> Event:
+    """Return an event at a second of one minute; *purposes* are decisions by id."""
+    instant = f"2026-01-01T00:00:{at:02}Z"
+    made: Event = {
+        "event_type": kind,
+        "record_id": f"r-{record}",
+        "received_at": instant,
+        "notice": {"notice_id": "main", "version": 1, "material_sha256": "m-1"},
+        "decisions": [
+            {"purpose_id": purpose, "decision": decision} for purpose, decision in purposes.items()
+        ],
+    }
+    if occurred:
+        made |= {"occurred_at": instant, "received_at": "2026-01-01T00:01:00Z"}
+    return made
+
+
+def fold(*events: Event) -> Standing:
+    """Apply events in the order of the log."""
+    standing = Standing()
+    for index, one in enumerate(events):
+        standing = apply(standing, one, index)
+    return standing
+
+
+def test_a_question_is_no_answer() -> None:
+    """Being asked is remembered by notice and changes no purpose."""
+    standing = fold(event("requested", 1), event("requested", 2, record=1))
+
+    assert standing.purposes == {}
+    assert tuple(standing.asked["main"]) == (1, "r-1", 1)
+
+
+def test_the_last_in_the_log_counts() -> None:
+    """Each purpose stands as it was last decided, by which record and under which notice."""
+    standing = fold(
+        event("given", 1, ads="given", statistics="refused"),
+        event("withdrawn", 2, record=1, ads="refused"),
+    )
+
+    assert standing.purposes["ads"] == PurposeStanding(
+        "withdrawn",
+        "r-1",
+        1,
+        "2026-01-01T00:00:02Z",
+        "main",
+        1,
+        "m-1",
+        None,
+        "2026-01-01T00:00:02Z",
+    )
+    assert standing.purposes["statistics"].state == "refused"
+    assert standing.purposes["ads"].ended
+
+
+def test_what_was_not_asked_changes_nothing() -> None:
+    """A decision `not_asked` leaves the purpose as it stood."""
+    standing = fold(
+        event("given", 1, ads="given"), event("refused", 2, ads="not_asked", statistics="refused")
+    )
+
+    assert standing.purposes["ads"].state == "given"
+    assert standing.purposes["statistics"].state == "refused"
+
+
+def test_a_late_given_does_not_undo_a_no() -> None:
+    """What was given before the refusal and came after it is history only."""
+    standing = fold(event("refused", 5, ads="refused"), event("given", 4, record=1, ads="given"))
+
+    assert (standing.purposes["ads"].state, standing.purposes["ads"].record_id) == (
+        "refused",
+        "r-0",
+    )
+
+
+def test_a_given_in_the_same_second_counts() -> None:
+    """Times are cut to seconds: there the log's order decides."""
+    standing = fold(event("refused", 5, ads="refused"), event("given", 5, ads="given"))
+
+    assert standing.purposes["ads"].state == "given"
+
+
+def test_a_late_withdrawal_always_counts() -> None:
+    """Even one that happened before the consent it follows in the log."""
+    standing = fold(event("given", 5, ads="given"), event("withdrawn", 1, ads="refused"))
+
+    assert standing.purposes["ads"].state == "withdrawn"
+
+
+def test_a_late_withdrawal_does_not_hide_a_later_no() -> None:
+    """After a no at 9 and an older no behind it, a given from between them stays history."""
+    standing = fold(
+        event("refused", 9, ads="refused"),
+        event("withdrawn", 2, ads="refused"),
+        event("given", 5, ads="given"),
+    )
+
+    assert standing.purposes["ads"].state == "withdrawn"
+
+
+def test_a_no_is_remembered_behind_a_yes() -> None:
+    """A given from before the refusal does not replace the newer one that followed it."""
+    standing = fold(
+        event("refused", 5, ads="refused"),
+        event("given", 7, record=1, ads="given"),
+        event("given", 3, record=2, ads="given"),
+    )
+
+    assert standing.purposes["ads"].record_id == "r-1"
+
+
+def test_without_its_own_time_an_event_happened_when_it_came() -> None:
+    """`received_at` stands in for `occurred_at`."""
+    standing = fold(event("refused", 5, occurred=False, ads="refused"))
+
+    assert standing.purposes["ads"].occurred_at == "2026-01-01T00:00:05Z"
+
+
+def test_standing_is_told_by_what_was_written_before() -> None:
+    """A row without the member that came last is read as one that does not know it."""
+    row = '{"p":{"ads":["given","r-0",0,"2026-01-01T00:00:00Z","main",1,"m-1",null]},"a":{}}'
+
+    assert Standing.from_json(row).purposes["ads"].refused_at is None
+
+
+PURPOSES = ("ads", "statistics")
+decisions = st.dictionaries(
+    st.sampled_from(PURPOSES), st.sampled_from(["given", "refused", "not_asked"]), max_size=2
+)
+events = st.lists(
+    st.builds(
+        lambda kind, at, occurred, made: event(kind, at, occurred=occurred, **made),
+        st.sampled_from(["requested", "given", "refused", "withdrawn"]),
+        st.integers(0, 59),
+        st.booleans(),
+        decisions,
+    ),
+    max_size=12,
+).map(lambda made: [one | {"record_id": f"r-{at}"} for at, one in enumerate(made)])
+
+
+@given(events, st.integers(0, 12))
+def test_it_is_the_same_wherever_it_was_stored_between(made: list[Event], cut: int) -> None:
+    """Writing the standing down and reading it back in between changes nothing."""
+    standing = Standing()
+    for index, one in enumerate(made):
+        if index == cut:
+            standing = Standing.from_json(standing.to_json())
+        standing = apply(standing, one, index)
+
+    assert standing == fold(*made)
+    assert Standing.from_json(standing.to_json()) == standing
+
+
+@given(events)
+def test_it_says_what_the_rule_says(made: list[Event]) -> None:
+    """Against the rule in plain words: the last decision, but no given older than any earlier no."""
+    expected: dict[str, tuple[str, str]] = {}
+    for purpose in PURPOSES:
+        noes: list[str] = []
+        for one in made:
+            decided = {item["purpose_id"]: item["decision"] for item in one["decisions"]}
+            decision = decided.get(purpose)
+            if one["event_type"] == "requested" or decision in {None, "not_asked"}:
+                continue
+            happened = one.get("occurred_at") or one["received_at"]
+            if decision == "refused":
+                noes.append(happened)
+                word = "withdrawn" if one["event_type"] == "withdrawn" else "refused"
+                expected[purpose] = (word, one["record_id"])
+            elif all(happened >= no for no in noes):
+                expected[purpose] = ("given", one["record_id"])
+
+    found = {name: (at.state, at.record_id) for name, at in fold(*made).purposes.items()}
+
+    assert found == expected

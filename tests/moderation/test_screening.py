@@ -1,0 +1,260 @@
+"""Screening: what cannot be scored is held, alone; one key has one request in flight."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection
+
+from moderation import store
+from moderation.errors import CommentNotFound, IdempotencyInFlight
+from moderation.policy import Policy
+from moderation.screening import LONG_TEXT, Idempotency, Screening, Submission
+from moderation.verdict import Label, Verdict
+
+POLICY = Policy("p-1", {Label.SPAM: 0.4}, 0.9)
+KEY = Idempotency("comments", "k-1", "digest")
+
+
+class FakeScorer:
+    """Scores `spam` high and everything else low; breaks on what a test says."""
+
+    def __init__(
+        self, breaks: Callable[[Sequence[str]], np.ndarray | None] = lambda _: None
+    ) -> None:
+        self.batches: list[list[str]] = []
+        self._breaks = breaks
+
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Return a row a text."""
+        self.batches.append(list(texts))
+        broken = self._breaks(texts)
+        if broken is not None:
+            return broken
+        return np.array([[0.95 if text == "spam" else 0.01] + [0.1234567] * 7 for text in texts])
+
+
+class FakeWriting:
+    """Keeps commands instead of carrying them out; waits where it is told to."""
+
+    def __init__(self) -> None:
+        self.commands: list[Any] = []
+        self.opened = asyncio.Event()
+        self.opened.set()
+        self.failure: Exception | None = None
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401
+        """Answer as the store would for new comments."""
+        await self.opened.wait()
+        if self.failure is not None:
+            raise self.failure
+        assert handler in {store.put, store.forget_keys}
+        self.commands.append(command)
+        return 201, b"{}"
+
+
+class FakeReading:
+    """Answers every question with nothing."""
+
+    async def query(self, ask: Callable[[Connection], Any]) -> Any:  # noqa: ANN401
+        """Find nothing."""
+        del ask
+
+
+def screening(scorer: FakeScorer, writing: FakeWriting) -> Screening:
+    """Put the use case together over fakes, at a fixed hour."""
+    numbers = iter(range(10_000))
+    return Screening(
+        scorer=scorer,
+        model="m-1",
+        policy=POLICY,
+        writing=writing,
+        reading=FakeReading(),
+        clock=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        ids=lambda: f"id-{next(numbers)}",
+        encode=lambda _: ("{}", "[]"),
+    )
+
+
+def submit_all(scorer: FakeScorer, *texts: str) -> list[store.Screened]:
+    """Submit comments at the same time; return what would be stored, in their order."""
+
+    async def work() -> list[store.Screened]:
+        writing = FakeWriting()
+        use_case = screening(scorer, writing)
+        await asyncio.gather(
+            *(
+                use_case.submit(
+                    "blog",
+                    Submission(f"c-{at}", text),
+                    idempotency=None,
+                    render=lambda _: (201, b""),
+                )
+                for at, text in enumerate(texts)
+            )
+        )
+        stored = [command.screened[0] for command in writing.commands]
+        return sorted(stored, key=lambda one: int(one.external_id[2:]))
+
+    return asyncio.run(work())
+
+
+def test_what_came_together_is_scored_together() -> None:
+    """Requests of one turn of the event loop are one batch, each with its own row, rounded."""
+    scorer = FakeScorer()
+
+    stored = submit_all(scorer, "a", "spam", "b")
+
+    assert [sorted(batch) for batch in scorer.batches] == [["a", "b", "spam"]]
+    assert [one.verdict for one in stored] == [Verdict.APPROVE, Verdict.SPAM, Verdict.APPROVE]
+    assert stored[0].scores == (0.01, *[0.123457] * 7)
+    assert (stored[0].model, stored[0].policy) == ("m-1", "p-1")
+
+
+def test_a_long_text_goes_its_own_way() -> None:
+    """It is scored alone, in a thread, and delays nobody's batch."""
+    scorer = FakeScorer()
+    long = "x" * (LONG_TEXT + 1)
+
+    stored = submit_all(scorer, "a", long, "b")
+
+    assert sorted(map(len, scorer.batches)) == [1, 2]
+    assert [one.text for one in stored] == ["a", long, "b"]
+
+
+def test_one_bad_text_does_not_hold_its_neighbours() -> None:
+    """The batch is taken apart: only the text that breaks the scorer waits for a person."""
+
+    def breaks(texts: Sequence[str]) -> None:
+        if "bad" in texts:
+            raise ValueError("bad")
+
+    stored = submit_all(FakeScorer(breaks), "a", "bad", "spam")
+
+    assert [one.verdict for one in stored] == [Verdict.APPROVE, Verdict.HOLD, Verdict.SPAM]
+    assert stored[1].scores is None
+    assert [reason.code for reason in stored[1].reasons] == ["not_scored"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [np.full((1, 8), np.nan), np.full((1, 8), np.inf), np.zeros((2, 8)), np.zeros((0, 8))],
+    ids=["not a number", "infinite", "too many", "none"],
+)
+def test_scores_that_are_none_hold(rows: np.ndarray) -> None:
+    """What the scorer answers is checked before it is believed."""
+    (stored,) = submit_all(FakeScorer(lambda _: rows), "a")
+
+    assert (stored.verdict, stored.scores) == (Verdict.HOLD, None)
+
+
+def test_a_batch_holds_only_what_breaks() -> None:
+    """The same within one request of many comments."""
+
+    def breaks(texts: Sequence[str]) -> None:
+        if "bad" in texts:
+            raise MemoryError
+
+    async def work() -> list[store.Screened]:
+        writing = FakeWriting()
+        await screening(FakeScorer(breaks), writing).submit_many(
+            "blog",
+            [Submission("c-1", "a"), Submission("c-2", "bad"), Submission("c-3", "spam")],
+            idempotency=None,
+            render=lambda _: (200, b""),
+        )
+        (command,) = writing.commands
+        assert command.ids == ["id-0", "id-1", "id-2"]
+        assert command.received == "2026-01-02T03:04:05.000000Z"
+        return list(command.screened)
+
+    stored = asyncio.run(work())
+
+    assert [one.verdict for one in stored] == [Verdict.APPROVE, Verdict.HOLD, Verdict.SPAM]
+
+
+def test_a_key_has_one_request_in_flight() -> None:
+    """A second one meanwhile is refused; on another site, route or key it is not."""
+
+    async def work() -> list[Any]:
+        writing = FakeWriting()
+        writing.opened.clear()
+        use_case = screening(FakeScorer(), writing)
+
+        async def submit(site: str, key: Idempotency) -> Any:  # noqa: ANN401
+            return await use_case.submit(
+                site, Submission("c-1", "a"), idempotency=key, render=lambda _: (201, b"")
+            )
+
+        tasks = [
+            asyncio.create_task(submit("blog", KEY)),
+            asyncio.create_task(submit("blog", KEY)),
+            asyncio.create_task(submit("shop", KEY)),
+            asyncio.create_task(submit("blog", Idempotency("comments:batch", "k-1", "digest"))),
+            asyncio.create_task(submit("blog", Idempotency("comments", "k-2", "digest"))),
+        ]
+        await asyncio.sleep(0.01)
+        writing.opened.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        return [*answers, await submit("blog", KEY)]
+
+    answers = asyncio.run(work())
+
+    assert isinstance(answers[1], IdempotencyInFlight)
+    assert [answer for answer in answers if not isinstance(answer, Exception)] == [(201, b"{}")] * 5
+
+
+def test_a_failed_request_frees_its_key() -> None:
+    """What could not be stored may be tried again with the same key."""
+
+    async def work() -> tuple[int, bytes]:
+        writing = FakeWriting()
+        writing.failure = OSError("no space left")
+        use_case = screening(FakeScorer(), writing)
+        with pytest.raises(OSError, match="no space"):
+            await use_case.submit(
+                "blog", Submission("c-1", "a"), idempotency=KEY, render=lambda _: (201, b"")
+            )
+        writing.failure = None
+        return await use_case.submit(
+            "blog", Submission("c-1", "a"), idempotency=KEY, render=lambda _: (201, b"")
+        )
+
+    assert asyncio.run(work()) == (201, b"{}")
+
+
+def test_scoring_writes_nothing() -> None:
+    """Score answers the verdict without a command."""
+
+    async def work() -> tuple[Verdict, list[Any]]:
+        writing = FakeWriting()
+        screened = await screening(FakeScorer(), writing).score(Submission("", "spam"))
+        return screened.verdict, writing.commands
+
+    assert asyncio.run(work()) == (Verdict.SPAM, [])
+
+
+def test_keys_older_than_a_day_are_forgotten() -> None:
+    """The instant handed to the store lies 24 hours back."""
+
+    async def work() -> list[Any]:
+        writing = FakeWriting()
+        await screening(FakeScorer(), writing).forget_keys()
+        return writing.commands
+
+    assert asyncio.run(work()) == ["2026-01-01T03:04:05.000000Z"]
+
+
+def test_a_comment_that_is_not_there_is_told() -> None:
+    """Get raises, and its message does not repeat the id."""
+
+    async def work() -> None:
+        await screening(FakeScorer(), FakeWriting()).get("blog", "canary")
+
+    with pytest.raises(CommentNotFound) as caught:
+        asyncio.run(work())
+
+    assert "canary" not in str(caught.value)

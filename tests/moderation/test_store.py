@@ -1,0 +1,196 @@
+"""Rows of comments, on both engines: what HTTP cannot provoke yet."""
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import select, update
+
+from aboveboard import app
+from moderation import store
+from moderation.errors import IdempotencyMismatch
+from moderation.store import Put, Screened, Stored
+from moderation.tables import COMMENT, IDEMPOTENCY, REVISION
+from moderation.verdict import State, Verdict
+
+DAY_1 = "2026-01-01T00:00:00.000000Z"
+DAY_2 = "2026-01-02T00:00:00.000001Z"
+
+
+def screened(text: str, verdict: Verdict = Verdict.APPROVE, external_id: str = "c-1") -> Screened:
+    """Return a revision that is to be stored."""
+    return Screened(
+        external_id, text, f"sha-{text}", "{}", None, None, verdict, (0.5,) * 8, (), "m-1", "p-1"
+    )
+
+
+def put(
+    databases: app.Databases,
+    *items: Screened,
+    site: str = "blog",
+    key: str | None = None,
+    fingerprint: str = "digest",
+    received: str = DAY_1,
+    expired_before: str = "2025-12-31T00:00:00.000000Z",
+) -> tuple[int, bytes] | Exception:
+    """Store revisions in a transaction of their own; the answer tells revisions and states."""
+    return commit(
+        databases,
+        Put(
+            site,
+            list(items),
+            [f"{site}-{item.external_id}" for item in items],
+            received,
+            _told,
+            lambda _: ("{}", "[]"),
+            "comments",
+            key,
+            fingerprint,
+            expired_before,
+        ),
+    )[0]
+
+
+def _told(stored: Sequence[Stored]) -> tuple[int, bytes]:
+    return 201, " ".join(f"{one.revision}:{one.state}:{one.new:d}" for one in stored).encode()
+
+
+def commit(databases: app.Databases, *commands: Put) -> list[tuple[int, bytes] | Exception]:
+    """Store commands as one batch."""
+    with databases.moderation.write() as connection:
+        return store.put(connection, commands)
+
+
+def states(databases: app.Databases) -> list[tuple[str, int, str]]:
+    """Return every comment's site, revision and state."""
+    with databases.moderation.read() as connection:
+        rows = connection.execute(
+            select(COMMENT.c.site_id, COMMENT.c.revision, COMMENT.c.state).order_by(
+                COMMENT.c.site_id
+            )
+        )
+        return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("refused", [State.REJECTED, State.REMOVED])
+def test_refused_words_do_not_come_back_by_being_edited(
+    databases: app.Databases, refused: State
+) -> None:
+    """Another text of a rejected or removed comment is kept, and stays out of sight."""
+    put(databases, screened("a"))
+    with databases.moderation.write() as connection:
+        connection.execute(update(COMMENT).values(state=refused.value))
+
+    again = put(databases, screened("a"))
+    edited = put(databases, screened("b"))
+    back = put(databases, screened("a"))
+
+    assert again == (201, f"1:{refused.value}:0".encode())
+    assert edited == (201, f"2:{refused.value}:1".encode())
+    assert back == (201, f"3:{refused.value}:1".encode())
+    assert states(databases) == [("blog", 3, refused.value)]
+
+
+@pytest.mark.parametrize("earlier", [State.PENDING, State.SPAM, State.PUBLISHED])
+def test_what_a_machine_decided_is_decided_anew(databases: app.Databases, earlier: State) -> None:
+    """Another text of a held, hidden or published comment stands as it is judged."""
+    put(databases, screened("a"))
+    with databases.moderation.write() as connection:
+        connection.execute(update(COMMENT).values(state=earlier.value))
+
+    assert put(databases, screened("b", Verdict.HOLD)) == (201, b"2:pending:1")
+    assert put(databases, screened("c")) == (201, b"3:published:1")
+
+
+def test_every_revision_is_kept(databases: app.Databases) -> None:
+    """The comment shows the last; the rows of the earlier ones stay as they were."""
+    put(databases, screened("a"), screened("b", Verdict.SPAM), screened("c"))
+    put(databases, screened("d"))
+
+    with databases.moderation.read() as connection:
+        rows = connection.execute(
+            select(REVISION.c.revision, REVISION.c.text, REVISION.c.state).order_by(
+                REVISION.c.revision
+            )
+        ).all()
+    assert [tuple(row) for row in rows] == [
+        (1, "a", "published"),
+        (2, "b", "spam"),
+        (3, "c", "published"),
+        (4, "d", "published"),
+    ]
+
+
+def test_commands_of_one_batch_see_each_other(databases: app.Databases) -> None:
+    """What one command stores the next finds, and a key used twice is answered once."""
+    command = Put(
+        "blog",
+        [screened("a")],
+        ["id-1"],
+        DAY_1,
+        _told,
+        lambda _: ("{}", "[]"),
+        "comments",
+        "k-1",
+        "digest",
+        DAY_1,
+    )
+    same = command._replace(ids=["id-2"])
+    other = command._replace(fingerprint="other")
+    unkeyed = command._replace(key=None, ids=["id-3"])
+
+    answers = commit(databases, command, same, other, unkeyed)
+
+    assert answers[:2] == [(201, b"1:published:1")] * 2
+    assert isinstance(answers[2], IdempotencyMismatch)
+    assert answers[3] == (201, b"1:published:0")
+    assert states(databases) == [("blog", 1, "published")]
+
+
+def test_sites_do_not_meet(databases: app.Databases) -> None:
+    """The same external id and the same key on two sites of one batch are two."""
+    first = put(databases, screened("a"), key="k-1")
+    second = put(databases, screened("b"), site="shop", key="k-1", fingerprint="other")
+
+    assert (first, second) == ((201, b"1:published:1"), (201, b"1:published:1"))
+    assert states(databases) == [("blog", 1, "published"), ("shop", 1, "published")]
+
+
+def test_a_key_is_good_for_a_day(databases: app.Databases) -> None:
+    """Within it the first answer comes again; afterwards the key is free for another body."""
+    first = put(databases, screened("a"), key="k-1", received=DAY_1)
+    within = put(databases, screened("x"), key="k-1", received=DAY_2, expired_before=DAY_1)
+    after = put(
+        databases,
+        screened("b"),
+        key="k-1",
+        fingerprint="other",
+        received=DAY_2,
+        expired_before="2026-01-01T00:00:00.000001Z",
+    )
+    anew = put(databases, screened("b"), key="k-1", fingerprint="other", received=DAY_2)
+
+    assert within == first == (201, b"1:published:1")
+    assert after == anew == (201, b"2:published:1")
+
+
+def test_old_keys_are_forgotten(databases: app.Databases) -> None:
+    """Those made before the instant go, the others stay."""
+    put(databases, screened("a"), key="k-1", received=DAY_1)
+    put(databases, screened("b"), key="k-2", received=DAY_2)
+
+    with databases.moderation.write() as connection:
+        gone = store.forget_keys(connection, [DAY_2])
+
+    with databases.moderation.read() as connection:
+        left = connection.execute(select(IDEMPOTENCY.c.key)).scalars().all()
+    assert (gone, left) == ([1], ["k-2"])
+
+
+def test_more_external_ids_than_a_statement_takes(databases: app.Databases) -> None:
+    """A thousand and more are looked up in runs; all of them are found again."""
+    items = [screened("a", external_id=f"c-{at}") for at in range(1200)]
+
+    put(databases, *items)
+    again = put(databases, *items)
+
+    assert again == (201, b" ".join([b"1:published:0"] * 1200))
