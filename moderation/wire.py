@@ -236,7 +236,8 @@ def details(given: ItemIn) -> str:
     if given.thread is not None:
         parts.append(f'"thread":{given.thread.model_dump_json(exclude_none=True)}')
     if given.submitted_at is not None:
-        parts.append(f'"submitted_at":"{given.submitted_at.isoformat()}"')
+        at = given.submitted_at.isoformat().replace("+00:00", "Z")
+        parts.append(f'"submitted_at":"{at}"')
     if given.language is not None:
         parts.append(f'"language":{orjson.dumps(given.language).decode()}')
     return "{" + ",".join(parts) + "}"

@@ -166,7 +166,7 @@ def test_it_is_the_same_wherever_it_was_stored_between(made: list[Event], cut: i
 
 @given(events)
 def test_it_says_what_the_rule_says(made: list[Event]) -> None:
-    """Against the rule in plain words: the last decision, but no given older than any earlier no."""
+    """Against the rule in plain words: the last decision, but no given older than a no."""
     expected: dict[str, tuple[str, str]] = {}
     for purpose in PURPOSES:
         noes: list[str] = []

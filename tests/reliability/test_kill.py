@@ -10,7 +10,7 @@ import time
 
 import httpx2
 from conftest import Service, Site
-from load import Diary, Told, publish, replay, writing
+from diary import Diary, Told, publish, replay, writing
 from stored_rows import check_comments, check_grown, check_log, rows
 
 from consent.checkpoint import Checkpoint, Verifier, parse_proof

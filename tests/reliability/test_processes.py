@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from conftest import Service
-from load import HEADER, NOTICE, SHOWN, Diary, publish, replay, writing
+from diary import HEADER, NOTICE, SHOWN, Diary, publish, replay, writing
 from stored_rows import check_comments, check_grown, check_log, rows
 
 from consent.checkpoint import Verifier, parse_proof

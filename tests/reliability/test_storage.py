@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
 from embedded_postgres import create_database, embedded_postgres
-from load import Diary, publish, replay, writing
+from diary import Diary, publish, replay, writing
 from sqlalchemy import Connection
 from stored_rows import check_comments, check_log, rows
 

@@ -1,0 +1,461 @@
+"""The command as a stranger calls it: a process, its arguments, its output and its exit status."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from conftest import COMMAND, PATIENCE_S, Service, Site
+
+RECEIPTS = json.loads(
+    (Path(__file__).parents[1] / "vectors" / "log.json").read_text(encoding="utf-8")
+)
+HAM = "Thanks for the recipe, I baked it on Sunday and my family liked it."
+SPAM = "buy cheap viagra now click here http://x.example"
+HEAVY = ("numpy", "sklearn", "scipy", "sqlalchemy", "sqlmodel", "pydantic", "uvicorn", "starlette")
+
+
+def run(
+    environment: dict[str, str], *arguments: str | Path, given: bytes = b"", **more: str
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command to its end."""
+    return subprocess.run(  # noqa: S603
+        [*COMMAND, *map(str, arguments)],
+        env={**environment, **more},
+        input=given,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def told(done: "subprocess.CompletedProcess[bytes]") -> Any:  # noqa: ANN401
+    """Return the JSON that a command printed."""
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def error_line(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """Return the one line in which a command says what went wrong."""
+    assert done.returncode == 1, done.stdout.decode() + done.stderr.decode()
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("aboveboard: ")
+    return lines[0]
+
+
+# -- help -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["score", "--help"], ["site", "create", "-h"]])
+def test_help_is_light(environment: dict[str, str], arguments: list[str]) -> None:
+    """It tells without importing what only the commands themselves need."""
+    done = subprocess.run(  # noqa: S603
+        [COMMAND[0], "-X", "importtime", *COMMAND[1:], *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    imported = set(re.findall(r"\| +([a-z_]+)\n", done.stderr))
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+    assert imported & set(HEAVY) == set()
+
+
+def test_every_command_is_listed(environment: dict[str, str]) -> None:
+    """Help names what an operator can do; a version is printed; nonsense exits 2."""
+    listed = run(environment, "--help").stdout.decode()
+    version = run(environment, "--version").stdout.decode()
+    nonsense = run(environment, "nonsense")
+
+    for command in ("serve", "score", "site", "key", "consent", "migrate", "doctor", "config"):
+        assert command in listed
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", version)
+    assert nonsense.returncode == 2
+
+
+# -- sites and keys ---------------------------------------------------------------------------
+
+
+def test_a_site_is_created_before_the_first_start_and_while_it_runs(new_service: Service) -> None:
+    """The stable contract: exactly that key, as JSON; it is good at once."""
+    first = json.loads(
+        new_service.command(
+            "site", "create", "https://blog.example.org", "--key", "0123456789ab", "--json"
+        )
+    )
+    new_service.start()
+    second = json.loads(
+        new_service.command(
+            "site", "create", "https://shop.example.org/", "--key", "ba9876543210", "--json"
+        )
+    )
+
+    answers = []
+    for made in (first, second):
+        with new_service.client(made["key"]) as client:
+            answers.append(client.post("/v1/comments", json={"external_id": "1", "text": HAM}))
+
+    assert first == {
+        "site": "blog-example-org",
+        "url": "https://blog.example.org",
+        "key": "0123456789ab",
+    }
+    assert second == {
+        "site": "shop-example-org",
+        "url": "https://shop.example.org",
+        "key": "ba9876543210",
+    }
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert "Created the site" not in new_service.log.read_text()
+
+
+def test_sites_and_keys_are_managed(environment: dict[str, str], tmp_path: Path) -> None:
+    """Create, list, narrow, revoke; a key is shown once and never listed."""
+    data = ("--data-dir", tmp_path / "data")
+    made = told(run(environment, "site", "create", "https://one.example", "--json", *data))
+    plain = run(environment, "site", "create", "https://two.example", *data).stdout.decode()
+    narrow = told(
+        run(
+            environment,
+            *("key", "create", "one-example", "two-example"),
+            *("--scopes", "comments:read, consent:read", "--json"),
+            *data,
+        )
+    )
+    sites = told(run(environment, "site", "list", "--json", *data))
+    run(environment, "key", "revoke", narrow["key"][2:10], *data)
+    listed = run(environment, "key", "list", "--json", *data)
+    keys = {key["id"]: key for key in told(listed)}
+    readable = run(environment, "key", "list", *data).stdout.decode()
+
+    assert re.fullmatch(r"ab[a-z2-7]{60}", made["key"])
+    assert "shown this once" in plain
+    assert [site["site"] for site in sites] == ["one-example", "two-example"]
+    assert narrow["sites"] == ["one-example", "two-example"]
+    revoked = keys[narrow["key"][2:10]]
+    assert revoked["scopes"] == ["comments:read", "consent:read"]
+    assert revoked["sites"] == ["one-example", "two-example"]
+    assert revoked["revoked"]
+    assert keys[made["key"][2:10]]["revoked"] is None
+    assert made["key"][10:].encode() not in listed.stdout
+    assert "revoked" in readable
+    assert len(readable.splitlines()) == 3
+
+
+def test_what_goes_wrong_is_told_in_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    """Sites, keys, scopes, settings and places that cannot be: exit 1, no traceback."""
+    data = ("--data-dir", tmp_path / "data")
+    run(environment, "site", "create", "https://one.example", *data)
+    (tmp_path / "file").write_text("a file")
+
+    lines = [
+        error_line(run(environment, *arguments, **more))
+        for arguments, more in (
+            (("site", "create", "https://one.example", *data), {}),
+            (("site", "create", "one.example", *data), {}),
+            (("site", "create", "https://two.example", "--key", "secret-canary", *data), {}),
+            (("site", "create", "https://two.example", "--scopes", "all", *data), {}),
+            (("key", "create", "nowhere", *data), {}),
+            (("key", "revoke", "nothing", *data), {}),
+            (("site", "list", "--data-dir", tmp_path / "file"), {}),
+            (("config", "show", *data), {"ABOVEBOARD_PROT": "1"}),
+            (("serve", *data), {"ABOVEBOARD_PORT": "canary"}),
+            (("migrate", *data), {"ABOVEBOARD_DATABASE_URL": "postgresql://u:canary@/x?host=/no"}),
+        )
+    ]
+
+    assert "'one-example'" in lines[0]
+    assert "12 hexadecimal" in lines[2]
+    assert "ABOVEBOARD_PROT" in lines[7]
+    assert not [line for line in lines if "canary" in line]
+
+
+# -- score ------------------------------------------------------------------------------------
+
+
+def test_text_is_scored_line_by_line(environment: dict[str, str], tmp_path: Path) -> None:
+    """A comment a line from a file, a readable line each, in order; empty lines are passed over."""
+    file = tmp_path / "comments.txt"
+    file.write_text(f"{HAM}\n\n{SPAM}\n", encoding="utf-8")
+
+    done = run(environment, "score", file)
+
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0
+    assert [line.split()[0] for line in lines] == ["approve", "spam"]
+    assert lines[1].endswith(SPAM[:60])
+    assert done.stderr == b""
+
+
+def test_json_is_one_array(environment: dict[str, str]) -> None:
+    """Of what was read from the pipe, with labels and verdict; of nothing it is empty."""
+    found = told(run(environment, "score", "-", "--format", "json", given=f"{SPAM}\n".encode()))
+    nothing = told(run(environment, "score", "-", "--format", "json"))
+
+    assert [item["text"] for item in found] == [SPAM]
+    assert found[0]["verdict"] == "spam"
+    assert len(found[0]["labels"]) == 8
+    assert nothing == []
+
+
+def test_json_lines_keep_their_order_and_members(environment: dict[str, str]) -> None:
+    """More than a chunk goes through in order; members that are not ours pass unchanged."""
+    rows = [{"id": at, "text": SPAM if at % 7 == 0 else HAM, "x": [None]} for at in range(1100)]
+    given = "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+    done = run(environment, "score", "-", "--format", "jsonl", given=given)
+
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [item["id"] for item in found] == list(range(1100))
+    assert all(item["x"] == [None] for item in found)
+    assert {item["verdict"] for item in found[::7]} == {"spam"}
+    assert found[1]["verdict"] == "approve"
+
+
+def test_scores_are_written_before_all_is_read(environment: dict[str, str]) -> None:
+    """A pipe that stays open is answered chunk by chunk: nothing is gathered to the end."""
+    line = json.dumps({"text": HAM}).encode() + b"\n"
+    with subprocess.Popen(  # noqa: S603
+        [*COMMAND, "score", "-", "--format", "jsonl"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # Filled well beyond every buffer on the way, from a thread: the pipe takes only so much.
+        feeding = threading.Thread(target=process.stdin.write, args=(line * 2000,))
+        feeding.start()
+
+        first = json.loads(process.stdout.readline())
+
+        assert first["verdict"] == "approve"
+        assert process.poll() is None
+        rest = threading.Thread(target=process.stdout.read)
+        rest.start()
+        feeding.join()
+        process.stdin.close()
+        rest.join()
+    assert process.returncode == 0
+
+
+def test_a_line_that_cannot_be_scored_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    """Number and kind of the fault, in one line; files and encodings likewise."""
+    good = json.dumps({"text": HAM}).encode() + b"\n"
+    jsonl = ("score", "-", "--format", "jsonl")
+    (tmp_path / "latin.txt").write_bytes("Grüße\n".encode("latin-1"))
+
+    lines = [
+        error_line(run(environment, *jsonl, given=good + b"{\n")),
+        error_line(run(environment, *jsonl, given=good * 2 + b'{"text": 1}\n')),
+        error_line(run(environment, *jsonl, given=b"[]\n")),
+        error_line(run(environment, "score", tmp_path / "nowhere.txt")),
+        error_line(run(environment, "score", tmp_path / "latin.txt")),
+        error_line(run(environment, "score", "-", given=b"\xff\xfe\n")),
+        error_line(run(environment, "score", "-", "--format", "json", given=b"\xff\n", LC_ALL="C")),
+    ]
+
+    assert "line 2" in lines[0]
+    assert "line 3" in lines[1]
+    assert "`text`" in lines[2]
+    assert "UTF-8" in lines[4]
+    assert "UTF-8" in lines[6]
+
+
+# -- operating --------------------------------------------------------------------------------
+
+
+def test_a_doctor_looks_at_everything(environment: dict[str, str], tmp_path: Path) -> None:
+    """New and migrated data are well; a key file that others may read is wrong."""
+    data = ("--data-dir", tmp_path / "data")
+    migrated = run(environment, "migrate", *data)
+    run(environment, "site", "list", *data)
+    well = run(environment, "doctor", *data)
+    (tmp_path / "data" / "keys" / "pepper.key").chmod(0o644)
+    ill = run(environment, "doctor", "--json", *data)
+
+    assert [line.split()[0] for line in migrated.stdout.decode().splitlines()] == [
+        "aboveboard",
+        "moderation",
+        "consent",
+    ]
+    assert well.returncode == 0, well.stdout.decode()
+    assert "wrong" not in well.stdout.decode()
+    assert ill.returncode == 1
+    (found,) = (item for item in json.loads(ill.stdout) if item["level"] == "wrong")
+    assert found["check"].endswith("pepper.key")
+    assert "expected mode 600, got 644" in found["detail"]
+
+
+def test_the_configuration_is_shown_without_secrets(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Every setting with its value and what it is for; secrets are masked."""
+    more = {
+        "ABOVEBOARD_DATABASE_URL": "postgresql://u:canary@host/x",
+        "ABOVEBOARD_METRICS_TOKEN": "canary",
+        "ABOVEBOARD_PORT": "9999",
+    }
+
+    shown = run(environment, "config", "show", "--data-dir", tmp_path, **more)
+    values = told(run(environment, "config", "show", "--json", "--data-dir", tmp_path, **more))
+
+    assert "port = 9999\n    TCP port" in shown.stdout.decode()
+    assert (values["port"], values["data_dir"]) == ("9999", str(tmp_path))
+    assert "canary" not in shown.stdout.decode() + json.dumps(values)
+
+
+def test_receipts_are_verified_without_a_service(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """With the key as text or in a file; what does not verify, or is none, exits 1."""
+    vkey = RECEIPTS["checkpoints"][-1]["vkey"]
+    saved = tmp_path / "receipt.json"
+    saved.write_text(json.dumps(RECEIPTS["receipts"][1]), encoding="utf-8")
+    (tmp_path / "log.key").write_text(f"{vkey}\n", encoding="utf-8")
+    other = "shop.example/1+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+    by_text = run(environment, "consent", "verify", saved, "--key", vkey)
+    by_file = run(environment, "consent", "verify", saved, "--key", tmp_path / "log.key", "--json")
+    by_other = run(environment, "consent", "verify", saved, "--key", other, "--json")
+    nothing = run(environment, "consent", "verify", tmp_path / "none.json", "--key", vkey)
+    no_receipt = run(environment, "consent", "verify", tmp_path / "log.key", "--key", vkey)
+
+    assert by_text.stdout.startswith(b"VALID  record ")
+    assert told(by_file)["valid"] is True
+    assert by_other.returncode == 1
+    assert json.loads(by_other.stdout)["valid"] is False
+    error_line(nothing)
+    assert no_receipt.returncode == 1
+    assert no_receipt.stderr.startswith(b"NOT VALID  json: ")
+
+
+# -- serve ------------------------------------------------------------------------------------
+
+
+def test_the_first_start_makes_a_site_and_shows_its_key_once(new_service: Service) -> None:
+    """The key is in the log as soon as the service is ready, is good, and is not told again."""
+    new_service.start()
+    output = new_service.log.read_text()
+    (key,) = re.findall(r"\bab[a-z2-7]{60}\b", output)
+    with new_service.client(key) as client:
+        answer = client.post("/v1/score", json={"text": HAM})
+
+    new_service.stop()
+    new_service.start()
+
+    assert answer.status_code == 200
+    assert "Created the site localhost for http://localhost:8080." in output
+    assert new_service.log.read_text().count(key) == 1
+    assert new_service.log.read_text().count("Created the site") == 1
+
+
+def test_a_port_that_is_taken_is_told(environment: dict[str, str], tmp_path: Path) -> None:
+    """The service ends with the address in its last line, and no traceback."""
+    first = Service(tmp_path / "one", environment)
+    first.start()
+    try:
+        done = run(environment, "serve", "--data-dir", tmp_path / "two", "--port", str(first.port))
+    finally:
+        first.stop()
+
+    assert done.returncode != 0
+    assert b"Traceback" not in done.stderr
+    assert str(first.port).encode() in done.stderr
+
+
+def test_a_graceful_end_drops_nothing(new_service: Service) -> None:
+    """SIGTERM under load: what was accepted is answered, what was answered is stored, exit 0."""
+    new_service.start()
+    site = new_service.add_site("https://one.example")
+    acknowledged: list[str] = []
+    broken: list[str] = []
+
+    def load(worker: int) -> None:
+        with new_service.client(site.key) as client:
+            for at in range(10_000):
+                name = f"c-{worker}-{at}"
+                try:
+                    answer = client.post("/v1/comments", json={"external_id": name, "text": HAM})
+                except httpx2.ConnectError:
+                    return  # nobody listens any more: this one was never accepted
+                except httpx2.TransportError as error:
+                    # Between two requests a kept connection may close; in one it may not.
+                    broken.append(type(error).__name__)
+                    return
+                if answer.status_code != 201:
+                    broken.append(answer.text)
+                    return
+                acknowledged.append(name)
+
+    workers = [threading.Thread(target=load, args=(worker,)) for worker in range(8)]
+    for worker in workers:
+        worker.start()
+    while len(acknowledged) < 100 and any(worker.is_alive() for worker in workers):
+        time.sleep(0.01)
+    assert new_service.process is not None
+    new_service.process.send_signal(signal.SIGTERM)
+    status = new_service.process.wait(PATIENCE_S)
+    for worker in workers:
+        worker.join()
+
+    new_service.start()
+    assert status == 0, new_service.log.read_text()
+    assert set(broken) <= {"RemoteProtocolError", "ReadError", "WriteError"}
+    assert len(acknowledged) >= 100
+    assert set(acknowledged) <= _stored(new_service, site)
+
+
+def _stored(service: Service, site: Site) -> set[str]:
+    names: set[str] = set()
+    query: dict[str, Any] = {"limit": 200}
+    with service.client(site.key) as client:
+        while True:
+            page = client.get("/v1/comments", params=query).json()
+            names |= {item["external_id"] for item in page["items"]}
+            if page["next"] is None:
+                return names
+            query["cursor"] = page["next"]
+
+
+def test_an_interrupt_ends_it_as_well(environment: dict[str, str], tmp_path: Path) -> None:
+    """Ctrl-C stops the service without a traceback."""
+    service = Service(tmp_path / "data", environment)
+    service.start()
+    assert service.process is not None
+
+    service.process.send_signal(signal.SIGINT)
+    status = service.process.wait(PATIENCE_S)
+
+    assert status in {0, 130, -signal.SIGINT}
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_a_reader_that_leaves_is_no_error(environment: dict[str, str]) -> None:
+    """`aboveboard score … | head` ends quietly."""
+    line = json.dumps({"text": HAM}).encode() + b"\n"
+    read, write = os.pipe()
+    with subprocess.Popen(  # noqa: S603
+        [*COMMAND, "score", "-", "--format", "jsonl"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=write,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(write)
+        os.close(read)
+        _, errors = process.communicate(line * 2000, timeout=PATIENCE_S)
+
+    assert process.returncode == 141
+    assert errors == b""
