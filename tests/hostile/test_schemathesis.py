@@ -12,10 +12,10 @@ import httpx2
 import pytest
 import schemathesis
 from conftest import Service, Site
+from diary import NOTICE
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
-from diary import NOTICE
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.schemas import BaseSchema

@@ -75,6 +75,7 @@ def test_dawdling_connections_are_closed_while_others_are_served(hurried: Servic
         finally:
             stop.set()
             dripping.join(60)
+    assert not dripping.is_alive()
 
     assert {answer.status_code for answer in served} == {201}
     slow_headers, slow_bodies, idle = ends

@@ -1,7 +1,7 @@
 """Texts of a hundred thousand characters, made to be slow: stored, while others are served."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
@@ -66,19 +66,26 @@ def _fits(text: str) -> str:
     return text
 
 
+@pytest.fixture(scope="module")
+def speaker(service: Service) -> Iterator[httpx2.Client]:
+    """Speak for one site throughout the module."""
+    with service.client(service.add_site("https://texts.example.org").key) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("kind", TEXTS)
-def test_the_longest_texts_are_screened(client: httpx2.Client, kind: str) -> None:
+def test_the_longest_texts_are_screened(speaker: httpx2.Client, kind: str) -> None:
     """A text as long as allowed, of the worst sort, is stored with all its labels."""
     text = _fits(TEXTS[kind]())
     assert len(text) >= LIMIT // 3
 
-    answer = client.post("/v1/comments", json={"external_id": kind, "text": text})
+    answer = speaker.post("/v1/comments", json={"external_id": kind, "text": text})
 
     assert answer.status_code == 201, answer.text
     told = answer.json()
     assert told["labels"] is not None, "scoring failed"
     assert len(told["labels"]) == 8
-    stored = client.get(f"/v1/comments/{told['id']}").json()
+    stored = speaker.get(f"/v1/comments/{told['id']}").json()
     assert stored["text"] == text
 
 
@@ -114,9 +121,9 @@ def test_others_are_served_while_long_texts_are_scored(service: Service, site: S
     assert set(statuses) == {200}
 
 
-def test_a_text_beyond_the_limit_is_refused_by_its_characters(client: httpx2.Client) -> None:
+def test_a_text_beyond_the_limit_is_refused_by_its_characters(speaker: httpx2.Client) -> None:
     """A hundred thousand and one characters answer 422, however few bytes they are."""
-    answer = client.post("/v1/comments", json={"external_id": "long", "text": "a" * (LIMIT + 1)})
+    answer = speaker.post("/v1/comments", json={"external_id": "long", "text": "a" * (LIMIT + 1)})
 
     assert answer.status_code == 422
     assert "100000" in answer.json()["detail"]

@@ -17,8 +17,8 @@ import httpx2
 import psycopg
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
-from embedded_postgres import create_database, embedded_postgres
 from diary import Diary, publish, replay, writing
+from embedded_postgres import create_database, embedded_postgres
 from sqlalchemy import Connection
 from stored_rows import check_comments, check_log, rows
 
