@@ -20,7 +20,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, RootTransaction, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -32,6 +32,7 @@ from aboveboard.errors import (
     DurabilityOff,
     SchemaNewer,
     SettingsInvalid,
+    StorageBusy,
     StorageUnavailable,
 )
 
@@ -89,29 +90,38 @@ class Database:
         return self.sqlite_path is not None
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Hold the file's lock, so that nobody else writes; nothing on PostgreSQL."""
+    def exclusive(self, *, patient: bool = True) -> Iterator[None]:
+        """Hold the file's lock, so that nobody else writes; nothing on PostgreSQL.
+
+        Who is not *patient* gets StorageBusy where another process holds it.
+        """
         if not self.sqlite_path:
             yield
             return
         if self._lock_file is None:
             self._lock_file = _open_lock(self.sqlite_path.with_suffix(".lock"))
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise StorageBusy(f"{self.name}: expected the lock, another process has it") from None
         try:
             yield
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     @contextmanager
-    def write(self, connection: Connection | None = None) -> Iterator[Connection]:
+    def write(
+        self, connection: Connection | None = None, *, patient: bool = True
+    ) -> Iterator[Connection]:
         """Run one write transaction; commits at the end, rolls back on any error.
 
-        Raises StorageUnavailable when the database does not take it.
+        Raises StorageUnavailable when the database does not take it, and StorageBusy where it
+        would have to wait and may not.
         """
         try:
-            with self.exclusive():
+            with self.exclusive(patient=patient):
                 if connection is not None:
-                    with connection.begin():
+                    with self._begin(connection, patient=patient):
                         yield connection
                         check_open(connection)
                 else:
@@ -122,6 +132,19 @@ class Database:
             raise StorageUnavailable(
                 f"{self.name}: expected a durable write, got {type(error.orig).__name__}"
             ) from error
+
+    def _begin(self, connection: Connection, *, patient: bool) -> RootTransaction:
+        if patient or not self.is_sqlite:
+            return connection.begin()
+        # A stranger to the lock file, such as a shell, may be writing all the same.
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        driver.execute("PRAGMA busy_timeout=0")
+        try:
+            return connection.begin()
+        except DBAPIError as error:
+            raise StorageBusy(f"{self.name}: expected to begin, the file is locked") from error
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
     def connect_writer(self) -> Connection:
         """Open the connection that a writer thread keeps."""

@@ -26,6 +26,7 @@ AboveboardError
 │   └── SettingsInvalid
 └── StorageError
     ├── QueueFull
+    ├── StorageBusy
     └── StorageUnavailable
 """
 
@@ -132,6 +133,10 @@ class StorageError(AboveboardError):
 
 class QueueFull(StorageError):
     """More writes wait than may wait; try again soon."""
+
+
+class StorageBusy(StorageError):
+    """Another process is writing, and the caller would not wait."""
 
 
 class StorageUnavailable(StorageError):

@@ -5,10 +5,10 @@ there, lets each handler work through its commands together, commits once and wa
 There is no timer: a lone request is committed at once, and while one commit waits for the disk
 the next batch gathers. An answer is given only after the commit.
 
-A thread does what waits: the file's lock, `BEGIN`, `COMMIT`. On SQLite the handlers run on the
-event loop between the two. Their statements are short, and two threads that both want Python's
-lock lose more to handing it over than the work is worth. On PostgreSQL a statement waits for the
-server, so there the handlers run in the thread, too.
+A thread does what waits. On SQLite that is the commit, and the file's lock where another process
+has it; `BEGIN` and the handlers run on the event loop. Their statements are short, and two threads
+that both want Python's lock lose more to handing it over than the work is worth. On PostgreSQL
+every statement waits for the server, so there the thread does it all.
 """
 
 import asyncio
@@ -16,7 +16,9 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -24,7 +26,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from aboveboard.database import Database, check_open
-from aboveboard.errors import QueueFull, StorageUnavailable
+from aboveboard.errors import QueueFull, StorageBusy, StorageUnavailable
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -51,7 +53,7 @@ class _Job:
 
 
 _Batch = list[_Job]
-_Way = Callable[[Connection, _Batch], None]
+_Transaction = AbstractContextManager[Connection, bool | None]
 
 
 class Writer:
@@ -66,7 +68,7 @@ class Writer:
         self._unanswered = 0
         self._busy = False
         self._idle = asyncio.Event()
-        self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"{database.name}-writer")
         self._connection: Connection | None = None
         self.batches = 0
@@ -104,7 +106,8 @@ class Writer:
         if not self._busy:
             self._busy = True
             self._idle.clear()
-            self._wake.put(True)
+            # In the next turn of the loop: whatever arrives in this one comes along.
+            asyncio.get_running_loop().call_soon(self._next)
         # A request that is cancelled here cancels only its future: the job is written all the same.
         answer: R = await job.future
         return answer
@@ -112,8 +115,36 @@ class Writer:
     async def stop(self) -> None:
         """Write what waits, then end the thread and close its connection."""
         await self._idle.wait()
-        self._wake.put(False)
+        self._work.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    # -- on the event loop --------------------------------------------------------------------
+
+    def _next(self) -> None:
+        """Begin the next batch, here where that needs no waiting."""
+        if not self._on_loop:
+            self._work.put(self._write)
+            return
+        try:
+            transaction = self._transaction(patient=False)
+            transaction.__enter__()
+        except StorageBusy:
+            self._work.put(self._wait)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+            self._tell(self._abandoned(self._take(), error))
+        else:
+            self._carry_out(transaction)
+
+    def _carry_out(self, transaction: _Transaction) -> None:
+        """Let the handlers work inside an open transaction, and send it off to be committed."""
+        batch = self._take()
+        assert self._connection is not None  # noqa: S101 - opened
+        try:
+            _together(self._connection, batch)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+            self._work.put(partial(self._undo, transaction, batch, error))
+        else:
+            self._work.put(partial(self._commit, transaction, batch))
 
     def _tell(self, batch: _Batch) -> None:
         self._unanswered -= len(batch)
@@ -126,67 +157,89 @@ class Writer:
             else:
                 job.future.set_result(job.outcome)
         if self._jobs:
-            self._wake.put(True)
+            self._next()
         else:
             self._busy = False
             self._idle.set()
 
-    # -- the thread ---------------------------------------------------------------------------
+    # -- in the thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while self._wake.get():
-            batch: _Batch = []
-            try:
-                self._write(batch)
-                self.batches += 1
-                self.commands += len(batch)
-            except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
-                self._abandon(batch, error)
-            self._call(self._tell, batch)
+        while (work := self._work.get()) is not None:
+            work()
         if self._connection is not None:
             self._connection.close()
 
-    def _write(self, batch: _Batch) -> None:
-        """Fill *batch* with what waits and commit it."""
+    def _wait(self) -> None:
+        """Wait for the file's lock, then let the loop go on."""
+        try:
+            transaction = self._transaction(patient=True)
+            transaction.__enter__()
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+            self._call(self._tell, self._abandoned(self._take(), error))
+        else:
+            self._call(self._carry_out, transaction)
+
+    def _commit(self, transaction: _Transaction, batch: _Batch) -> None:
+        """Commit what the loop has carried out."""
+        try:
+            transaction.__exit__(None, None, None)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+            self._abandoned(batch, error)
+        else:
+            self._count(batch)
+        self._call(self._tell, batch)
+
+    def _undo(self, transaction: _Transaction, batch: _Batch, error: Exception) -> None:
+        """Roll back what could not be done as one, and try each command alone."""
+        try:
+            transaction.__exit__(type(error), error, error.__traceback__)
+        except Exception as again:  # noqa: BLE001 - the very error, or that of rolling back
+            error = again
+        self._singly(batch, error)
+        self._call(self._tell, batch)
+
+    def _write(self) -> None:
+        """Write a whole batch: begin, carry out, commit."""
+        batch = self._take()
+        try:
+            with self._transaction(patient=True) as connection:
+                _together(connection, batch)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+            self._singly(batch, error)
+        else:
+            self._count(batch)
+        self._call(self._tell, batch)
+
+    def _singly(self, batch: _Batch, error: Exception) -> None:
+        """Try each command alone where *error* is a command's, refuse all where it is not."""
+        if not isinstance(error, _NotAsOne):
+            self._abandoned(batch, error)
+            return
+        try:
+            with self._transaction(patient=True) as connection:
+                _one_by_one(connection, batch)
+        except Exception as again:  # noqa: BLE001 - whatever it was, nobody is left waiting
+            self._abandoned(batch, again)
+        else:
+            self._count(batch)
+
+    # -- in either ----------------------------------------------------------------------------
+
+    def _transaction(self, *, patient: bool) -> _Transaction:
         if self._connection is None:
             self._connection = self._database.connect_writer()
-        try:
-            with self._database.write(self._connection) as connection:
-                self._carry_out(connection, batch, _together)
-        except _NotAsOne:
-            with self._database.write(self._connection) as connection:
-                self._carry_out(connection, batch, _one_by_one)
+        return self._database.write(self._connection, patient=patient)
 
-    def _carry_out(self, connection: Connection, batch: _Batch, way: _Way) -> None:
-        """Run the handlers where they belong, and wait for them."""
-        if not self._on_loop:
-            self._take(batch)
-            way(connection, batch)
-            return
-        done: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    def _take(self) -> _Batch:
+        return [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_LIMIT))]
 
-        def carry_out() -> None:
-            # As late as possible: whatever arrived while the lock was waited for comes along.
-            self._take(batch)
-            try:
-                way(connection, batch)
-            except Exception as error:  # noqa: BLE001 - raised again in the thread
-                done.put(error)
-            else:
-                done.put(None)
+    def _count(self, batch: _Batch) -> None:
+        self.batches += 1
+        self.commands += len(batch)
 
-        self._call(carry_out)
-        error = done.get()
-        if error is not None:
-            raise error
-
-    def _take(self, batch: _Batch) -> None:
-        if not batch:
-            batch.extend(self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_LIMIT)))
-
-    def _abandon(self, batch: _Batch, error: Exception) -> None:
-        # Where even the lock was not to be had, nobody was taken along yet.
-        self._take(batch)
+    def _abandoned(self, batch: _Batch, error: Exception) -> _Batch:
+        """Refuse every command of *batch*, and throw the connection away."""
         log.error(
             "write_failed",
             database=self._database.name,
@@ -211,6 +264,7 @@ class Writer:
             except Exception:  # noqa: BLE001 - it is being thrown away
                 log.warning("connection_dropped", database=self._database.name)
             self._connection = None
+        return batch
 
     def _call(self, what: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401
         assert self._loop is not None  # noqa: S101 - started

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -165,22 +166,23 @@ def test_what_goes_wrong_is_told_in_one_line(environment: dict[str, str], tmp_pa
     run(environment, "site", "create", "https://one.example", *data)
     (tmp_path / "file").write_text("a file")
 
-    lines = [
-        error_line(run(environment, *arguments, **more))
-        for arguments, more in (
-            (("site", "create", "https://one.example", *data), {}),
-            (("site", "create", "one.example", *data), {}),
-            (("site", "create", "https://two.example", "--key", "secret-canary", *data), {}),
-            (("site", "create", "https://two.example", "--scopes", "all", *data), {}),
-            (("key", "create", "nowhere", *data), {}),
-            (("key", "revoke", "nothing", *data), {}),
-            (("site", "list", "--data-dir", tmp_path / "file"), {}),
-            (("config", "show", *data), {"ABOVEBOARD_PROT": "1"}),
-            (("serve", *data), {"ABOVEBOARD_PORT": "canary"}),
-            (("migrate", *data), {"ABOVEBOARD_DATABASE_URL": "postgresql://u:canary@/x?host=/no"}),
-        )
+    calls: list[tuple[tuple[str | Path, ...], dict[str, str]]] = [
+        (("site", "create", "https://one.example", *data), {}),
+        (("site", "create", "one.example", *data), {}),
+        (("site", "create", "https://two.example", "--key", "secret-canary", *data), {}),
+        (("site", "create", "https://two.example", "--scopes", "all", *data), {}),
+        (("key", "create", "nowhere", *data), {}),
+        (("key", "revoke", "nothing", *data), {}),
+        (("site", "list", "--data-dir", tmp_path / "file"), {}),
+        (("config", "show", *data), {"ABOVEBOARD_PROT": "1"}),
+        (("serve", *data), {"ABOVEBOARD_PORT": "canary"}),
+        (("migrate", *data), {"ABOVEBOARD_DATABASE_URL": "postgresql://u:canary@/x?host=/no"}),
     ]
 
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda call: run(environment, *call[0], **call[1]), calls))
+
+    lines = [error_line(one) for one in done]
     assert "'one-example'" in lines[0]
     assert "12 hexadecimal" in lines[2]
     assert "ABOVEBOARD_PROT" in lines[7]
@@ -262,16 +264,22 @@ def test_a_line_that_cannot_be_scored_is_named(environment: dict[str, str], tmp_
     jsonl = ("score", "-", "--format", "jsonl")
     (tmp_path / "latin.txt").write_bytes("Grüße\n".encode("latin-1"))
 
-    lines = [
-        error_line(run(environment, *jsonl, given=good + b"{\n")),
-        error_line(run(environment, *jsonl, given=good * 2 + b'{"text": 1}\n')),
-        error_line(run(environment, *jsonl, given=b"[]\n")),
-        error_line(run(environment, "score", tmp_path / "nowhere.txt")),
-        error_line(run(environment, "score", tmp_path / "latin.txt")),
-        error_line(run(environment, "score", "-", given=b"\xff\xfe\n")),
-        error_line(run(environment, "score", "-", "--format", "json", given=b"\xff\n", LC_ALL="C")),
+    calls: list[tuple[tuple[str | Path, ...], bytes, dict[str, str]]] = [
+        (jsonl, good + b"{\n", {}),
+        (jsonl, good * 2 + b'{"text": 1}\n', {}),
+        (jsonl, b"[]\n", {}),
+        (("score", tmp_path / "nowhere.txt"), b"", {}),
+        (("score", tmp_path / "latin.txt"), b"", {}),
+        (("score", "-"), b"\xff\xfe\n", {}),
+        (("score", "-", "--format", "json"), b"\xff\n", {"LC_ALL": "C"}),
     ]
 
+    with ThreadPoolExecutor(4) as pool:
+        done = list(
+            pool.map(lambda call: run(environment, *call[0], given=call[1], **call[2]), calls)
+        )
+
+    lines = [error_line(one) for one in done]
     assert "line 2" in lines[0]
     assert "line 3" in lines[1]
     assert "`text`" in lines[2]

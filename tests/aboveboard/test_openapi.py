@@ -1,0 +1,139 @@
+"""The OpenAPI document: complete, closed in itself, and told by the operations themselves."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import sentinel
+
+import pytest
+
+from aboveboard import openapi
+from aboveboard.limits import BATCH_BYTES
+from aboveboard.operations import Catalogue
+from consent.routes import ConsentRoutes
+from moderation.routes import CommentRoutes
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    """Declare every operation; nothing of them is called."""
+    made = Catalogue()
+    CommentRoutes(sentinel.screening, refuse=sentinel.refuse).declare(
+        made.declare, batch_bytes=BATCH_BYTES
+    )
+    ConsentRoutes(
+        publishing=sentinel.publishing,
+        recording=sentinel.recording,
+        standing=sentinel.standing,
+        proving=sentinel.proving,
+        host_of=sentinel.host_of,
+    ).declare(made.declare)
+    return made
+
+
+@pytest.fixture(scope="module")
+def document(catalogue: Catalogue) -> dict[str, Any]:
+    """Describe them."""
+    return openapi.describe(catalogue.operations, version="1.2.3")
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Go through every method of every path."""
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            yield path, method, described
+
+
+def references(part: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Go through every reference in a document."""
+    if isinstance(part, dict):
+        if "$ref" in part:
+            yield part["$ref"]
+        for value in part.values():
+            yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+    """With title, version and licence."""
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["version"] == "1.2.3"
+    assert document["info"]["license"]["identifier"] == "Apache-2.0"
+
+
+def test_every_operation_is_told(catalogue: Catalogue, document: dict[str, Any]) -> None:
+    """Path and method of each, under a name of its own, with one line of what it does."""
+    found = {(path, method.upper()) for path, method, _ in operations(document)}
+    names = [described["operationId"] for _, _, described in operations(document)]
+
+    assert found == {(item.path, item.method) for item in catalogue.operations}
+    assert len(set(names)) == len(names)
+    assert all(described["summary"] for _, _, described in operations(document))
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    """No schema is missing, none is left over."""
+    named = set(references(document))
+    there = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+    assert named == there
+
+
+def test_every_refusal_is_told(document: dict[str, Any]) -> None:
+    """What the door may answer stands in the document, as a problem."""
+    for path, _, described in operations(document):
+        statuses = set(described["responses"])
+        assert "503" in statuses
+        assert statuses & {"200", "201"}, path
+        if "security" in described:
+            assert statuses >= {"400", "401", "403", "404", "429"}
+        if "requestBody" in described:
+            assert statuses >= {"400", "408", "413", "415", "422"}
+        for status, answer in described["responses"].items():
+            if status >= "400":
+                assert list(answer["content"]) == ["application/problem+json"]
+
+
+def test_scopes_are_told(catalogue: Catalogue, document: dict[str, Any]) -> None:
+    """Every operation names its scope, or is open to everybody."""
+    scopes = {item.name: item.scope for item in catalogue.operations}
+
+    for _, _, described in operations(document):
+        scope = scopes[described["operationId"]]
+        assert ("security" in described) == (scope is not None)
+        assert scope is None or f"`{scope}`" in described["description"]
+
+
+def test_parameters_are_told(document: dict[str, Any]) -> None:
+    """Every place in a path has its parameter; query parameters say whether they must be there."""
+    for path, _, described in operations(document):
+        parameters = described.get("parameters", [])
+        in_path = {item["name"] for item in parameters if item["in"] == "path"}
+        assert in_path == set(re.findall(r"{(\w+)}", path))
+        assert all(item["required"] for item in parameters if item["in"] == "path")
+    (standing,) = (
+        described
+        for _, _, described in operations(document)
+        if described["operationId"] == "getStanding"
+    )
+    required = {
+        item["name"]: item["required"] for item in standing["parameters"] if item["in"] == "query"
+    }
+    assert required == {
+        "subject_kind": True,
+        "subject_id": True,
+        "purpose": True,
+        "site": False,
+    }
+
+
+def test_bodies_are_closed(document: dict[str, Any]) -> None:
+    """What is sent in may hold no unknown member; what comes out may grow."""
+    schemas = document["components"]["schemas"]
+    for _, _, described in operations(document):
+        if "requestBody" in described:
+            content = described["requestBody"]["content"]["application/json"]["schema"]
+            name = content["$ref"].rsplit("/", 1)[1]
+            assert schemas[name]["additionalProperties"] is False
