@@ -160,7 +160,11 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         metrics.watch(writer)
     probes = Probes(
         metrics,
-        {database.name: Head(database).check for database in databases},
+        {
+            "aboveboard": Head(databases.aboveboard).check,
+            "moderation": Head(databases.moderation, comments).check,
+            "consent": Head(databases.consent, choices).check,
+        },
         token=settings.metrics_token,
     )
     described = orjson.dumps(openapi.describe(catalogue.operations, version=version("aboveboard")))
@@ -205,16 +209,19 @@ def default_policy(model: bundle.Bundle) -> Policy:
 
 
 class Head:
-    """Whether a database answers and has this release's tables."""
+    """Whether a database answers, has this release's tables, and takes what is written."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, writer: Writer | None = None) -> None:
         self._database = database
+        self._writer = writer
 
     async def check(self) -> None:
         """Raise StorageError unless all is well."""
         found, expected = await asyncio.to_thread(self._database.revision)
         if found != expected:
             raise StorageError(f"{self._database.name}: expected revision {expected}, got {found}")
+        if self._writer is not None:
+            await self._writer.check()
 
 
 async def _keep_house(screening: Screening) -> None:

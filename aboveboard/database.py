@@ -8,6 +8,7 @@ immediately; PostgreSQL writers hold row or advisory locks that the domains take
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ T = TypeVar("T")
 
 MIGRATION_LOCK = 0x61626F7665  # any fixed number: PostgreSQL advisory lock held while migrating
 BUSY_MS = 5000
+LOCK_LOOK_S = 0.005
 WRITER_CACHE_KB = 65_536  # random keys touch pages all over: SQLite's 2 MB would be read again
 CHECKPOINT_PAGES = 4_096  # pages of WAL, 16 MB: a page written often is copied back once
 
@@ -90,20 +92,23 @@ class Database:
         return self.sqlite_path is not None
 
     @contextmanager
-    def exclusive(self, *, patient: bool = True) -> Iterator[None]:
+    def exclusive(self, *, wait_s: float | None = None) -> Iterator[None]:
         """Hold the file's lock, so that nobody else writes; nothing on PostgreSQL.
 
-        Who is not *patient* gets StorageBusy where another process holds it.
+        A command waits its turn for as long as it takes. Whoever says how long, in seconds, gets
+        StorageBusy after that.
         """
         if not self.sqlite_path:
             yield
             return
         if self._lock_file is None:
             self._lock_file = _open_lock(self.sqlite_path.with_suffix(".lock"))
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise StorageBusy(f"{self.name}: expected the lock, another process has it") from None
+        if wait_s is None:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        elif not _locked_within(self._lock_file, wait_s):
+            raise StorageBusy(
+                f"{self.name}: expected the file's lock within {wait_s} s, another process has it"
+            )
         try:
             yield
         finally:
@@ -111,17 +116,17 @@ class Database:
 
     @contextmanager
     def write(
-        self, connection: Connection | None = None, *, patient: bool = True
+        self, connection: Connection | None = None, *, wait_s: float | None = None
     ) -> Iterator[Connection]:
         """Run one write transaction; commits at the end, rolls back on any error.
 
         Raises StorageUnavailable when the database does not take it, and StorageBusy where it
-        would have to wait and may not.
+        would have to wait longer than *wait_s*.
         """
         try:
-            with self.exclusive(patient=patient):
+            with self.exclusive(wait_s=wait_s):
                 if connection is not None:
-                    with self._begin(connection, patient=patient):
+                    with self._begin(connection, wait_s=wait_s):
                         yield connection
                         check_open(connection)
                 else:
@@ -133,8 +138,8 @@ class Database:
                 f"{self.name}: expected a durable write, got {type(error.orig).__name__}"
             ) from error
 
-    def _begin(self, connection: Connection, *, patient: bool) -> RootTransaction:
-        if patient or not self.is_sqlite:
+    def _begin(self, connection: Connection, *, wait_s: float | None) -> RootTransaction:
+        if wait_s != 0 or not self.is_sqlite:
             return connection.begin()
         # A stranger to the lock file, such as a shell, may be writing all the same.
         driver = cast("sqlite3.Connection", connection.connection.driver_connection)
@@ -370,6 +375,19 @@ def _open_lock(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DataDirUnusable(f"expected a lock file at {path}, got: {error}") from error
+
+
+def _locked_within(handle: int, wait_s: float) -> bool:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(LOCK_LOOK_S)
+        else:
+            return True
 
 
 @contextmanager
