@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 import aboveboard.tables
 import consent.tables
 import moderation.tables
-from aboveboard import clock, openapi, problems
+from aboveboard import clock, marks, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
 from aboveboard.database import Database
@@ -95,8 +95,21 @@ def open_databases(settings: Settings) -> Databases:
 
 
 def open_accounts(settings: Settings, databases: Databases) -> Accounts:
-    """Put the sites and keys together, for the service and for commands beside it."""
-    pepper = KeyFolder(settings.data_dir).get("pepper")
+    """Put the sites and keys together, for the service and for commands beside it.
+
+    Raises KeysChanged where a key file is not the one that the databases were made with.
+    """
+    keys = KeyFolder(settings.data_dir)
+    pepper = keys.get("pepper")
+    marks.check(
+        databases.aboveboard,
+        {
+            "pepper": pepper,
+            "fingerprint": keys.get("fingerprint"),
+            **{f"subject.{at}": key for at, key in keys.versions("subject").items()},
+            **{f"key-encryption.{at}": key for at, key in keys.versions("key-encryption").items()},
+        },
+    )
     return Accounts(databases.aboveboard, pepper=pepper, clock=clock.now)
 
 
@@ -107,7 +120,7 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
         subject_keys=keys.versions("subject"),
         wrapping_keys=keys.versions("key-encryption"),
         fingerprint_key=keys.get("fingerprint"),
-        log_key=lambda site_id, epoch: keys.get(f"log.{site_id}.{epoch}"),
+        log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),
         random=random,
     )
 

@@ -22,6 +22,7 @@ AboveboardError
 │   ├── AlreadyServing
 │   ├── DataDirUnusable
 │   ├── DurabilityOff
+│   ├── KeysChanged
 │   ├── SchemaNewer
 │   └── SettingsInvalid
 └── StorageError
@@ -117,6 +118,10 @@ class DataDirUnusable(SetupError):
 
 class DurabilityOff(SetupError):
     """The database server would acknowledge what a power cut can take back."""
+
+
+class KeysChanged(SetupError):
+    """A key file is not the one that the databases were made with."""
 
 
 class SchemaNewer(SetupError):

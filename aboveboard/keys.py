@@ -36,13 +36,19 @@ class KeyFolder:
                 f"expected a directory that can be made at {self.path}, got: {error}"
             ) from error
 
-    def get(self, name: str) -> bytes:
-        """Return the 32 bytes of key *name*, making them first if there are none."""
+    def get(self, name: str, *, make: bool = True) -> bytes:
+        """Return the 32 bytes of key *name*, making them first if there are none.
+
+        Where there must be one (*make* is False), a missing key raises DataDirUnusable.
+        """
         path = self.path / f"{name}.key"
         try:
             return self._read(path)
         except FileNotFoundError:
-            pass
+            if not make:
+                raise DataDirUnusable(
+                    f"expected the key at {path}, it is gone; put it back from where keys are kept"
+                ) from None
         return self._make(path)
 
     def versions(self, purpose: str) -> dict[int, bytes]:

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         DEFAULT_SITE_URL, description="URL of the site that the very first start creates"
     )
     metrics_token: SecretStr | None = Field(
-        None, description="bearer token for /metrics from elsewhere than loopback"
+        None, description="bearer token that /metrics asks for; unset means loopback alone"
     )
     header_deadline_s: float = Field(5.0, gt=0, description="seconds a client has for its headers")
     body_deadline_s: float = Field(8.0, gt=0, description="seconds a client has for its body")

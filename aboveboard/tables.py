@@ -51,9 +51,19 @@ class ApiKeySiteRow(AccountsTable, table=True):
     )
 
 
+class KeyMarkRow(AccountsTable, table=True):
+    """The digest of a key file that these databases were made with."""
+
+    __tablename__ = "key_mark"
+
+    name: str = Field(primary_key=True)
+    digest: str
+
+
 METADATA = AccountsTable.metadata
 
 # For the Core statements of hot and cold paths alike: the same definitions, without the ORM.
 SITE: Table = METADATA.tables["site"]
 API_KEY: Table = METADATA.tables["api_key"]
 API_KEY_SITE: Table = METADATA.tables["api_key_site"]
+KEY_MARK: Table = METADATA.tables["key_mark"]

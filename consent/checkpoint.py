@@ -139,7 +139,7 @@ class Verifier:
 class Signer:
     """A log's private key under its name; its representation shows the public half only."""
 
-    __slots__ = ("_private", "verifier")
+    __slots__ = ("_last", "_private", "verifier")
 
     def __init__(self, name: str, private: bytes) -> None:
         """Take the 32 bytes of an Ed25519 private key (RFC 8032 §5.1.5)."""
@@ -150,13 +150,24 @@ class Signer:
                 f"expected an Ed25519 private key of 32 bytes, got {len(private)} bytes"
             ) from error
         self.verifier = Verifier(name, self._private.public_key().public_bytes_raw())
+        self._last: tuple[int, bytes, bytes] | None = None
 
     def __repr__(self) -> str:
         return f"Signer({self.verifier.vkey!r})"
 
     def signature(self, size: int, root: bytes) -> bytes:
         """Sign the tree head; returns the 64 bytes of the bare signature."""
-        return self._private.sign(_body(self.verifier.name, size, root).encode())
+        signature = self._private.sign(_body(self.verifier.name, size, root).encode())
+        self._last = (size, root, signature)
+        return signature
+
+    def check(self, size: int, root: bytes, signature: bytes) -> None:
+        """Check that this key signed that tree head; of the last one it is remembered.
+
+        Raises `CheckpointInvalid`.
+        """
+        if self._last != (size, root, signature):
+            self.verifier.open(self.verifier.render(size, root, signature))
 
     def sign(self, size: int, root: bytes) -> str:
         """Sign the tree head; returns the whole checkpoint."""

@@ -22,7 +22,7 @@ class Keyring:
         subject_keys: Mapping[int, bytes],
         wrapping_keys: Mapping[int, bytes],
         fingerprint_key: bytes,
-        log_key: Callable[[str, int], bytes],
+        log_key: Callable[[str, int, bool], bytes],
         random: Random,
     ) -> None:
         self._subject_keys = subject_keys
@@ -56,13 +56,17 @@ class Keyring:
         """Unwrap a data key. Raises VaultUnreadable."""
         return self._wrapping(site_id, version).unwrap(subject_ref, wrapped)
 
-    def signer(self, site_id: str, epoch: int, origin: str) -> Signer:
-        """Return the signer of a log."""
+    def signer(self, site_id: str, epoch: int, origin: str, *, make: bool = False) -> Signer:
+        """Return the signer of a log; only for a log about to be opened its key is made."""
         place = (site_id, epoch, origin)
         signer = self._signers.get(place)
         if signer is None:
-            signer = self._signers[place] = Signer(origin, self._log_key(site_id, epoch))
+            signer = self._signers[place] = Signer(origin, self._log_key(site_id, epoch, make))
         return signer
+
+    def first_signer(self, site_id: str, epoch: int, origin: str) -> Signer:
+        """Return the signer of a log that is about to be opened."""
+        return self.signer(site_id, epoch, origin, make=True)
 
     def fingerprint(self, site_id: str, body: bytes) -> str:
         """Return the keyed digest of a request's body: nobody without the key can try bodies."""

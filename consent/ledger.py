@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from consent import store
 from consent.checkpoint import Signer
-from consent.errors import ForkRefused, LogNotFound, OutsideTree
+from consent.errors import CheckpointInvalid, ForkRefused, LogNotFound, OutsideTree
 from consent.merkle import (
     EMPTY_ROOT,
     HASH_BYTES,
@@ -134,17 +134,24 @@ def append(
 ) -> Appended:
     """Append *leaves* to a locked log and sign one checkpoint over all of them.
 
-    Raises ForkRefused when the stored edge is not the one that was last signed: signing on would
-    give the log two histories.
+    Raises ForkRefused when the stored head is not what the log's key last signed, or the edge not
+    that head's: signing on would give the log two histories.
     """
     if head.frontier.root() != head.root:
         raise ForkRefused(
             f"{head.origin}: expected the edge of the last signed root at size "
             f"{head.frontier.size}, got another"
         )
+    signer = signer_of(head.site_id, head.epoch, head.origin)
+    try:
+        signer.check(head.frontier.size, head.root, head.signature)
+    except CheckpointInvalid as error:
+        raise ForkRefused(
+            f"{head.origin}: expected a stored head that the log's key signed, got another"
+        ) from error
     extension = head.frontier.extend([leaf_hash(leaf) for leaf in leaves])
     size = extension.frontier.size
-    signature = signer_of(head.site_id, head.epoch, head.origin).signature(size, extension.root)
+    signature = signer.signature(size, extension.root)
     first = head.frontier.size
     store.insert(
         connection,

@@ -77,7 +77,7 @@ class Notice:
             raise NoticeInvalid(f"expected purposes with ids of the form {_ID.pattern}")
         for before, after in pairwise(sorted(purpose.id for purpose in self.purposes)):
             if before == after:
-                raise NoticeInvalid(f"expected each purpose once, got {before} twice")
+                raise NoticeInvalid("expected each purpose once, got one twice")
         if not self.text or not self.controller.name:
             raise NoticeInvalid("expected a text and a controller's name, got an empty one")
 

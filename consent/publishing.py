@@ -102,7 +102,7 @@ class Publishing:
         return [self._publish(connection, command) for command in commands]
 
     def _publish(self, connection: Connection, command: Publish) -> tuple[Published, bool]:
-        ledger.open_log(connection, command.site_id, command.host, self._keyring.signer)
+        ledger.open_log(connection, command.site_id, command.host, self._keyring.first_signer)
         # Locking the head makes publications of one site take turns on PostgreSQL, too.
         ledger.lock_head(connection, command.site_id)
         notice = command.notice

@@ -22,6 +22,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name="api_key_digest"),
     )
     op.create_table(
+        "key_mark",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "site",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("url", sa.String(), nullable=False),

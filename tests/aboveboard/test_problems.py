@@ -31,6 +31,7 @@ OURS = {
     service.AlreadyServing,
     service.DataDirUnusable,
     service.DurabilityOff,
+    service.KeysChanged,
     service.SchemaNewer,
     service.SettingsInvalid,
 }

@@ -1,0 +1,42 @@
+"""Which key files these databases were made with.
+
+A key file that is lost would be made anew without a word, and everybody's pseudonym would change.
+So the digest of each key is kept in the database, and another key is refused.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, insert, select
+
+from aboveboard.database import Database
+from aboveboard.errors import KeysChanged
+from aboveboard.tables import KEY_MARK
+
+PREFIX = b"aboveboard-key-mark/v1\x00"
+
+
+def check(database: Database, keys: Mapping[str, bytes]) -> None:
+    """Note the digests of *keys* not seen before. Raises KeysChanged where one is another now."""
+    digests = {name: hashlib.sha256(PREFIX + key).hexdigest() for name, key in keys.items()}
+    with database.read() as connection:
+        known = _known(connection)
+    if all(known.get(name) == digest for name, digest in digests.items()):
+        return
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql("LOCK TABLE key_mark IN EXCLUSIVE MODE")
+        known = _known(connection)
+        for name, digest in digests.items():
+            if name not in known:
+                connection.execute(insert(KEY_MARK).values(name=name, digest=digest))
+            elif known[name] != digest:
+                raise KeysChanged(
+                    f"expected the key {name}.key that these databases were made with, "
+                    "got another; put it back from where keys are kept"
+                )
+
+
+def _known(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(KEY_MARK.c.name, KEY_MARK.c.digest))
+    return {name: digest for name, digest in rows}  # noqa: C416 - a row is no pair to dict()
