@@ -212,6 +212,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         exception_handlers={HTTPException: _no_such_route},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # one address, one spelling
     return Observed(Entrance(doors, app), metrics=metrics, access_log=settings.access_log)
 
 

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 def configure_logs() -> None:
-    """Write logs as JSON lines on standard error, from structlog and from uvicorn alike."""
+    """Write the service's logs as JSON lines on standard error."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -69,6 +69,7 @@ class Writer:
         self._unanswered = 0
         self._busy = False
         self._idle = asyncio.Event()
+        self._idle.set()
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._run, name=f"{database.name}-writer", daemon=True
@@ -92,7 +93,6 @@ class Writer:
     def start(self) -> None:
         """Start the thread; called once, from the serving event loop."""
         self._loop = asyncio.get_running_loop()
-        self._idle.set()
         self._thread.start()
 
     async def write(self, handler: Handler[C, R], command: C) -> R:
@@ -126,7 +126,8 @@ class Writer:
         """Write what waits, then end the thread and close its connection."""
         await self._idle.wait()
         self._work.put(None)
-        await asyncio.to_thread(self._thread.join)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
 
     # -- on the event loop --------------------------------------------------------------------
 

@@ -46,8 +46,6 @@ def run() -> None:
     """Run the command; what goes wrong is told in one readable line."""
     try:
         app()
-    except BrokenPipeError:
-        sys.exit(141)
     except Exception as error:
         from aboveboard.errors import AboveboardError
         from consent.errors import ConsentError
