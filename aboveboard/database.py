@@ -83,6 +83,7 @@ class Database:
             self._reading: Engine = _sqlite(self.sqlite_path, write=False)
         else:
             self._writing = self._reading = _postgresql(url or "", schema=name)
+        self._newest: str | None = None
         self._lock_file: int | None = None
         self._inline: sqlite3.Connection | None = None
 
@@ -247,10 +248,11 @@ class Database:
 
     def revision(self) -> tuple[str | None, str | None]:
         """Return the revision of the tables and the newest that this release knows."""
-        script = self._script()
+        if self._newest is None:
+            self._newest = self._script().get_current_head()
         with self.read() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
-        return found, script.get_current_head()
+        return found, self._newest
 
     def differences(self) -> list[Any]:
         """Return what distinguishes the migrated tables from the declared ones: nothing, always."""

@@ -51,15 +51,19 @@ class KeyFolder:
                 ) from None
         return self._make(path)
 
-    def versions(self, purpose: str) -> dict[int, bytes]:
-        """Return every version of *purpose*, oldest first; the first version is made if missing."""
+    def versions(self, purpose: str, *, make: bool = True) -> dict[int, bytes]:
+        """Return every version of *purpose*, oldest first.
+
+        Where there is none, the first is made; where there must be one (*make* is False),
+        DataDirUnusable is raised.
+        """
         pattern = re.compile(re.escape(purpose) + r"\.([1-9][0-9]*)\.key")
         found = sorted(
             int(match[1])
             for path in self.path.glob("*.key")
             if (match := pattern.fullmatch(path.name))
         )
-        return {version: self.get(f"{purpose}.{version}") for version in found or [1]}
+        return {version: self.get(f"{purpose}.{version}", make=make) for version in found or [1]}
 
     def _read(self, path: Path) -> bytes:
         try:

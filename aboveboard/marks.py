@@ -19,9 +19,13 @@ PREFIX = b"aboveboard-key-mark/v1\x00"
 def check(database: Database, keys: Mapping[str, bytes]) -> None:
     """Note the digests of *keys* not seen before. Raises KeysChanged where one is another now."""
     digests = {name: hashlib.sha256(PREFIX + key).hexdigest() for name, key in keys.items()}
-    with database.read() as connection:
-        known = _known(connection)
-    if all(known.get(name) == digest for name, digest in digests.items()):
+    known = noted(database)
+    for name in sorted(known.keys() - digests.keys()):
+        raise KeysChanged(
+            f"expected the key {name}.key that these databases were made with, it is gone; "
+            "put it back from where keys are kept"
+        )
+    if known == digests:
         return
     with database.write() as connection:
         if not database.is_sqlite:
@@ -35,6 +39,12 @@ def check(database: Database, keys: Mapping[str, bytes]) -> None:
                     f"expected the key {name}.key that these databases were made with, "
                     "got another; put it back from where keys are kept"
                 )
+
+
+def noted(database: Database) -> dict[str, str]:
+    """Return the digests of the keys that the databases were made with, by name."""
+    with database.read() as connection:
+        return _known(connection)
 
 
 def _known(connection: Connection) -> dict[str, str]:

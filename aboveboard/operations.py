@@ -7,6 +7,7 @@ rest of the path.
 
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,6 +25,7 @@ from aboveboard.errors import (
     AddressUnknown,
     BodyTooLarge,
     ClientGone,
+    SiteUnclear,
     StorageError,
     TooManyFailures,
 )
@@ -53,7 +55,12 @@ class Call:
     def site(self, named: str | None = None) -> str:
         """Return the site spoken for: the header's, the one *named* in the body, the key's only."""
         header = self.headers.get(b"x-site")
-        return site_of(self._caller, header.decode("latin-1") if header is not None else named)
+        if header is None:
+            return site_of(self._caller, named)
+        in_header = header.decode("latin-1")
+        if named is not None and named != in_header:
+            raise SiteUnclear("expected one site, got one in X-Site and another in the request")
+        return site_of(self._caller, in_header)
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value; *name* in lower case."""
@@ -144,12 +151,13 @@ class Door:
             head = _problem_head(error, status)
             if status == problems.INTERNAL.status:
                 # The type and the place, never the message: it may quote what was sent.
-                log.error(  # noqa: TRY400 - a traceback may quote what was sent
-                    "operation_failed",
-                    operation=operation.name,
-                    error=type(error).__name__,
-                    at=_place(error),
-                )
+                with suppress(OSError):  # a full disk must not cost the client its answer
+                    log.error(  # noqa: TRY400 - a traceback may quote what was sent
+                        "operation_failed",
+                        operation=operation.name,
+                        error=type(error).__name__,
+                        at=_place(error),
+                    )
         await send(
             {
                 "type": "http.response.start",

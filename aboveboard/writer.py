@@ -16,7 +16,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -253,13 +253,6 @@ class Writer:
     def _abandoned(self, batch: _Batch, error: Exception) -> _Batch:
         """Refuse every command of *batch*, and throw the connection away."""
         self.failing = True
-        log.error(
-            "write_failed",
-            database=self._database.name,
-            error=type(error).__name__,
-            cause=type(error.__cause__).__name__ if error.__cause__ else None,
-            commands=len(batch),
-        )
         refusal = (
             error
             if isinstance(error, StorageUnavailable | StorageBusy)
@@ -271,12 +264,19 @@ class Writer:
             job.outcome = refusal
         if self._connection is not None:
             # A broken connection is not worth mending; the next batch opens another.
-            try:
+            with suppress(Exception):
                 self._connection.invalidate()
                 self._connection.close()
-            except Exception:  # noqa: BLE001 - it is being thrown away
-                log.warning("connection_dropped", database=self._database.name)
             self._connection = None
+        # Last, for it may fail as well: the log often lies on the very disk that is full.
+        with suppress(Exception):
+            log.error(
+                "write_failed",
+                database=self._database.name,
+                error=type(error).__name__,
+                cause=type(error.__cause__).__name__ if error.__cause__ else None,
+                commands=len(batch),
+            )
         return batch
 
     def _call(self, what: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401

@@ -103,7 +103,7 @@ async def _rows_per_second(folder: Path, limit: int, slower_s: float, seconds: f
             await asyncio.gather(*(client(n, begun + seconds) for n in range(CLIENTS)))
             return rows / (time.perf_counter() - begun)
         finally:
-            writer.stop()
+            await writer.stop()
             database.close()
 
 

@@ -36,7 +36,7 @@ MAX_EXTRA_BYTES = 65_535
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 
 KEY_ID_BYTES = 4
-SIGNATURE_BYTES = 64
+
 ED25519 = b"\x01"
 """The signature type of an Ed25519 note key: C2SP signed-note, "Signature types"."""
 

@@ -90,7 +90,8 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
     if kind == EventType.REQUESTED:
         asked = Asked(notice["version"], event["record_id"], leaf_index)
         return replace(standing, asked={**standing.asked, notice["notice_id"]: asked})
-    happened = event.get("occurred_at") or event["received_at"]
+    occurred = event.get("occurred_at")
+    happened = occurred or event["received_at"]
     purposes = dict(standing.purposes)
     for made in event["decisions"]:
         state = _state(kind, made["decision"])
@@ -99,8 +100,9 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         before = purposes.get(made["purpose_id"])
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
-            refused_at = max(happened, refused_at or happened)
-        elif refused_at is not None and happened < refused_at:
+            # A client's clock may be ahead: no later consent is measured against the future.
+            refused_at = max(min(happened, event["received_at"]), refused_at or "")
+        elif refused_at is not None and occurred is not None and occurred < refused_at:
             continue
         purposes[made["purpose_id"]] = PurposeStanding(
             state,

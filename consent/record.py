@@ -64,6 +64,7 @@ MAX_EMAIL_CHARS = 254
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _QUERY = re.compile(r"[?#]")
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")
 _PHONE = re.compile(r"\+[1-9][0-9]{1,14}")
 
@@ -276,7 +277,7 @@ def _notice(notice: ShownNotice) -> dict[str, Json]:
 
 def _context(context: Context) -> dict[str, Json] | None:
     # What follows the path may hold an e-mail address or a token: it is never kept.
-    page = None if context.page is None else _QUERY.split(context.page, 1)[0]
+    page = None if context.page is None else _QUERY.split(_USER.sub(r"\1", context.page), 1)[0]
     return _present(page=page or None, ua_class=context.ua_class, layout_w=context.layout_w) or None
 
 

@@ -29,6 +29,7 @@ from consent.choice import (
     SubjectKind,
 )
 from consent.errors import (
+    ConsentError,
     IdempotencyInFlight,
     IdempotencyMismatch,
     LogNotFound,
@@ -38,7 +39,7 @@ from consent.errors import (
 )
 from consent.keyring import Keyring
 from consent.projection import Standing, apply
-from consent.record import Json, commit, encode, event, leaf
+from consent.record import Json, commit, encode, event, instant, leaf
 from consent.store import Answered, Published
 from consent.tables import IDEMPOTENCY, RECORD
 from consent.transition import check_asked, check_clock, check_form, check_purposes
@@ -155,6 +156,12 @@ class Recording:
                 received,
             )
             receipt: Receipt = await self._writing.write(self.carry_out, command)
+        except ConsentError:
+            raise
+        except Exception:
+            # A notice read inside a transaction that failed may never have been published.
+            self._notices.clear()
+            raise
         finally:
             self._in_flight.discard(place)
         return receipt
@@ -243,7 +250,8 @@ class _Batch:
         notice = self._shown(choice)
         bases = {} if notice is None else notice.bases()
         if notice is not None:
-            check_purposes(choice.decisions, bases)
+            if choice.event_type is not EventType.WITHDRAWN:
+                check_purposes(choice.decisions, bases)
             check_asked(
                 standing,
                 event_type=choice.event_type,
@@ -252,6 +260,7 @@ class _Batch:
                 decisions=choice.decisions,
                 origin=choice.origin,
                 served_id=choice.served_id,
+                occurred=None if choice.occurred_at is None else instant(choice.occurred_at),
             )
         content = _event(command, ref, notice, bases)
         opened = Opened(self._keyring.random(SALT_BYTES), encode(content))

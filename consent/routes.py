@@ -342,6 +342,6 @@ def _key(call: Call, in_body: str | None) -> str:
 
 def _epoch(call: Call) -> int:
     text = call.path["epoch"]
-    if not text.isascii() or not text.isdigit() or len(text) > 9:  # noqa: PLR2004 - 32 bits
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or text[0] == "0":  # noqa: PLR2004 - 32 bits
         raise LogNotFound("expected an epoch from 1, got something else")
     return int(text)

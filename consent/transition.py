@@ -112,11 +112,13 @@ def check_asked(
     decisions: Sequence[tuple[str, Decision]],
     origin: Origin,
     served_id: str | None,
+    occurred: str | None,
 ) -> None:
     """Check that consent answers a question: this subject was shown this notice and version.
 
     After a refusal or withdrawal the question must be newer than it, unless the subject came to
-    the preferences by themselves. Raises NotAsked and ServedUnknown.
+    the preferences by themselves. What *occurred* before the refusal and comes late is recorded;
+    it changes nothing. Raises NotAsked and ServedUnknown.
     """
     if event_type not in {EventType.GIVEN, EventType.REFUSED}:
         return
@@ -142,6 +144,7 @@ def check_asked(
             and before is not None
             and before.ended
             and before.leaf_index > asked.leaf_index
+            and not (occurred is not None and occurred < (before.refused_at or ""))
         ):
             raise NotAsked(
                 "expected a `requested` event newer than the refusal or withdrawal, got none"

@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 """The layout of a sealed record; its first byte, and part of what is authenticated."""
 
 NONCE_BYTES = 12
-TAG_BYTES = 16
+
 WRAP_INFO = b"consent-wrap/v1\x00"
 
 _FORMAT = bytes([FORMAT_VERSION])

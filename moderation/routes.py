@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -49,9 +48,16 @@ class Call(Protocol):
 class CommentRoutes:
     """Handlers of `/v1/comments` and `/v1/score`."""
 
-    def __init__(self, screening: Screening, *, refuse: Callable[[Exception], Answer]) -> None:
+    def __init__(
+        self,
+        screening: Screening,
+        *,
+        refuse: Callable[[Exception], Answer],
+        fingerprint: Callable[[bytes], str],
+    ) -> None:
         self._screening = screening
         self._refuse = refuse
+        self._fingerprint = fingerprint
 
     def declare(self, operation: Callable[..., None], *, batch_bytes: int) -> None:
         """Hand every operation to the catalogue."""
@@ -112,7 +118,7 @@ class CommentRoutes:
         return await self._screening.submit(
             call.site(given.site),
             _submission(given),
-            idempotency=_idempotency(call, "comments", given.idempotency_key),
+            idempotency=self._idempotency(call, "comments", given.idempotency_key),
             render=wire.single,
         )
 
@@ -149,7 +155,7 @@ class CommentRoutes:
         return await self._screening.submit_many(
             site_id,
             submissions,
-            idempotency=_idempotency(call, "comments:batch", given.idempotency_key),
+            idempotency=self._idempotency(call, "comments:batch", given.idempotency_key),
             render=render,
         )
 
@@ -168,6 +174,21 @@ class CommentRoutes:
         )
         return 200, wire.page(found, None if following is None else _cursor(following))
 
+    def _idempotency(self, call: Call, route: str, in_body: str | None) -> Idempotency | None:
+        header = call.header(b"idempotency-key")
+        if header is not None and in_body is not None and header != in_body:
+            raise IdempotencyKeyInvalid(
+                "expected one idempotency key, got one in the header and another in the body"
+            )
+        key = header if header is not None else in_body
+        if key is None:
+            return None
+        if not 1 <= len(key) <= 255 or not key.isprintable():  # noqa: PLR2004 - as in the wire's Key
+            raise IdempotencyKeyInvalid(
+                f"expected an idempotency key of 1 to 255 printable characters, got {len(key)}"
+            )
+        return Idempotency(route, key, self._fingerprint(call.body))
+
 
 def _submission(given: wire.ItemIn) -> Submission:
     return Submission(
@@ -178,22 +199,6 @@ def _submission(given: wire.ItemIn) -> Submission:
         given.parent_id,
         bool(given.honeypot),
     )
-
-
-def _idempotency(call: Call, route: str, in_body: str | None) -> Idempotency | None:
-    header = call.header(b"idempotency-key")
-    if header is not None and in_body is not None and header != in_body:
-        raise IdempotencyKeyInvalid(
-            "expected one idempotency key, got one in the header and another in the body"
-        )
-    key = header if header is not None else in_body
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 255 or not key.isprintable():  # noqa: PLR2004 - as in the wire's Key
-        raise IdempotencyKeyInvalid(
-            f"expected an idempotency key of 1 to 255 printable characters, got {len(key)}"
-        )
-    return Idempotency(route, key, hashlib.sha256(call.body).hexdigest())
 
 
 def _cursor(comment_id: str) -> str:

@@ -31,7 +31,7 @@ def verify(
 
     try:
         saved = receipt.read_bytes()
-        vkey = Path(key).read_text(encoding="utf-8") if "+" not in key else key
+        vkey = Path(key).read_text(encoding="utf-8") if Path(key).is_file() else key
     except (OSError, UnicodeDecodeError) as error:
         typer.echo(f"aboveboard: expected a readable file, got: {error}", err=True)
         raise typer.Exit(1) from None

@@ -1,6 +1,7 @@
 """`aboveboard serve, migrate, doctor, config`: running the service."""
 
 import signal
+import socket
 import sys
 from contextlib import ExitStack
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 
 from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
 
+BACKLOG = 2048  # connections that may wait to be accepted, as uvicorn has it
 SWITCH_S = 0.0005  # a writer that has its rows in waits this long for a busy event loop, not 5 ms
 
 config = typer.Typer(help="Show the configuration.", no_args_is_help=True)
@@ -55,11 +57,11 @@ def serve(
             made = accounts.create_site(settings.site_url)
             say(f"Created the site {made.site.id} for {made.site.url}.")
             say(f"Its API key, shown this once: {made.key}")
-        say(f"aboveboard listens on http://{settings.host}:{settings.port} (Ctrl-C stops it)")
-        uvicorn.run(
+        sock = stack.enter_context(_listening(settings.host, settings.port))
+        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+        say(f"aboveboard listens on http://{shown}:{settings.port} (Ctrl-C stops it)")
+        config = uvicorn.Config(
             service.assemble(settings, databases),
-            host=settings.host,
-            port=settings.port,
             http=deadlined(headers_s=settings.header_deadline_s, body_s=settings.body_deadline_s),
             loop="uvloop",
             ws="none",
@@ -71,6 +73,20 @@ def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=10,
         )
+        uvicorn.Server(config).run(sockets=[sock])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen, so that nobody is told of an address that is not to be had."""
+    from aboveboard.errors import SettingsInvalid
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsInvalid(
+            f"expected an address to listen on, got {host} port {port}: {error.strerror}"
+        ) from error
 
 
 def migrate(data_dir: DataDir = None) -> None:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from io import TextIOWrapper
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO, TypeVar
 
@@ -108,8 +107,19 @@ def _read(lines: Iterable[str], form: Format) -> Iterator[tuple[str, dict[str, A
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
+    """Group *items*; where reading one fails, those before it are still handed out."""
+    chunk: list[T] = []
+    try:
+        for item in items:
+            chunk.append(item)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except typer.Exit:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
         yield chunk
 
 

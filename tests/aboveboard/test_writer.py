@@ -240,3 +240,25 @@ def test_a_client_that_left_changes_nothing(databases: app.Databases) -> None:
     assert answers == ["stored a"]
     assert (writer.waiting, writer.commands) == (0, 3)
     assert stored(databases) == ["a", "left"]
+
+
+def test_a_log_that_fails_keeps_nobody_waiting(
+    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When even the log cannot be written, as on a full disk, everybody is answered."""
+
+    class Full:
+        def error(self, *_: object, **__: object) -> None:
+            raise OSError("no space left")
+
+    def fail(_connection: Connection) -> None:
+        raise OperationalError("COMMIT", {}, OSError("no space left"))
+
+    async def work(writer: Writer) -> list[Any]:
+        tasks = [asyncio.create_task(writer.write(store, name)) for name in ("a", "b")]
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    monkeypatch.setattr("aboveboard.writer.log", Full())
+    event.listen(databases.aboveboard._writing, "commit", fail)
+
+    assert [type(answer) for answer in serve(databases, work)] == [StorageUnavailable] * 2

@@ -166,7 +166,7 @@ def test_it_is_the_same_wherever_it_was_stored_between(made: list[Event], cut: i
 
 @given(events)
 def test_it_says_what_the_rule_says(made: list[Event]) -> None:
-    """Against the rule in plain words: the last decision, but no given older than a no."""
+    """Against the rule in plain words: the last decision, but no given said to be before a no."""
     expected: dict[str, tuple[str, str]] = {}
     for purpose in PURPOSES:
         noes: list[str] = []
@@ -177,12 +177,31 @@ def test_it_says_what_the_rule_says(made: list[Event]) -> None:
                 continue
             happened = one.get("occurred_at") or one["received_at"]
             if decision == "refused":
-                noes.append(happened)
+                noes.append(min(happened, one["received_at"]))
                 word = "withdrawn" if one["event_type"] == "withdrawn" else "refused"
                 expected[purpose] = (word, one["record_id"])
-            elif all(happened >= no for no in noes):
+            elif "occurred_at" not in one or all(happened >= no for no in noes):
                 expected[purpose] = ("given", one["record_id"])
 
     found = {name: (at.state, at.record_id) for name, at in fold(*made).purposes.items()}
 
     assert found == expected
+
+
+def test_a_client_clock_ahead_does_not_bar_later_consent() -> None:
+    """A no said to lie in the future counts from when it came: a later given stands."""
+    no = {
+        "event_type": "withdrawn",
+        "record_id": "r-1",
+        "occurred_at": "2026-01-01T00:04:50Z",
+        "received_at": "2026-01-01T00:00:00Z",
+        "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+    }
+    yes = {
+        "event_type": "given",
+        "record_id": "r-2",
+        "received_at": "2026-01-01T00:01:00Z",
+        "decisions": [{"purpose_id": "ads", "decision": "given"}],
+    }
+
+    assert apply(apply(Standing(), no, 0), yes, 1).purposes["ads"].state == "given"

@@ -7,7 +7,7 @@ import pytest
 
 from consent.choice import Basis, Decision, EventType, Method, Origin
 from consent.errors import EventRefused
-from consent.projection import Standing, apply
+from consent.projection import Asked, PurposeStanding, Standing, apply
 from consent.transition import (
     OWN_INITIATIVE,
     SUPPORTED,
@@ -155,6 +155,7 @@ def asked(standing: Standing, kind: EventType, **more: Any) -> str | None:  # no
         "decisions": GIVEN if kind is EventType.GIVEN else REFUSED,
         "origin": Origin.BANNER,
         "served_id": None,
+        "occurred": None,
         **more,
     }
     return code(check_asked, standing, event_type=kind, **arguments)
@@ -226,3 +227,18 @@ def test_a_no_needs_no_question() -> None:
     for kind in (EventType.REFUSED, EventType.WITHDRAWN, EventType.REQUESTED):
         for history in ((), ("requested",), ("requested", "given"), ("refused",)):
             assert asked(after(*history), kind) is None
+
+
+def test_a_late_given_is_let_through() -> None:
+    """What happened before the no and comes after it is recorded; the projection ignores it."""
+    standing = Standing(
+        {
+            "ads": PurposeStanding(
+                "withdrawn", "r-2", 2, "2026-01-01T00:01:00Z", refused_at="2026-01-01T00:01:00Z"
+            )
+        },
+        {"main": Asked(1, "r-1", 1)},
+    )
+
+    assert asked(standing, EventType.GIVEN, occurred="2026-01-01T00:00:30Z") is None
+    assert asked(standing, EventType.GIVEN, occurred="2026-01-01T00:02:00Z") == "not_asked"
