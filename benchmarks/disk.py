@@ -70,8 +70,10 @@ class _SlowerDatabase(Database):
     slower_s = 0.0
 
     @contextmanager
-    def write(self, connection: Connection | None = None) -> Iterator[Connection]:
-        with super().write(connection) as lent:
+    def write(
+        self, connection: Connection | None = None, *, wait_s: float | None = None
+    ) -> Iterator[Connection]:
+        with super().write(connection, wait_s=wait_s) as lent:
             yield lent
         if self.slower_s:
             time.sleep(self.slower_s)
