@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         None, description="postgresql://… for PostgreSQL; unset means SQLite in the data directory"
     )
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8080, ge=1, le=65535, description="TCP port to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
     site_url: str = Field(
         DEFAULT_SITE_URL, description="URL of the site that the very first start creates"
     )

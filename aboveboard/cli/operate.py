@@ -59,7 +59,7 @@ def serve(
             say(f"Its API key, shown this once: {made.key}")
         sock = stack.enter_context(_listening(settings.host, settings.port))
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-        say(f"aboveboard listens on http://{shown}:{settings.port} (Ctrl-C stops it)")
+        say(f"aboveboard listens on http://{shown}:{sock.getsockname()[1]} (Ctrl-C stops it)")
         config = uvicorn.Config(
             service.assemble(settings, databases),
             http=deadlined(headers_s=settings.header_deadline_s, body_s=settings.body_deadline_s),

@@ -18,9 +18,9 @@ from moderation.routes import CommentRoutes
 def catalogue() -> Catalogue:
     """Declare every operation; nothing of them is called."""
     made = Catalogue()
-    CommentRoutes(sentinel.screening, refuse=sentinel.refuse).declare(
-        made.declare, batch_bytes=BATCH_BYTES
-    )
+    CommentRoutes(
+        sentinel.screening, refuse=sentinel.refuse, fingerprint=sentinel.fingerprint
+    ).declare(made.declare, batch_bytes=BATCH_BYTES)
     ConsentRoutes(
         publishing=sentinel.publishing,
         recording=sentinel.recording,
