@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -395,6 +394,7 @@ def test_a_graceful_end_drops_nothing(new_service: Service) -> None:
     site = new_service.add_site("https://one.example")
     acknowledged: list[str] = []
     broken: list[str] = []
+    under_load = threading.Event()
 
     def load(worker: int) -> None:
         with new_service.client(site.key) as client:
@@ -412,12 +412,13 @@ def test_a_graceful_end_drops_nothing(new_service: Service) -> None:
                     broken.append(answer.text)
                     return
                 acknowledged.append(name)
+                if len(acknowledged) >= 100:
+                    under_load.set()
 
     workers = [threading.Thread(target=load, args=(worker,)) for worker in range(8)]
     for worker in workers:
         worker.start()
-    while len(acknowledged) < 100 and any(worker.is_alive() for worker in workers):
-        time.sleep(0.01)
+    assert under_load.wait(PATIENCE_S)
     assert new_service.process is not None
     new_service.process.send_signal(signal.SIGTERM)
     status = new_service.process.wait(PATIENCE_S)

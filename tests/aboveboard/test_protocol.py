@@ -19,12 +19,14 @@ PATIENCE = 20.0  # seconds that a test waits for what must happen
 
 
 class App:
-    """Echoes bodies, tells what it met; `/slow` answers after both deadlines have passed."""
+    """Echoes bodies, tells what it met; `/held` is answered when *released* is set."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.headers: list[list[tuple[bytes, bytes]]] = []
         self.disconnected = threading.Event()
+        self.holding = threading.Event()
+        self.released = threading.Event()
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -36,8 +38,9 @@ class App:
         body = b"" if early else await self._read(receive)
         if body is None:
             return
-        if scope["path"] == "/slow":
-            await asyncio.sleep(4 * DEADLINE)
+        if scope["path"] == "/held":
+            self.holding.set()
+            assert await asyncio.to_thread(self.released.wait, PATIENCE)
         self.bodies.append(body)
         length = str(len(body)).encode()
         await send(
@@ -58,40 +61,77 @@ class App:
                 return body
 
 
+class Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        self.listening.set()
+
+
 class Running:
     """A server on loopback, the application inside it and connections to it."""
 
-    def __init__(self, port: int, app: App) -> None:
+    def __init__(self, port: int, app: App, read: threading.Semaphore) -> None:
         self.app = app
         self._port = port
+        self._read = read
 
     def connect(self) -> socket.socket:
         """Open a connection whose reads give up after `PATIENCE`."""
         return socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+
+    def send(self, connection: socket.socket, *pieces: bytes) -> None:
+        """Send *pieces* so that the server reads each for itself."""
+        while self._read.acquire(blocking=False):
+            pass  # what was read before is nobody's concern
+        for piece in pieces:
+            connection.sendall(piece)
+            assert self._read.acquire(timeout=PATIENCE), "the server did not read"
+
+    def outlive_deadlines(self) -> None:
+        """Return when both deadlines have passed since now: a witness was let go by each."""
+        for began in (b"POST / HTTP/1.1\r\n", post(b"half", declared=8)):
+            with self.connect() as witness:
+                witness.sendall(began)
+                read_to_close(witness)
 
 
 @pytest.fixture
 def served() -> Iterator[Running]:
     """Run a server with short deadlines in a thread."""
     app = App()
+    read = threading.Semaphore(0)
+
+    class Told(deadlined(headers_s=DEADLINE, body_s=DEADLINE)):  # type: ignore[misc]
+        """Tells of everything it has read."""
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            read.release()
+
     config = uvicorn.Config(
         app,
         port=0,
-        http=deadlined(headers_s=DEADLINE, body_s=DEADLINE),
+        http=Told,
         loop="uvloop",
         lifespan="off",
         log_config=None,
         access_log=False,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    give_up = time.monotonic() + PATIENCE
-    while not server.started and time.monotonic() < give_up:
-        time.sleep(0.01)
+    assert server.listening.wait(PATIENCE)
     try:
-        yield Running(server.servers[0].sockets[0].getsockname()[1], app)
+        yield Running(server.servers[0].sockets[0].getsockname()[1], app, read)
     finally:
+        app.released.set()
         server.should_exit = True
         thread.join(PATIENCE)
 
@@ -223,9 +263,7 @@ def test_body_in_pieces_within_the_deadline_arrives(served: Running) -> None:
     """Headers and body sent apart are read as one request."""
     request = post(b"hello")
     with served.connect() as connection:
-        for piece in (request[:10], request[10:-5], request[-5:-2], request[-2:]):
-            connection.sendall(piece)
-            time.sleep(DEADLINE / 20)
+        served.send(connection, request[:10], request[10:-5], request[-5:-2], request[-2:])
 
         assert read_until(connection, b"hello").startswith(b"HTTP/1.1 200")
 
@@ -234,11 +272,9 @@ def test_kept_connection_outlives_the_deadlines(served: Running) -> None:
     """No timer of an earlier request closes a kept connection, whole requests or pieces."""
     with served.connect() as connection:
         for pieces in ([post(b"one")], [post(b"", declared=3), b"one"], [post(b"one")]):
-            for piece in pieces:
-                connection.sendall(piece)
-                time.sleep(DEADLINE / 20)
+            served.send(connection, *pieces)
             read_until(connection, b"\r\n\r\none")
-            time.sleep(2.5 * DEADLINE)
+            served.outlive_deadlines()
     assert served.app.bodies == [b"one"] * 3
 
 
@@ -246,9 +282,7 @@ def test_pipelined_requests_are_answered_in_order(served: Running) -> None:
     """Requests in one packet, the last cut in two, are all answered."""
     with served.connect() as connection:
         stream = post(b"one") + post(b"two") + post(b"three")
-        connection.sendall(stream[:-2])
-        time.sleep(DEADLINE / 20)
-        connection.sendall(stream[-2:])
+        served.send(connection, stream[:-2], stream[-2:])
 
         read_until(connection, b"three")
     assert served.app.bodies == [b"one", b"two", b"three"]
@@ -257,8 +291,11 @@ def test_pipelined_requests_are_answered_in_order(served: Running) -> None:
 def test_waiting_for_the_server_is_not_held_against_the_client(served: Running) -> None:
     """A pipelined body that the server has stopped reading has its whole time afterwards."""
     with served.connect() as connection:
-        connection.sendall(post(b"one", "/slow") + post(b"tw", declared=3))
+        served.send(connection, post(b"one", "/held") + post(b"tw", declared=3))
+        assert served.app.holding.wait(PATIENCE)
         connection.sendall(b"o")
+        served.outlive_deadlines()
+        served.app.released.set()
 
         read_until(connection, b"two")
     assert served.app.bodies == [b"one", b"two"]
@@ -267,7 +304,10 @@ def test_waiting_for_the_server_is_not_held_against_the_client(served: Running) 
 def test_answer_under_way_is_finished_before_closing(served: Running) -> None:
     """Half a second request does not cost the client the answer to its first."""
     with served.connect() as connection:
-        connection.sendall(post(b"one", "/slow") + b"POST / HTTP/1.1\r\n")
+        served.send(connection, post(b"one", "/held") + b"POST / HTTP/1.1\r\n")
+        assert served.app.holding.wait(PATIENCE)
+        served.outlive_deadlines()
+        served.app.released.set()
 
         answer = read_to_close(connection)
     assert answer.startswith(b"HTTP/1.1 200")
@@ -277,8 +317,7 @@ def test_answer_under_way_is_finished_before_closing(served: Running) -> None:
 def test_endless_headers_are_refused(served: Running) -> None:
     """Headers past the limit are answered 431 at once."""
     with served.connect() as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
-        time.sleep(DEADLINE / 20)
+        served.send(connection, b"GET / HTTP/1.1\r\nX-Long: ")
         connection.sendall(b"x" * (HEADERS_LIMIT + 1))
 
         assert read_to_close(connection).startswith(b"HTTP/1.1 431 ")
