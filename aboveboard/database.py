@@ -36,6 +36,7 @@ from aboveboard.errors import (
     StorageBusy,
     StorageUnavailable,
 )
+from aboveboard.rows import Statement
 
 T = TypeVar("T")
 
@@ -44,22 +45,6 @@ BUSY_MS = 5000
 LOCK_LOOK_S = 0.005
 WRITER_CACHE_KB = 65_536  # random keys touch pages all over: SQLite's 2 MB would be read again
 CHECKPOINT_PAGES = 4_096  # pages of WAL, 16 MB: a page written often is copied back once
-
-
-class Statement:
-    """A select compiled once for one database and run many times with little ceremony.
-
-    Parameters are given by name and put into the driver's order.
-    """
-
-    def __init__(self, sql: str, order: tuple[str, ...], fixed: dict[str, Any]) -> None:
-        self.sql = sql
-        self.order = order
-        self.fixed = fixed
-
-    def values(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return every parameter: those given and those the select itself fixed."""
-        return {**self.fixed, **given} if self.fixed else given
 
 
 class Database:
@@ -177,9 +162,7 @@ class Database:
 
     def prepare(self, select: Executable) -> Statement:
         """Compile *select* for this engine."""
-        compiled = select.compile(dialect=self._reading.dialect)  # type: ignore[attr-defined]
-        fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        return Statement(str(compiled), tuple(compiled.positiontup or ()), fixed)
+        return Statement(select, self._reading.dialect)
 
     async def look(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Answer a prepared, indexed point read.
@@ -195,18 +178,15 @@ class Database:
         """Answer a prepared read on this thread; on SQLite only ever from the serving thread."""
         if not self.is_sqlite:
             with self.read() as connection:
-                rows = connection.exec_driver_sql(statement.sql, statement.values(values))
+                rows = connection.exec_driver_sql(statement.sql, statement.bind(values))
                 return [tuple(row) for row in rows]
         if self._inline is None:
             lent = self._reading.raw_connection()
             self._inline = cast("sqlite3.Connection", lent.driver_connection)
             # Kept for good: otherwise the pool would lend it to other threads as well.
             lent.detach()
-        every = statement.values(values)
         try:
-            return self._inline.execute(
-                statement.sql, [every[name] for name in statement.order]
-            ).fetchall()
+            return self._inline.execute(statement.sql, statement.bind(values)).fetchall()
         except sqlite3.Error as error:
             raise StorageUnavailable(
                 f"{self.name}: expected an answer, got {type(error).__name__}"

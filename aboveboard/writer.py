@@ -27,11 +27,12 @@ from sqlalchemy.exc import DBAPIError
 
 from aboveboard.database import Database, check_open
 from aboveboard.errors import QueueFull, StorageBusy, StorageUnavailable
+from aboveboard.rows import Rows
 
 C = TypeVar("C")
 R = TypeVar("R")
 
-Handler = Callable[[Connection, Sequence[C]], Sequence[R | Exception]]
+Handler = Callable[[Rows, Sequence[C]], Sequence[R | Exception]]
 """Works through commands inside the batch's transaction; answers each, in order, by a value or by
 the exception that its request shall see. Raising instead means that the batch cannot be done as
 one: every command is then tried alone, so that a bad one fails alone."""
@@ -284,17 +285,18 @@ class Writer:
         self._loop.call_soon_threadsafe(what, *arguments)
 
 
-def _touch(connection: Connection, commands: Sequence[None]) -> list[None]:
+def _touch(rows: Rows, commands: Sequence[None]) -> list[None]:
     """Write something that changes nothing."""
-    connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+    rows.connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
     return list(commands)
 
 
 def _together(connection: Connection, batch: _Batch) -> None:
     """Let every handler work through all of its commands at once: the usual way."""
+    rows = Rows(connection)
     for handler, jobs in _by_handler(batch):
         try:
-            outcomes = handler(connection, [job.command for job in jobs])
+            outcomes = handler(rows, [job.command for job in jobs])
         except Exception as error:
             if _is_lost(error):
                 raise
@@ -305,10 +307,11 @@ def _together(connection: Connection, batch: _Batch) -> None:
 
 def _one_by_one(connection: Connection, batch: _Batch) -> None:
     """Try every command alone behind a savepoint, so that a bad one fails alone."""
+    rows = Rows(connection)
     for job in batch:
         try:
             with connection.begin_nested():
-                (job.outcome,) = job.handler(connection, [job.command])
+                (job.outcome,) = job.handler(rows, [job.command])
         except Exception as error:
             if _is_lost(error):
                 raise

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, MetaData
 
 import aboveboard.writer
 from aboveboard.database import Database
+from aboveboard.rows import Rows
 from aboveboard.writer import Writer
 
 PAGE: Final = b"\xa5" * 4096
@@ -109,6 +110,6 @@ async def _rows_per_second(folder: Path, limit: int, slower_s: float, seconds: f
             database.close()
 
 
-def _insert(connection: Connection, names: Sequence[str]) -> list[None]:
-    connection.exec_driver_sql(_INSERT, [("bench", name, _ROW) for name in names])
+def _insert(rows: Rows, names: Sequence[str]) -> list[None]:
+    rows.connection.exec_driver_sql(_INSERT, [("bench", name, _ROW) for name in names])
     return [None] * len(names)

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from consent import store
 from consent.checkpoint import Signer
 from consent.errors import CheckpointInvalid, ForkRefused, LogNotFound, OutsideTree
 from consent.merkle import (
@@ -23,6 +22,7 @@ from consent.merkle import (
     leaf_hash,
     node_hash,
 )
+from consent.store import Rows
 from consent.tables import ENTRY, LOG, TILE
 
 TILE_HEIGHT = 8
@@ -45,18 +45,17 @@ class Head:
     signature: bytes
 
 
-def open_log(connection: Connection, site_id: str, host: str, signer_of: SignerOf) -> None:
+def open_log(rows: Rows, site_id: str, host: str, signer_of: SignerOf) -> None:
     """Open a site's first log, empty and signed, unless it has one.
 
     The origin, which is also the key's name, is fixed here for good: it never follows a change
     of the site's address.
     """
-    if connection.execute(select(LOG.c.epoch).where(LOG.c.site_id == site_id).limit(1)).first():
+    if rows.find(_NEWEST_HEAD, site_id=site_id):
         return
     origin = f"{host}/aboveboard/{site_id}/{FIRST_EPOCH}"
     signature = signer_of(site_id, FIRST_EPOCH, origin).signature(0, EMPTY_ROOT)
-    store.insert(
-        connection,
+    rows.insert(
         LOG,
         [
             (
@@ -72,12 +71,13 @@ def open_log(connection: Connection, site_id: str, host: str, signer_of: SignerO
     )
 
 
-def lock_head(connection: Connection, site_id: str) -> Head:
+def lock_head(rows: Rows, site_id: str) -> Head:
     """Return the head of a site's newest log, locked until the transaction ends.
 
     Raises LogNotFound where no notice was published yet.
     """
-    return _head(connection.execute(_NEWEST_HEAD, {"site_id": site_id}).first())
+    found = rows.find(_NEWEST_HEAD, site_id=site_id)
+    return _head(found[0] if found else None)
 
 
 def read_head(connection: Connection, site_id: str, epoch: int) -> Head:
@@ -104,10 +104,10 @@ _SIGNED = (
     update(LOG)
     .where(LOG.c.site_id == bindparam("of_site"), LOG.c.epoch == bindparam("of_epoch"))
     .values(
-        size=bindparam("size"),
-        root=bindparam("root"),
-        frontier=bindparam("frontier"),
-        signature=bindparam("signature"),
+        size=bindparam("to_size"),
+        root=bindparam("to_root"),
+        frontier=bindparam("to_frontier"),
+        signature=bindparam("to_signature"),
     )
 )
 
@@ -129,9 +129,7 @@ class Appended:
     extension: Extension
 
 
-def append(
-    connection: Connection, head: Head, leaves: Sequence[bytes], signer_of: SignerOf
-) -> Appended:
+def append(rows: Rows, head: Head, leaves: Sequence[bytes], signer_of: SignerOf) -> Appended:
     """Append *leaves* to a locked log and sign one checkpoint over all of them.
 
     Raises ForkRefused when the stored head is not what the log's key last signed, or the edge not
@@ -153,22 +151,19 @@ def append(
     size = extension.frontier.size
     signature = signer.signature(size, extension.root)
     first = head.frontier.size
-    store.insert(
-        connection,
+    rows.insert(
         ENTRY,
         [(head.site_id, head.epoch, first + offset, leaf) for offset, leaf in enumerate(leaves)],
     )
-    _insert_full_tiles(connection, head, extension)
-    connection.execute(
+    _insert_full_tiles(rows, head, extension)
+    rows.change(
         _SIGNED,
-        {
-            "of_site": head.site_id,
-            "of_epoch": head.epoch,
-            "size": size,
-            "root": extension.root,
-            "frontier": extension.frontier.to_bytes(),
-            "signature": signature,
-        },
+        of_site=head.site_id,
+        of_epoch=head.epoch,
+        to_size=size,
+        to_root=extension.root,
+        to_frontier=extension.frontier.to_bytes(),
+        to_signature=signature,
     )
     grown = Head(
         head.site_id, head.epoch, head.origin, extension.frontier, extension.root, signature
@@ -176,7 +171,7 @@ def append(
     return Appended(grown, extension)
 
 
-def _insert_full_tiles(connection: Connection, head: Head, extension: Extension) -> None:
+def _insert_full_tiles(rows: Rows, head: Head, extension: Extension) -> None:
     old, new = head.frontier.size, extension.frontier.size
     level = 0
     while old >> TILE_HEIGHT != new >> TILE_HEIGHT:
@@ -186,10 +181,12 @@ def _insert_full_tiles(connection: Connection, head: Head, extension: Extension)
             start = tile << TILE_HEIGHT
             # What the tile held before this batch is read back; the rest was just made.
             before = max(0, fresh.first - start)
-            hashes = b"".join(_stored(connection, head, level, start, start + before)) + b"".join(
-                fresh.hashes[start + before - fresh.first : start + TILE_WIDTH - fresh.first]
-            )
-            store.insert(connection, TILE, [(head.site_id, head.epoch, level, tile, hashes)])
+            old_hashes = _stored(rows.connection, head, level, start, start + before)
+            new_hashes = fresh.hashes[
+                start + before - fresh.first : start + TILE_WIDTH - fresh.first
+            ]
+            hashes = b"".join([*old_hashes, *new_hashes])
+            rows.insert(TILE, [(head.site_id, head.epoch, level, tile, hashes)])
         old, new, level = old >> TILE_HEIGHT, new >> TILE_HEIGHT, level + 1
 
 

@@ -12,7 +12,7 @@ from consent.errors import NoticeNotFound
 from consent.keyring import Keyring
 from consent.notice import Joins, Next, Notice, publish
 from consent.record import instant
-from consent.store import Published
+from consent.store import Published, Rows
 
 T = TypeVar("T")
 
@@ -96,21 +96,21 @@ class Publishing:
         return found
 
     def carry_out(
-        self, connection: Connection, commands: Sequence[Publish]
+        self, rows: Rows, commands: Sequence[Publish]
     ) -> list[tuple[Published, bool] | Exception]:
         """Carry out a batch of commands inside the writer's transaction."""
-        return [self._publish(connection, command) for command in commands]
+        return [self._publish(rows, command) for command in commands]
 
-    def _publish(self, connection: Connection, command: Publish) -> tuple[Published, bool]:
-        ledger.open_log(connection, command.site_id, command.host, self._keyring.first_signer)
+    def _publish(self, rows: Rows, command: Publish) -> tuple[Published, bool]:
+        ledger.open_log(rows, command.site_id, command.host, self._keyring.first_signer)
         # Locking the head makes publications of one site take turns on PostgreSQL, too.
-        ledger.lock_head(connection, command.site_id)
+        ledger.lock_head(rows, command.site_id)
         notice = command.notice
-        held = store.find_held(connection, command.site_id, notice.notice_id)
+        held = store.find_held(rows.connection, command.site_id, notice.notice_id)
         outcome = publish(held, notice)
         if not isinstance(outcome, Joins | Next):
             (same,) = store.list_notices(
-                connection,
+                rows.connection,
                 command.site_id,
                 notice_id=notice.notice_id,
                 version=outcome.version,
@@ -124,5 +124,5 @@ class Publishing:
             notice.material_sha256(),
             command.published,
         )
-        store.add_notice(connection, command.site_id, published)
+        store.add_notice(rows, command.site_id, published)
         return published, True

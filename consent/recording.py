@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from sqlalchemy import Connection
 
 from consent import ledger, store
 from consent.checkpoint import format_proof
@@ -40,7 +39,7 @@ from consent.errors import (
 from consent.keyring import Keyring
 from consent.projection import Standing, apply
 from consent.record import Json, commit, encode, event, instant, leaf
-from consent.store import Answered, Published
+from consent.store import Answered, Published, Rows
 from consent.tables import IDEMPOTENCY, RECORD
 from consent.transition import check_asked, check_clock, check_form, check_purposes
 from consent.vault import DataKey, Opened
@@ -168,9 +167,7 @@ class Recording:
 
     # -- inside the writer's transaction ------------------------------------------------------
 
-    def carry_out(
-        self, connection: Connection, commands: Sequence[Record]
-    ) -> list[Receipt | Exception]:
+    def carry_out(self, rows: Rows, commands: Sequence[Record]) -> list[Receipt | Exception]:
         """Carry out a batch of commands: one append and one checkpoint a site."""
         outcomes: dict[int, Receipt | Exception] = {}
         by_site: dict[str, list[Record]] = {}
@@ -179,7 +176,7 @@ class Recording:
         # In order of the slugs, so that two processes never wait for each other's heads.
         for site_id in sorted(by_site):
             try:
-                batch = _Batch(connection, self._keyring, self._notices, site_id, by_site[site_id])
+                batch = _Batch(rows, self._keyring, self._notices, site_id, by_site[site_id])
             except LogNotFound as error:
                 # Nothing was ever published there: that spoils no other site's part.
                 for command in by_site[site_id]:
@@ -197,25 +194,23 @@ class _Batch:
 
     def __init__(
         self,
-        connection: Connection,
+        rows: Rows,
         keyring: Keyring,
         notices: dict[tuple[str, str, int, str], Published],
         site_id: str,
         commands: Sequence[Record],
     ) -> None:
-        self._connection = connection
+        self._rows = rows
         self._keyring = keyring
         self._notices = notices
         self._site_id = site_id
         self._commands = commands
-        self._head = ledger.lock_head(connection, site_id)
+        self._head = ledger.lock_head(rows, site_id)
         refs = [ref for command in commands for ref in command.refs]
-        self._answers = store.find_answers(
-            connection, site_id, [command.key for command in commands]
-        )
-        self._subjects = store.find_subjects(connection, site_id, refs)
+        self._answers = store.find_answers(rows, site_id, [command.key for command in commands])
+        self._subjects = store.find_subjects(rows, site_id, refs)
         self._versions = store.current_versions(
-            connection,
+            rows,
             site_id,
             {command.choice.notice_id for command in commands if command.choice.notice_id},
         )
@@ -306,7 +301,7 @@ class _Batch:
         place = (self._site_id, notice_id, version, language)
         if place not in self._notices:
             found = store.list_notices(
-                self._connection,
+                self._rows.connection,
                 self._site_id,
                 notice_id=notice_id,
                 version=version,
@@ -335,7 +330,7 @@ class _Batch:
         if not self._made:
             return []
         appended = ledger.append(
-            self._connection, self._head, [made.leaf for made in self._made], self._keyring.signer
+            self._rows, self._head, [made.leaf for made in self._made], self._keyring.signer
         )
         self._store(appended)
         head = appended.head
@@ -358,8 +353,7 @@ class _Batch:
 
     def _store(self, appended: ledger.Appended) -> None:
         first, size = self._head.frontier.size, appended.head.frontier.size
-        store.insert(
-            self._connection,
+        self._rows.insert(
             RECORD,
             [
                 (
@@ -385,14 +379,13 @@ class _Batch:
             ],
         )
         store.put_subjects(
-            self._connection,
+            self._rows,
             [
                 (self._site_id, ref, *self._keys[ref][1:], standing.to_json())
                 for ref, standing in self._changed.items()
             ],
         )
-        store.insert(
-            self._connection,
+        self._rows.insert(
             IDEMPOTENCY,
             [
                 (
@@ -412,20 +405,21 @@ class _Batch:
             raise IdempotencyMismatch(
                 "expected the body that first came with this key, got another"
             )
-        sealed = store.find_record(self._connection, self._site_id, answered.record_id)
+        connection = self._rows.connection
+        sealed = store.find_record(connection, self._site_id, answered.record_id)
         if sealed is None or not answered.fingerprint:
             raise RecordErased(answered.record_id)
-        subject = store.find_subjects(self._connection, self._site_id, [sealed.subject_ref])[
+        subject = store.find_subjects(self._rows, self._site_id, [sealed.subject_ref])[
             sealed.subject_ref
         ]
         key = self._keyring.unwrap(
             self._site_id, sealed.subject_ref, subject.key_version, subject.wrapped
         )
         opened = key.open(self._site_id, sealed.record_id, sealed.sealed)
-        head = ledger.read_head(self._connection, self._site_id, sealed.epoch)
-        nodes = ledger.Nodes(self._connection, head)
+        head = ledger.read_head(connection, self._site_id, sealed.epoch)
+        nodes = ledger.Nodes(connection, head)
         verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
-        entry = store.get_leaf(self._connection, self._site_id, sealed.epoch, sealed.leaf_index)
+        entry = store.get_leaf(connection, self._site_id, sealed.epoch, sealed.leaf_index)
         checkpoint = verifier.render(
             answered.tree_size, nodes.root(answered.tree_size), answered.signature
         )

@@ -5,11 +5,10 @@ Takes a connection inside a transaction; never commits one.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Executable, Table, bindparam, select
 
 from consent.choice import Basis
 from consent.notice import Controller, Held, Notice, Purpose
@@ -23,29 +22,29 @@ from consent.tables import (
 )
 
 
-def insert(
-    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = ""
-) -> None:
-    """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
-    if rows:
-        sql = _insert_sql(table, connection.dialect.paramstyle) + tail
-        connection.exec_driver_sql(sql, list(rows))
+class Rows(Protocol):
+    """The rows of one open transaction; *connection* is for all that is not busy."""
+
+    connection: Connection
+
+    def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+        """Return the rows of *select*."""
+        ...
+
+    def change(self, statement: Executable, /, **values: Any) -> None:  # noqa: ANN401
+        """Carry out an update or a delete."""
+        ...
+
+    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = "") -> None:
+        """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
+        ...
 
 
-@lru_cache
-def _insert_sql(table: Table, paramstyle: str) -> str:
-    mark = "?" if paramstyle == "qmark" else "%s"
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    marks = ", ".join([mark] * len(table.columns))
-    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - our own names
-
-
-def put_subjects(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def put_subjects(rows: Rows, subjects: Sequence[tuple[Any, ...]]) -> None:
     """Write subjects, tuples in the order of their table's columns; of known ones the standing."""
-    insert(
-        connection,
+    rows.insert(
         SUBJECT,
-        rows,
+        subjects,
         tail=" ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing",
     )
 
@@ -85,11 +84,10 @@ def find_held(connection: Connection, site_id: str, notice_id: str) -> Held | No
     )
 
 
-def add_notice(connection: Connection, site_id: str, published: Published) -> None:
+def add_notice(rows: Rows, site_id: str, published: Published) -> None:
     """Store a notice."""
     notice = published.notice
-    insert(
-        connection,
+    rows.insert(
         NOTICE,
         [
             (
@@ -154,12 +152,12 @@ def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's colum
 
 
 def current_versions(
-    connection: Connection, site_id: str, notice_ids: Iterable[str]
+    rows: Rows, site_id: str, notice_ids: Iterable[str]
 ) -> dict[str, tuple[int, str]]:
     """Return the current version and its material digest of each notice that exists."""
-    rows = connection.execute(_VERSIONS, {"site_id": site_id, "notice_ids": list(notice_ids)})
+    found = rows.find(_VERSIONS, site_id=site_id, notice_ids=list(notice_ids))
     # Ascending, so that the newest version is the one that stays.
-    return {notice_id: (version, material) for notice_id, version, material in rows}
+    return {notice_id: (version, material) for notice_id, version, material in found}
 
 
 _VERSIONS = (
@@ -203,21 +201,18 @@ class Sealed:
     sealed: bytes
 
 
-def find_answers(connection: Connection, site_id: str, keys: Sequence[str]) -> dict[str, Answered]:
+def find_answers(rows: Rows, site_id: str, keys: Sequence[str]) -> dict[str, Answered]:
     """Return the first answers to idempotency keys, by key."""
-    rows = connection.execute(_ANSWERS, {"site_id": site_id, "keys": list(keys)})
-    return {
-        key: Answered(fingerprint, record_id, size, bytes(signature))
-        for key, fingerprint, record_id, size, signature in rows
-    }
+    found = rows.find(_ANSWERS, site_id=site_id, keys=list(keys))
+    return {key: Answered(*answered) for key, *answered in found}
 
 
-def find_subjects(connection: Connection, site_id: str, refs: Sequence[str]) -> dict[str, Subject]:
+def find_subjects(rows: Rows, site_id: str, refs: Sequence[str]) -> dict[str, Subject]:
     """Return subjects by pseudonym; those without events are left out."""
-    rows = connection.execute(_SUBJECTS, {"site_id": site_id, "refs": list(refs)})
+    found = rows.find(_SUBJECTS, site_id=site_id, refs=list(refs))
     return {
-        ref: Subject(version, bytes(wrapped), Standing.from_json(standing))
-        for ref, version, wrapped, standing in rows
+        ref: Subject(version, wrapped, Standing.from_json(standing))
+        for ref, version, wrapped, standing in found
     }
 
 

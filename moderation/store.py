@@ -5,10 +5,24 @@ Takes a connection inside a transaction; never commits one.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, select, text, update
+import orjson
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from moderation.errors import IdempotencyMismatch
 from moderation.tables import COMMENT, IDEMPOTENCY, REVISION
@@ -84,6 +98,24 @@ class Put(NamedTuple):
 Answer = tuple[int, bytes]
 
 
+class Rows(Protocol):
+    """The rows of one open transaction; *connection* is for all that is not busy."""
+
+    connection: Connection
+
+    def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+        """Return the rows of *select*."""
+        ...
+
+    def change(self, statement: Executable, /, **values: Any) -> None:  # noqa: ANN401
+        """Carry out an update or a delete."""
+        ...
+
+    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert *rows*, tuples in the order of the table's columns."""
+        ...
+
+
 _STORED = (
     COMMENT.c.id,
     COMMENT.c.external_id,
@@ -105,14 +137,14 @@ _DETAIL = (
 )
 
 
-def put(connection: Connection, commands: Sequence[Put]) -> list[Answer | Exception]:
+def put(rows: Rows, commands: Sequence[Put]) -> list[Answer | Exception]:
     """Store a batch of commands; answers each by its status and body.
 
     The same external id with the text of its current revision answers what is stored; another
     text becomes the next revision. A key seen before answers as it did then, or
     IdempotencyMismatch when the body was another.
     """
-    batch = _Batch(connection, commands)
+    batch = _Batch(rows, commands)
     answers = [batch.put(command) for command in commands]
     batch.flush()
     return answers
@@ -121,16 +153,17 @@ def put(connection: Connection, commands: Sequence[Put]) -> list[Answer | Except
 class _Batch:
     """What one transaction has read and is about to write: a statement a table, not a row."""
 
-    def __init__(self, connection: Connection, commands: Sequence[Put]) -> None:
-        self._connection = connection
+    def __init__(self, rows: Rows, commands: Sequence[Put]) -> None:
+        self._rows = rows
         self._answers: dict[tuple[str, str, str], tuple[str, int, bytes]] = {}
         self._current: dict[tuple[str, str], tuple[Stored, str]] = {}
         self._comments: list[tuple[Any, ...]] = []
         self._revisions: list[tuple[Any, ...]] = []
+        self._expired: list[tuple[str, str, str]] = []
         self._keys: dict[tuple[str, str, str], tuple[Any, ...]] = {}
-        self._changed: dict[tuple[str, str], dict[str, Any]] = {}
+        self._changed: dict[tuple[str, str], tuple[int, str]] = {}
         sites = sorted({command.site_id for command in commands})
-        lock_sites(connection, sites)
+        lock_sites(rows.connection, sites)
         for site_id in sites:
             own = [command for command in commands if command.site_id == site_id]
             self._read_answers(site_id, own)
@@ -140,23 +173,31 @@ class _Batch:
         keyed = [command for command in commands if command.key is not None]
         if not keyed:
             return
-        rows = self._connection.execute(
-            _KEYS, {"site_id": site_id, "keys": [command.key for command in keyed]}
-        )
+        keys = [command.key for command in keyed]
         live = max(command.expired_before for command in keyed)
-        for route, key, fingerprint, status, answer, made in rows:
+        for route, key, fingerprint, status, answer, made in self._rows.find(
+            _KEYS, site_id=site_id, keys=keys
+        ):
             if made >= live:
                 self._answers[site_id, route, key] = (fingerprint, status, answer.encode())
+            else:
+                self._expired.append((site_id, route, key))
 
     def _read_current(self, site_id: str, commands: list[Put]) -> None:
         wanted = list({item.external_id for command in commands for item in command.screened})
-        for start in range(0, len(wanted), 500):
-            rows = self._connection.execute(
-                _CURRENT, {"site_id": site_id, "external_ids": wanted[start : start + 500]}
+        known = [
+            comment_id
+            for (comment_id,) in self._rows.find(
+                _KNOWN, site_id=site_id, external_ids=orjson.dumps(wanted).decode()
             )
-            for row in rows:
-                stored = Stored(*row[:9])
-                self._current[site_id, stored.external_id] = (stored, row[-1])
+            if comment_id is not None
+        ]
+        # Most comments are new.
+        if not known:
+            return
+        for row in self._rows.find(_CURRENT, site_id=site_id, ids=known):
+            stored = Stored(*row[:9])
+            self._current[site_id, stored.external_id] = (stored, row[-1])
 
     def put(self, command: Put) -> Answer | Exception:
         place = (command.site_id, command.route, command.key or "")
@@ -225,7 +266,7 @@ class _Batch:
                 )
             )
         else:
-            self._changed[command.site_id, comment_id] = {"revision": revision, "state": state}
+            self._changed[command.site_id, comment_id] = (revision, state)
         self._revisions.append(
             (
                 command.site_id,
@@ -246,27 +287,48 @@ class _Batch:
         return stored
 
     def flush(self) -> None:
-        insert(self._connection, COMMENT, self._comments)
-        insert(self._connection, REVISION, self._revisions)
-        for (site_id, comment_id), values in self._changed.items():
-            self._connection.execute(
-                update(COMMENT)
-                .where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
-                .values(values)
+        """Write everything."""
+        self._rows.insert(COMMENT, self._comments)
+        self._rows.insert(REVISION, self._revisions)
+        for (site_id, comment_id), (revision, state) in self._changed.items():
+            self._rows.change(
+                _REVISED,
+                of_site=site_id,
+                of_comment=comment_id,
+                to_revision=revision,
+                to_state=state,
             )
-        if self._keys:
+        for site_id, route, key in self._expired:
             # An expired key may be used again: its row gives way.
-            for site_id, route, key in self._keys:
-                self._connection.execute(
-                    delete(IDEMPOTENCY).where(
-                        IDEMPOTENCY.c.site_id == site_id,
-                        IDEMPOTENCY.c.route == route,
-                        IDEMPOTENCY.c.key == key,
-                    )
-                )
-            insert(self._connection, IDEMPOTENCY, list(self._keys.values()))
+            self._rows.change(_FORGOTTEN, of_site=site_id, of_route=route, of_key=key)
+        self._rows.insert(IDEMPOTENCY, list(self._keys.values()))
 
 
+class _Members(FunctionElement[str]):
+    """The members of a JSON array of texts, a row each, in the column `value`."""
+
+    name = "members"
+    inherit_cache = True
+
+
+@compiles(_Members, "sqlite")
+def _on_sqlite(element: _Members, compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
+    return f"json_each({compiler.process(element.clauses)})"
+
+
+@compiles(_Members, "postgresql")
+def _on_postgresql(element: _Members, compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
+    return f"json_array_elements_text({compiler.process(element.clauses)}::json)"
+
+
+_WANTED = _Members(bindparam("external_ids", type_=Text())).table_valued("value", name="wanted")
+_KNOWN = select(
+    # Asked one by one, each is found by its index; asked as a set, PostgreSQL reads every comment
+    # of the site until it has statistics, and a new installation has none.
+    select(COMMENT.c.id)
+    .where(COMMENT.c.site_id == bindparam("site_id"), COMMENT.c.external_id == _WANTED.c.value)
+    .scalar_subquery()
+).select_from(_WANTED)
 _CURRENT = (
     select(*_STORED, REVISION.c.text_sha256)
     .join_from(
@@ -278,7 +340,7 @@ _CURRENT = (
     )
     .where(
         COMMENT.c.site_id == bindparam("site_id"),
-        COMMENT.c.external_id.in_(bindparam("external_ids", expanding=True)),
+        COMMENT.c.id.in_(bindparam("ids", expanding=True)),
     )
 )
 _KEYS = select(
@@ -291,6 +353,18 @@ _KEYS = select(
 ).where(
     IDEMPOTENCY.c.site_id == bindparam("site_id"),
     IDEMPOTENCY.c.key.in_(bindparam("keys", expanding=True)),
+)
+
+
+_REVISED = (
+    update(COMMENT)
+    .where(COMMENT.c.site_id == bindparam("of_site"), COMMENT.c.id == bindparam("of_comment"))
+    .values(revision=bindparam("to_revision"), state=bindparam("to_state"))
+)
+_FORGOTTEN = delete(IDEMPOTENCY).where(
+    IDEMPOTENCY.c.site_id == bindparam("of_site"),
+    IDEMPOTENCY.c.route == bindparam("of_route"),
+    IDEMPOTENCY.c.key == bindparam("of_key"),
 )
 
 
@@ -309,21 +383,6 @@ _LOCK = text(
     "FROM (SELECT site FROM unnest(CAST(:sites AS text[])) AS site "
     "ORDER BY hashtext(site)) AS ordered"
 )
-
-
-def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert *rows*, tuples in the order of the table's columns."""
-    if rows:
-        sql = _insert_sql(table, connection.dialect.paramstyle)
-        connection.exec_driver_sql(sql, list(rows))
-
-
-@lru_cache
-def _insert_sql(table: Table, paramstyle: str) -> str:
-    mark = "?" if paramstyle == "qmark" else "%s"
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    marks = ", ".join([mark] * len(table.columns))
-    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - our own names
 
 
 def find_detail(connection: Connection, site_id: str, comment_id: str) -> Detail | None:
@@ -347,10 +406,10 @@ def list_details(
     return [_detail(row) for row in rows]
 
 
-def forget_keys(connection: Connection, before: Iterable[str]) -> list[int]:
+def forget_keys(rows: Rows, before: Iterable[str]) -> list[int]:
     """Delete the idempotency keys made before each instant; answers how many went."""
     return [
-        connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.made < moment)).rowcount
+        rows.connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.made < moment)).rowcount
         for moment in before
     ]
 

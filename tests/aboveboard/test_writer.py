@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from aboveboard import app
 from aboveboard.errors import QueueFull, StorageUnavailable
+from aboveboard.rows import Rows
 from aboveboard.tables import SITE
 from aboveboard.writer import Writer
 
@@ -28,25 +29,25 @@ class Sluice:
         assert self.opened.wait(60)
 
 
-def nothing(connection: Connection, commands: Sequence[str]) -> list[str]:
+def nothing(rows: Rows, commands: Sequence[str]) -> list[str]:
     """Store nothing, and answer."""
-    connection.execute(select(SITE.c.id))
+    rows.connection.execute(select(SITE.c.id))
     return list(commands)
 
 
-def store(connection: Connection, commands: Sequence[str]) -> list[str]:
+def store(rows: Rows, commands: Sequence[str]) -> list[str]:
     """Store a site a command; all of them fail where one cannot be stored."""
     for name in commands:
         if name == "bad":
             raise ValueError("expected a good command")
         row = {"id": name, "url": name, "host": name, "created": "2026"}
-        connection.execute(insert(SITE).values(row))
+        rows.connection.execute(insert(SITE).values(row))
     return [f"stored {name}" for name in commands]
 
 
-def pick(connection: Connection, commands: Sequence[str]) -> list[str | Exception]:
+def pick(rows: Rows, commands: Sequence[str]) -> list[str | Exception]:
     """Answer bad commands by an exception, and store the others."""
-    return [KeyError("bad") if name == "bad" else store(connection, [name])[0] for name in commands]
+    return [KeyError("bad") if name == "bad" else store(rows, [name])[0] for name in commands]
 
 
 def stored(databases: app.Databases) -> list[str]:

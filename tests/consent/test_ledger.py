@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from aboveboard import app
+from aboveboard.rows import Rows
 from consent import ledger, merkle
 from consent.checkpoint import Signer, Verifier
 from consent.errors import ForkRefused, FrontierInvalid, LogNotFound, OutsideTree
@@ -32,14 +33,15 @@ def verifier() -> Verifier:
 def grow(databases: app.Databases, leaves: list[bytes]) -> ledger.Appended:
     """Append leaves in a transaction of their own."""
     with databases.consent.write() as connection:
-        return ledger.append(connection, ledger.lock_head(connection, "blog"), leaves, signer_of)
+        rows = Rows(connection)
+        return ledger.append(rows, ledger.lock_head(rows, "blog"), leaves, signer_of)
 
 
 @pytest.fixture
 def log(databases: app.Databases) -> app.Databases:
     """Open an empty log."""
     with databases.consent.write() as connection:
-        ledger.open_log(connection, "blog", "blog.example.org", signer_of)
+        ledger.open_log(Rows(connection), "blog", "blog.example.org", signer_of)
     return databases
 
 
@@ -51,7 +53,7 @@ def entries(count: int, start: int = 0) -> list[bytes]:
 def test_a_log_is_opened_once(log: app.Databases) -> None:
     """Empty and signed; its origin does not follow a later change of host."""
     with log.consent.write() as connection:
-        ledger.open_log(connection, "blog", "other.example", signer_of)
+        ledger.open_log(Rows(connection), "blog", "other.example", signer_of)
     with log.consent.read() as connection:
         (head,) = ledger.list_heads(connection, "blog")
 
@@ -65,7 +67,7 @@ def test_a_site_without_a_log_has_none(databases: app.Databases) -> None:
     """Reading, listing and locking all say so."""
     with databases.consent.write() as connection:
         for ask in (
-            lambda: ledger.lock_head(connection, "blog"),
+            lambda: ledger.lock_head(Rows(connection), "blog"),
             lambda: ledger.read_head(connection, "blog", 1),
             lambda: ledger.list_heads(connection, "blog"),
         ):
@@ -255,8 +257,9 @@ def test_the_newest_epoch_is_written(log: app.Databases) -> None:
                 signature=other.signature(0, merkle.EMPTY_ROOT),
             )
         )
-        head = ledger.lock_head(connection, "blog")
-        ledger.append(connection, head, [b"first of the second"], lambda *_: other)
+        rows = Rows(connection)
+        head = ledger.lock_head(rows, "blog")
+        ledger.append(rows, head, [b"first of the second"], lambda *_: other)
 
     with log.consent.read() as connection:
         heads = ledger.list_heads(connection, "blog")

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from aboveboard import app
+from aboveboard.rows import Rows
 from moderation import store
 from moderation.errors import IdempotencyMismatch
 from moderation.store import Put, Screened, Stored
@@ -57,7 +58,7 @@ def _told(stored: Sequence[Stored]) -> tuple[int, bytes]:
 def commit(databases: app.Databases, *commands: Put) -> list[tuple[int, bytes] | Exception]:
     """Store commands as one batch."""
     with databases.moderation.write() as connection:
-        return store.put(connection, commands)
+        return store.put(Rows(connection), commands)
 
 
 def states(databases: app.Databases) -> list[tuple[str, int, str]]:
@@ -179,7 +180,7 @@ def test_old_keys_are_forgotten(databases: app.Databases) -> None:
     put(databases, screened("b"), key="k-2", received=DAY_2)
 
     with databases.moderation.write() as connection:
-        gone = store.forget_keys(connection, [DAY_2])
+        gone = store.forget_keys(Rows(connection), [DAY_2])
 
     with databases.moderation.read() as connection:
         left = connection.execute(select(IDEMPOTENCY.c.key)).scalars().all()

@@ -19,11 +19,11 @@ import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
 from diary import Diary, publish, replay, writing
 from embedded_postgres import create_database, embedded_postgres
-from sqlalchemy import Connection
 from stored_rows import check_comments, check_log, rows
 
 from aboveboard import app
 from aboveboard.errors import StorageUnavailable
+from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
 
@@ -166,19 +166,19 @@ def test_no_command_is_acknowledged_that_its_engine_rolled_back(tmp_path: Path) 
     databases.migrate()
     writer = Writer(databases.moderation, limit=100)
 
-    def insert(connection: Connection, commands: list[tuple[str, int]]) -> list[str]:
+    def insert(rows: Rows, commands: list[tuple[str, int]]) -> list[str]:
         for key, size in commands:
-            connection.exec_driver_sql(
+            rows.connection.exec_driver_sql(
                 "INSERT INTO idempotency (site_id, route, key, fingerprint, status, answer, made)"
                 " VALUES ('s', 'r', ?, 'f', 200, ?, '2026')",
                 (key, "x" * size),
             )
         return [key for key, _ in commands]
 
-    def limit(connection: Connection, commands: list[int]) -> list[None]:
+    def limit(rows: Rows, commands: list[int]) -> list[None]:
         for room in commands:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-            connection.exec_driver_sql(f"PRAGMA max_page_count={pages + room}")
+            pages = rows.connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            rows.connection.exec_driver_sql(f"PRAGMA max_page_count={pages + room}")
         return [None] * len(commands)
 
     async def write() -> list[Any]:
