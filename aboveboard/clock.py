@@ -32,14 +32,9 @@ def uuid7(random: Random) -> Ids:
     def make() -> str:
         millis, nanos = divmod(time.time_ns(), 1_000_000)
         tail = int.from_bytes(random(8), "big")
-        value = (
-            (millis & 0xFFFF_FFFF_FFFF) << 80
-            | 0x7 << 76
-            | (nanos << 12) // 1_000_000 << 64
-            | 0b10 << 62
-            | (tail & 0x3FFF_FFFF_FFFF_FFFF)
+        return (
+            f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7{(nanos << 12) // 1_000_000:03x}"
+            f"-{0x8000 | tail >> 50:04x}-{tail & 0xFFFF_FFFF_FFFF:012x}"
         )
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     return make

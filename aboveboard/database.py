@@ -36,6 +36,7 @@ from aboveboard.errors import (
     StorageBusy,
     StorageUnavailable,
 )
+from aboveboard.lookups import Lookups
 from aboveboard.rows import Statement
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Database:
         self._newest: str | None = None
         self._lock_file: int | None = None
         self._inline: sqlite3.Connection | None = None
+        self._lookups = None if self.sqlite_path else Lookups(name, self._reading)
 
     @property
     def is_sqlite(self) -> bool:
@@ -167,19 +169,11 @@ class Database:
     async def look(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Answer a prepared, indexed point read.
 
-        On SQLite it runs at once, without leaving the event loop: the read takes less than the
-        hop to a thread would. On PostgreSQL it waits in the thread pool.
+        On SQLite it runs at once, on the serving thread: the read takes less than the hop to
+        another would. On PostgreSQL it waits for the server, together with others.
         """
-        if not self.is_sqlite:
-            return await anyio.to_thread.run_sync(self.look_now, statement, values)
-        return self.look_now(statement, values)
-
-    def look_now(self, statement: Statement, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Answer a prepared read on this thread; on SQLite only ever from the serving thread."""
-        if not self.is_sqlite:
-            with self.read() as connection:
-                rows = connection.exec_driver_sql(statement.sql, statement.bind(values))
-                return [tuple(row) for row in rows]
+        if self._lookups is not None:
+            return await self._lookups.look(statement, values)
         if self._inline is None:
             lent = self._reading.raw_connection()
             self._inline = cast("sqlite3.Connection", lent.driver_connection)
@@ -197,6 +191,8 @@ class Database:
         if self._inline is not None:
             self._inline.close()
             self._inline = None
+        if self._lookups is not None:
+            self._lookups.close()
         self._reading.dispose()
         self._writing.dispose()
         if self._lock_file is not None:

@@ -9,11 +9,16 @@ import ipaddress
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import accumulate
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
@@ -53,39 +58,47 @@ def _serialise(event: dict[str, object], **_: object) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
-class Metrics:
-    """Counters and latencies by operation; never by site, user or address."""
+class Metrics(Collector):
+    """Counters and latencies by operation; never by site, user or address.
+
+    Requests are counted on the event loop alone, so that counting one needs no lock.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "aboveboard_requests",
-            "Answered requests",
-            ["route", "method", "status"],
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "aboveboard_request_seconds",
-            "Time from the request's headers to the end of the answer, in seconds",
-            ["route"],
-            buckets=BUCKETS_S,
-            registry=self.registry,
-        )
-        self._counters: dict[tuple[str, str, int], Counter] = {}
-        self._timers: dict[str, Histogram] = {}
+        self.registry.register(self)
+        self._requests: dict[tuple[str, str, int], int] = {}
+        self._seconds: dict[str, tuple[list[int], list[float]]] = {}  # in each bucket; the sum
         self._writers: dict[str, Gauge] = {}
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
         place = (route, method, status)
-        counter = self._counters.get(place)
-        if counter is None:
-            counter = self._counters[place] = self._requests.labels(route, method, str(status))
-        counter.inc()
-        timer = self._timers.get(route)
-        if timer is None:
-            timer = self._timers[route] = self._seconds.labels(route)
-        timer.observe(seconds)
+        self._requests[place] = self._requests.get(place, 0) + 1
+        timed = self._seconds.get(route)
+        if timed is None:
+            timed = self._seconds[route] = ([0] * (len(BUCKETS_S) + 1), [0.0])
+        timed[0][bisect_left(BUCKETS_S, seconds)] += 1
+        timed[1][0] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell Prometheus' registry what was counted."""
+        requests = CounterMetricFamily(
+            "aboveboard_requests", "Answered requests", labels=["route", "method", "status"]
+        )
+        for (route, method, status), count in self._requests.items():
+            requests.add_metric([route, method, str(status)], count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            "aboveboard_request_seconds",
+            "Time from the request's headers to the end of the answer, in seconds",
+            labels=["route"],
+        )
+        bounds = [*map(floatToGoString, BUCKETS_S), "+Inf"]
+        for route, (counts, (total,)) in self._seconds.items():
+            buckets = list(zip(bounds, accumulate(counts), strict=True))
+            seconds.add_metric([route], buckets, total)
+        yield seconds
 
     def watch(self, writer: Writer) -> None:
         """Tell of a writer: how many commands it carried out in how many commits."""

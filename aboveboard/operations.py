@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import structlog
 from pydantic import BaseModel
@@ -70,10 +70,13 @@ class Call:
     def query(self) -> dict[str, str]:
         """Return the query's parameters; of a repeated one the last."""
         # Bytes that are not UTF-8 stay as surrogates and fail the model's strict text type.
-        pairs = parse_qs(
-            self._query_string.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"
+        return dict(
+            parse_qsl(
+                self._query_string.decode("latin-1"),
+                keep_blank_values=True,
+                errors="surrogateescape",
+            )
         )
-        return {name: values[-1] for name, values in pairs.items()}
 
 
 Answer = tuple[int, bytes]

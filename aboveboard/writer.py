@@ -106,14 +106,15 @@ class Writer:
             raise QueueFull(
                 f"{self._database.name}: expected at most {self._limit} waiting writes, got more"
             )
-        job = _Job(handler, command, asyncio.get_running_loop().create_future())
+        assert self._loop is not None  # noqa: S101 - started
+        job = _Job(handler, command, self._loop.create_future())
         self._unanswered += 1
         self._jobs.append(job)
         if not self._busy:
             self._busy = True
             self._idle.clear()
             # In the next turn of the loop: whatever arrives in this one comes along.
-            asyncio.get_running_loop().call_soon(self._next)
+            self._loop.call_soon(self._next)
         # A request that is cancelled here cancels only its future: the job is written all the same.
         answer: R = await job.future
         return answer

@@ -5,7 +5,7 @@ or withdrawal does not undo it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -89,7 +89,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
     kind = event["event_type"]
     if kind == EventType.REQUESTED:
         asked = Asked(notice["version"], event["record_id"], leaf_index)
-        return replace(standing, asked={**standing.asked, notice["notice_id"]: asked})
+        return Standing(standing.purposes, {**standing.asked, notice["notice_id"]: asked})
     occurred = event.get("occurred_at")
     happened = occurred or event["received_at"]
     purposes = dict(standing.purposes)
@@ -115,7 +115,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             event.get("valid_until"),
             refused_at,
         )
-    return replace(standing, purposes=purposes)
+    return Standing(purposes, standing.asked)
 
 
 def _state(kind: str, decision: str) -> str | None:

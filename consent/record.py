@@ -146,7 +146,9 @@ def instant(moment: datetime) -> str:
     """Write an aware *moment* as `YYYY-MM-DDTHH:MM:SSZ`; fractions of a second are cut."""
     if moment.tzinfo is None:
         raise EventInvalid("expected an instant with a time zone, got one without")
-    return moment.astimezone(UTC).isoformat()[:19] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat()[:19] + "Z"
 
 
 def parse_instant(text: str) -> datetime:
@@ -192,28 +194,33 @@ def event(
         raise EventInvalid(f"expected a consent type exactly where consent is given: {event_type}")
     if event_type in ON_NOTICE and notice is None:
         raise EventInvalid(f"expected the notice that {event_type} answers, got none")
-    return _present(
-        schema=SCHEMA,
-        record_id=record_id,
-        site_id=site_id,
-        subject_ref=subject_ref,
-        subject_kind=subject_kind.value,
-        assurance=assurance.value,
-        event_type=event_type.value,
-        decisions=_decisions(decisions),
-        consent_type=None if consent_type is None else consent_type.value,
-        method=method.value,
-        origin=origin.value,
-        by=by.value,
-        occurred_at=None if occurred_at is None else instant(occurred_at),
-        received_at=instant(received_at),
-        notice=None if notice is None else _notice(notice),
-        jurisdiction=jurisdiction,
-        served_id=served_id,
-        valid_until=None if valid_until is None else instant(valid_until),
-        context=None if context is None else _context(context),
-        signals=None if signals is None else _signals(signals),
+    built: dict[str, Json] = {
+        "schema": SCHEMA,
+        "record_id": record_id,
+        "site_id": site_id,
+        "subject_ref": subject_ref,
+        "subject_kind": subject_kind.value,
+        "assurance": assurance.value,
+        "event_type": event_type.value,
+        "decisions": _decisions(decisions),
+        "method": method.value,
+        "origin": origin.value,
+        "by": by.value,
+        "received_at": instant(received_at),
+    }
+    built.update(
+        _present(
+            consent_type=None if consent_type is None else consent_type.value,
+            occurred_at=None if occurred_at is None else instant(occurred_at),
+            notice=None if notice is None else _notice(notice),
+            jurisdiction=jurisdiction,
+            served_id=served_id,
+            valid_until=None if valid_until is None else instant(valid_until),
+            context=None if context is None else _context(context),
+            signals=None if signals is None else _signals(signals),
+        )
     )
+    return built
 
 
 def tombstone(
@@ -247,8 +254,11 @@ def tombstone(
     }
 
 
+_PURPOSE = attrgetter("purpose_id")
+
+
 def _decisions(decisions: Iterable[PurposeDecision]) -> list[Json]:
-    decided = sorted(decisions, key=attrgetter("purpose_id"))
+    decided = sorted(decisions, key=_PURPOSE)
     for before, after in pairwise(decided):
         if before.purpose_id == after.purpose_id:
             raise DecisionsInconsistent("expected one decision a purpose, got two for one")

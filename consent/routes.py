@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from consent import wire
-from consent.choice import Context, EventType, Signals, SubjectKind
+from consent.choice import Context, Signals, SubjectKind
 from consent.errors import IdempotencyKeyInvalid, LogNotFound, SubjectKindRefused
 from consent.notice import Controller, Notice, Purpose
 from consent.proving import Proving
@@ -302,10 +302,10 @@ def _choice(given: wire.EventIn) -> Choice:
     return Choice(
         subject_kind=given.subject.kind,
         subject_id=given.subject.id,
-        event_type=EventType(given.event_type),
+        event_type=given.event_type,
         method=given.method,
         origin=given.origin,
-        decisions=tuple((made.purpose_id, made.decision) for made in given.decisions),
+        decisions=tuple([(made.purpose_id, made.decision) for made in given.decisions]),
         notice_id=shown.notice_id if shown else None,
         notice_version=shown.version if shown else None,
         language=shown.language if shown else None,

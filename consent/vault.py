@@ -15,13 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from consent.errors import VaultUnreadable
-from consent.record import KEY_BYTES, SALT_BYTES, canonical
+from consent.record import KEY_BYTES, SALT_BYTES
 
 Random: TypeAlias = Callable[[int], bytes]
 
@@ -128,9 +129,10 @@ class SiteWrapping:
         return DataKey(secret)
 
     def _owner(self, subject_ref: str) -> bytes:
-        return canonical([self.site, subject_ref, self.version])
+        return orjson.dumps([self.site, subject_ref, self.version])
 
 
 def _place(site: str, record_id: str) -> bytes:
     """Write what a sealed record is bound to, so that it can be moved to no other place."""
-    return canonical([site, record_id, FORMAT_VERSION])
+    # Texts and an integer: RFC 8785 without any of its cases.
+    return orjson.dumps([site, record_id, FORMAT_VERSION])

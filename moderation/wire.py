@@ -229,18 +229,24 @@ def details(given: ItemIn) -> str:
 
     The author's address serves rules at the door only: what is not kept cannot leak.
     """
-    parts = []
+    kept: dict[str, Any] = {}
     if given.author is not None:
-        author = given.author.model_dump_json(exclude_none=True, exclude={"ip"})
-        parts.append(f'"author":{author}')
+        kept["author"] = _present(given.author, _AUTHOR)
     if given.thread is not None:
-        parts.append(f'"thread":{given.thread.model_dump_json(exclude_none=True)}')
+        kept["thread"] = _present(given.thread, _THREAD)
     if given.submitted_at is not None:
-        at = given.submitted_at.isoformat().replace("+00:00", "Z")
-        parts.append(f'"submitted_at":"{at}"')
+        kept["submitted_at"] = given.submitted_at
     if given.language is not None:
-        parts.append(f'"language":{orjson.dumps(given.language).decode()}')
-    return "{" + ",".join(parts) + "}"
+        kept["language"] = given.language
+    return orjson.dumps(kept, option=orjson.OPT_UTC_Z).decode() if kept else "{}"
+
+
+_AUTHOR = tuple(name for name in AuthorIn.model_fields if name != "ip")
+_THREAD = tuple(ThreadIn.model_fields)
+
+
+def _present(given: BaseModel, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(given, name)) is not None}
 
 
 # -- out --------------------------------------------------------------------------------------

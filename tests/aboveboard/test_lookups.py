@@ -1,0 +1,105 @@
+"""Point reads on PostgreSQL: answered in order, many together, over lost connections."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import bindparam, insert, select
+
+from aboveboard import app
+from aboveboard.errors import StorageUnavailable
+from aboveboard.lookups import TOGETHER
+from aboveboard.settings import Settings
+from aboveboard.tables import SITE
+
+NAMES = [f"site-{number:03d}" for number in range(2 * TOGETHER + 10)]
+BY_ID = select(SITE.c.url).where(SITE.c.id == bindparam("id"))
+
+
+@pytest.fixture
+def url(new_database: Callable[[], str]) -> str:
+    """Return the address of an empty database."""
+    return new_database()
+
+
+@pytest.fixture
+def databases(tmp_path: Path, url: str) -> Iterator[app.Databases]:
+    """Return migrated databases with many sites."""
+    made = app.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
+    made.migrate()
+    with made.aboveboard.write() as connection:
+        rows = [{"id": name, "url": f"at {name}", "host": "h", "created": "2026"} for name in NAMES]
+        connection.execute(insert(SITE), rows)
+    yield made
+    made.close()
+
+
+def test_every_question_has_its_own_answer(databases: app.Databases) -> None:
+    """More at once than one pipeline takes; the unknown among them have no rows."""
+    statement = databases.aboveboard.prepare(BY_ID)
+
+    async def ask() -> list[list[tuple[str]]]:
+        asked = [name for known in NAMES for name in (known, f"no {known}")]
+        return await asyncio.gather(
+            *(databases.aboveboard.look(statement, id=name) for name in asked)
+        )
+
+    answers = asyncio.run(ask())
+
+    assert answers[::2] == [[(f"at {name}",)] for name in NAMES]
+    assert answers[1::2] == [[]] * len(NAMES)
+
+
+def test_a_connection_that_was_ended_is_replaced(databases: app.Databases, url: str) -> None:
+    """Nobody notices that the server ended the connection since the last question."""
+    statement = databases.aboveboard.prepare(BY_ID)
+
+    async def ask() -> tuple[list[tuple[str]], list[tuple[str]]]:
+        before = await databases.aboveboard.look(statement, id=NAMES[0])
+        with psycopg.connect(url, autocommit=True) as strange:
+            strange.execute(
+                "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        return before, await databases.aboveboard.look(statement, id=NAMES[0])  # type: ignore[return-value]
+
+    before, after = asyncio.run(ask())
+
+    assert before == after == [(f"at {NAMES[0]}",)]
+
+
+def test_a_server_that_is_gone_is_told(databases: app.Databases, url: str) -> None:
+    """Each of those that asked together gets StorageUnavailable; whoever left is not in the way."""
+    statement = databases.aboveboard.prepare(BY_ID)
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+
+    async def ask() -> list[object]:
+        await databases.aboveboard.look(statement, id=NAMES[0])
+        with psycopg.connect(url, autocommit=True, dbname="postgres") as strange:
+            strange.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        asked = [
+            asyncio.ensure_future(databases.aboveboard.look(statement, id=name))
+            for name in NAMES[:9]
+        ]
+        await asyncio.sleep(0)
+        asked.pop().cancel()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answers = asyncio.run(ask())
+
+    assert [type(answer) for answer in answers] == [StorageUnavailable] * 8
+
+
+def test_closing_answers_what_was_asked(databases: app.Databases) -> None:
+    """What waits is answered before the thread ends; afterwards a new one is begun."""
+    statement = databases.aboveboard.prepare(BY_ID)
+
+    async def ask() -> list[tuple[str]]:
+        asked = asyncio.ensure_future(databases.aboveboard.look(statement, id=NAMES[0]))
+        await asyncio.sleep(0)
+        databases.close()
+        return await asked  # type: ignore[return-value]
+
+    assert asyncio.run(ask()) == asyncio.run(ask()) == [(f"at {NAMES[0]}",)]
