@@ -8,7 +8,7 @@ words a scorer remembers are only sums it would work out again.
 
 import threading
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from moderation.verdict import LABELS
 Floats = NDArray[np.float64]
 
 _PAIR_WEIGHT = np.float32(ngrams.PAIR_WEIGHT)
+_UNKNOWN = 0  # the place of a fact token, so of no word
 _REMEMBERED = 1 << 16  # words; about 14 MB when full
 _LONGEST = 40  # bytes; longer words are seldom met twice
 _CHUNK = 256  # texts scored at once, so that a large batch keeps a small memory
@@ -102,24 +103,27 @@ class Scorer:
             return np.empty((0, len(LABELS)))
         memory = self._memory
         find = memory.places.get
-        places: list[int | None] = []
+        places: list[int] = []
         sizes = []
         missing: list[bytes] = []
+        holes: list[int] = []
         for text in texts:
             plain = normalise(text)
             words = dict.fromkeys(plain.words)
-            found = list(map(find, words))
-            if None in found:
-                missing += [word for word, place in zip(words, found, strict=True) if place is None]
+            found = list(map(find, words, repeat(_UNKNOWN)))
             places += ngrams.fact_tokens(plain, len(words))
+            if _UNKNOWN in found:
+                for at, (word, place) in enumerate(zip(words, found, strict=True), len(places)):
+                    if place == _UNKNOWN:
+                        missing.append(word)
+                        holes.append(at)
             places += found
             sizes.append(ngrams.FACTS + len(words))
+        order = np.array(places, dtype=np.intp)
+        sums = memory.sums.take(order, axis=0)
+        codes = memory.codes.take(order)
         if missing:
-            sums, codes = self._with_missing(memory, places, missing)
-        else:
-            at = np.array(places, dtype=np.intp)
-            sums = memory.sums.take(at, axis=0)
-            codes = memory.codes.take(at)
+            self._work_out(missing, holes, sums, codes)
         starts = np.array([0, *accumulate(sizes[:-1])], dtype=np.intp)
         pairs = self.weights.take(ngrams.pair_rows(codes, starts), axis=0)
         pairs *= _PAIR_WEIGHT
@@ -129,42 +133,39 @@ class Scorer:
         totals += self.intercepts
         return totals
 
-    def _with_missing(
-        self, memory: _Memory, places: list[int | None], missing: list[bytes]
-    ) -> tuple[Floats, NDArray[np.uint32]]:
-        """Return the sums and codes at *places*, with those of the *missing* words at its holes."""
-        distinct = list(dict.fromkeys(missing))
+    def _work_out(
+        self, missing: list[bytes], holes: list[int], sums: Floats, codes: NDArray[np.uint32]
+    ) -> None:
+        """Put the sums and codes of the *missing* words where they belong, and remember them."""
+        order = {word: at for at, word in enumerate(dict.fromkeys(missing))}
+        distinct = list(order)
         rows, starts, sizes = ngrams.word_rows(distinct)
         new_sums = np.add.reduceat(self.weights.take(rows, axis=0), starts, axis=0, dtype=float)
         new_sums /= np.sqrt(sizes)[:, None]
         new_codes = ngrams.word_codes(distinct)
-        order = {word: at for at, word in enumerate(distinct)}
-        holes = [at for at, place in enumerate(places) if place is None]
-        for at in holes:
-            places[at] = 0
-        filled = np.array(places, dtype=np.intp)
-        sums = memory.sums.take(filled, axis=0)
-        codes = memory.codes.take(filled)
         source = [order[word] for word in missing]
         sums[holes] = new_sums.take(source, axis=0)
         codes[holes] = new_codes.take(source)
         self._remember(distinct, new_sums, new_codes)
-        return sums, codes
 
     def _remember(self, words: list[bytes], sums: Floats, codes: NDArray[np.uint32]) -> None:
         """Keep what was worked out; when there is no room, forget everything and begin anew."""
         with self._learning:
-            for word, total, code in zip(words, sums, codes, strict=True):
-                if len(word) > _LONGEST or word in self._memory.places:
-                    continue
-                place = ngrams.FACT_TOKENS + len(self._memory.places)
-                if place == len(self._memory.sums):
-                    # A new object, because another thread may be reading from the old one.
-                    self._memory = self._empty_memory()
-                    place = ngrams.FACT_TOKENS
-                self._memory.sums[place] = total
-                self._memory.codes[place] = code
-                self._memory.places[word] = place  # last: from here on other threads find it
+            known = self._memory.places
+            fresh = [
+                at for at, word in enumerate(words) if len(word) <= _LONGEST and word not in known
+            ][:_REMEMBERED]
+            first = ngrams.FACT_TOKENS + len(known)
+            if first + len(fresh) > len(self._memory.sums):
+                # A new object, because another thread may be reading from the old one.
+                self._memory = self._empty_memory()
+                first = ngrams.FACT_TOKENS
+            last = first + len(fresh)
+            self._memory.sums[first:last] = sums.take(fresh, axis=0)
+            self._memory.codes[first:last] = codes.take(fresh)
+            # Last: from here on other threads find them.
+            names = [words[at] for at in fresh]
+            self._memory.places.update(zip(names, range(first, last), strict=True))
 
     def _empty_memory(self) -> _Memory:
         """Return a memory that holds the fact tokens alone."""
