@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 def configure_logs() -> None:
     """Write the service's logs as JSON lines on standard error."""
+    # The driver quotes rows in what it says of errors; whatever failed is logged by its type here.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

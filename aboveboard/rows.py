@@ -5,14 +5,22 @@ more than the database does.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache, partial
+from typing import Any, Self, cast
 
 import orjson
 from sqlalchemy import Connection, Dialect, Executable, Table
 from sqlalchemy.exc import DBAPIError
 
+Found = Callable[[], list[tuple[Any, ...]]]
+"""Answers the rows that were asked for, once they are wanted."""
+
+_LOCK = (
+    "SELECT pg_advisory_xact_lock(1, number) FROM (SELECT DISTINCT hashtext(value) AS number "
+    "FROM json_array_elements_text(%s::json) ORDER BY number) AS ordered"
+)
 _EXPANDING = re.compile(r" IN \(__\[POSTCOMPILE_(\w+)\]\)")
 """Where SQLAlchemy would write as many marks as a list has members, a new text for each length."""
 
@@ -51,59 +59,119 @@ def compiled(statement: Executable, dialect: Dialect) -> Statement:
 
 
 class Rows:
-    """The rows of one open transaction; *connection* is for all that is not busy."""
+    """The rows of one open transaction.
+
+    On PostgreSQL what is asked and written travels together and is waited for only where an
+    answer is read, and in `settle`: each wait for the server costs as much as many rows.
+    Every method raises sqlalchemy's DBAPIError, and may raise it for a statement sent before.
+    A context manager, which settles at its end.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self._connection = connection
         self._dialect = connection.dialect
         self._driver: Any = connection.connection.driver_connection
+        self._piped = self._dialect.name == "postgresql"
+        self._pipeline: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Settle, unless something has failed."""
+        if kind is None:
+            self.settle()
+        else:
+            self._leave()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for all that is not busy; everything before is carried out first."""
+        self.settle()
+        return self._connection
+
+    def lock(self, names: Sequence[str]) -> None:
+        """Keep other processes from writing under these *names* until the transaction ends.
+
+        They are locked in one order by all, so that two never wait for each other. On SQLite
+        there is only one writer.
+        """
+        if self._piped:
+            self._run(_LOCK, [orjson.dumps(names).decode()])
+
+    def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
+        """Send *select*; its rows are read by calling what this returns."""
+        statement = compiled(select, self._dialect)
+        return partial(self._read, self._run(statement.sql, statement.bind(values)))
 
     def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of *select*. Raises sqlalchemy's DBAPIError, as all others do."""
-        statement = compiled(select, self._dialect)
-        try:
-            found: list[tuple[Any, ...]] = self._driver.execute(
-                statement.sql, statement.bind(values)
-            ).fetchall()
-        except self._errors as error:
-            raise self._told(statement.sql, error) from error
-        return found
+        """Return the rows of *select*."""
+        return self.ask(select, **values)()
 
     def change(self, statement: Executable, /, **values: Any) -> None:  # noqa: ANN401
         """Carry out an update or a delete."""
         made = compiled(statement, self._dialect)
-        try:
-            self._driver.execute(made.sql, made.bind(values))
-        except self._errors as error:
-            raise self._told(made.sql, error) from error
+        self._run(made.sql, made.bind(values))
 
     def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = "") -> None:
         """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
         if not rows:
             return
         sql = _insert(table, self._dialect) + tail
+        if self._piped:
+            names = table.columns.keys()
+            records = [dict(zip(names, row, strict=True)) for row in rows]
+            self._run(sql, [orjson.dumps(records, default=_bytea).decode()])
+            return
         try:
-            if self._dialect.name == "sqlite":
-                self._driver.executemany(sql, rows)
-            else:
-                names = table.columns.keys()
-                records = [dict(zip(names, row, strict=True)) for row in rows]
-                self._driver.execute(sql, [orjson.dumps(records, default=_bytea).decode()])
+            self._driver.executemany(sql, rows)
         except self._errors as error:
-            raise self._told(sql, error) from error
+            raise self._told(error) from error
+
+    def settle(self) -> None:
+        """Wait until everything that was sent is carried out."""
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is None:
+            return
+        try:
+            pipeline.__exit__(None, None, None)
+        except self._errors as error:
+            raise self._told(error) from error
+
+    def _leave(self) -> None:
+        """Forget what was sent: something has failed, and the transaction with it."""
+        with suppress(DBAPIError):
+            self.settle()
+
+    def _run(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> Any:  # noqa: ANN401
+        try:
+            if self._piped and self._pipeline is None:
+                self._pipeline = self._driver.pipeline()
+                self._pipeline.__enter__()
+            return self._driver.execute(sql, values)
+        except self._errors as error:
+            raise self._told(error) from error
+
+    def _read(self, cursor: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - the driver's own
+        try:
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        except self._errors as error:
+            raise self._told(error) from error
+        return found
 
     @property
     def _errors(self) -> type[Exception]:
         errors: type[Exception] = self._dialect.loaded_dbapi.Error
         return errors
 
-    def _told(self, sql: str, error: Exception) -> Exception:
-        """Return *error* as SQLAlchemy would have told it, without the values."""
+    def _told(self, error: Exception) -> Exception:
+        """Return *error* as SQLAlchemy would have told it, without statement and values."""
+        self._leave()
         lost = self._dialect.is_disconnect(cast("Any", error), self._driver, None)
         return cast(
             "Exception",
             DBAPIError.instance(
-                sql,
+                None,
                 None,
                 error,
                 self._errors,

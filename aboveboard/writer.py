@@ -294,10 +294,10 @@ def _touch(rows: Rows, commands: Sequence[None]) -> list[None]:
 
 def _together(connection: Connection, batch: _Batch) -> None:
     """Let every handler work through all of its commands at once: the usual way."""
-    rows = Rows(connection)
     for handler, jobs in _by_handler(batch):
         try:
-            outcomes = handler(rows, [job.command for job in jobs])
+            with Rows(connection) as rows:
+                outcomes = handler(rows, [job.command for job in jobs])
         except Exception as error:
             if _is_lost(error):
                 raise
@@ -308,10 +308,9 @@ def _together(connection: Connection, batch: _Batch) -> None:
 
 def _one_by_one(connection: Connection, batch: _Batch) -> None:
     """Try every command alone behind a savepoint, so that a bad one fails alone."""
-    rows = Rows(connection)
     for job in batch:
         try:
-            with connection.begin_nested():
+            with connection.begin_nested(), Rows(connection) as rows:
                 (job.outcome,) = job.handler(rows, [job.command])
         except Exception as error:
             if _is_lost(error):

@@ -71,13 +71,13 @@ def open_log(rows: Rows, site_id: str, host: str, signer_of: SignerOf) -> None:
     )
 
 
-def lock_head(rows: Rows, site_id: str) -> Head:
-    """Return the head of a site's newest log, locked until the transaction ends.
+def lock_head(rows: Rows, site_id: str) -> Callable[[], Head]:
+    """Ask for the head of a site's newest log, locked until the transaction ends.
 
-    Raises LogNotFound where no notice was published yet.
+    What reads it raises LogNotFound where no notice was published yet.
     """
-    found = rows.find(_NEWEST_HEAD, site_id=site_id)
-    return _head(found[0] if found else None)
+    found = rows.ask(_NEWEST_HEAD, site_id=site_id)
+    return lambda: _head(next(iter(found()), None))
 
 
 def read_head(connection: Connection, site_id: str, epoch: int) -> Head:

@@ -104,7 +104,7 @@ class Publishing:
     def _publish(self, rows: Rows, command: Publish) -> tuple[Published, bool]:
         ledger.open_log(rows, command.site_id, command.host, self._keyring.first_signer)
         # Locking the head makes publications of one site take turns on PostgreSQL, too.
-        ledger.lock_head(rows, command.site_id)
+        ledger.lock_head(rows, command.site_id)()
         notice = command.notice
         held = store.find_held(rows.connection, command.site_id, notice.notice_id)
         outcome = publish(held, notice)

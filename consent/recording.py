@@ -205,15 +205,19 @@ class _Batch:
         self._notices = notices
         self._site_id = site_id
         self._commands = commands
-        self._head = ledger.lock_head(rows, site_id)
-        refs = [ref for command in commands for ref in command.refs]
-        self._answers = store.find_answers(rows, site_id, [command.key for command in commands])
-        self._subjects = store.find_subjects(rows, site_id, refs)
-        self._versions = store.current_versions(
+        # The lock first: whoever waits for it must see what the one before has written.
+        head = ledger.lock_head(rows, site_id)
+        answers = store.ask_answers(rows, site_id, [command.key for command in commands])
+        subjects = store.ask_subjects(
+            rows, site_id, [ref for command in commands for ref in command.refs]
+        )
+        versions = store.ask_versions(
             rows,
             site_id,
             {command.choice.notice_id for command in commands if command.choice.notice_id},
         )
+        self._head = head()
+        self._answers, self._subjects, self._versions = answers(), subjects(), versions()
         self._keys: dict[str, tuple[DataKey, int, bytes]] = {}
         self._changed: dict[str, Standing] = {}
         self._made: list[_Made] = []
@@ -405,13 +409,13 @@ class _Batch:
             raise IdempotencyMismatch(
                 "expected the body that first came with this key, got another"
             )
-        connection = self._rows.connection
-        sealed = store.find_record(connection, self._site_id, answered.record_id)
+        sealed = store.find_record(self._rows.connection, self._site_id, answered.record_id)
         if sealed is None or not answered.fingerprint:
             raise RecordErased(answered.record_id)
-        subject = store.find_subjects(self._rows, self._site_id, [sealed.subject_ref])[
+        subject = store.ask_subjects(self._rows, self._site_id, [sealed.subject_ref])()[
             sealed.subject_ref
         ]
+        connection = self._rows.connection
         key = self._keyring.unwrap(
             self._site_id, sealed.subject_ref, subject.key_version, subject.wrapped
         )

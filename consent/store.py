@@ -3,7 +3,7 @@
 Takes a connection inside a transaction; never commits one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -21,11 +21,24 @@ from consent.tables import (
     SUBJECT,
 )
 
+Found = Callable[[], list[tuple[Any, ...]]]
+
 
 class Rows(Protocol):
-    """The rows of one open transaction; *connection* is for all that is not busy."""
+    """The rows of one open transaction; *connection* is for all that is not busy.
 
-    connection: Connection
+    Functions named `ask_…` send a question and return what reads its answer, so that several
+    travel together.
+    """
+
+    @property
+    def connection(self) -> Connection:
+        """The connection itself."""
+        ...
+
+    def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
+        """Send *select*; its rows are read by calling what this returns."""
+        ...
 
     def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Return the rows of *select*."""
@@ -151,13 +164,13 @@ def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's colum
     return Published(row.version, notice, row.text_sha256, row.material_sha256, row.published)
 
 
-def current_versions(
+def ask_versions(
     rows: Rows, site_id: str, notice_ids: Iterable[str]
-) -> dict[str, tuple[int, str]]:
-    """Return the current version and its material digest of each notice that exists."""
-    found = rows.find(_VERSIONS, site_id=site_id, notice_ids=list(notice_ids))
+) -> Callable[[], dict[str, tuple[int, str]]]:
+    """Ask for the current version and its material digest of each notice that exists."""
+    found = rows.ask(_VERSIONS, site_id=site_id, notice_ids=list(notice_ids))
     # Ascending, so that the newest version is the one that stays.
-    return {notice_id: (version, material) for notice_id, version, material in found}
+    return lambda: {notice_id: (version, material) for notice_id, version, material in found()}
 
 
 _VERSIONS = (
@@ -201,18 +214,18 @@ class Sealed:
     sealed: bytes
 
 
-def find_answers(rows: Rows, site_id: str, keys: Sequence[str]) -> dict[str, Answered]:
-    """Return the first answers to idempotency keys, by key."""
-    found = rows.find(_ANSWERS, site_id=site_id, keys=list(keys))
-    return {key: Answered(*answered) for key, *answered in found}
+def ask_answers(rows: Rows, site_id: str, keys: Sequence[str]) -> Callable[[], dict[str, Answered]]:
+    """Ask for the first answers to idempotency keys, by key."""
+    found = rows.ask(_ANSWERS, site_id=site_id, keys=list(keys))
+    return lambda: {key: Answered(*answered) for key, *answered in found()}
 
 
-def find_subjects(rows: Rows, site_id: str, refs: Sequence[str]) -> dict[str, Subject]:
-    """Return subjects by pseudonym; those without events are left out."""
-    found = rows.find(_SUBJECTS, site_id=site_id, refs=list(refs))
-    return {
+def ask_subjects(rows: Rows, site_id: str, refs: Sequence[str]) -> Callable[[], dict[str, Subject]]:
+    """Ask for subjects by pseudonym; those without events are left out."""
+    found = rows.ask(_SUBJECTS, site_id=site_id, refs=list(refs))
+    return lambda: {
         ref: Subject(version, wrapped, Standing.from_json(standing))
-        for ref, version, wrapped, standing in found
+        for ref, version, wrapped, standing in found()
     }
 
 

@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     select,
-    text,
     update,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -101,7 +100,14 @@ Answer = tuple[int, bytes]
 class Rows(Protocol):
     """The rows of one open transaction; *connection* is for all that is not busy."""
 
-    connection: Connection
+    @property
+    def connection(self) -> Connection:
+        """The connection itself."""
+        ...
+
+    def lock(self, names: Sequence[str]) -> None:
+        """Keep other processes from writing under these *names* until the transaction ends."""
+        ...
 
     def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Return the rows of *select*."""
@@ -163,7 +169,7 @@ class _Batch:
         self._keys: dict[tuple[str, str, str], tuple[Any, ...]] = {}
         self._changed: dict[tuple[str, str], tuple[int, str]] = {}
         sites = sorted({command.site_id for command in commands})
-        lock_sites(rows.connection, sites)
+        rows.lock(sites)
         for site_id in sites:
             own = [command for command in commands if command.site_id == site_id]
             self._read_answers(site_id, own)
@@ -365,23 +371,6 @@ _FORGOTTEN = delete(IDEMPOTENCY).where(
     IDEMPOTENCY.c.site_id == bindparam("of_site"),
     IDEMPOTENCY.c.route == bindparam("of_route"),
     IDEMPOTENCY.c.key == bindparam("of_key"),
-)
-
-
-def lock_sites(connection: Connection, sites: Sequence[str]) -> None:
-    """Keep other processes from writing comments of *sites* until the transaction ends.
-
-    PostgreSQL only, where several processes write; in order of the slugs, so that two batches
-    never wait for each other. SQLite has one writer.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"sites": list(sites)})
-
-
-_LOCK = text(
-    "SELECT pg_advisory_xact_lock(1, hashtext(site)) "
-    "FROM (SELECT site FROM unnest(CAST(:sites AS text[])) AS site "
-    "ORDER BY hashtext(site)) AS ordered"
 )
 
 

@@ -38,8 +38,7 @@ def test_rows_come_back_as_they_went_in(databases: app.Databases) -> None:
     made = [record(name) for name in NAMES]
     made += [record("other", notice_id="n", notice_version=3, sealed=b"")]
 
-    with databases.consent.write() as connection:
-        rows = Rows(connection)
+    with databases.consent.write() as connection, Rows(connection) as rows:
         rows.insert(RECORD, [])
         assert rows.find(select(RECORD)) == []
         rows.insert(RECORD, made)
@@ -58,8 +57,7 @@ def test_a_list_is_one_parameter(databases: app.Databases, wanted: list[str]) ->
         RECORD.c.record_id.in_(bindparam("names", expanding=True)),
         RECORD.c.epoch == bindparam("epoch"),
     )
-    with databases.consent.write() as connection:
-        rows = Rows(connection)
+    with databases.consent.write() as connection, Rows(connection) as rows:
         rows.insert(RECORD, [record(name) for name in NAMES])
         found = rows.find(asked, site_id="blog", names=wanted, epoch=1)
         elsewhere = rows.find(asked, site_id="shop", names=wanted, epoch=1)
@@ -78,8 +76,7 @@ def test_rows_are_changed_and_replaced(databases: app.Databases) -> None:
     gone = delete(SUBJECT).where(SUBJECT.c.subject_ref == bindparam("of"))
     tail = " ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing"
 
-    with databases.consent.write() as connection:
-        rows = Rows(connection)
+    with databases.consent.write() as connection, Rows(connection) as rows:
         rows.insert(SUBJECT, [("blog", name, 1, b"key", "old") for name in ("a", "b", "c")])
         rows.insert(SUBJECT, [("blog", "a", 2, b"new", "new")], tail=tail)
         rows.change(to_json, of="b", to="changed")
@@ -91,8 +88,12 @@ def test_rows_are_changed_and_replaced(databases: app.Databases) -> None:
 
 def test_a_refusal_is_told_without_values(databases: app.Databases) -> None:
     """The driver's error comes as SQLAlchemy's; the connection is not taken for lost."""
-    with pytest.raises(StorageUnavailable) as refused, databases.consent.write() as connection:
-        Rows(connection).insert(RECORD, [record("canary"), record("canary")])
+    with (
+        pytest.raises(StorageUnavailable) as refused,
+        databases.consent.write() as connection,
+        Rows(connection) as rows,
+    ):
+        rows.insert(RECORD, [record("canary"), record("canary")])
 
     told = refused.value.__cause__
     assert isinstance(told, IntegrityError)

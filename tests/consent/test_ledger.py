@@ -32,16 +32,15 @@ def verifier() -> Verifier:
 
 def grow(databases: app.Databases, leaves: list[bytes]) -> ledger.Appended:
     """Append leaves in a transaction of their own."""
-    with databases.consent.write() as connection:
-        rows = Rows(connection)
-        return ledger.append(rows, ledger.lock_head(rows, "blog"), leaves, signer_of)
+    with databases.consent.write() as connection, Rows(connection) as rows:
+        return ledger.append(rows, ledger.lock_head(rows, "blog")(), leaves, signer_of)
 
 
 @pytest.fixture
 def log(databases: app.Databases) -> app.Databases:
     """Open an empty log."""
-    with databases.consent.write() as connection:
-        ledger.open_log(Rows(connection), "blog", "blog.example.org", signer_of)
+    with databases.consent.write() as connection, Rows(connection) as rows:
+        ledger.open_log(rows, "blog", "blog.example.org", signer_of)
     return databases
 
 
@@ -52,8 +51,8 @@ def entries(count: int, start: int = 0) -> list[bytes]:
 
 def test_a_log_is_opened_once(log: app.Databases) -> None:
     """Empty and signed; its origin does not follow a later change of host."""
-    with log.consent.write() as connection:
-        ledger.open_log(Rows(connection), "blog", "other.example", signer_of)
+    with log.consent.write() as connection, Rows(connection) as rows:
+        ledger.open_log(rows, "blog", "other.example", signer_of)
     with log.consent.read() as connection:
         (head,) = ledger.list_heads(connection, "blog")
 
@@ -65,11 +64,11 @@ def test_a_log_is_opened_once(log: app.Databases) -> None:
 
 def test_a_site_without_a_log_has_none(databases: app.Databases) -> None:
     """Reading, listing and locking all say so."""
-    with databases.consent.write() as connection:
+    with databases.consent.write() as connection, Rows(connection) as rows:
         for ask in (
-            lambda: ledger.lock_head(Rows(connection), "blog"),
-            lambda: ledger.read_head(connection, "blog", 1),
-            lambda: ledger.list_heads(connection, "blog"),
+            ledger.lock_head(rows, "blog"),
+            lambda: ledger.read_head(rows.connection, "blog", 1),
+            lambda: ledger.list_heads(rows.connection, "blog"),
         ):
             with pytest.raises(LogNotFound):
                 ask()
@@ -257,9 +256,9 @@ def test_the_newest_epoch_is_written(log: app.Databases) -> None:
                 signature=other.signature(0, merkle.EMPTY_ROOT),
             )
         )
-        rows = Rows(connection)
-        head = ledger.lock_head(rows, "blog")
-        ledger.append(rows, head, [b"first of the second"], lambda *_: other)
+        with Rows(connection) as rows:
+            head = ledger.lock_head(rows, "blog")()
+            ledger.append(rows, head, [b"first of the second"], lambda *_: other)
 
     with log.consent.read() as connection:
         heads = ledger.list_heads(connection, "blog")

@@ -57,8 +57,8 @@ def _told(stored: Sequence[Stored]) -> tuple[int, bytes]:
 
 def commit(databases: app.Databases, *commands: Put) -> list[tuple[int, bytes] | Exception]:
     """Store commands as one batch."""
-    with databases.moderation.write() as connection:
-        return store.put(Rows(connection), commands)
+    with databases.moderation.write() as connection, Rows(connection) as rows:
+        return store.put(rows, commands)
 
 
 def states(databases: app.Databases) -> list[tuple[str, int, str]]:
@@ -179,8 +179,8 @@ def test_old_keys_are_forgotten(databases: app.Databases) -> None:
     put(databases, screened("a"), key="k-1", received=DAY_1)
     put(databases, screened("b"), key="k-2", received=DAY_2)
 
-    with databases.moderation.write() as connection:
-        gone = store.forget_keys(Rows(connection), [DAY_2])
+    with databases.moderation.write() as connection, Rows(connection) as rows:
+        gone = store.forget_keys(rows, [DAY_2])
 
     with databases.moderation.read() as connection:
         left = connection.execute(select(IDEMPOTENCY.c.key)).scalars().all()
