@@ -170,7 +170,8 @@ class Writer:
             else:
                 job.future.set_result(job.outcome)
         if self._jobs:
-            self._next()
+            assert self._loop is not None  # noqa: S101 - started
+            self._loop.call_soon(self._next)
         else:
             self._busy = False
             self._idle.set()
