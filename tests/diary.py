@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import httpx2
-from conftest import Service, Site
+from conftest import PATIENCE_S, Service, Site
 
 NOTICE = {
     "notice_id": "main",
@@ -21,6 +21,7 @@ NOTICE = {
 }
 SHOWN = {"notice_id": "main", "version": 1, "language": "en"}
 HEADER = "idempotency-key"
+PATHS = ("/v1/comments", "/v1/comments:batch", "/v1/consent/events")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,29 @@ class Diary:
     told: list[Told] = field(default_factory=list)
     refused: list[Told] = field(default_factory=list)
     lost: int = 0
+    grown: threading.Condition = field(default_factory=threading.Condition)
+
+    def note(self, told: Told | None) -> None:
+        """Write down an answer, or that there was none."""
+        with self.grown:
+            if told is None:
+                self.lost += 1
+            else:
+                (self.told if 200 <= told.status < 300 else self.refused).append(told)
+            self.grown.notify_all()
+
+    def await_told(self, more: int) -> None:
+        """Wait until so many *more* requests are acknowledged."""
+        with self.grown:
+            enough = len(self.told) + more
+            assert self.grown.wait_for(lambda: len(self.told) >= enough, PATIENCE_S)
+
+    def await_refused(self, *paths: str) -> None:
+        """Wait until a request to each of *paths* was refused."""
+        with self.grown:
+            assert self.grown.wait_for(
+                lambda: {item.path for item in self.refused} >= set(paths), PATIENCE_S
+            )
 
     def of(self, path: str) -> list[Told]:
         """Return the acknowledged requests to *path*."""
@@ -100,11 +124,11 @@ class Writers:
                     headers={"content-type": "application/json", HEADER: key},
                 )
             except httpx2.TransportError:
-                self._diary.lost += 1
+                self._diary.note(None)
                 self._stop.wait(0.05)
                 return None
             told = Told(path, key, content, answer.status_code, answer.content)
-            (self._diary.told if answer.is_success else self._diary.refused).append(told)
+            self._diary.note(told)
             return answer
 
         try:

@@ -42,12 +42,14 @@ class FakeWriting:
 
     def __init__(self) -> None:
         self.commands: list[Any] = []
+        self.reached = asyncio.Semaphore(0)
         self.opened = asyncio.Event()
         self.opened.set()
         self.failure: Exception | None = None
 
     async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401
         """Answer as the store would for new comments."""
+        self.reached.release()
         await self.opened.wait()
         if self.failure is not None:
             raise self.failure
@@ -196,7 +198,9 @@ def test_a_key_has_one_request_in_flight() -> None:
             asyncio.create_task(submit("blog", Idempotency("comments:batch", "k-1", "digest"))),
             asyncio.create_task(submit("blog", Idempotency("comments", "k-2", "digest"))),
         ]
-        await asyncio.sleep(0.01)
+        await asyncio.wait([tasks[1]])
+        for _ in range(4):
+            await writing.reached.acquire()
         writing.opened.set()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         return [*answers, await submit("blog", KEY)]

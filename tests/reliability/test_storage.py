@@ -17,7 +17,7 @@ import httpx2
 import psycopg
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
-from diary import Diary, publish, replay, writing
+from diary import PATHS, Diary, publish, replay, writing
 from embedded_postgres import create_database, embedded_postgres
 from stored_rows import check_comments, check_log, rows
 
@@ -42,11 +42,10 @@ def _check_nothing_lost(service: Service, site: Site, diary: Diary) -> None:
 
 
 def _until(fact: Callable[[], bool]) -> None:
-    """Wait for *fact*, patiently."""
+    """Ask the service for *fact* until it is one."""
     until = time.monotonic() + PATIENCE_S
     while not fact():
         assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
 
 
 def _taken(client: httpx2.Client, external_id: str) -> bool:
@@ -113,10 +112,10 @@ def _suffer(service: Service, harm: Callable[[Service], Cure]) -> None:
     with service.client(site.key) as client:
         publish(client)
         with writing(service, site, diary, name="full"):
-            _until(lambda: len(diary.told) > 50)
+            diary.await_told(50)
             cure = harm(service)
             try:
-                _until(lambda: len({item.path for item in diary.refused}) == 3)
+                diary.await_refused(*PATHS)
                 refused = client.post("/v1/comments", json={"external_id": "x", "text": "x"})
                 listed = client.get("/v1/comments")
                 standing = client.get(
@@ -126,9 +125,8 @@ def _suffer(service: Service, harm: Callable[[Service], Cure]) -> None:
                 alive = client.get("/healthz")
             finally:
                 cure()
-            acknowledged = len(diary.told)
             # Without a restart: the clients' own next requests are taken again.
-            _until(lambda: len(diary.told) > acknowledged + 50)
+            diary.await_told(50)
 
     assert {item.status for item in diary.refused} == {503}
     assert refused.status_code == 503, refused.text
@@ -217,18 +215,17 @@ def test_a_lock_held_elsewhere_delays_and_breaks_nothing(
                 for name in ("moderation", "consent")
             ]
             with writing(service, site, diary, name="locked"):
-                _until(lambda: len(diary.told) > 50)
+                diary.await_told(50)
                 for lock in locks:
                     fcntl.flock(lock, fcntl.LOCK_EX)
-                time.sleep(1)
+                diary.await_refused(*PATHS)
                 listed = client.get("/v1/comments")
                 for lock in locks:
                     os.close(lock)
-                acknowledged = len(diary.told)
-                _until(lambda: len(diary.told) > acknowledged + 50)
+                diary.await_told(50)
 
         assert listed.status_code == 200
-        assert {item.status for item in diary.refused} <= {503}
+        assert {item.status for item in diary.refused} == {503}
         assert not diary.lost
         _check_nothing_lost(service, site, diary)
     finally:
@@ -250,7 +247,7 @@ def test_a_stop_under_load_drops_nothing_that_was_accepted(new_service: Service)
         if number:
             new_service.start()
         with writing(new_service, site, diary, name=f"s{number}"):
-            time.sleep(0.3)
+            diary.await_told(20)
             assert new_service.process is not None
             process = new_service.process
             new_service.stop(signal.SIGTERM)
@@ -292,14 +289,12 @@ def test_connections_that_the_server_ends_are_replaced(on_postgresql: Service) -
         publish(client)
         with writing(on_postgresql, site, diary, name="ended"):
             for _ in range(5):
-                acknowledged = len(diary.told)
-                _until(lambda: len(diary.told) > acknowledged + 20)  # noqa: B023 - run at once
+                diary.await_told(20)
                 admin.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
-            acknowledged = len(diary.told)
-            _until(lambda: len(diary.told) > acknowledged + 50)
+            diary.await_told(50)
 
     assert {item.status for item in diary.refused} <= {503}
     assert not diary.lost
