@@ -360,6 +360,8 @@ def _scopes(scopes: Iterable[str] | None) -> tuple[str, ...]:
         return tuple(scope.value for scope in BACKEND_SCOPES)
     chosen = tuple(dict.fromkeys(scopes))
     known = {scope.value for scope in Scope}
+    if not chosen:
+        raise ScopeUnknown(f"expected a scope among {', '.join(sorted(known))}, got none")
     for scope in chosen:
         if scope not in known:
             raise ScopeUnknown(f"expected a scope among {', '.join(sorted(known))}, got {scope!r}")

@@ -36,6 +36,8 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; never raises for what it finds."""
     findings = [_model(), *_files(settings)]
+    if not settings.data_dir.exists():
+        return findings
     try:
         databases = app.open_databases(settings)
     except AboveboardError as error:

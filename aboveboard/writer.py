@@ -37,7 +37,7 @@ Handler = Callable[[Rows, Sequence[C]], Sequence[R | Exception]]
 the exception that its request shall see. Raising instead means that the batch cannot be done as
 one: every command is then tried alone, so that a bad one fails alone."""
 
-BATCH_LIMIT = 512
+BATCH_LIMIT = 512  # rows, about: what one transaction may keep the event loop from
 WAIT_S = 5.0  # for another process that writes; then the batch is refused
 log = structlog.get_logger(__name__)
 
@@ -50,6 +50,7 @@ class _NotAsOne(Exception):
 class _Job:
     handler: Handler[Any, Any]
     command: Any
+    size: int
     future: asyncio.Future[Any]
     outcome: Any = None
 
@@ -96,8 +97,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def write(self, handler: Handler[C, R], command: C) -> R:
-        """Have *handler* carry out *command* durably and return its answer.
+    async def write(self, handler: Handler[C, R], command: C, *, size: int = 1) -> R:
+        """Have *handler* carry out *command*, of about *size* rows, durably; return its answer.
 
         Raises QueueFull when too much waits, StorageUnavailable when the commit failed (nothing of
         the command is stored then), and whatever the handler answered with.
@@ -107,7 +108,7 @@ class Writer:
                 f"{self._database.name}: expected at most {self._limit} waiting writes, got more"
             )
         assert self._loop is not None  # noqa: S101 - started
-        job = _Job(handler, command, self._loop.create_future())
+        job = _Job(handler, command, size, self._loop.create_future())
         self._unanswered += 1
         self._jobs.append(job)
         if not self._busy:
@@ -246,7 +247,13 @@ class Writer:
         return self._database.write(self._connection, wait_s=wait_s)
 
     def _take(self) -> _Batch:
-        return [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_LIMIT))]
+        batch: _Batch = []
+        room = BATCH_LIMIT
+        while self._jobs and (room >= self._jobs[0].size or not batch):
+            job = self._jobs.popleft()
+            room -= job.size
+            batch.append(job)
+        return batch
 
     def _count(self, batch: _Batch) -> None:
         self.failing = False

@@ -109,6 +109,7 @@ class CommentRoutes:
             name="getComment",
             summary="Read a comment and its verdict",
             scope="comments:read",
+            query=wire.CommentGetIn,
             answers={200: wire.CommentDetailOut, 404: PROBLEM},
         )
 
@@ -161,7 +162,9 @@ class CommentRoutes:
 
     async def get(self, call: Call) -> Answer:
         """Answer 200 with the comment, 404 for another site's."""
-        return 200, wire.detail(await self._screening.get(call.site(), call.path["comment_id"]))
+        asked = wire.CommentGetIn.model_validate_strings(call.query())
+        found = await self._screening.get(call.site(asked.site), call.path["comment_id"])
+        return 200, wire.detail(found)
 
     async def list_comments(self, call: Call) -> Answer:
         """Answer 200 with a page."""

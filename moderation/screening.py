@@ -39,8 +39,8 @@ class Scoring(Protocol):
 class Writing(Protocol):
     """Carries out commands durably, many requests' at once."""
 
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command* of *size* rows, once it is durable."""
         ...
 
 
@@ -285,7 +285,7 @@ class Screening:
                 else ()
             ),
         )
-        answer: Answer = await self._writing.write(store.put, command)
+        answer: Answer = await self._writing.write(store.put, command, size=len(screened))
         return answer
 
     def _judged(self, submission: Submission, scores: list[float] | None) -> Screened:

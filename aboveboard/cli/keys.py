@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
+from aboveboard.cli.options import AsJson, DataDir, open_accounts, say, say_json
 from aboveboard.cli.sites import split_scopes
 
 app = typer.Typer(help="Create, revoke and list API keys.", no_args_is_help=True)
@@ -23,17 +23,8 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Create an API key for one or more sites, shown this once."""
-    from aboveboard.app import open_accounts, open_databases
-
-    settings = read_settings(data_dir=data_dir)
-    databases = open_databases(settings)
-    try:
-        databases.migrate()
-        made = open_accounts(settings, databases).create_key(
-            sites, key=key, scopes=split_scopes(scopes)
-        )
-    finally:
-        databases.close()
+    with open_accounts(data_dir) as accounts:
+        made = accounts.create_key(sites, key=key, scopes=split_scopes(scopes))
     if json:
         say_json({"sites": sites, "key": made})
     else:
@@ -46,15 +37,8 @@ def revoke(
     data_dir: DataDir = None,
 ) -> None:
     """End a key; a running service follows within a second."""
-    from aboveboard.app import open_accounts, open_databases
-
-    settings = read_settings(data_dir=data_dir)
-    databases = open_databases(settings)
-    try:
-        databases.migrate()
-        open_accounts(settings, databases).revoke_key(key_id)
-    finally:
-        databases.close()
+    with open_accounts(data_dir) as accounts:
+        accounts.revoke_key(key_id)
     say(f"revoked {key_id}")
 
 
@@ -63,15 +47,8 @@ def list_keys(data_dir: DataDir = None, json: AsJson = False) -> None:
     """List the keys without their secrets."""
     from dataclasses import asdict
 
-    from aboveboard.app import open_accounts, open_databases
-
-    settings = read_settings(data_dir=data_dir)
-    databases = open_databases(settings)
-    try:
-        databases.migrate()
-        found = open_accounts(settings, databases).list_keys()
-    finally:
-        databases.close()
+    with open_accounts(data_dir) as accounts:
+        found = accounts.list_keys()
     if json:
         say_json([asdict(key) for key in found])
         return

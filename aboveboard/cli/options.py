@@ -1,5 +1,7 @@
 """Options that several commands share, and how settings are read from them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,27 @@ def read_settings(**arguments: Any) -> Any:  # noqa: ANN401 - Settings, imported
     from aboveboard import settings
 
     return settings.load(**arguments)
+
+
+@contextmanager
+def open_accounts(data_dir: Path | None, *, make: bool = False) -> Iterator[Any]:
+    """Lend the sites and keys of an installation: `Accounts`, imported late.
+
+    Only a command that says *make* begins a new installation; to all others a data directory that
+    is not there is a mistyped one.
+    """
+    from aboveboard import app
+    from aboveboard.errors import DataDirUnusable
+
+    settings = read_settings(data_dir=data_dir)
+    if not make and not settings.data_dir.exists():
+        raise DataDirUnusable(f"expected a data directory at {settings.data_dir}, there is none")
+    databases = app.open_databases(settings)
+    try:
+        databases.migrate()
+        yield app.open_accounts(settings, databases)
+    finally:
+        databases.close()
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
+from aboveboard.cli.options import AsJson, DataDir, open_accounts, say, say_json
 
 app = typer.Typer(help="Create and list sites.", no_args_is_help=True)
 
@@ -23,17 +23,8 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Create a site and an API key for its backend, shown this once."""
-    from aboveboard.app import open_accounts, open_databases
-
-    settings = read_settings(data_dir=data_dir)
-    databases = open_databases(settings)
-    try:
-        databases.migrate()
-        made = open_accounts(settings, databases).create_site(
-            url, key=key, scopes=split_scopes(scopes)
-        )
-    finally:
-        databases.close()
+    with open_accounts(data_dir, make=True) as accounts:
+        made = accounts.create_site(url, key=key, scopes=split_scopes(scopes))
     if json:
         say_json({"site": made.site.id, "url": made.site.url, "key": made.key})
     else:
@@ -43,15 +34,8 @@ def create(
 @app.command("list")
 def list_sites(data_dir: DataDir = None, json: AsJson = False) -> None:
     """List the sites."""
-    from aboveboard.app import open_accounts, open_databases
-
-    settings = read_settings(data_dir=data_dir)
-    databases = open_databases(settings)
-    try:
-        databases.migrate()
-        found = open_accounts(settings, databases).list_sites()
-    finally:
-        databases.close()
+    with open_accounts(data_dir) as accounts:
+        found = accounts.list_sites()
     if json:
         say_json([{"site": site.id, "url": site.url} for site in found])
     else:

@@ -175,6 +175,10 @@ def test_what_goes_wrong_is_told_in_one_line(environment: dict[str, str], tmp_pa
         (("site", "list", "--data-dir", tmp_path / "file"), {}),
         (("config", "show", *data), {"ABOVEBOARD_PROT": "1"}),
         (("serve", *data), {"ABOVEBOARD_PORT": "canary"}),
+        (("site", "create", "https://two.example", "--scopes", "", *data), {}),
+        (("site", "list", "--data-dir", tmp_path / "mistyped"), {}),
+        (("key", "list", "--data-dir", tmp_path / "mistyped"), {}),
+        (("key", "revoke", "nothing", "--data-dir", tmp_path / "mistyped"), {}),
         (("migrate", *data), {"ABOVEBOARD_DATABASE_URL": "postgresql://u:canary@/x?host=/no"}),
     ]
 
@@ -186,6 +190,8 @@ def test_what_goes_wrong_is_told_in_one_line(environment: dict[str, str], tmp_pa
     assert "12 hexadecimal" in lines[2]
     assert "ABOVEBOARD_PROT" in lines[7]
     assert not [line for line in lines if "canary" in line]
+    assert run(environment, "doctor", "--data-dir", tmp_path / "mistyped").returncode == 0
+    assert not (tmp_path / "mistyped").exists()
 
 
 # -- score ------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Health, readiness, metrics and logs: useful to an operator, silent about people."""
 
+import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +8,11 @@ from secrets import token_hex
 
 import httpx2
 import pytest
+import structlog
 from conftest import Service
 from sqlalchemy import Connection
 
-from aboveboard import app
+from aboveboard import app, observe
 from aboveboard.settings import Settings
 
 NOTICE = {
@@ -226,3 +228,40 @@ def _metrics(client: httpx2.Client) -> dict[str, float]:
     lines = client.get("/metrics").text.splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return {name: float(value) for name, value in pairs}
+
+
+def test_every_logged_field_is_allowed() -> None:
+    """No line of the three packages logs a field that would be dropped."""
+    root = Path(observe.__file__).parent.parent
+    sources = [
+        path
+        for package in ("aboveboard", "consent", "moderation")
+        for path in (root / package).rglob("*.py")
+    ]
+    fields = {
+        keyword.arg
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "log"
+        for keyword in node.keywords
+    }
+
+    assert fields
+    assert fields <= observe.ALLOWED
+
+
+def test_what_is_not_allowed_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """A field that nobody thought about is dropped, whatever it holds."""
+    before = structlog.get_config()
+    try:
+        observe.configure_logs()
+        structlog.get_logger("fresh").info("said", route="/v1/x", text="canary")
+    finally:
+        structlog.configure(**before)
+
+    told = json.loads(capsys.readouterr().err)
+    assert (told["event"], told["route"]) == ("said", "/v1/x")
+    assert "canary" not in str(told)

@@ -119,6 +119,29 @@ def test_a_batch_is_bounded(databases: app.Databases) -> None:
     assert stored(databases) == names
 
 
+def test_a_large_command_fills_a_batch(databases: app.Databases) -> None:
+    """What was told to be many rows leaves less room for others, and is never left behind."""
+    sluice = Sluice(databases)
+    sizes = {"a": 300, "b": 212, "c": 1, "d": 2000, "e": 1}
+
+    async def work(writer: Writer) -> list[str]:
+        first = asyncio.create_task(writer.write(nothing, "first"))
+        assert await asyncio.to_thread(sluice.reached.wait, 60)
+        tasks = [
+            asyncio.create_task(writer.write(store, name, size=size))
+            for name, size in sizes.items()
+        ]
+        await asyncio.sleep(0)
+        sluice.opened.set()
+        await first
+        answers = await asyncio.gather(*tasks)
+        assert writer.batches == 1 + 4  # a and b; c; d; e
+        return answers
+
+    assert serve(databases, work) == [f"stored {name}" for name in sizes]
+    assert stored(databases) == sorted(sizes)
+
+
 @pytest.mark.parametrize("handler", [store, pick], ids=["raises", "answers"])
 def test_a_bad_command_fails_alone(databases: app.Databases, handler: Any) -> None:  # noqa: ANN401
     """Whether its handler raises or answers so: the others of the batch are stored."""

@@ -558,7 +558,12 @@ def test_a_key_of_several_sites_names_its_site(service: Service, site: Site) -> 
         strange = send(client, "c-1", HAM, site="no-such-site")
         first_list = listed(client, site=site.id)
         second_list = client.get("/v1/comments", headers={"x-site": second.id}).json()["items"]
+        one = f"/v1/comments/{by_member.json()['id']}"
+        read = [client.get(one, params={"site": name}) for name in (site.id, second.id)]
+        strange_parameter = client.get(one, params={"page": site.id})
 
+    assert [answer.status_code for answer in read] == [200, 404]
+    assert strange_parameter.status_code == 422
     assert unclear.status_code == 400
     assert unclear.json()["type"] == "/problems/site-unclear"
     assert (by_member.status_code, by_header.status_code) == (201, 201)

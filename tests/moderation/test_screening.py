@@ -47,13 +47,14 @@ class FakeWriting:
         self.opened.set()
         self.failure: Exception | None = None
 
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
         """Answer as the store would for new comments."""
         self.reached.release()
         await self.opened.wait()
         if self.failure is not None:
             raise self.failure
         assert handler in {store.put, store.forget_keys}
+        assert size == len(getattr(command, "screened", [None]))
         self.commands.append(command)
         return 201, b"{}"
 
