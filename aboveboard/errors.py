@@ -14,6 +14,7 @@ AboveboardError
 │   ├── AddressUnknown
 │   ├── BodyTooLarge
 │   ├── ClientGone
+│   ├── IdempotencyKeyInvalid
 │   ├── MediaTypeUnsupported
 │   ├── ScopeMissing
 │   ├── TooManyFailures
@@ -86,6 +87,10 @@ class BodyTooLarge(RequestRefused):
 
 class ClientGone(RequestRefused):
     """The client went away before its request was whole; nobody is there to answer."""
+
+
+class IdempotencyKeyInvalid(RequestRefused):
+    """The idempotency key is malformed, or two different ones came."""
 
 
 class MediaTypeUnsupported(RequestRefused):

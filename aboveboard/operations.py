@@ -25,6 +25,7 @@ from aboveboard.errors import (
     AddressUnknown,
     BodyTooLarge,
     ClientGone,
+    IdempotencyKeyInvalid,
     SiteUnclear,
     StorageError,
     TooManyFailures,
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
+KEY_LIMIT = 255  # characters of an idempotency key
 EMPTY: Mapping[str, str] = {}
 NOBODY = Caller("", frozenset(), ())
 CLOSE = (b"connection", b"close")
@@ -66,6 +68,27 @@ class Call:
         """Return a header's value; *name* in lower case."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def idempotency_key(self, in_body: str | None) -> str | None:
+        """Return the key that the client gave its request, in a header or *in_body*, or None.
+
+        The header is draft-ietf-httpapi-idempotency-key-header's; a beacon can send none. Raises
+        IdempotencyKeyInvalid.
+        """
+        header = self.header(b"idempotency-key")
+        key = in_body if header is None else header
+        if key is None:
+            return None
+        if in_body is not None and key != in_body:
+            raise IdempotencyKeyInvalid(
+                "expected one idempotency key, got one in the header and another in the body"
+            )
+        if not 1 <= len(key) <= KEY_LIMIT or not key.isprintable():
+            raise IdempotencyKeyInvalid(
+                f"expected an idempotency key of 1 to {KEY_LIMIT} printable characters, "
+                f"got {len(key)}"
+            )
+        return key
 
     def query(self) -> dict[str, str]:
         """Return the query's parameters; of a repeated one the last."""

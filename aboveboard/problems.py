@@ -42,6 +42,9 @@ KINDS: dict[type[Exception], Kind] = {
     service.AddressUnknown: NOT_FOUND,
     service.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     service.ClientGone: Kind(400, "client-gone", "The body never came whole"),
+    service.IdempotencyKeyInvalid: Kind(
+        400, "idempotency-key-invalid", "The idempotency key cannot be used"
+    ),
     service.MediaTypeUnsupported: Kind(415, "media-type", "The body is of an unsupported type"),
     service.RequestRefused: Kind(400, "refused", "The request was refused"),
     service.ScopeMissing: Kind(403, "scope-missing", "This key is not good for that"),
@@ -55,9 +58,6 @@ KINDS: dict[type[Exception], Kind] = {
     moderation.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
     moderation.IdempotencyInFlight: Kind(
         409, "idempotency-in-flight", "The first request with this key is still being answered"
-    ),
-    moderation.IdempotencyKeyInvalid: Kind(
-        400, "idempotency-key-invalid", "The idempotency key cannot be used"
     ),
     moderation.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "This key was used with another body"
@@ -87,8 +87,8 @@ KINDS: dict[type[Exception], Kind] = {
     consent.IdempotencyInFlight: Kind(
         409, "idempotency-in-flight", "The first request with this key is still being answered"
     ),
-    consent.IdempotencyKeyInvalid: Kind(
-        400, "idempotency-key-invalid", "The idempotency key is missing or cannot be used"
+    consent.IdempotencyKeyMissing: Kind(
+        400, "idempotency-key-missing", "An idempotency key is compulsory here"
     ),
     consent.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "This key was used with another body"

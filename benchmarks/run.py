@@ -55,7 +55,7 @@ class Bench:
         self.servers["echo"] = stack.enter_context(echo(folder))
         self.servers["frame"] = stack.enter_context(echo(folder, framed=True))
         self.servers["sqlite"] = stack.enter_context(service(folder / "sqlite"))
-        postgres = stack.enter_context(embedded(folder))
+        postgres = stack.enter_context(embedded())
         self.servers["postgresql"] = stack.enter_context(
             service(folder / "postgresql", postgres=postgres)
         )
@@ -169,7 +169,7 @@ def _options() -> argparse.Namespace:
         default=list(SERVICE),
         help=f"routes, with commas: {','.join(SHORT[route] for route in SERVICE)}",
     )
-    parser.add_argument("--dir", help="where data is put; its disk is the one that is measured")
+    parser.add_argument("--dir", help="where SQLite puts its data; PostgreSQL's lies in /tmp")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 0.5

@@ -18,7 +18,7 @@ ConsentError
 │   └── SubjectKindRefused
 ├── ForkRefused
 ├── IdempotencyInFlight
-├── IdempotencyKeyInvalid
+├── IdempotencyKeyMissing
 ├── IdempotencyMismatch
 ├── LogNotFound
 ├── MerkleError
@@ -139,8 +139,8 @@ class IdempotencyInFlight(ConsentError):
     """A request with the same idempotency key is still being answered."""
 
 
-class IdempotencyKeyInvalid(ConsentError):
-    """The idempotency key is missing or malformed, or two different ones came."""
+class IdempotencyKeyMissing(ConsentError):
+    """An event came without an idempotency key."""
 
 
 class IdempotencyMismatch(ConsentError):

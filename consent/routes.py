@@ -5,7 +5,7 @@ from typing import Protocol
 
 from consent import wire
 from consent.choice import Context, Signals, SubjectKind
-from consent.errors import IdempotencyKeyInvalid, LogNotFound, SubjectKindRefused
+from consent.errors import IdempotencyKeyMissing, LogNotFound, SubjectKindRefused
 from consent.notice import Controller, Notice, Purpose
 from consent.proving import Proving
 from consent.publishing import Publishing
@@ -38,8 +38,8 @@ class Call(Protocol):
         """Return the site that is spoken for."""
         ...
 
-    def header(self, name: bytes) -> str | None:
-        """Return a header's value."""
+    def idempotency_key(self, in_body: str | None) -> str | None:
+        """Return the request's key, from a header or *in_body*."""
         ...
 
     def query(self) -> dict[str, str]:
@@ -236,10 +236,16 @@ class ConsentRoutes:
     async def record(self, call: Call) -> Answer:
         """Answer 201 with the receipt, and with the same bytes when the request is repeated."""
         given = wire.EventIn.model_validate_json(call.body)
+        key = call.idempotency_key(given.idempotency_key)
+        if key is None:
+            raise IdempotencyKeyMissing(
+                "expected an idempotency key in the Idempotency-Key header or the body's "
+                "idempotency_key, got none"
+            )
         receipt = await self._recording.record(
             call.site(given.site),
             _choice(given),
-            key=_key(call, given.idempotency_key),
+            key=key,
             body=call.body,
         )
         return 201, wire.receipt(receipt)
@@ -319,25 +325,6 @@ def _choice(given: wire.EventIn) -> Choice:
         signals=Signals(**given.signals.model_dump()) if given.signals else None,
         explicit=given.explicit,
     )
-
-
-def _key(call: Call, in_body: str | None) -> str:
-    header = call.header(b"idempotency-key")
-    if header is not None and in_body is not None and header != in_body:
-        raise IdempotencyKeyInvalid(
-            "expected one idempotency key, got one in the header and another in the body"
-        )
-    key = header if header is not None else in_body
-    if key is None:
-        raise IdempotencyKeyInvalid(
-            "expected an idempotency key in the Idempotency-Key header or the body's "
-            "idempotency_key, got none"
-        )
-    if not 1 <= len(key) <= 255 or not key.isprintable():  # noqa: PLR2004 - as in the wire's Key
-        raise IdempotencyKeyInvalid(
-            f"expected an idempotency key of 1 to 255 printable characters, got {len(key)}"
-        )
-    return key
 
 
 def _epoch(call: Call) -> int:

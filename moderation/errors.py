@@ -8,7 +8,6 @@ ModerationError
 ├── CommentNotFound
 ├── CursorInvalid
 ├── IdempotencyInFlight
-├── IdempotencyKeyInvalid
 └── IdempotencyMismatch
 """
 
@@ -43,10 +42,6 @@ class CursorInvalid(ModerationError):
 
 class IdempotencyInFlight(ModerationError):
     """A request with the same idempotency key is still being answered."""
-
-
-class IdempotencyKeyInvalid(ModerationError):
-    """The idempotency key is malformed, or two different ones came."""
 
 
 class IdempotencyMismatch(ModerationError):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from moderation import wire
-from moderation.errors import CursorInvalid, IdempotencyKeyInvalid
+from moderation.errors import CursorInvalid
 from moderation.screening import Idempotency, Screening, Submission
 from moderation.store import Stored
 
@@ -36,8 +36,8 @@ class Call(Protocol):
         """Return the site that is spoken for."""
         ...
 
-    def header(self, name: bytes) -> str | None:
-        """Return a header's value."""
+    def idempotency_key(self, in_body: str | None) -> str | None:
+        """Return the request's key, from a header or *in_body*."""
         ...
 
     def query(self) -> dict[str, str]:
@@ -178,19 +178,8 @@ class CommentRoutes:
         return 200, wire.page(found, None if following is None else _cursor(following))
 
     def _idempotency(self, call: Call, route: str, in_body: str | None) -> Idempotency | None:
-        header = call.header(b"idempotency-key")
-        if header is not None and in_body is not None and header != in_body:
-            raise IdempotencyKeyInvalid(
-                "expected one idempotency key, got one in the header and another in the body"
-            )
-        key = header if header is not None else in_body
-        if key is None:
-            return None
-        if not 1 <= len(key) <= 255 or not key.isprintable():  # noqa: PLR2004 - as in the wire's Key
-            raise IdempotencyKeyInvalid(
-                f"expected an idempotency key of 1 to 255 printable characters, got {len(key)}"
-            )
-        return Idempotency(route, key, self._fingerprint(call.body))
+        key = call.idempotency_key(in_body)
+        return None if key is None else Idempotency(route, key, self._fingerprint(call.body))
 
 
 def _submission(given: wire.ItemIn) -> Submission:

@@ -485,7 +485,7 @@ def test_a_key_is_compulsory_and_one(client: httpx2.Client) -> None:
     same = send(client, {**body, "idempotency_key": "k-3"}, key="k-3")
 
     assert [answer.status_code for answer in (without, two, in_body, same)] == [400, 400, 201, 201]
-    assert without.json()["type"] == "/problems/idempotency-key-invalid"
+    assert without.json()["type"] == "/problems/idempotency-key-missing"
     assert two.json()["type"] == "/problems/idempotency-key-invalid"
     assert same.content == in_body.content
 
