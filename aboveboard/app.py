@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 import structlog
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, literal, select
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -239,12 +239,14 @@ class Head:
     def __init__(self, database: Database, writer: Writer | None = None) -> None:
         self._database = database
         self._writer = writer
+        self._anything = database.prepare(select(literal(1)))
 
     async def check(self) -> None:
         """Raise StorageError unless all is well."""
         found, expected = await asyncio.to_thread(self._database.revision)
         if found != expected:
             raise StorageError(f"{self._database.name}: expected revision {expected}, got {found}")
+        await self._database.look(self._anything)
         if self._writer is not None:
             await self._writer.check()
 

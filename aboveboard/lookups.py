@@ -7,6 +7,7 @@ connection and sends what has gathered while it waited as one pipeline.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,11 +15,15 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from aboveboard.errors import StorageUnavailable
+from aboveboard.errors import QueueFull, StorageUnavailable
 from aboveboard.rows import Statement
 
 Found = list[tuple[Any, ...]]
 TOGETHER = 256  # questions of one pipeline
+WAITING = 10_000  # questions; more are refused
+STATEMENT_S = 1.0  # a read by index takes a thousandth of it
+PATIENCE_S = 5.0  # for an answer: those that came with a slow statement are asked once more
+CONNECTION_LIFE_S = 300.0  # as in the pool: after a failover nobody asks the old server for long
 
 
 @dataclass(slots=True, eq=False)
@@ -47,66 +52,95 @@ class Lookups:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._connection: Any = None
+        self._until = 0.0  # by the monotonic clock: when the connection is due to be replaced
 
     async def look(self, statement: Statement, values: Mapping[str, Any]) -> Found:
-        """Return the rows of *statement*. Raises StorageUnavailable."""
+        """Return the rows of *statement*.
+
+        Raises StorageUnavailable, also when no answer comes in time, and QueueFull when too much
+        waits.
+        """
+        if self._asked.qsize() >= WAITING:
+            raise QueueFull(f"{self._name}: expected at most {WAITING} waiting reads, got more")
         future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._start()
         self._asked.put(_Question(statement, values, future))
-        return await future
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await future
+        except TimeoutError as error:
+            raise StorageUnavailable(
+                f"{self._name}: expected an answer within {PATIENCE_S:g} s, got none"
+            ) from error
 
     def close(self) -> None:
         """Answer what was asked, then end the thread and its connection."""
         with self._starting:
-            if self._thread is not None:
-                self._asked.put(None)
-                self._thread.join()
-                self._thread = None
+            thread, self._thread = self._thread, None
+            self._asked.put(None)
+        if thread is not None:
+            thread.join(2 * PATIENCE_S)  # a daemon: one that hangs ends with the process
 
     def _start(self) -> None:
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
+                    self._asked = queue.SimpleQueue()
                     self._thread = threading.Thread(
-                        target=self._run, name=f"{self._name}-lookups", daemon=True
+                        target=self._run,
+                        args=(self._asked,),
+                        name=f"{self._name}-lookups",
+                        daemon=True,
                     )
                     self._thread.start()
 
     # -- in the thread ------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while (first := self._asked.get()) is not None:
-            questions = [first]
-            last = False
+    def _run(self, asked: "queue.SimpleQueue[_Question | None]") -> None:
+        following = asked.get()
+        while following is not None:
+            questions = [following]
             with suppress(queue.Empty):
                 while len(questions) < TOGETHER:
-                    following = self._asked.get_nowait()
+                    following = asked.get_nowait()
                     if following is None:
-                        last = True
                         break
                     questions.append(following)
-            self._answer(questions)
-            if last:
-                break
+            self._answer([one for one in questions if not one.future.done()])
+            if following is not None:
+                following = asked.get()
         self._part()
 
     def _answer(self, questions: list[_Question]) -> None:
-        # A kept connection may be one that the server has ended since: a read may be asked again.
-        tries = 1 if self._connection is None else 2
-        answers: Sequence[Found | StorageUnavailable] = []
-        while not answers:
-            tries -= 1
-            try:
-                answers = self._ask(questions)
-            except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
-                self._part()
-                if not tries:
-                    answers = [self._refusal(error) for _ in questions]
+        if not questions:
+            return
+        answers = self._answers(questions)
         with suppress(RuntimeError):  # a loop that was closed has nobody left to wake
             questions[0].future.get_loop().call_soon_threadsafe(_tell, questions, answers)
 
-    def _refusal(self, error: Exception) -> StorageUnavailable:
-        return StorageUnavailable(f"{self._name}: expected an answer, got {type(error).__name__}")
+    def _answers(self, questions: list[_Question]) -> Sequence[Found | StorageUnavailable]:
+        """Ask all at once; where that fails, each alone, so that a bad one fails alone."""
+        if self._connection is not None and time.monotonic() >= self._until:
+            self._part()
+        # A kept connection may be one that the server has ended since: a read may be asked again.
+        for _ in range(1 if self._connection is None else 2):
+            try:
+                return self._ask(questions)
+            except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+                failure = error
+            refused = self._connection is not None and not self._connection.closed
+            # What the driver thinks it has prepared on it may have been skipped.
+            self._part()
+            if refused:
+                return [self._ask_alone(question) for question in questions]
+        return [self._refusal(failure)] * len(questions)
+
+    def _ask_alone(self, question: _Question) -> Found | StorageUnavailable:
+        try:
+            return self._ask([question])[0]
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
+            self._part()
+            return self._refusal(error)
 
     def _ask(self, questions: list[_Question]) -> list[Found]:
         if self._connection is None:
@@ -115,12 +149,17 @@ class Lookups:
             # Kept for good: otherwise the pool would lend it to other threads as well.
             lent.detach()
             self._connection.autocommit = True
+            self._connection.execute(f"SET statement_timeout = {int(1000 * STATEMENT_S)}")
+            self._until = time.monotonic() + CONNECTION_LIFE_S
         with self._connection.pipeline():
             cursors = [
                 self._connection.execute(asked.statement.sql, asked.statement.bind(asked.values))
                 for asked in questions
             ]
             return [cursor.fetchall() for cursor in cursors]
+
+    def _refusal(self, error: Exception) -> StorageUnavailable:
+        return StorageUnavailable(f"{self._name}: expected an answer, got {type(error).__name__}")
 
     def _part(self) -> None:
         if self._connection is not None:

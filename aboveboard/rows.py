@@ -73,16 +73,19 @@ class Rows:
         self._driver: Any = connection.connection.driver_connection
         self._piped = self._dialect.name == "postgresql"
         self._pipeline: Any = None
+        self._failed: Exception | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Settle, unless something has failed."""
-        if kind is None:
+        """Settle; what has failed is told again, for nothing after it counts."""
+        if kind is None and self._failed is None:
             self.settle()
-        else:
-            self._leave()
+            return
+        self._leave()
+        if kind is None and self._failed is not None:
+            raise self._failed
 
     @property
     def connection(self) -> Connection:
@@ -102,7 +105,12 @@ class Rows:
     def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
         """Send *select*; its rows are read by calling what this returns."""
         statement = compiled(select, self._dialect)
-        return partial(self._read, self._run(statement.sql, statement.bind(values)))
+        read = partial(self._read, self._run(statement.sql, statement.bind(values)))
+        if self._piped:
+            return read
+        # A statement that SQLite has not finished would keep an old state of the file in view.
+        found = read()
+        return lambda: found
 
     def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Return the rows of *select*."""
@@ -168,18 +176,17 @@ class Rows:
         """Return *error* as SQLAlchemy would have told it, without statement and values."""
         self._leave()
         lost = self._dialect.is_disconnect(cast("Any", error), self._driver, None)
-        return cast(
-            "Exception",
-            DBAPIError.instance(
-                None,
-                None,
-                error,
-                self._errors,
-                hide_parameters=True,
-                connection_invalidated=lost,
-                dialect=self._dialect,
-            ),
+        told = DBAPIError.instance(
+            None,
+            None,
+            error,
+            self._errors,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=self._dialect,
         )
+        self._failed = self._failed or cast("Exception", told)
+        return cast("Exception", told)
 
 
 @lru_cache(maxsize=256)

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
-from aboveboard import app
-from aboveboard.errors import StorageUnavailable
+from aboveboard import app, lookups
+from aboveboard.errors import QueueFull, StorageUnavailable
 from aboveboard.lookups import TOGETHER
 from aboveboard.settings import Settings
-from aboveboard.tables import SITE
+from aboveboard.tables import API_KEY, SITE
 
 NAMES = [f"site-{number:03d}" for number in range(2 * TOGETHER + 10)]
 BY_ID = select(SITE.c.url).where(SITE.c.id == bindparam("id"))
@@ -90,6 +91,67 @@ def test_a_server_that_is_gone_is_told(databases: app.Databases, url: str) -> No
     answers = asyncio.run(ask())
 
     assert [type(answer) for answer in answers] == [StorageUnavailable] * 8
+
+
+@contextmanager
+def locked(url: str, table: str) -> Iterator[None]:
+    """Keep everybody else from reading a table."""
+    with psycopg.connect(url) as strange:
+        strange.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def test_a_question_that_has_to_wait_fails_alone(databases: app.Databases, url: str) -> None:
+    """Those that came with it are answered all the same."""
+    waits = databases.aboveboard.prepare(BY_ID)
+    free = databases.aboveboard.prepare(select(API_KEY.c.id))
+
+    async def ask() -> list[object]:
+        await databases.aboveboard.look(free)
+        with locked(url, "aboveboard.site"):
+            return await asyncio.gather(
+                *(databases.aboveboard.look(free) for _ in range(3)),
+                databases.aboveboard.look(waits, id=NAMES[0]),
+                *(databases.aboveboard.look(free) for _ in range(3)),
+                return_exceptions=True,
+            )
+
+    answers = asyncio.run(ask())
+
+    assert isinstance(answers.pop(3), StorageUnavailable)
+    assert answers == [[]] * 6
+
+
+def test_an_old_connection_is_replaced(
+    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its life nobody is asked on it any more."""
+    monkeypatch.setattr(lookups, "CONNECTION_LIFE_S", 0.0)
+    backend = databases.aboveboard.prepare(select(func.pg_backend_pid()))
+
+    async def ask() -> set[object]:
+        return {(await databases.aboveboard.look(backend))[0] for _ in range(3)}
+
+    assert len(asyncio.run(ask())) == 3
+
+
+def test_too_many_questions_are_refused(
+    databases: app.Databases, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the server keeps everybody waiting, one more than the limit is told so at once."""
+    monkeypatch.setattr(lookups, "WAITING", 5)
+    statement = databases.aboveboard.prepare(BY_ID)
+
+    async def ask() -> list[object]:
+        look = databases.aboveboard.look
+        with locked(url, "aboveboard.site"):
+            return await asyncio.gather(
+                *(look(statement, id=name) for name in NAMES[:50]), return_exceptions=True
+            )
+
+    answers = asyncio.run(ask())
+
+    assert {type(answer) for answer in answers} == {QueueFull, StorageUnavailable}
 
 
 def test_closing_answers_what_was_asked(databases: app.Databases) -> None:

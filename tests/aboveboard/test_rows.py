@@ -1,5 +1,6 @@
 """Statements run by the driver itself, on both engines."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -100,3 +101,21 @@ def test_a_refusal_is_told_without_values(databases: app.Databases) -> None:
     assert not told.connection_invalidated
     assert told.params is None
     assert "canary" not in str(told.statement)
+
+
+def test_what_failed_is_not_forgotten(databases: app.Databases) -> None:
+    """A handler that swallows the refusal of its rows does not make them accepted."""
+
+    def swallow() -> None:
+        with databases.consent.write() as connection, Rows(connection) as rows:
+            rows.insert(RECORD, [record("one")])
+            with suppress(IntegrityError):
+                rows.insert(RECORD, [record("one")])
+                rows.settle()
+            rows.insert(RECORD, [record("two")])
+
+    with pytest.raises(StorageUnavailable):
+        swallow()
+
+    with databases.consent.read() as connection:
+        assert connection.execute(select(RECORD)).all() == []
