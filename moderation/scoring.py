@@ -8,7 +8,6 @@ words a scorer remembers are only sums it would work out again.
 
 import threading
 from collections.abc import Sequence
-from itertools import accumulate, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -62,10 +61,17 @@ class Calibration:
         return np.maximum(inside, 0.0, out=inside)
 
 
+class _Places(dict[bytes, int]):
+    """Where each word's sums lie; of words not met it says so without a word's being added."""
+
+    def __missing__(self, word: bytes) -> int:
+        return _UNKNOWN
+
+
 class _Memory(NamedTuple):
     """What words have been worked out: *places* says which row of the other two is whose."""
 
-    places: dict[bytes, int]
+    places: _Places
     sums: Floats
     codes: NDArray[np.uint32]
 
@@ -102,7 +108,7 @@ class Scorer:
         if not texts:
             return np.empty((0, len(LABELS)))
         memory = self._memory
-        find = memory.places.get
+        find = memory.places.__getitem__
         places: list[int] = []
         sizes = []
         missing: list[bytes] = []
@@ -110,7 +116,7 @@ class Scorer:
         for text in texts:
             plain = normalise(text)
             words = dict.fromkeys(plain.words)
-            found = list(map(find, words, repeat(_UNKNOWN)))
+            found = list(map(find, words))
             places += ngrams.fact_tokens(plain, len(words))
             if _UNKNOWN in found:
                 for at, (word, place) in enumerate(zip(words, found, strict=True), len(places)):
@@ -124,12 +130,14 @@ class Scorer:
         codes = memory.codes.take(order)
         if missing:
             self._work_out(missing, holes, sums, codes)
-        starts = np.array([0, *accumulate(sizes[:-1])], dtype=np.intp)
+        counts = np.array(sizes)
+        starts = counts.cumsum()
+        starts -= counts
         pairs = self.weights.take(ngrams.pair_rows(codes, starts), axis=0)
         pairs *= _PAIR_WEIGHT
         sums += pairs
         totals = np.add.reduceat(sums, starts, axis=0)
-        totals *= np.array([[size**-0.5] for size in sizes])
+        totals *= (counts**-0.5)[:, None]
         totals += self.intercepts
         return totals
 
@@ -174,4 +182,4 @@ class Scorer:
         sums[: ngrams.FACT_TOKENS] = self.weights[ngrams.HASHED_ROWS :]
         codes = np.zeros(size, dtype=np.uint32)
         codes[: ngrams.FACT_TOKENS] = ngrams.fact_codes()
-        return _Memory({}, sums, codes)
+        return _Memory(_Places(), sums, codes)

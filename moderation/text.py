@@ -95,7 +95,9 @@ def normalise(text: str) -> Normalised:
     links = mails = 0
     if b"@" in folded:
         folded, mails = _MAIL.subn(b" %b " % MAIL_TOKEN, folded)
-    if b"://" in folded or b"www." in folded or _MAYBE_LINK.search(folded):
+    if b"://" in folded or (
+        b"." in folded and (b"www." in folded or _MAYBE_LINK.search(folded) is not None)
+    ):
         folded, links = _LINK.subn(b" %b " % LINK_TOKEN, folded)
     words = folded.translate(_SPLIT).split()
     return Normalised(
