@@ -218,12 +218,9 @@ class Writer:
         """Write a whole batch: begin, carry out, commit."""
         batch = self._take()
         try:
-            with self._transaction(wait_s=WAIT_S) as connection:
-                _together(connection, batch)
+            self._transact(_together, batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
             self._singly(batch, error)
-        else:
-            self._count(batch)
         self._call(self._tell, batch)
 
     def _singly(self, batch: _Batch, error: Exception) -> None:
@@ -232,12 +229,15 @@ class Writer:
             self._abandoned(batch, error)
             return
         try:
-            with self._transaction(wait_s=WAIT_S) as connection:
-                _one_by_one(connection, batch)
+            self._transact(_one_by_one, batch)
         except Exception as again:  # noqa: BLE001 - whatever it was, nobody is left waiting
             self._abandoned(batch, again)
-        else:
-            self._count(batch)
+
+    def _transact(self, work: Callable[[Connection, _Batch], None], batch: _Batch) -> None:
+        """Begin, let *work* carry out the batch, commit."""
+        with self._transaction(wait_s=WAIT_S) as connection:
+            work(connection, batch)
+        self._count(batch)
 
     # -- in either ----------------------------------------------------------------------------
 

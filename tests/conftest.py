@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,18 +105,24 @@ class Service:
                     str(self.port),
                 ],
                 env=self.environment,
-                stdout=log,
+                stdout=subprocess.PIPE,
                 stderr=log,
             )
-        until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        pytest.fail(f"not ready: {self.log.read_text()}")
+            assert self.process.stdout is not None
+            impatience = threading.Timer(PATIENCE_S, self.process.kill)
+            impatience.start()
+            with self.process.stdout as told:
+                for line in told:
+                    log.write(line)
+                    if b"listens on" in line:
+                        break
+            impatience.cancel()
+        # It says so once a connection waits for it; one that ended or hung has said nothing.
+        try:
+            ready = httpx2.get(f"{self.url}/readyz", timeout=PATIENCE_S)
+        except httpx2.TransportError:
+            pytest.fail(f"not ready: {self.log.read_text()}")
+        assert ready.status_code == 200, ready.text
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal and wait for the end."""

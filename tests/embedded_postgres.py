@@ -6,10 +6,8 @@ as `nobody`, from a copy that `nobody` may read.
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -17,7 +15,6 @@ from pathlib import Path
 
 import psycopg
 
-PATIENCE_S = 60
 UNPRIVILEGED = "nobody"
 PROGRAMS = "pginstall18"
 
@@ -57,32 +54,29 @@ def embedded_postgres(*settings: str) -> Iterator[str]:
             user=user,
             cwd=folder,
         )
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(  # noqa: S603
-                [
-                    programs / "bin" / "postgres",
-                    "-D",
-                    data,
-                    "-k",
-                    folder,
-                    "-h",
-                    "",
-                    "-c",
-                    "max_connections=200",
-                    *(part for setting in settings for part in ("-c", setting)),
-                ],
-                stdout=log,
-                stderr=log,
+        control = [programs / "bin" / "pg_ctl", f"--pgdata={data}", "--wait"]
+        options = [f"-k {folder}", "-h ''", "-c max_connections=200"]
+        options += [f"-c {setting}" for setting in settings]
+        started = subprocess.run(  # noqa: S603
+            [*control, f"--log={folder / 'log'}", "--options=" + " ".join(options), "start"],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=user,
+            cwd=folder,
+        )
+        if started.returncode != 0:
+            raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()}")
+        try:
+            yield f"postgresql://postgres@/postgres?host={folder}"
+        finally:
+            subprocess.run(  # noqa: S603
+                [*control, "--mode=fast", "stop"],
+                check=True,
+                stdout=subprocess.DEVNULL,
                 user=user,
                 cwd=folder,
             )
-        try:
-            url = f"postgresql://postgres@/postgres?host={folder}"
-            _wait(url, server, folder / "log")
-            yield url
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(PATIENCE_S)
 
 
 def _copy(package: Path, folder: Path) -> Path:
@@ -93,19 +87,6 @@ def _copy(package: Path, folder: Path) -> Path:
     if libraries.exists():
         shutil.copytree(libraries, folder / libraries.name)
     return copied
-
-
-def _wait(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from None
-            time.sleep(0.05)
-        else:
-            return
 
 
 def create_database(url: str, name: str) -> str:
