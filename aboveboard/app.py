@@ -42,7 +42,10 @@ from consent.keyring import Keyring
 from consent.proving import Proving
 from consent.publishing import Publishing
 from consent.recording import Recording
-from consent.routes import ConsentRoutes
+from consent.routes.events import EventRoutes
+from consent.routes.logs import LogRoutes
+from consent.routes.notices import NoticeRoutes
+from consent.routes.standings import StandingRoutes
 from consent.standing import StandingRead
 from moderation import bundle, wire
 from moderation.policy import Policy
@@ -171,13 +174,10 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     CommentRoutes(
         screening, refuse=problems.render, fingerprint=fingerprints(settings, "comments")
     ).declare(catalogue.declare, batch_bytes=BATCH_BYTES)
-    ConsentRoutes(
-        publishing=publishing,
-        recording=recording,
-        standing=standing,
-        proving=proving,
-        host_of=host_of,
-    ).declare(catalogue.declare)
+    EventRoutes(recording=recording).declare(catalogue.declare)
+    StandingRoutes(standing=standing).declare(catalogue.declare)
+    NoticeRoutes(publishing=publishing, host_of=host_of).declare(catalogue.declare)
+    LogRoutes(proving=proving).declare(catalogue.declare)
 
     metrics = Metrics()
     for writer in (comments, choices):

@@ -28,6 +28,8 @@ from consent.tables import ENTRY, LOG, TILE
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 FIRST_EPOCH = 1
+EPOCH_BITS = 40
+"""Entries that an epoch has room for: 2^40, as many as C2SP's tiles can name."""
 
 
 SignerOf = Callable[[str, int, str], Signer]
@@ -43,6 +45,11 @@ class Head:
     frontier: Frontier
     root: bytes
     signature: bytes
+
+
+def position(epoch: int, leaf_index: int) -> int:
+    """Return a record's place in the history of its site, across the epochs of its log."""
+    return (epoch - FIRST_EPOCH << EPOCH_BITS) + leaf_index
 
 
 def open_log(rows: Rows, site_id: str, host: str, signer_of: SignerOf) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-import orjson
-
 from consent import ledger, store
+from consent.batch import Batch, Closed, Receipt
 from consent.checkpoint import format_proof
 from consent.choice import (
     Actor,
@@ -37,14 +36,11 @@ from consent.errors import (
     RecordErased,
 )
 from consent.keyring import Keyring
-from consent.projection import Standing, apply
-from consent.record import Json, commit, encode, event, instant, leaf
+from consent.projection import Standing
+from consent.record import Json, event, instant
 from consent.store import Answered, Published, Rows
-from consent.tables import IDEMPOTENCY, RECORD
+from consent.tables import IDEMPOTENCY
 from consent.transition import check_asked, check_clock, check_form, check_purposes
-from consent.vault import DataKey, Opened
-
-SALT_BYTES = 32
 
 
 class Writing(Protocol):
@@ -78,17 +74,6 @@ class Choice(NamedTuple):
     explicit: bool = False
 
 
-class Receipt(NamedTuple):
-    """Everything that a visitor needs to prove what was recorded; *event* is canonical JSON."""
-
-    record_id: str
-    event: bytes
-    salt: bytes
-    leaf: bytes
-    leaf_index: int
-    proof: str
-
-
 class Record(NamedTuple):
     """Record *choice* on a site under a client's key; *refs* are the subject's pseudonyms."""
 
@@ -99,17 +84,6 @@ class Record(NamedTuple):
     fingerprint: str
     record_id: str
     received: datetime
-
-
-class _Made(NamedTuple):
-    """A checked event on its way into the log."""
-
-    command: Record
-    subject_ref: str
-    event: Mapping[str, Json]
-    opened: Opened
-    leaf: bytes
-    sealed: bytes
 
 
 class Recording:
@@ -176,7 +150,7 @@ class Recording:
         # In order of the slugs, so that two processes never wait for each other's heads.
         for site_id in sorted(by_site):
             try:
-                batch = _Batch(rows, self._keyring, self._notices, site_id, by_site[site_id])
+                part = _Part(rows, self._keyring, self._notices, site_id, by_site[site_id])
             except LogNotFound as error:
                 # Nothing was ever published there: that spoils no other site's part.
                 for command in by_site[site_id]:
@@ -184,13 +158,13 @@ class Recording:
                         error if command.choice.notice_id is None else _unknown_notice()
                     )
                 continue
-            for command, outcome in zip(by_site[site_id], batch.outcomes(), strict=True):
+            for command, outcome in zip(by_site[site_id], part.outcomes(), strict=True):
                 outcomes[id(command)] = outcome
         return [outcomes[id(command)] for command in commands]
 
 
-class _Batch:
-    """One site's part of a transaction: what it has read, and what it is about to write."""
+class _Part:
+    """One site's part of a transaction: what it has read, and the batch that it fills."""
 
     def __init__(
         self,
@@ -205,8 +179,7 @@ class _Batch:
         self._notices = notices
         self._site_id = site_id
         self._commands = commands
-        # The lock first: whoever waits for it must see what the one before has written.
-        head = ledger.lock_head(rows, site_id)
+        self._batch = Batch(rows, keyring, site_id)
         answers = store.ask_answers(rows, site_id, [command.key for command in commands])
         subjects = store.ask_subjects(
             rows, site_id, [ref for command in commands for ref in command.refs]
@@ -216,16 +189,15 @@ class _Batch:
             site_id,
             {command.choice.notice_id for command in commands if command.choice.notice_id},
         )
-        self._head = head()
-        self._answers, self._subjects, self._versions = answers(), subjects(), versions()
-        self._keys: dict[str, tuple[DataKey, int, bytes]] = {}
-        self._changed: dict[str, Standing] = {}
-        self._made: list[_Made] = []
+        self._batch.begin()
+        self._answers, self._versions = answers(), versions()
+        self._batch.know(subjects())
 
     def outcomes(self) -> list[Receipt | Exception]:
         """Check, append and answer every command, in order."""
         seen: set[str] = set()
-        first: list[_Made | Receipt | Exception] = []
+        entered: list[Record] = []
+        first: list[Receipt | Exception | None] = []
         for command in self._commands:
             if command.key in seen:
                 first.append(IdempotencyInFlight("expected one request at a time with this key"))
@@ -233,19 +205,24 @@ class _Batch:
             seen.add(command.key)
             try:
                 answered = self._answers.get(command.key)
-                first.append(
-                    self._make(command) if answered is None else self._replay(command, answered)
-                )
+                if answered is None:
+                    self._enter(command)
+                    entered.append(command)
+                    first.append(None)
+                else:
+                    first.append(self._replay(command, answered))
             except Exception as error:  # noqa: BLE001 - it belongs to this command alone
                 first.append(error)
-        receipts = iter(self._append())
-        return [next(receipts) if isinstance(item, _Made) else item for item in first]
+        closed = self._batch.close()
+        self._remember(entered, closed)
+        receipts = iter(closed.receipts)
+        return [next(receipts) if item is None else item for item in first]
 
-    def _make(self, command: Record) -> _Made:
+    def _enter(self, command: Record) -> None:
         choice = command.choice
         check_clock(choice.occurred_at, command.received)
-        ref = next((ref for ref in command.refs if self._standing(ref)), command.refs[0])
-        standing = self._standing(ref) or Standing()
+        ref = next((ref for ref in command.refs if self._batch.standing(ref)), command.refs[0])
+        standing = self._batch.standing(ref) or Standing()
         notice = self._shown(choice)
         bases = {} if notice is None else notice.bases()
         if notice is not None:
@@ -261,29 +238,7 @@ class _Batch:
                 served_id=choice.served_id,
                 occurred=None if choice.occurred_at is None else instant(choice.occurred_at),
             )
-        content = _event(command, ref, notice, bases)
-        opened = Opened(self._keyring.random(SALT_BYTES), encode(content))
-        commitment = commit(opened.salt, opened.event)
-        received_at = str(content["received_at"])
-        made = _Made(
-            command,
-            ref,
-            content,
-            opened,
-            leaf(command.record_id, received_at, commitment),
-            self._key(ref).seal(self._site_id, command.record_id, opened, self._keyring.random),
-        )
-        index = self._head.frontier.size + len(self._made)
-        self._changed[ref] = apply(standing, content, index)
-        self._made.append(made)
-        return made
-
-    def _standing(self, ref: str) -> Standing | None:
-        changed = self._changed.get(ref)
-        if changed is not None:
-            return changed
-        subject = self._subjects.get(ref)
-        return None if subject is None else subject.standing
+        self._batch.enter(ref, _event(command, ref, notice, bases))
 
     def _shown(self, choice: Choice) -> Published | None:
         if choice.notice_id is None or choice.notice_version is None or choice.language is None:
@@ -316,91 +271,20 @@ class _Batch:
             self._notices[place] = found[0]
         return self._notices[place]
 
-    def _key(self, ref: str) -> DataKey:
-        known = self._keys.get(ref)
-        if known is not None:
-            return known[0]
-        subject = self._subjects.get(ref)
-        if subject is not None:
-            version, wrapped = subject.key_version, subject.wrapped
-            key = self._keyring.unwrap(self._site_id, ref, version, wrapped)
-        else:
-            key = DataKey.made(self._keyring.random)
-            version, wrapped = self._keyring.wrap(self._site_id, ref, key)
-        self._keys[ref] = (key, version, wrapped)
-        return key
-
-    def _append(self) -> list[Receipt]:
-        if not self._made:
-            return []
-        appended = ledger.append(
-            self._rows, self._head, [made.leaf for made in self._made], self._keyring.signer
-        )
-        self._store(appended)
-        head = appended.head
-        verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
-        checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
-        first = self._head.frontier.size
-        return [
-            Receipt(
-                made.command.record_id,
-                made.opened.event,
-                made.opened.salt,
-                made.leaf,
-                first + offset,
-                format_proof(first + offset, path, checkpoint, extra=made.leaf),
-            )
-            for offset, (made, path) in enumerate(
-                zip(self._made, appended.extension.inclusion_proofs(), strict=True)
-            )
-        ]
-
-    def _store(self, appended: ledger.Appended) -> None:
-        first, size = self._head.frontier.size, appended.head.frontier.size
-        self._rows.insert(
-            RECORD,
-            [
-                (
-                    self._site_id,
-                    made.command.record_id,
-                    self._head.epoch,
-                    first + offset,
-                    made.event["received_at"],
-                    made.subject_ref,
-                    made.event["event_type"],
-                    made.event["method"],
-                    orjson.dumps(
-                        {
-                            purpose: decision.value
-                            for purpose, decision in made.command.choice.decisions
-                        }
-                    ).decode(),
-                    made.command.choice.notice_id,
-                    made.command.choice.notice_version,
-                    made.sealed,
-                )
-                for offset, made in enumerate(self._made)
-            ],
-        )
-        store.put_subjects(
-            self._rows,
-            [
-                (self._site_id, ref, *self._keys[ref][1:], standing.to_json())
-                for ref, standing in self._changed.items()
-            ],
-        )
+    def _remember(self, entered: Sequence[Record], closed: Closed) -> None:
+        """Keep what it takes to answer the same request again."""
         self._rows.insert(
             IDEMPOTENCY,
             [
                 (
                     self._site_id,
-                    made.command.key,
-                    made.command.fingerprint,
-                    made.command.record_id,
-                    size,
-                    appended.head.signature,
+                    command.key,
+                    command.fingerprint,
+                    command.record_id,
+                    closed.tree_size,
+                    closed.signature,
                 )
-                for made in self._made
+                for command in entered
             ],
         )
 

@@ -53,13 +53,22 @@ class Rows(Protocol):
         ...
 
 
-def put_subjects(rows: Rows, subjects: Sequence[tuple[Any, ...]]) -> None:
-    """Write subjects, tuples in the order of their table's columns; of known ones the standing."""
+def put_subjects(rows: Rows, subjects: Sequence[tuple[str, str, int, bytes, str]]) -> None:
+    """Write subjects: site, pseudonym, key version, wrapped key, standing.
+
+    Of a known one the rest stays.
+    """
     rows.insert(
         SUBJECT,
-        subjects,
-        tail=" ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing",
+        [(*subject, None) for subject in subjects],
+        tail=_KNOWN_SUBJECT,
     )
+
+
+_KNOWN_SUBJECT = (
+    " ON CONFLICT (site_id, subject_ref) DO UPDATE SET key_version = excluded.key_version,"
+    " wrapped = excluded.wrapped, standing = excluded.standing"
+)
 
 
 # -- notices ----------------------------------------------------------------------------------
@@ -114,6 +123,8 @@ def add_notice(rows: Rows, site_id: str, published: Published) -> None:
                 orjson.dumps(notice.controller).decode(),
                 orjson.dumps(notice.purposes).decode(),
                 published.published,
+                None,
+                None,
             )
         ],
     )
@@ -201,6 +212,7 @@ class Subject(NamedTuple):
     key_version: int
     wrapped: bytes
     standing: Standing
+    restricted_until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +236,8 @@ def ask_subjects(rows: Rows, site_id: str, refs: Sequence[str]) -> Callable[[], 
     """Ask for subjects by pseudonym; those without events are left out."""
     found = rows.ask(_SUBJECTS, site_id=site_id, refs=list(refs))
     return lambda: {
-        ref: Subject(version, wrapped, Standing.from_json(standing))
-        for ref, version, wrapped, standing in found()
+        ref: Subject(version, bytes(wrapped), Standing.from_json(standing), restricted)
+        for ref, version, wrapped, standing, restricted in found()
     }
 
 
@@ -267,7 +279,11 @@ _ANSWERS = select(
     IDEMPOTENCY.c.key.in_(bindparam("keys", expanding=True)),
 )
 _SUBJECTS = select(
-    SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped, SUBJECT.c.standing
+    SUBJECT.c.subject_ref,
+    SUBJECT.c.key_version,
+    SUBJECT.c.wrapped,
+    SUBJECT.c.standing,
+    SUBJECT.c.restricted_until,
 ).where(
     SUBJECT.c.site_id == bindparam("site_id"),
     SUBJECT.c.subject_ref.in_(bindparam("refs", expanding=True)),

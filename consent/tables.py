@@ -30,6 +30,8 @@ class NoticeRow(ConsentTable, table=True):
     controller: str
     purposes: str
     published: str
+    withdrawal_uri: str | None = None
+    ui_sha256: str | None = None
 
 
 class LogRow(ConsentTable, table=True):
@@ -77,7 +79,12 @@ class RecordRow(ConsentTable, table=True):
     """An event: its sealed bytes and the few columns that it is found by."""
 
     __tablename__ = "record"
-    __table_args__ = (Index("record_subject", "site_id", "subject_ref", "leaf_index"),)
+    __table_args__ = (
+        Index("record_subject", "site_id", "subject_ref", "record_id"),
+        Index("record_type", "site_id", "event_type", "record_id"),
+        Index("record_method", "site_id", "method", "record_id"),
+        Index("record_notice", "site_id", "notice_id", "notice_version", "record_id"),
+    )
 
     site_id: str = Field(primary_key=True)
     record_id: str = Field(primary_key=True)
@@ -93,12 +100,25 @@ class RecordRow(ConsentTable, table=True):
     sealed: bytes = Field(sa_type=LargeBinary)
 
 
+class RecordPurposeRow(ConsentTable, table=True):
+    """Which records decided what about a purpose: for searching alone."""
+
+    __tablename__ = "record_purpose"
+    __table_args__ = CLUSTERED
+
+    site_id: str = Field(primary_key=True)
+    purpose_id: str = Field(primary_key=True)
+    decision: str = Field(primary_key=True)
+    record_id: str = Field(primary_key=True)
+
+
 class SubjectRow(ConsentTable, table=True):
     """A subject's data key, wrapped, and where the subject stands, as JSON.
 
-    Deleting the row erases everything that is sealed under the key. The standing is a projection
-    of the events, rebuilt from them at will. They share a row because every event needs both, and
-    each row of a random key costs a page of its own to write.
+    Deleting *wrapped* erases everything that is sealed under it; a row without one only remembers
+    a refusal. The standing is a projection of the events, rebuilt from them at will. They share a
+    row because every event needs both, and each row of a random key costs a page of its own to
+    write. *restricted_until* is set where processing is restricted: until then the proof is kept.
     """
 
     __tablename__ = "subject"
@@ -108,6 +128,42 @@ class SubjectRow(ConsentTable, table=True):
     key_version: int
     wrapped: bytes = Field(sa_type=LargeBinary)
     standing: str
+    restricted_until: str | None = None
+
+
+class SettingRow(ConsentTable, table=True):
+    """How a site wants consent to be handled, as JSON (`setting.Setting`)."""
+
+    __tablename__ = "setting"
+
+    site_id: str = Field(primary_key=True)
+    content: str
+    changed: str
+
+
+class BannerRow(ConsentTable, table=True):
+    """An archived banner bundle, stored once under its digest: the copy of EDPB 05/2020 §108."""
+
+    __tablename__ = "banner"
+
+    site_id: str = Field(primary_key=True)
+    ui_sha256: str = Field(primary_key=True)
+    media_type: str
+    content: bytes = Field(sa_type=LargeBinary)
+    archived: str
+
+
+class ShownRow(ConsentTable, table=True):
+    """How often a notice was shown on a day to visitors of whom nothing was recorded."""
+
+    __tablename__ = "shown"
+
+    site_id: str = Field(primary_key=True)
+    notice_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    language: str = Field(primary_key=True)
+    day: str = Field(primary_key=True)
+    times: int
 
 
 class IdempotencyRow(ConsentTable, table=True):
@@ -131,5 +187,9 @@ LOG: Table = METADATA.tables["log"]
 ENTRY: Table = METADATA.tables["entry"]
 TILE: Table = METADATA.tables["tile"]
 RECORD: Table = METADATA.tables["record"]
+RECORD_PURPOSE: Table = METADATA.tables["record_purpose"]
 SUBJECT: Table = METADATA.tables["subject"]
+SETTING: Table = METADATA.tables["setting"]
+BANNER: Table = METADATA.tables["banner"]
+SHOWN: Table = METADATA.tables["shown"]
 IDEMPOTENCY: Table = METADATA.tables["idempotency"]

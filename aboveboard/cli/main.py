@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli import consent, keys, operate, score, sites
+from aboveboard.cli import keys, operate, score, sites
+from aboveboard.cli.consent import group as consent
 
 app = typer.Typer(
     name="aboveboard",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 from unittest.mock import sentinel
 
@@ -10,7 +11,10 @@ import pytest
 from aboveboard import openapi
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.operations import Catalogue
-from consent.routes import ConsentRoutes
+from consent.routes.events import EventRoutes
+from consent.routes.logs import LogRoutes
+from consent.routes.notices import NoticeRoutes
+from consent.routes.standings import StandingRoutes
 from moderation.routes import CommentRoutes
 
 
@@ -21,13 +25,9 @@ def catalogue() -> Catalogue:
     CommentRoutes(
         sentinel.screening, refuse=sentinel.refuse, fingerprint=sentinel.fingerprint
     ).declare(made.declare, batch_bytes=BATCH_BYTES)
-    ConsentRoutes(
-        publishing=sentinel.publishing,
-        recording=sentinel.recording,
-        standing=sentinel.standing,
-        proving=sentinel.proving,
-        host_of=sentinel.host_of,
-    ).declare(made.declare)
+    for kind in (EventRoutes, StandingRoutes, NoticeRoutes, LogRoutes):
+        parts = {name: getattr(sentinel, name) for name in signature(kind).parameters}
+        kind(**parts).declare(made.declare)
     return made
 
 

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import orjson
@@ -11,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 import aboveboard.errors as service
 import consent.errors as consent
-import consent.wire as consent_wire
+import consent.wire.strict as consent_wire
 import moderation.errors as moderation
 import moderation.wire as moderation_wire
 from aboveboard import problems, protocol
+from consent.wire.events import EventIn
 
 PAGE = (Path(__file__).parents[2] / "docs" / "problems.md").read_text(encoding="utf-8")
 OURS = {
@@ -140,12 +143,12 @@ def test_a_problem_is_what_the_rfc_says() -> None:
     }
 
 
-MODELS = [
-    model
-    for module in (moderation_wire, consent_wire)
-    for model in vars(module).values()
-    if isinstance(model, type) and issubclass(model, module.Wire) and model is not module.Wire
-]
+for room in iter_modules([str(Path(consent_wire.__file__).parent)], "consent.wire."):
+    import_module(room.name)
+MODELS = sorted(
+    {*moderation_wire.Wire.__subclasses__(), *consent_wire.Wire.__subclasses__()},
+    key=lambda model: f"{model.__module__}.{model.__name__}",
+)
 CANARIES: list[Any] = [
     "canary" * 100_000,
     "canary\0",
@@ -197,7 +200,7 @@ def test_many_errors_are_cut_short() -> None:
     """A document lists 20 places at most."""
     items = [{"purpose_id": "!", "decision": "maybe"} for _ in range(60)]
     with pytest.raises(ValidationError) as caught:
-        consent_wire.EventIn.model_validate_json(orjson.dumps({"decisions": items}))
+        EventIn.model_validate_json(orjson.dumps({"decisions": items}))
 
     _, body = problems.render(caught.value)
 

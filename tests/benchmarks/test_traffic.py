@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from consent import wire as consent_wire
+from consent.wire import events as consent_wire
 from moderation import wire as moderation_wire
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -1,4 +1,4 @@
-"""`aboveboard consent`: what an auditor or a visitor does without the service."""
+"""`aboveboard consent verify`: what a visitor does without the service."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,15 +7,7 @@ import typer
 
 from aboveboard.cli.options import AsJson, say, say_json
 
-app = typer.Typer(help="Verify consent receipts, offline.", no_args_is_help=True)
 
-
-@app.callback()
-def _group() -> None:
-    """Verify consent receipts, offline."""
-
-
-@app.command()
 def verify(
     receipt: Annotated[Path, typer.Argument(help="A receipt: the 201 answer, saved as it is.")],
     key: Annotated[

@@ -1,0 +1,1 @@
+"""`aboveboard consent`: what visitors, auditors and operators do with the log."""

@@ -1,0 +1,18 @@
+"""The commands of `aboveboard consent`, in the order of its help."""
+
+import typer
+
+from aboveboard.cli.consent.verify import verify
+
+app = typer.Typer(
+    help="Verify receipts and keep the consent log.",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Verify receipts and keep the consent log."""
+
+
+app.command()(verify)

@@ -1,0 +1,1 @@
+"""The HTTP side of consent: parse, call one use case, render; a file a subject."""

@@ -1,0 +1,113 @@
+"""`/v1/consent/logs/…`: what anyone may ask, without a key."""
+
+from collections.abc import Callable
+
+from consent.errors import LogNotFound
+from consent.proving import Proving
+from consent.routes.call import PROBLEM, Answer, Call
+from consent.wire import logs as wire
+
+TEXT = "text/plain"
+PUBLIC = ((b"access-control-allow-origin", b"*"),)
+FRESH = (*PUBLIC, (b"cache-control", b"no-cache"))
+FOR_EVER = (*PUBLIC, (b"cache-control", b"public, max-age=31536000, immutable"))
+
+
+class LogRoutes:
+    """The public log of a site."""
+
+    def __init__(self, *, proving: Proving) -> None:
+        self._proving = proving
+
+    def declare(self, operation: Callable[..., None]) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}",
+            handler=self.list_logs,
+            name="listLogs",
+            summary="List the epochs of a site's log",
+            scope=None,
+            answers={200: wire.LogsOut, 404: PROBLEM},
+            headers=FRESH,
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}/{epoch}/key",
+            handler=self.key,
+            name="getLogKey",
+            summary="Read the log's verifier key (C2SP signed-note)",
+            scope=None,
+            answers={200: TEXT, 404: PROBLEM},
+            media=b"text/plain; charset=utf-8",
+            headers=FRESH,
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}/{epoch}/checkpoint",
+            handler=self.checkpoint,
+            name="getCheckpoint",
+            summary="Read the newest signed checkpoint (C2SP tlog-checkpoint)",
+            scope=None,
+            answers={200: TEXT, 404: PROBLEM},
+            media=b"text/plain; charset=utf-8",
+            headers=FRESH,
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}/{epoch}/proof/inclusion",
+            handler=self.inclusion,
+            name="getInclusionProof",
+            summary="Prove that a leaf is in the tree of a size (RFC 9162 §2.1.3)",
+            scope=None,
+            query=wire.InclusionIn,
+            answers={200: wire.HashesOut, 404: PROBLEM},
+            headers=FOR_EVER,
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}/{epoch}/proof/consistency",
+            handler=self.consistency,
+            name="getConsistencyProof",
+            summary="Prove that the log only grew between two sizes (RFC 9162 §2.1.4)",
+            scope=None,
+            query=wire.ConsistencyIn,
+            answers={200: wire.HashesOut, 404: PROBLEM},
+            headers=FOR_EVER,
+        )
+
+    async def list_logs(self, call: Call) -> Answer:
+        """Answer 200 with origin, key and size of every epoch."""
+        return 200, wire.logs(await self._proving.list_logs(call.path["site"]))
+
+    async def key(self, call: Call) -> Answer:
+        """Answer 200 with the verifier key as text."""
+        vkey = await self._proving.vkey(call.path["site"], _epoch(call))
+        return 200, f"{vkey}\n".encode()
+
+    async def checkpoint(self, call: Call) -> Answer:
+        """Answer 200 with the newest checkpoint as text."""
+        return 200, (await self._proving.checkpoint(call.path["site"], _epoch(call))).encode()
+
+    async def inclusion(self, call: Call) -> Answer:
+        """Answer 200 with the hashes; 404 where the log has no such leaf or size."""
+        asked = wire.InclusionIn.model_validate_strings(call.query())
+        path = await self._proving.inclusion(
+            call.path["site"], _epoch(call), index=asked.index, size=asked.size
+        )
+        return 200, wire.hashes(path)
+
+    async def consistency(self, call: Call) -> Answer:
+        """Answer 200 with the hashes; 404 where the log has no such sizes."""
+        asked = wire.ConsistencyIn.model_validate_strings(call.query())
+        path = await self._proving.consistency(
+            call.path["site"], _epoch(call), old_size=asked.from_, new_size=asked.to
+        )
+        return 200, wire.hashes(path)
+
+
+def _epoch(call: Call) -> int:
+    text = call.path["epoch"]
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or text[0] == "0":  # noqa: PLR2004 - 32 bits
+        raise LogNotFound("expected an epoch from 1, got something else")
+    return int(text)

@@ -1,0 +1,94 @@
+"""`/v1/consent/notices`: what visitors are shown."""
+
+from collections.abc import Awaitable, Callable
+
+from consent.notice import Controller, Notice, Purpose
+from consent.publishing import Publishing
+from consent.routes.call import PROBLEM, Answer, Call
+from consent.wire import notices as wire
+from consent.wire.strict import SiteIn
+
+
+class NoticeRoutes:
+    """Publishing and reading notices."""
+
+    def __init__(self, *, publishing: Publishing, host_of: Callable[[str], Awaitable[str]]) -> None:
+        self._publishing = publishing
+        self._host_of = host_of
+
+    def declare(self, operation: Callable[..., None]) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="POST",
+            path="/v1/consent/notices",
+            handler=self.publish,
+            name="publishNotice",
+            summary="Publish a notice; what changed decides whether it is a new version",
+            scope="consent:notice",
+            body=wire.NoticeIn,
+            answers={201: wire.NoticeOut, 200: wire.NoticeOut},
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/notices",
+            handler=self.list_notices,
+            name="listNotices",
+            summary="List every notice in every version and language",
+            scope="consent:read",
+            query=SiteIn,
+            answers={200: wire.NoticesOut},
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/notices/{notice_id}",
+            handler=self.get_notice,
+            name="getNotice",
+            summary="Read a notice: its current version unless another is asked for",
+            scope="consent:read",
+            query=wire.NoticeGetIn,
+            answers={200: wire.NoticesOut, 404: PROBLEM},
+        )
+
+    async def publish(self, call: Call) -> Answer:
+        """Answer 201 with the notice as stored, or 200 where it is what stands already."""
+        given = wire.NoticeIn.model_validate_json(call.body)
+        site_id = call.site(given.site)
+        notice = Notice(
+            given.notice_id,
+            given.language,
+            given.text,
+            Controller(**given.controller.model_dump()),
+            tuple(
+                Purpose(
+                    id=purpose.id,
+                    name=purpose.name,
+                    description=purpose.description,
+                    basis=purpose.basis,
+                    data_categories=tuple(purpose.data_categories),
+                    recipients=tuple(purpose.recipients),
+                    retention=purpose.retention,
+                    transfers=tuple(purpose.transfers),
+                )
+                for purpose in given.purposes
+            ),
+        )
+        host = await self._host_of(site_id)
+        published, new = await self._publishing.publish(site_id, host, notice)
+        return (201 if new else 200), wire.notice(published)
+
+    async def list_notices(self, call: Call) -> Answer:
+        """Answer 200 with all notices."""
+        asked = SiteIn.model_validate_strings(call.query())
+        found = await self._publishing.list_notices(call.site(asked.site))
+        return 200, wire.notices(found)
+
+    async def get_notice(self, call: Call) -> Answer:
+        """Answer 200 with every language of one version, or the one asked for."""
+        asked = wire.NoticeGetIn.model_validate_strings(call.query())
+        found = await self._publishing.get(
+            call.site(asked.site),
+            call.path["notice_id"],
+            version=asked.version,
+            language=asked.language,
+        )
+        return 200, wire.notices(found)

@@ -1,0 +1,62 @@
+"""`/v1/consent/standing`: whether something may be done for a subject."""
+
+from collections.abc import Callable
+
+from consent.choice import SubjectKind
+from consent.errors import SubjectKindRefused
+from consent.routes.call import Answer, Call
+from consent.standing import StandingRead
+from consent.wire import standings as wire
+
+IN_A_URL = frozenset({SubjectKind.DEVICE, SubjectKind.EXTERNAL})
+
+
+class StandingRoutes:
+    """Asking where subjects stand."""
+
+    def __init__(self, *, standing: StandingRead) -> None:
+        self._standing = standing
+
+    def declare(self, operation: Callable[..., None]) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="GET",
+            path="/v1/consent/standing",
+            handler=self.ask,
+            name="getStanding",
+            summary="May I? For a device or an external id and one purpose",
+            scope="consent:read",
+            query=wire.StandingIn,
+            answers={200: wire.StandingOut},
+        )
+        operation(
+            method="POST",
+            path="/v1/consent/standing:query",
+            handler=self.ask_many,
+            name="queryStanding",
+            summary="May I? For any kind of subject and several purposes",
+            scope="consent:read",
+            body=wire.StandingQueryIn,
+            answers={200: wire.StandingsOut},
+        )
+
+    async def ask(self, call: Call) -> Answer:
+        """Answer 200 with one standing; refuses kinds whose ids must not be in a URL."""
+        asked = wire.StandingIn.model_validate_strings(call.query())
+        if asked.subject_kind not in IN_A_URL:
+            raise SubjectKindRefused(
+                f"expected a device or external id in a URL, got {asked.subject_kind.value}; "
+                "use POST /v1/consent/standing:query"
+            )
+        (answer,) = await self._standing.ask(
+            call.site(asked.site), asked.subject_kind, asked.subject_id, [asked.purpose]
+        )
+        return 200, wire.standing(answer)
+
+    async def ask_many(self, call: Call) -> Answer:
+        """Answer 200 with a standing for every purpose."""
+        asked = wire.StandingQueryIn.model_validate_json(call.body)
+        answers = await self._standing.ask(
+            call.site(asked.site), asked.subject.kind, asked.subject.id, list(asked.purposes)
+        )
+        return 200, wire.standings(answers)

@@ -1,0 +1,62 @@
+"""What every model of the wire shares: strict, frozen, bounded texts, instants in UTC."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from consent.choice import SubjectKind
+
+PURPOSES_LIMIT = 64
+ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$"
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("expected text without U+0000")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected an instant that the calendar has in UTC") from None
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Short = Annotated[Text, Field(min_length=1, max_length=256)]
+Long = Annotated[Text, Field(min_length=1, max_length=4096)]
+Id = Annotated[str, StringConstraints(pattern=ID)]
+Language = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Key = Annotated[Text, Field(min_length=1, max_length=255)]
+Strings = Annotated[list[Short], Field(max_length=100)]
+
+
+class Wire(BaseModel):
+    """What every model of this file is: strict, frozen, and closed to unknown members."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SubjectIn(Wire):
+    """Whom the choice is of; the id is turned into a pseudonym and never stored."""
+
+    kind: SubjectKind
+    id: Annotated[Text, Field(min_length=1, max_length=1024)]
+
+
+class SiteIn(Wire):
+    """Which site."""
+
+    site: Short | None = None
