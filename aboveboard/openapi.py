@@ -47,6 +47,8 @@ PROBLEM_SCHEMA = {
     },
 }
 
+_PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")  # Starlette's: a name, and what it takes
+
 
 def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]:
     """Return the OpenAPI document of *operations*."""
@@ -70,7 +72,8 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
     )
     paths: dict[str, Any] = {}
     for item in operations:
-        paths.setdefault(item.path, {})[item.method.lower()] = _operation(item, names)
+        path = _PARAMETER.sub(r"{\1}", item.path)
+        paths.setdefault(path, {})[item.method.lower()] = _operation(item, names)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -136,7 +139,7 @@ def _operation(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401 -
 
 
 def _path_parameters(item: Operation) -> list[dict[str, Any]]:
-    found = re.findall(r"{(\w+)(?::(\w+))?}", item.path)
+    found = _PARAMETER.findall(item.path)
     return [
         {
             "name": name,
@@ -179,7 +182,8 @@ def _responses(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401
         if answer == PROBLEM_TYPE:
             responses[str(status)] = _problem(status)
         elif isinstance(answer, str):
-            content = {answer: {"schema": {"type": "string"}}}
+            schema = {"type": "string"} if answer.startswith("text/") else {}
+            content = {answer: {"schema": schema}}
             responses[str(status)] = {"description": TITLES[status], "content": content}
         else:
             content = {"application/json": {"schema": names[answer, "serialization"]}}

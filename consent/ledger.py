@@ -239,14 +239,15 @@ class Nodes:
         """Return the hash of node *index* of *level*. Raises OutsideTree where there is none."""
         tile_level, height = divmod(level, TILE_HEIGHT)
         start = index << height
-        tile = self._tile(tile_level, start >> TILE_HEIGHT)
+        tile = self.tile(tile_level, start >> TILE_HEIGHT)
         offset = start % TILE_WIDTH
         hashes = tile[offset : offset + (1 << height)]
         if len(hashes) != 1 << height:
             raise OutsideTree(f"expected a stored node {level}/{index}, got a part of one")
         return _fold(hashes)
 
-    def _tile(self, level: int, index: int) -> list[bytes]:
+    def tile(self, level: int, index: int) -> list[bytes]:
+        """Return the up to 256 hashes that the tree has of a tile of tile level *level*."""
         place = (level, index)
         if place not in self._tiles:
             row = self._connection.execute(

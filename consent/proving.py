@@ -1,13 +1,15 @@
-"""What anyone may ask a log: its key, its checkpoint, its proofs."""
+"""What anyone may ask a log: its key, its checkpoint, its proofs, its tiles."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from consent import ledger
+from consent import ledger, store, tiles
+from consent.checkpoint import format_proof
 from consent.keyring import Keyring
 from consent.ledger import Head, Nodes
+from consent.tiles import Place
 
 T = TypeVar("T")
 
@@ -38,9 +40,21 @@ class Proving:
 
     async def checkpoint(self, site_id: str, epoch: int) -> str:
         """Return the newest signed checkpoint. Raises LogNotFound."""
-        head = await self._head(site_id, epoch)
-        verifier = self._keyring.signer(site_id, epoch, head.origin).verifier
-        return verifier.render(head.frontier.size, head.root, head.signature)
+        return self._checkpoint(await self._head(site_id, epoch))
+
+    async def proof(self, site_id: str, epoch: int, index: int) -> str:
+        """Return a leaf's tlog-proof up to the newest checkpoint; its extra line is the leaf.
+
+        Raises LogNotFound and OutsideTree.
+        """
+
+        def ask(connection: Connection) -> tuple[Head, list[bytes], bytes]:
+            head = ledger.read_head(connection, site_id, epoch)
+            path = Nodes(connection, head).inclusion(index, head.frontier.size)
+            return head, path, store.get_leaf(connection, site_id, epoch, index)
+
+        head, path, leaf = await self._reading.query(ask)
+        return format_proof(index, path, self._checkpoint(head), extra=leaf)
 
     async def inclusion(self, site_id: str, epoch: int, *, index: int, size: int) -> list[bytes]:
         """Return the path of a leaf. Raises LogNotFound and OutsideTree."""
@@ -60,10 +74,30 @@ class Proving:
             ).consistency(old_size, new_size)
         )
 
+    async def tile(self, site_id: str, epoch: int, level: int, place: Place) -> bytes:
+        """Return the hashes of a tile (C2SP tlog-tiles). Raises LogNotFound and OutsideTree."""
+        return await self._reading.query(
+            lambda connection: tiles.read_tile(
+                connection, ledger.read_head(connection, site_id, epoch), level, place
+            )
+        )
+
+    async def entries(self, site_id: str, epoch: int, place: Place) -> bytes:
+        """Return a bundle of entries (C2SP tlog-tiles). Raises LogNotFound and OutsideTree."""
+        return await self._reading.query(
+            lambda connection: tiles.read_entries(
+                connection, ledger.read_head(connection, site_id, epoch), place
+            )
+        )
+
     async def _head(self, site_id: str, epoch: int) -> Head:
         return await self._reading.query(
             lambda connection: ledger.read_head(connection, site_id, epoch)
         )
+
+    def _checkpoint(self, head: Head) -> str:
+        verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
+        return verifier.render(head.frontier.size, head.root, head.signature)
 
     def _vkey(self, head: Head) -> str:
         return self._keyring.signer(head.site_id, head.epoch, head.origin).verifier.vkey

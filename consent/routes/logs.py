@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from consent.errors import LogNotFound
+from consent.errors import LogNotFound, OutsideTree
 from consent.proving import Proving
 from consent.routes.call import PROBLEM, Answer, Call
+from consent.tiles import Place, parse_level
 from consent.wire import logs as wire
 
 TEXT = "text/plain"
+BYTES = "application/octet-stream"
 PUBLIC = ((b"access-control-allow-origin", b"*"),)
 FRESH = (*PUBLIC, (b"cache-control", b"no-cache"))
 FOR_EVER = (*PUBLIC, (b"cache-control", b"public, max-age=31536000, immutable"))
@@ -75,6 +77,39 @@ class LogRoutes:
             answers={200: wire.HashesOut, 404: PROBLEM},
             headers=FOR_EVER,
         )
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}/{epoch}/proof/{index}.tlog-proof",
+            handler=self.proof,
+            name="getProof",
+            summary="Prove a leaf up to the newest checkpoint, as a file (C2SP tlog-proof)",
+            scope=None,
+            answers={200: TEXT, 404: PROBLEM},
+            media=b"text/plain; charset=utf-8",
+            headers=FRESH,
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}/{epoch}/tile/entries/{place:path}",
+            handler=self.entries,
+            name="getEntries",
+            summary="Read a bundle of 256 entries, or part of one (C2SP tlog-tiles)",
+            scope=None,
+            answers={200: BYTES, 404: PROBLEM},
+            media=BYTES.encode(),
+            headers=FOR_EVER,
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/logs/{site}/{epoch}/tile/{level}/{place:path}",
+            handler=self.tile,
+            name="getTile",
+            summary="Read a tile of 256 node hashes, or part of one (C2SP tlog-tiles)",
+            scope=None,
+            answers={200: BYTES, 404: PROBLEM},
+            media=BYTES.encode(),
+            headers=FOR_EVER,
+        )
 
     async def list_logs(self, call: Call) -> Answer:
         """Answer 200 with origin, key and size of every epoch."""
@@ -105,9 +140,31 @@ class LogRoutes:
         )
         return 200, wire.hashes(path)
 
+    async def proof(self, call: Call) -> Answer:
+        """Answer 200 with the tlog-proof as text; 404 where the log has no such leaf."""
+        index = _index(call.path["index"])
+        proof = await self._proving.proof(call.path["site"], _epoch(call), index)
+        return 200, proof.encode()
+
+    async def tile(self, call: Call) -> Answer:
+        """Answer 200 with the hashes; 404 unless the signed tree has all that is asked for."""
+        level, place = parse_level(call.path["level"]), Place.parse(call.path["place"])
+        return 200, await self._proving.tile(call.path["site"], _epoch(call), level, place)
+
+    async def entries(self, call: Call) -> Answer:
+        """Answer 200 with the entries; 404 unless the signed tree has all that is asked for."""
+        place = Place.parse(call.path["place"])
+        return 200, await self._proving.entries(call.path["site"], _epoch(call), place)
+
 
 def _epoch(call: Call) -> int:
     text = call.path["epoch"]
     if not text.isascii() or not text.isdigit() or len(text) > 9 or text[0] == "0":  # noqa: PLR2004 - 32 bits
         raise LogNotFound("expected an epoch from 1, got something else")
+    return int(text)
+
+
+def _index(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or text != str(int(text)):  # noqa: PLR2004 - 63 bits
+        raise OutsideTree("expected the index of a leaf, got something else")
     return int(text)

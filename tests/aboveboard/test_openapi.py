@@ -68,7 +68,7 @@ def test_every_operation_is_told(catalogue: Catalogue, document: dict[str, Any])
     found = {(path, method.upper()) for path, method, _ in operations(document)}
     names = [described["operationId"] for _, _, described in operations(document)]
 
-    assert found == {(item.path, item.method) for item in catalogue.operations}
+    assert found == {(item.path.replace(":path", ""), item.method) for item in catalogue.operations}
     assert len(set(names)) == len(names)
     assert all(described["summary"] for _, _, described in operations(document))
 
