@@ -134,6 +134,11 @@ class Metrics(Collector):
             ("commits", "Committed batches", lambda: writer.batches),
             ("commands", "Commands carried out", lambda: writer.commands),
             ("waiting", "Commands not yet answered", lambda: writer.waiting),
+            (
+                "follow_ups_failed",
+                "Tasks right after a commit that failed",
+                lambda: writer.follow_ups_failed,
+            ),
         ):
             gauge = self._writers.get(name)
             if gauge is None:

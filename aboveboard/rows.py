@@ -17,6 +17,9 @@ from sqlalchemy.exc import DBAPIError
 Found = Callable[[], list[tuple[Any, ...]]]
 """Answers the rows that were asked for, once they are wanted."""
 
+FollowUp = Callable[[], None]
+"""What is done right after a commit."""
+
 _LOCK = (
     "SELECT pg_advisory_xact_lock(1, number) FROM (SELECT DISTINCT hashtext(value) AS number "
     "FROM json_array_elements_text(%s::json) ORDER BY number) AS ordered"
@@ -67,8 +70,9 @@ class Rows:
     A context manager, which settles at its end.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, follow_ups: list[FollowUp] | None = None) -> None:
         self._connection = connection
+        self._follow_ups = follow_ups
         self._dialect = connection.dialect
         self._driver: Any = connection.connection.driver_connection
         self._piped = self._dialect.name == "postgresql"
@@ -92,6 +96,15 @@ class Rows:
         """The connection, for all that is not busy; everything before is carried out first."""
         self.settle()
         return self._connection
+
+    def afterwards(self, work: FollowUp) -> None:
+        """Have *work* done right after the commit, before anybody is answered.
+
+        It is not done when the transaction is rolled back, nor when the process dies in between.
+        """
+        if self._follow_ups is None:
+            raise TypeError("expected rows of a writer, got rows whose commit nobody follows up")
+        self._follow_ups.append(work)
 
     def lock(self, names: Sequence[str]) -> None:
         """Keep other processes from writing under these *names* until the transaction ends.

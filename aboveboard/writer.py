@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aboveboard.database import Database, check_open
 from aboveboard.errors import QueueFull, StorageBusy, StorageUnavailable
-from aboveboard.rows import Rows
+from aboveboard.rows import FollowUp, Rows
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -56,6 +56,7 @@ class _Job:
 
 
 _Batch = list[_Job]
+_Work = Callable[[Connection, _Batch, list[FollowUp]], None]
 _Transaction = AbstractContextManager[Connection, bool | None]
 
 
@@ -81,6 +82,7 @@ class Writer:
         """Whether the last batch was refused by the database."""
         self.batches = 0
         self.commands = 0
+        self.follow_ups_failed = 0
 
     @property
     def name(self) -> str:
@@ -152,13 +154,14 @@ class Writer:
     def _carry_out(self, transaction: _Transaction) -> None:
         """Let the handlers work inside an open transaction, and send it off to be committed."""
         batch = self._take()
+        follow_ups: list[FollowUp] = []
         assert self._connection is not None  # noqa: S101 - opened
         try:
-            _together(self._connection, batch)
+            _together(self._connection, batch, follow_ups)
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
             self._work.put(partial(self._undo, transaction, batch, error))
         else:
-            self._work.put(partial(self._commit, transaction, batch))
+            self._work.put(partial(self._commit, transaction, batch, follow_ups))
 
     def _tell(self, batch: _Batch) -> None:
         self._unanswered -= len(batch)
@@ -195,14 +198,14 @@ class Writer:
         else:
             self._call(self._carry_out, transaction)
 
-    def _commit(self, transaction: _Transaction, batch: _Batch) -> None:
+    def _commit(self, transaction: _Transaction, batch: _Batch, follow_ups: list[FollowUp]) -> None:
         """Commit what the loop has carried out."""
         try:
             transaction.__exit__(None, None, None)
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody is left waiting
             self._abandoned(batch, error)
         else:
-            self._count(batch)
+            self._count(batch, follow_ups)
         self._call(self._tell, batch)
 
     def _undo(self, transaction: _Transaction, batch: _Batch, error: Exception) -> None:
@@ -233,11 +236,12 @@ class Writer:
         except Exception as again:  # noqa: BLE001 - whatever it was, nobody is left waiting
             self._abandoned(batch, again)
 
-    def _transact(self, work: Callable[[Connection, _Batch], None], batch: _Batch) -> None:
+    def _transact(self, work: _Work, batch: _Batch) -> None:
         """Begin, let *work* carry out the batch, commit."""
+        follow_ups: list[FollowUp] = []
         with self._transaction(wait_s=WAIT_S) as connection:
-            work(connection, batch)
-        self._count(batch)
+            work(connection, batch, follow_ups)
+        self._count(batch, follow_ups)
 
     # -- in either ----------------------------------------------------------------------------
 
@@ -255,10 +259,12 @@ class Writer:
             batch.append(job)
         return batch
 
-    def _count(self, batch: _Batch) -> None:
+    def _count(self, batch: _Batch, follow_ups: list[FollowUp]) -> None:
+        """Count what was committed, and do what follows it."""
         self.failing = False
         self.batches += 1
         self.commands += len(batch)
+        self.follow_ups_failed += _follow_up(self._database.name, follow_ups)
 
     def _abandoned(self, batch: _Batch, error: Exception) -> _Batch:
         """Refuse every command of *batch*, and throw the connection away."""
@@ -294,17 +300,55 @@ class Writer:
         self._loop.call_soon_threadsafe(what, *arguments)
 
 
+class CommandWriter:
+    """Writes for a command beside the service: a transaction each, at once, waiting its turn."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, handler: Handler[C, R], command: C, *, size: int = 1) -> R:  # noqa: ARG002
+        """Have *handler* carry out *command* durably; return its answer, or raise it.
+
+        Raises StorageUnavailable when the database does not take it.
+        """
+        follow_ups: list[FollowUp] = []
+        with self._database.write() as connection:
+            with Rows(connection, follow_ups) as rows:
+                (answer,) = handler(rows, [command])
+            if isinstance(answer, Exception):
+                raise answer
+        _follow_up(self._database.name, follow_ups)
+        return answer
+
+
+def _follow_up(database: str, follow_ups: list[FollowUp]) -> int:
+    """Do what follows a commit; what fails is told and counted, for nothing can be taken back."""
+    failed = [error for error in map(_attempt, follow_ups) if error is not None]
+    for error in failed:
+        with suppress(Exception):
+            log.error("follow_up_failed", database=database, error=type(error).__name__)
+    return len(failed)
+
+
+def _attempt(work: FollowUp) -> Exception | None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - what was committed is to be answered
+        return error
+    return None
+
+
 def _touch(rows: Rows, commands: Sequence[None]) -> list[None]:
     """Write something that changes nothing."""
     rows.connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
     return list(commands)
 
 
-def _together(connection: Connection, batch: _Batch) -> None:
+def _together(connection: Connection, batch: _Batch, follow_ups: list[FollowUp]) -> None:
     """Let every handler work through all of its commands at once: the usual way."""
     for handler, jobs in _by_handler(batch):
         try:
-            with Rows(connection) as rows:
+            with Rows(connection, follow_ups) as rows:
                 outcomes = handler(rows, [job.command for job in jobs])
         except Exception as error:
             if _is_lost(error):
@@ -314,12 +358,14 @@ def _together(connection: Connection, batch: _Batch) -> None:
             job.outcome = outcome
 
 
-def _one_by_one(connection: Connection, batch: _Batch) -> None:
+def _one_by_one(connection: Connection, batch: _Batch, follow_ups: list[FollowUp]) -> None:
     """Try every command alone behind a savepoint, so that a bad one fails alone."""
     for job in batch:
+        own: list[FollowUp] = []
         try:
-            with connection.begin_nested(), Rows(connection) as rows:
+            with connection.begin_nested(), Rows(connection, own) as rows:
                 (job.outcome,) = job.handler(rows, [job.command])
+            follow_ups += own
         except Exception as error:
             if _is_lost(error):
                 raise

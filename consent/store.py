@@ -52,6 +52,10 @@ class Rows(Protocol):
         """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
         ...
 
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Have *work* done right after the commit, before anybody is answered."""
+        ...
+
 
 def put_subjects(rows: Rows, subjects: Sequence[tuple[str, str, int, bytes, str]]) -> None:
     """Write subjects: site, pseudonym, key version, wrapped key, standing.

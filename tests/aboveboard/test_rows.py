@@ -78,13 +78,16 @@ def test_rows_are_changed_and_replaced(databases: app.Databases) -> None:
     tail = " ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing"
 
     with databases.consent.write() as connection, Rows(connection) as rows:
-        rows.insert(SUBJECT, [("blog", name, 1, b"key", "old") for name in ("a", "b", "c")])
-        rows.insert(SUBJECT, [("blog", "a", 2, b"new", "new")], tail=tail)
+        rows.insert(SUBJECT, [("blog", name, 1, b"key", "old", None) for name in ("a", "b", "c")])
+        rows.insert(SUBJECT, [("blog", "a", 2, b"new", "new", None)], tail=tail)
         rows.change(to_json, of="b", to="changed")
         rows.change(gone, of="c")
         found = rows.find(select(SUBJECT).order_by(SUBJECT.c.subject_ref))
 
-    assert found == [("blog", "a", 1, b"key", "new"), ("blog", "b", 1, b"key", "changed")]
+    assert found == [
+        ("blog", "a", 1, b"key", "new", None),
+        ("blog", "b", 1, b"key", "changed", None),
+    ]
 
 
 def test_a_refusal_is_told_without_values(databases: app.Databases) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from aboveboard import app
 from aboveboard.errors import QueueFull, StorageUnavailable
 from aboveboard.rows import Rows
 from aboveboard.tables import SITE
-from aboveboard.writer import Writer
+from aboveboard.writer import CommandWriter, Writer
 
 
 class Sluice:
@@ -286,3 +287,100 @@ def test_a_log_that_fails_keeps_nobody_waiting(
     event.listen(databases.aboveboard._writing, "commit", fail)
 
     assert [type(answer) for answer in serve(databases, work)] == [StorageUnavailable] * 2
+
+
+# -- what follows a commit ------------------------------------------------------------------------
+
+
+class Following:
+    """Notes after the commit what it then finds stored; some follow-ups fail."""
+
+    def __init__(self, databases: app.Databases) -> None:
+        self.databases = databases
+        self.seen: list[tuple[str, list[str]]] = []
+
+    def handle(self, rows: Rows, commands: Sequence[str]) -> list[str]:
+        """Store a site a command, and have it noted once it is committed."""
+        for name in commands:
+            rows.afterwards(partial(self.follow, name))
+        return store(rows, commands)
+
+    def follow(self, name: str) -> None:
+        """Note what another connection finds."""
+        self.seen.append((name, stored(self.databases)))
+        if name == "fails":
+            raise OSError("no space left for canary")
+
+
+def test_what_follows_a_commit_is_done_before_the_answer(databases: app.Databases) -> None:
+    """Each follow-up, in order, sees what was committed; whoever is answered finds it done."""
+    following = Following(databases)
+
+    async def work(writer: Writer) -> list[tuple[str, list[str]]]:
+        await asyncio.gather(*(writer.write(following.handle, name) for name in ("a", "b")))
+        return list(following.seen)
+
+    seen = serve(databases, work)
+
+    assert seen == [("a", ["a", "b"]), ("b", ["a", "b"])]
+
+
+def test_a_rollback_is_not_followed(databases: app.Databases) -> None:
+    """What was rolled back leaves no follow-up, alone or with its whole batch."""
+    commits = iter([False, True])
+
+    def fail(_connection: Connection) -> None:
+        if next(commits, False):
+            raise OperationalError("COMMIT", {}, OSError("no space left"))
+
+    following = Following(databases)
+    gathered(databases, [(following.handle, name) for name in ("a", "bad", "b")])
+    alone = [name for name, _ in following.seen]
+    event.listen(databases.aboveboard._writing, "commit", fail)
+    gathered(databases, [(following.handle, name) for name in ("c", "d")])
+
+    assert alone == ["a", "b"]
+    assert [name for name, _ in following.seen] == alone
+    assert stored(databases) == ["a", "b"]
+
+
+def test_a_follow_up_that_fails_refuses_nobody(
+    databases: app.Databases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is counted and told without its words; the others are done, everybody is answered."""
+    following = Following(databases)
+
+    answers, writer = gathered(databases, [(following.handle, name) for name in ("fails", "b")])
+
+    assert answers == ["stored fails", "stored b"]
+    assert [name for name, _ in following.seen] == ["fails", "b"]
+    assert writer.follow_ups_failed == 1
+    told = capsys.readouterr().out
+    assert "follow_up_failed" in told
+    assert "canary" not in told
+
+
+def test_rows_that_nobody_follows_up_say_so(databases: app.Databases) -> None:
+    """A follow-up that would never be done is refused."""
+    with (
+        pytest.raises(TypeError, match="rows of a writer"),
+        databases.aboveboard.write() as connection,
+        Rows(connection) as rows,
+    ):
+        rows.afterwards(lambda: None)
+
+
+def test_a_command_writes_at_once(databases: app.Databases) -> None:
+    """Beside the service: one transaction, its follow-ups, its answer or its exception."""
+    following = Following(databases)
+    writer = CommandWriter(databases.aboveboard)
+
+    answer = asyncio.run(writer.write(following.handle, "a"))
+    with pytest.raises(KeyError):
+        asyncio.run(writer.write(pick, "bad"))
+    with pytest.raises(ValueError, match="good command"):
+        asyncio.run(writer.write(following.handle, "bad"))
+
+    assert answer == "stored a"
+    assert following.seen == [("a", ["a"])]
+    assert stored(databases) == ["a"]
