@@ -96,6 +96,7 @@ KINDS: dict[type[Exception], Kind] = {
     consent.LogNotFound: Kind(404, "log-not-found", "No such log"),
     consent.MerkleError: INTERNAL,
     consent.OutsideTree: Kind(404, "outside-tree", "The log has no such leaf, tile or size"),
+    consent.BannerNotFound: Kind(404, "banner-not-found", "No such banner is archived"),
     consent.NoticeInvalid: Kind(422, "notice-invalid", "The notice cannot be published like that"),
     consent.NoticeNotFound: Kind(404, "notice-not-found", "No such notice"),
     consent.ReceiptInvalid: Kind(422, "receipt-invalid", "The receipt does not prove what it says"),

@@ -1,6 +1,7 @@
 """Everything that can go wrong in consent.
 
 ConsentError
+├── BannerNotFound
 ├── CheckpointInvalid
 ├── CursorInvalid
 ├── EventInvalid
@@ -39,6 +40,10 @@ from typing import ClassVar
 
 class ConsentError(Exception):
     """The root of this tree; never raised itself."""
+
+
+class BannerNotFound(ConsentError):
+    """No banner of that digest is archived for this site."""
 
 
 class CheckpointInvalid(ConsentError):

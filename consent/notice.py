@@ -1,8 +1,8 @@
 """What the visitor is shown: purposes, controller, wording; and when it counts as a new version.
 
 Pure: no database, no clock.
-Two digests stand for a notice: of its wording in one language, and of its substance in any.
-Only a change of substance makes the visitor be asked again.
+Three digests stand for a notice: of its wording in one language, of its substance in any, and of
+the archived banner that shows it. Only a change of substance makes the visitor be asked again.
 
 >>> ads = Purpose(id="ads", name="Ads", description="Ads that fit", basis=Basis.CONSENT)
 >>> notice = Notice("main", "en", "May we?", Controller(name="Shop Ltd"), (ads,))
@@ -12,7 +12,7 @@ Next(version=1)
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
 from typing import TypeAlias
@@ -36,6 +36,19 @@ class Controller:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracker:
+    """A cookie or the like that serves a purpose; who reads it and for how long is substance.
+
+    The Court wants both told: CJEU C-673/17 (Planet49), nos. 75-81. A *name* is wording.
+    """
+
+    name: str
+    provider: str | None = None
+    duration: str | None = None
+    """How long it lives, in the publisher's own form; an ISO 8601 duration is wise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """One thing personal data is wanted for, and what the law wants told about it.
 
@@ -54,6 +67,10 @@ class Purpose:
     transfers: tuple[str, ...] = ()
     """Where outside the EEA data goes, and under which safeguard: GDPR Art. 13(1)(f)."""
 
+    trackers: tuple[Tracker, ...] = ()
+    advertising: bool = False
+    """Whether data is sold, shared or used for targeted advertising: what GPC is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -66,6 +83,11 @@ class Notice:
     text: str
     controller: Controller
     purposes: tuple[Purpose, ...]
+    withdrawal_uri: str | None = None
+    """Where the choice can be changed at any time: GDPR Art. 7(3)."""
+
+    ui_sha256: str | None = None
+    """The digest of the archived banner that shows it; no part of the other two digests."""
 
     def __post_init__(self) -> None:
         """Raise `NoticeInvalid` where ids, language or texts do not have their form."""
@@ -83,48 +105,61 @@ class Notice:
 
     def text_sha256(self) -> str:
         """Digest the wording in this language, in lower-case hex."""
-        return _digest(
-            {
-                "notice_id": self.notice_id,
-                "language": self.language,
-                "text": self.text,
-                "purposes": [
-                    {"id": purpose.id, "name": purpose.name, "description": purpose.description}
-                    for purpose in self._sorted()
-                ],
-            }
-        )
+        return digest(self.wording())
 
     def material_sha256(self) -> str:
         """Digest the substance, which is the same in every language, in lower-case hex."""
+        return digest(self.substance())
+
+    def wording(self) -> dict[str, Json]:
+        """Return what `text_sha256` is made of."""
+        return {
+            "notice_id": self.notice_id,
+            "language": self.language,
+            "text": self.text,
+            "purposes": [
+                {
+                    "id": purpose.id,
+                    "name": purpose.name,
+                    "description": purpose.description,
+                    **_present(trackers=_set(tracker.name for tracker in purpose.trackers)),
+                }
+                for purpose in self._sorted()
+            ],
+            **_present(withdrawal_uri=self.withdrawal_uri),
+        }
+
+    def substance(self) -> dict[str, Json]:
+        """Return what `material_sha256` is made of."""
         controller = self.controller
-        return _digest(
-            {
-                "controller": _present(
-                    id=controller.id,
-                    name=controller.name,
-                    address=controller.address,
-                    contact=controller.contact,
-                ),
-                "purposes": [
-                    _present(
-                        id=purpose.id,
-                        basis=purpose.basis.value,
-                        data_categories=_set(purpose.data_categories),
-                        recipients=_set(purpose.recipients),
-                        retention=purpose.retention,
-                        transfers=_set(purpose.transfers),
-                    )
-                    for purpose in self._sorted()
-                ],
-            }
-        )
+        return {
+            "controller": _present(
+                id=controller.id,
+                name=controller.name,
+                address=controller.address,
+                contact=controller.contact,
+            ),
+            "purposes": [
+                _present(
+                    id=purpose.id,
+                    basis=purpose.basis.value,
+                    data_categories=_set(purpose.data_categories),
+                    recipients=_set(purpose.recipients),
+                    retention=purpose.retention,
+                    transfers=_set(purpose.transfers),
+                    trackers=_told(purpose.trackers),
+                    advertising=purpose.advertising,
+                )
+                for purpose in self._sorted()
+            ],
+        }
 
     def _sorted(self) -> list[Purpose]:
         return sorted(self.purposes, key=lambda purpose: purpose.id)
 
 
-def _digest(value: Json) -> str:
+def digest(value: Json) -> str:
+    """Digest the canonical form of *value*, in lower-case hex."""
     return sha256(canonical(value)).hexdigest()
 
 
@@ -133,7 +168,17 @@ def _set(items: Iterable[str]) -> list[str]:
     return sorted(set(items))
 
 
-def _present(**members: str | list[str] | None) -> dict[str, Json]:
+def _told(trackers: Iterable[Tracker]) -> list[Json]:
+    """Say who reads trackers and for how long, each pair once; what they are called is wording."""
+    told = {
+        canonical(said): said
+        for tracker in trackers
+        if (said := _present(provider=tracker.provider, duration=tracker.duration))
+    }
+    return [told[key] for key in sorted(told)]
+
+
+def _present(**members: "Json | None") -> dict[str, Json]:
     """Leave out what is None or empty: not said and said to be nothing are one."""
     return {name: member for name, member in members.items() if member}
 
@@ -146,6 +191,9 @@ class Held:
     material_sha256: str
     texts: Mapping[str, str]
     """Language to `text_sha256`."""
+
+    banners: Mapping[str, str | None] = field(default_factory=dict)
+    """Language to `ui_sha256`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +230,7 @@ def publish(held: Held | None, notice: Notice) -> Publication:
     if notice.material_sha256() == held.material_sha256:
         if notice.language not in held.texts:
             return Joins(held.version)
-        if held.texts[notice.language] == notice.text_sha256():
+        same_banner = notice.ui_sha256 in {None, held.banners.get(notice.language)}
+        if held.texts[notice.language] == notice.text_sha256() and same_banner:
             return Same(held.version)
     return Next(held.version + 1)

@@ -1,18 +1,20 @@
 """Notice in, version out: what visitors are shown, kept for good under its digests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from consent import ledger, store
-from consent.errors import NoticeNotFound
+from consent.errors import BannerNotFound, NoticeInvalid, NoticeNotFound
 from consent.keyring import Keyring
 from consent.notice import Joins, Next, Notice, publish
-from consent.record import instant
-from consent.store import Published, Rows
+from consent.record import canonical, instant
+from consent.revision import Change, changes
+from consent.store import Banner, Published, Rows
 
 T = TypeVar("T")
 
@@ -41,6 +43,14 @@ class Publish:
     host: str
     notice: Notice
     published: str
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Archive a banner of a site."""
+
+    site_id: str
+    banner: Banner
 
 
 class Publishing:
@@ -95,17 +105,87 @@ class Publishing:
             raise NoticeNotFound("expected a notice of this site, version and language, got none")
         return found
 
+    async def changes(
+        self,
+        site_id: str,
+        notice_id: str,
+        *,
+        before: int | None,
+        after: int | None,
+        language: str | None,
+    ) -> tuple[Published, Published, list[Change]]:
+        """Compare two versions of a notice, by default the current one with the one before it.
+
+        They are compared in *language*, or in the first that both have. Raises NoticeNotFound.
+        """
+        every = await self._reading.query(
+            lambda connection: store.list_notices(connection, site_id, notice_id=notice_id)
+        )
+        newest = max((item.version for item in every), default=0) if after is None else after
+        oldest = newest - 1 if before is None else before
+        by_place = {(item.version, item.notice.language): item for item in every}
+        languages = sorted(
+            place[1]
+            for place in by_place
+            if place[0] == newest
+            and (oldest, place[1]) in by_place
+            and language in {None, place[1]}
+        )
+        if not languages:
+            raise NoticeNotFound(
+                "expected two versions of this notice that share a language, got none"
+            )
+        old, new = by_place[oldest, languages[0]], by_place[newest, languages[0]]
+        return old, new, changes(old.notice, new.notice)
+
+    async def archive(self, site_id: str, shown: Mapping[str, str]) -> Banner:
+        """Keep what a browser was given under the digest of its canonical JSON, once."""
+        content = canonical(shown)
+        banner = Banner(
+            sha256(content).hexdigest(), "application/json", content, instant(self._clock())
+        )
+        kept: Banner = await self._writing.write(self.keep, Archive(site_id, banner))
+        return kept
+
+    async def get_banner(self, site_id: str, ui_sha256: str) -> Banner:
+        """Return an archived banner. Raises BannerNotFound."""
+        banner = await self._reading.query(
+            lambda connection: store.find_banner(connection, site_id, ui_sha256)
+        )
+        if banner is None:
+            raise BannerNotFound("expected the digest of an archived banner, got another")
+        return banner
+
+    def keep(self, rows: Rows, commands: Sequence[Archive]) -> list[Banner | Exception]:
+        """Carry out a batch of commands inside the writer's transaction."""
+        kept: list[Banner | Exception] = []
+        for command in commands:
+            store.add_banner(rows, command.site_id, command.banner)
+            found = store.find_banner(rows.connection, command.site_id, command.banner.ui_sha256)
+            kept.append(found or command.banner)
+        return kept
+
     def carry_out(
         self, rows: Rows, commands: Sequence[Publish]
     ) -> list[tuple[Published, bool] | Exception]:
         """Carry out a batch of commands inside the writer's transaction."""
-        return [self._publish(rows, command) for command in commands]
+        outcomes: list[tuple[Published, bool] | Exception] = []
+        for command in commands:
+            try:
+                outcomes.append(self._publish(rows, command))
+            except NoticeInvalid as error:
+                outcomes.append(error)
+        return outcomes
 
     def _publish(self, rows: Rows, command: Publish) -> tuple[Published, bool]:
         ledger.open_log(rows, command.site_id, command.host, self._keyring.first_signer)
         # Locking the head makes publications of one site take turns on PostgreSQL, too.
         ledger.lock_head(rows, command.site_id)()
         notice = command.notice
+        if notice.ui_sha256 is not None and not store.find_banner(
+            rows.connection, command.site_id, notice.ui_sha256
+        ):
+            raise NoticeInvalid("expected ui_sha256 to be of an archived banner, got another")
         held = store.find_held(rows.connection, command.site_id, notice.notice_id)
         outcome = publish(held, notice)
         if not isinstance(outcome, Joins | Next):

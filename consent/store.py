@@ -11,9 +11,10 @@ import orjson
 from sqlalchemy import Connection, Executable, Table, bindparam, select
 
 from consent.choice import Basis
-from consent.notice import Controller, Held, Notice, Purpose
+from consent.notice import Controller, Held, Notice, Purpose, Tracker
 from consent.projection import Standing
 from consent.tables import (
+    BANNER,
     ENTRY,
     IDEMPOTENCY,
     NOTICE,
@@ -96,7 +97,13 @@ class Published:
 def find_held(connection: Connection, site_id: str, notice_id: str) -> Held | None:
     """Return what the current version of a notice holds, or None where there is no version."""
     rows = connection.execute(
-        select(NOTICE.c.version, NOTICE.c.language, NOTICE.c.text_sha256, NOTICE.c.material_sha256)
+        select(
+            NOTICE.c.version,
+            NOTICE.c.language,
+            NOTICE.c.text_sha256,
+            NOTICE.c.material_sha256,
+            NOTICE.c.ui_sha256,
+        )
         .where(NOTICE.c.site_id == site_id, NOTICE.c.notice_id == notice_id)
         .order_by(NOTICE.c.version.desc())
     ).all()
@@ -107,6 +114,7 @@ def find_held(connection: Connection, site_id: str, notice_id: str) -> Held | No
         newest,
         rows[0].material_sha256,
         {row.language: row.text_sha256 for row in rows if row.version == newest},
+        {row.language: row.ui_sha256 for row in rows if row.version == newest},
     )
 
 
@@ -127,8 +135,8 @@ def add_notice(rows: Rows, site_id: str, published: Published) -> None:
                 orjson.dumps(notice.controller).decode(),
                 orjson.dumps(notice.purposes).decode(),
                 published.published,
-                None,
-                None,
+                notice.withdrawal_uri,
+                notice.ui_sha256,
             )
         ],
     )
@@ -165,6 +173,7 @@ def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's colum
                 "data_categories": tuple(purpose["data_categories"]),
                 "recipients": tuple(purpose["recipients"]),
                 "transfers": tuple(purpose["transfers"]),
+                "trackers": tuple(Tracker(**told) for told in purpose.get("trackers", ())),
             }
         )
         for purpose in orjson.loads(row.purposes)
@@ -175,6 +184,8 @@ def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's colum
         row.text,
         Controller(**orjson.loads(row.controller)),
         purposes,
+        row.withdrawal_uri,
+        row.ui_sha256,
     )
     return Published(row.version, notice, row.text_sha256, row.material_sha256, row.published)
 
@@ -196,6 +207,40 @@ _VERSIONS = (
     )
     .order_by(NOTICE.c.version)
 )
+
+
+# -- banners ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """An archived banner bundle: *content* is what `ui_sha256` is the digest of."""
+
+    ui_sha256: str
+    media_type: str
+    content: bytes
+    archived: str
+
+
+def find_banner(connection: Connection, site_id: str, ui_sha256: str) -> Banner | None:
+    """Return an archived banner, or None."""
+    row = connection.execute(
+        select(BANNER).where(BANNER.c.site_id == site_id, BANNER.c.ui_sha256 == ui_sha256)
+    ).first()
+    return (
+        None
+        if row is None
+        else Banner(row.ui_sha256, row.media_type, bytes(row.content), row.archived)
+    )
+
+
+def add_banner(rows: Rows, site_id: str, banner: Banner) -> None:
+    """Archive a banner; the same one a second time changes nothing."""
+    rows.insert(
+        BANNER,
+        [(site_id, banner.ui_sha256, banner.media_type, banner.content, banner.archived)],
+        tail=" ON CONFLICT (site_id, ui_sha256) DO NOTHING",
+    )
 
 
 # -- records ----------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
-from consent.notice import Controller, Notice, Purpose
+from consent.notice import Controller, Notice, Purpose, Tracker
 from consent.publishing import Publishing
 from consent.routes.call import PROBLEM, Answer, Call
 from consent.wire import notices as wire
 from consent.wire.strict import SiteIn
+
+BANNER_BYTES = 8_388_608  # texts and a screenshot of a whole page
 
 
 class NoticeRoutes:
@@ -48,6 +50,37 @@ class NoticeRoutes:
             query=wire.NoticeGetIn,
             answers={200: wire.NoticesOut, 404: PROBLEM},
         )
+        operation(
+            method="GET",
+            path="/v1/consent/notices/{notice_id}/changes",
+            handler=self.compare,
+            name="compareNotices",
+            summary="Say what changed between two versions, and whether visitors are asked again",
+            scope="consent:read",
+            query=wire.ChangesGetIn,
+            answers={200: wire.ChangesOut, 404: PROBLEM},
+        )
+        operation(
+            method="POST",
+            path="/v1/consent/banners",
+            handler=self.archive,
+            name="archiveBanner",
+            summary="Archive the banner that shows a notice, once, under its digest",
+            scope="consent:notice",
+            body=wire.BannerIn,
+            answers={201: wire.BannerOut},
+            limit=BANNER_BYTES,
+        )
+        operation(
+            method="GET",
+            path="/v1/consent/banners/{ui_sha256}",
+            handler=self.get_banner,
+            name="getBanner",
+            summary="Read an archived banner, exactly the bytes that its digest is of",
+            scope="consent:read",
+            query=SiteIn,
+            answers={200: wire.BannerIn, 404: PROBLEM},
+        )
 
     async def publish(self, call: Call) -> Answer:
         """Answer 201 with the notice as stored, or 200 where it is what stands already."""
@@ -68,9 +101,13 @@ class NoticeRoutes:
                     recipients=tuple(purpose.recipients),
                     retention=purpose.retention,
                     transfers=tuple(purpose.transfers),
+                    trackers=tuple(Tracker(**told.model_dump()) for told in purpose.trackers),
+                    advertising=purpose.advertising,
                 )
                 for purpose in given.purposes
             ),
+            given.withdrawal_uri,
+            given.ui_sha256,
         )
         host = await self._host_of(site_id)
         published, new = await self._publishing.publish(site_id, host, notice)
@@ -92,3 +129,27 @@ class NoticeRoutes:
             language=asked.language,
         )
         return 200, wire.notices(found)
+
+    async def compare(self, call: Call) -> Answer:
+        """Answer 200 with every difference between two versions."""
+        asked = wire.ChangesGetIn.model_validate_strings(call.query())
+        before, after, found = await self._publishing.changes(
+            call.site(asked.site),
+            call.path["notice_id"],
+            before=asked.from_,
+            after=asked.to,
+            language=asked.language,
+        )
+        return 200, wire.changes(before, after, found)
+
+    async def archive(self, call: Call) -> Answer:
+        """Answer 201 with the digest under which the banner is kept."""
+        given = wire.BannerIn.model_validate_json(call.body)
+        shown = given.model_dump(exclude={"site"}, exclude_none=True)
+        return 201, wire.banner(await self._publishing.archive(call.site(given.site), shown))
+
+    async def get_banner(self, call: Call) -> Answer:
+        """Answer 200 with the archived bytes."""
+        asked = SiteIn.model_validate_strings(call.query())
+        banner = await self._publishing.get_banner(call.site(asked.site), call.path["ui_sha256"])
+        return 200, banner.content

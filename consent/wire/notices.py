@@ -7,8 +7,19 @@ import orjson
 from pydantic import BaseModel, Field
 
 from consent.choice import Basis
-from consent.store import Published
-from consent.wire.strict import PURPOSES_LIMIT, Id, Language, Long, Short, Strings, Text, Wire
+from consent.revision import Change
+from consent.store import Banner, Published
+from consent.wire.strict import (
+    PURPOSES_LIMIT,
+    Digest,
+    Id,
+    Language,
+    Long,
+    Short,
+    Strings,
+    Text,
+    Wire,
+)
 
 
 class ControllerIn(Wire):
@@ -18,6 +29,14 @@ class ControllerIn(Wire):
     id: Short | None = None
     address: Long | None = None
     contact: Long | None = None
+
+
+class TrackerIn(Wire):
+    """A cookie or the like: what it is called, who reads it, how long it lives."""
+
+    name: Short
+    provider: Short | None = None
+    duration: Short | None = None
 
 
 class PurposeIn(Wire):
@@ -31,6 +50,10 @@ class PurposeIn(Wire):
     recipients: Strings = Field([])
     retention: Short | None = None
     transfers: Strings = Field([])
+    trackers: Annotated[list[TrackerIn], Field(max_length=200)] = Field([])
+    advertising: bool = Field(
+        default=False, description="whether data is sold, shared or used for targeted advertising"
+    )
 
 
 class NoticeIn(Wire):
@@ -41,7 +64,33 @@ class NoticeIn(Wire):
     text: Annotated[Text, Field(min_length=1, max_length=100_000)]
     controller: ControllerIn
     purposes: Annotated[list[PurposeIn], Field(min_length=1, max_length=PURPOSES_LIMIT)]
+    withdrawal_uri: Annotated[Text, Field(min_length=1, max_length=2048)] | None = Field(
+        None, description="where the choice can be changed at any time"
+    )
+    ui_sha256: Digest | None = Field(None, description="the archived banner that shows it")
     site: Short | None = Field(None, description="needed only when the key has several sites")
+
+
+class BannerIn(Wire):
+    """What a visitor's browser was given: the copy of the information presented."""
+
+    html: Annotated[Text, Field(min_length=1, max_length=1_000_000)]
+    css: Annotated[Text, Field(max_length=1_000_000)] | None = None
+    config: Annotated[Text, Field(max_length=1_000_000)] | None = None
+    script_sha256: Digest | None = None
+    screenshot: Annotated[Text, Field(max_length=4_000_000)] | None = Field(
+        None, description="a PNG, base64"
+    )
+    site: Short | None = None
+
+
+class ChangesGetIn(Wire):
+    """Between which versions, in which language; by default the current one and the one before."""
+
+    from_: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = Field(None, alias="from")
+    to: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    language: Language | None = None
+    site: Short | None = None
 
 
 class NoticeGetIn(Wire):
@@ -61,9 +110,38 @@ class NoticeOut(BaseModel):
     text: str
     text_sha256: str
     material_sha256: str
+    ui_sha256: str | None = None
     controller: ControllerIn
     purposes: list[PurposeIn]
+    withdrawal_uri: str | None = None
     published: str
+
+
+class BannerOut(BaseModel):
+    """An archived banner."""
+
+    ui_sha256: str = Field(description="SHA-256 of the RFC 8785 canonical JSON of its members")
+    archived: str
+
+
+class ChangeOut(BaseModel):
+    """One difference; *before* or *after* is absent where there was or is nothing."""
+
+    where: str
+    asks_again: bool
+    before: Any = None
+    after: Any = None
+
+
+class ChangesOut(BaseModel):
+    """What distinguishes two versions, and whether visitors have to be asked again."""
+
+    notice_id: str
+    from_: int = Field(alias="from")
+    to: int
+    language: str
+    asks_again: bool
+    changes: list[ChangeOut]
 
 
 class NoticesOut(BaseModel):
@@ -90,7 +168,40 @@ def _notice(item: Published) -> dict[str, Any]:
         "text": item.notice.text,
         "text_sha256": item.text_sha256,
         "material_sha256": item.material_sha256,
+        **_given("ui_sha256", item.notice.ui_sha256),
         "controller": item.notice.controller,
         "purposes": item.notice.purposes,
+        **_given("withdrawal_uri", item.notice.withdrawal_uri),
         "published": item.published,
     }
+
+
+def _given(name: str, value: str | None) -> dict[str, str]:
+    return {} if value is None else {name: value}
+
+
+def banner(archived: Banner) -> bytes:
+    """Write what an archived banner is known by."""
+    return orjson.dumps({"ui_sha256": archived.ui_sha256, "archived": archived.archived})
+
+
+def changes(before: Published, after: Published, found: Sequence[Change]) -> bytes:
+    """Write what distinguishes two versions."""
+    return orjson.dumps(
+        {
+            "notice_id": after.notice.notice_id,
+            "from": before.version,
+            "to": after.version,
+            "language": after.notice.language,
+            "asks_again": before.material_sha256 != after.material_sha256,
+            "changes": [
+                {
+                    "where": change.where,
+                    "asks_again": change.asks_again,
+                    **({} if change.before is None else {"before": change.before}),
+                    **({} if change.after is None else {"after": change.after}),
+                }
+                for change in found
+            ],
+        }
+    )

@@ -134,6 +134,11 @@ def test_notice_digests(vector: dict[str, Any]) -> None:
                 name: tuple(reversed(substantial[name]))
                 for name in ("data_categories", "recipients", "transfers")
                 if name in substantial
+            }
+            | {
+                "trackers": tuple(
+                    notice.Tracker(**told) for told in reversed(vector.get("trackers", []))
+                )
             },
         )
         for worded, substantial in zip(wording["purposes"], substance["purposes"], strict=True)
@@ -145,6 +150,8 @@ def test_notice_digests(vector: dict[str, Any]) -> None:
         wording["text"],
         notice.Controller(**substance["controller"]),
         tuple(reversed(purposes)),
+        wording.get("withdrawal_uri"),
+        "f" * 64,
     )
 
     assert shown.text_sha256() == vector["text_sha256"]

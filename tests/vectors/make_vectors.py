@@ -214,7 +214,52 @@ def notice_vectors() -> list[dict[str, Any]]:
                 "material_sha256": sha(rfc8785.dumps(substance)).hex(),
             }
         )
-    return vectors
+    return [*vectors, tracked_notice()]
+
+
+def tracked_notice() -> dict[str, Any]:
+    """Digest a notice with every optional member: trackers are told in two halves."""
+    trackers = [
+        {"name": "_a", "provider": "Count Ltd", "duration": "P13M"},
+        {"name": "_b", "provider": "Count Ltd", "duration": "P13M"},
+        {"name": "_c", "duration": "PT0S"},
+        {"name": "_d"},
+    ]
+    wording = {
+        "notice_id": "main",
+        "language": "de",
+        "text": "D\u00fcrfen wir?",
+        "purposes": [
+            {
+                "id": "ads",
+                "name": "Werbung",
+                "description": "Zeigt Werbung.",
+                "trackers": ["_a", "_b", "_c", "_d"],
+            }
+        ],
+        "withdrawal_uri": "https://shop.example/choices",
+    }
+    substance = {
+        "controller": {"name": "Shop GmbH"},
+        "purposes": [
+            {
+                "id": "ads",
+                "basis": "consent",
+                "trackers": [
+                    {"duration": "P13M", "provider": "Count Ltd"},
+                    {"duration": "PT0S"},
+                ],
+                "advertising": True,
+            }
+        ],
+    }
+    return {
+        "wording": wording,
+        "substance": substance,
+        "trackers": trackers,
+        "text_sha256": sha(rfc8785.dumps(wording)).hex(),
+        "material_sha256": sha(rfc8785.dumps(substance)).hex(),
+    }
 
 
 def record_id(number: int) -> str:
