@@ -102,6 +102,7 @@ KINDS: dict[type[Exception], Kind] = {
     consent.ReceiptInvalid: Kind(422, "receipt-invalid", "The receipt does not prove what it says"),
     consent.RecordErased: Kind(410, "record-erased", "This record was erased"),
     consent.RecordNotFound: Kind(404, "record-not-found", "No such record"),
+    consent.StringInvalid: Kind(422, "string-invalid", "The consent string does not decode"),
     consent.SubjectInvalid: Kind(422, "subject-invalid", "The subject's id is not of its kind"),
     consent.VaultUnreadable: INTERNAL,
 }

@@ -31,6 +31,7 @@ ConsentError
 ├── ReceiptInvalid
 ├── RecordErased
 ├── RecordNotFound
+├── StringInvalid
 ├── SubjectInvalid
 └── VaultUnreadable
 """
@@ -202,6 +203,10 @@ class RecordErased(ConsentError):
 
 class RecordNotFound(ConsentError):
     """No such record on this site."""
+
+
+class StringInvalid(ConsentError):
+    """A TC or GPP string does not decode: cut short, of another version, or no such string."""
 
 
 class SubjectInvalid(ConsentError):
