@@ -7,7 +7,7 @@ PORT ?= 8080
 BIN := .venv/bin
 SOURCES := aboveboard consent moderation tests benchmarks
 
-.PHONY: serve test check fix bench lock clean
+.PHONY: serve test test-verifiers check fix bench lock clean
 
 serve: .venv/.serve
 	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
@@ -17,6 +17,10 @@ test: .venv/.test
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# Go comes from a wheel; Node.js and npm have to be there.
+test-verifiers: .venv/.verifiers
+	$(BIN)/pytest tests/verifiers
 
 check: .venv/.test
 	$(BIN)/ruff format --check $(SOURCES)
@@ -37,6 +41,8 @@ lock:
 	  --extra postgres --group pyproject.toml:build pyproject.toml -o requirements/serve.txt
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
 	  --extra postgres --group pyproject.toml:build --group pyproject.toml:test pyproject.toml -o requirements/test.txt
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  --group pyproject.toml:verifiers -o requirements/verifiers.txt
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"aboveboard needs Python 3.11 or newer, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12 …")'
@@ -51,5 +57,10 @@ lock:
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	touch $@
 
+.venv/.verifiers: .venv/.test requirements/verifiers.txt tests/verifiers/node/package-lock.json
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/verifiers.txt
+	npm ci --loglevel=error --prefix tests/verifiers/node
+	touch $@
+
 clean:
-	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis tests/verifiers/node/node_modules
