@@ -29,6 +29,7 @@ import moderation.tables
 from aboveboard import clock, marks, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
+from aboveboard.checkpoints import Folder, Place, Pushing, Webhook, prover
 from aboveboard.database import Database
 from aboveboard.errors import StorageError
 from aboveboard.keys import KeyFolder
@@ -126,6 +127,16 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
     )
 
 
+def open_places(settings: Settings, database: Database) -> list[Place]:
+    """List where the settings want checkpoints kept."""
+    places: list[Place] = []
+    if settings.checkpoint_dir is not None:
+        places.append(Folder(settings.checkpoint_dir, prove=prover(database)))
+    if settings.checkpoint_webhook is not None:
+        places.append(Webhook(settings.checkpoint_webhook))
+    return places
+
+
 def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:
     """Return a keyed digest of request bodies: nobody without the key can try bodies."""
     key = KeyFolder(settings.data_dir).get("fingerprint")
@@ -166,6 +177,13 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     )
     standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
     proving = Proving(keyring=keyring, reading=databases.consent)
+    places = open_places(settings, databases.consent)
+    pushing = Pushing(
+        places,
+        consent=databases.consent,
+        keyring=keyring,
+        interval_s=settings.checkpoint_interval_s,
+    )
 
     async def host_of(site_id: str) -> str:
         return (await accounts.get_site(site_id)).host
@@ -182,6 +200,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     metrics = Metrics()
     for writer in (comments, choices):
         metrics.watch(writer)
+    metrics.follow(pushing.outcomes)
     probes = Probes(
         metrics,
         {
@@ -202,8 +221,10 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
             for writer in (comments, choices):
                 writer.start()
                 stack.push_async_callback(writer.stop)
-            housekeeping = asyncio.create_task(_keep_house(screening))
-            stack.callback(housekeeping.cancel)
+            for place in places:
+                stack.push_async_callback(place.close)
+            for work in (_keep_house(screening), *([pushing.run()] if places else ())):
+                stack.callback(asyncio.create_task(work).cancel)
             # What start-up made stays; requests make much that soon goes by itself.
             gc.collect()
             gc.freeze()

@@ -10,6 +10,7 @@ AboveboardError
 │   ├── SiteNotFound
 │   ├── SiteUnclear
 │   └── UrlUnusable
+├── CheckpointNotKept
 ├── RequestRefused
 │   ├── AddressUnknown
 │   ├── BodyTooLarge
@@ -71,6 +72,14 @@ class SiteUnclear(AccountError):
 
 class UrlUnusable(AccountError):
     """A site's URL is not an http or https address with a host."""
+
+
+class CheckpointNotKept(AboveboardError):
+    """A checkpoint could not be handed on; *status* is what a webhook answered, if it did."""
+
+    def __init__(self, finding: str, *, status: int | None = None) -> None:
+        super().__init__(finding)
+        self.status = status
 
 
 class RequestRefused(AboveboardError):

@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import accumulate
 
 import orjson
@@ -98,6 +98,7 @@ class Metrics(Collector):
         self._requests: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[str, tuple[list[int], list[float]]] = {}  # in each bucket; the sum
         self._writers: dict[str, Gauge] = {}
+        self._pushes: Mapping[tuple[str, str], int] = {}
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -127,6 +128,18 @@ class Metrics(Collector):
             buckets = list(zip(bounds, accumulate(counts), strict=True))
             seconds.add_metric([route], buckets, total)
         yield seconds
+        pushes = CounterMetricFamily(
+            "aboveboard_checkpoint_pushes",
+            "Checkpoints handed on to where they are kept",
+            labels=["place", "outcome"],
+        )
+        for (place, outcome), count in self._pushes.items():
+            pushes.add_metric([place, outcome], count)
+        yield pushes
+
+    def follow(self, pushes: Mapping[tuple[str, str], int]) -> None:
+        """Tell what became of checkpoints, by place and outcome."""
+        self._pushes = pushes
 
     def watch(self, writer: Writer) -> None:
         """Tell of a writer: how many commands it carried out in how many commits."""

@@ -84,6 +84,7 @@ KINDS: dict[type[Exception], Kind] = {
         422, "subject-kind-refused", "This kind of subject cannot be named here"
     ),
     consent.ForkRefused: INTERNAL,
+    consent.HistoryBroken: INTERNAL,
     consent.IdempotencyInFlight: Kind(
         409, "idempotency-in-flight", "The first request with this key is still being answered"
     ),

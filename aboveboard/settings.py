@@ -7,9 +7,10 @@ data directory, defaults. Unknown keys are errors; secrets do not print.
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from aboveboard.errors import SettingsInvalid
@@ -17,6 +18,16 @@ from aboveboard.errors import SettingsInvalid
 PREFIX = "ABOVEBOARD_"
 DEFAULT_SITE_URL = "http://localhost:8080"
 NOT_SETTINGS = frozenset({"ABOVEBOARD_CHROMIUM"})  # read by the tests, not by the service
+
+
+def _address(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an http or https address with a host")
+    return value
+
+
+Address = Annotated[SecretStr, AfterValidator(_address)]  # a secret: who knows it may post to it
 
 
 class Settings(BaseSettings):
@@ -42,6 +53,16 @@ class Settings(BaseSettings):
     body_deadline_s: float = Field(8.0, gt=0, description="seconds a client has for its body")
     queue_limit: int = Field(
         4096, ge=1, description="writes that may wait for one database before 503"
+    )
+    checkpoint_dir: Path | None = Field(
+        None,
+        description="folder to keep the newest checkpoint of every log in; best on another disk",
+    )
+    checkpoint_webhook: Address | None = Field(
+        None, description="https://… to post the newest checkpoint of every log to"
+    )
+    checkpoint_interval_s: float = Field(
+        3600.0, gt=0, description="seconds between looks at which logs grew"
     )
     access_log: bool = Field(False, description="one structured line a request")
 

@@ -18,6 +18,9 @@ ConsentError
 │   ├── ServedUnknown
 │   └── SubjectKindRefused
 ├── ForkRefused
+├── HistoryBroken
+│   ├── HistoryRewritten
+│   └── HistoryTruncated
 ├── IdempotencyInFlight
 ├── IdempotencyKeyMissing
 ├── IdempotencyMismatch
@@ -139,6 +142,18 @@ class SubjectKindRefused(EventRefused):
 
 class ForkRefused(ConsentError):
     """Signing would give one log two histories."""
+
+
+class HistoryBroken(ConsentError):
+    """A log does not continue a checkpoint that was kept elsewhere; never raised itself."""
+
+
+class HistoryRewritten(HistoryBroken):
+    """The log holds other entries than the kept checkpoint was signed over."""
+
+
+class HistoryTruncated(HistoryBroken):
+    """The log holds fewer entries than the kept checkpoint was signed over."""
 
 
 class IdempotencyInFlight(ConsentError):

@@ -100,11 +100,15 @@ def list_heads(connection: Connection, site_id: str) -> list[Head]:
     return heads
 
 
-_HEADS = (
-    select(LOG.c.site_id, LOG.c.epoch, LOG.c.origin, LOG.c.frontier, LOG.c.root, LOG.c.signature)
-    .where(LOG.c.site_id == bindparam("site_id"))
-    .order_by(LOG.c.epoch)
-)
+def all_heads(connection: Connection) -> list[Head]:
+    """Return every log of every site."""
+    return [_head(row) for row in connection.execute(_ALL)]
+
+
+_ALL = select(
+    LOG.c.site_id, LOG.c.epoch, LOG.c.origin, LOG.c.frontier, LOG.c.root, LOG.c.signature
+).order_by(LOG.c.site_id, LOG.c.epoch)
+_HEADS = _ALL.where(LOG.c.site_id == bindparam("site_id"))
 _HEAD = _HEADS.where(LOG.c.epoch == bindparam("epoch"))
 _NEWEST_HEAD = _HEADS.order_by(None).order_by(LOG.c.epoch.desc()).limit(1).with_for_update()
 _SIGNED = (

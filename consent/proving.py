@@ -1,17 +1,34 @@
 """What anyone may ask a log: its key, its checkpoint, its proofs, its tiles."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from consent import ledger, store, tiles
-from consent.checkpoint import format_proof
+from consent.checkpoint import Verifier, format_proof
 from consent.keyring import Keyring
 from consent.ledger import Head, Nodes
 from consent.tiles import Place
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A log's newest checkpoint as text, and what opens it."""
+
+    head: Head
+    verifier: Verifier
+    text: str
+
+
+def signed(keyring: Keyring, head: Head) -> Signed:
+    """Write down what was signed last of a log."""
+    verifier = keyring.signer(head.site_id, head.epoch, head.origin).verifier
+    text = verifier.render(head.frontier.size, head.root, head.signature)
+    return Signed(head, verifier, text)
 
 
 class Reading(Protocol):
@@ -40,7 +57,7 @@ class Proving:
 
     async def checkpoint(self, site_id: str, epoch: int) -> str:
         """Return the newest signed checkpoint. Raises LogNotFound."""
-        return self._checkpoint(await self._head(site_id, epoch))
+        return signed(self._keyring, await self._head(site_id, epoch)).text
 
     async def proof(self, site_id: str, epoch: int, index: int) -> str:
         """Return a leaf's tlog-proof up to the newest checkpoint; its extra line is the leaf.
@@ -54,7 +71,7 @@ class Proving:
             return head, path, store.get_leaf(connection, site_id, epoch, index)
 
         head, path, leaf = await self._reading.query(ask)
-        return format_proof(index, path, self._checkpoint(head), extra=leaf)
+        return format_proof(index, path, signed(self._keyring, head).text, extra=leaf)
 
     async def inclusion(self, site_id: str, epoch: int, *, index: int, size: int) -> list[bytes]:
         """Return the path of a leaf. Raises LogNotFound and OutsideTree."""
@@ -94,10 +111,6 @@ class Proving:
         return await self._reading.query(
             lambda connection: ledger.read_head(connection, site_id, epoch)
         )
-
-    def _checkpoint(self, head: Head) -> str:
-        verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
-        return verifier.render(head.frontier.size, head.root, head.signature)
 
     def _vkey(self, head: Head) -> str:
         return self._keyring.signer(head.site_id, head.epoch, head.origin).verifier.vkey

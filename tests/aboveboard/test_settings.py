@@ -115,3 +115,15 @@ def test_settings_are_frozen() -> None:
 def test_every_setting_says_what_it_is_for() -> None:
     """`config show` has a description for each."""
     assert all(field.description for field in settings.Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host/canary", "canary", "https:///canary", "https://[canary"]
+)
+def test_a_webhook_is_an_address_on_the_web(url: str) -> None:
+    """Anything else is refused, and never quoted: it may hold a token."""
+    with pytest.raises(SettingsInvalid, match="checkpoint_webhook") as caught:
+        settings.load(checkpoint_webhook=url)
+
+    assert "canary" not in str(caught.value)
+    assert "canary" not in repr(settings.load(checkpoint_webhook="https://host/canary"))

@@ -1,0 +1,255 @@
+"""Checkpoints handed on to where somebody else keeps them: a folder, a webhook.
+
+Truncation only shows against a checkpoint held elsewhere, so this is what makes the log worth
+something to others. Whatever fails here is told and tried again; it never stops the service.
+"""
+
+import asyncio
+import fcntl
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import httpx2
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import Connection
+
+from aboveboard.database import Database
+from aboveboard.errors import CheckpointNotKept
+from consent import continuity, ledger
+from consent.errors import HistoryBroken
+from consent.keyring import Keyring
+from consent.ledger import Head, Nodes
+from consent.proving import Signed, signed
+
+PATIENCE_S = 10.0  # for a webhook's answer
+FIRST_RETRY_S = 30.0
+TAIL_BYTES = 4096  # several of our checkpoints
+
+log = structlog.get_logger(__name__)
+
+Prove = Callable[[Head, int], list[bytes]]
+"""Answers what shows that a log continues the size that it once had."""
+
+_END = re.compile(rb"\n\xe2\x80\x94 [^\n]+\n\n")
+
+
+class Place(Protocol):
+    """Where checkpoints are kept."""
+
+    name: str
+
+    async def push(self, newest: Signed) -> None:
+        """Hand one on. Raises HistoryBroken, CheckpointNotKept and what files and nets raise."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+class Folder:
+    """Keeps the newest checkpoint of every log in a file, and all earlier ones beside it.
+
+    `<site>.<epoch>.checkpoint` is replaced whole; `<site>.<epoch>.history` only ever grows.
+    """
+
+    name = "folder"
+
+    def __init__(self, path: Path, *, prove: Prove) -> None:
+        self._path = path
+        self._prove = prove
+
+    async def push(self, newest: Signed) -> None:
+        """Keep one, in a thread: it waits for the disk."""
+        await asyncio.to_thread(self.keep, newest)
+
+    async def close(self) -> None:
+        """Let go of nothing: no file stays open."""
+
+    def keep(self, newest: Signed) -> None:
+        """Write a checkpoint down, unless it does not continue the one that is there.
+
+        Raises HistoryBroken, and then leaves what was kept; CheckpointInvalid where that is no
+        checkpoint of this log.
+        """
+        name = f"{newest.head.site_id}.{newest.head.epoch}"
+        kept = self._path / f"{name}.checkpoint"
+        self._path.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            try:
+                before = kept.read_text(encoding="utf-8")
+            except FileNotFoundError:
+                pass
+            else:
+                if before == newest.text:
+                    return
+                self._check(before, newest)
+            # The history first: it must not lack what the newest file has.
+            _append(self._path / f"{name}.history", f"{newest.text}\n".encode())
+            draft = self._path / f".{name}.draft"
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(newest.text)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(kept)
+            _sync(self._path)
+
+    def _check(self, kept: str, newest: Signed) -> None:
+        old, new = newest.verifier.open(kept), newest.verifier.open(newest.text)
+        needed = continuity.needs_proof(old, new)
+        continuity.check(old, new, self._prove(newest.head, old.size) if needed else [])
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder's lock: several processes may serve one PostgreSQL."""
+        handle = os.open(self._path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _append(path: Path, entry: bytes) -> None:
+    """Append to a history; of an entry that a power cut left half, nothing stays."""
+    with path.open("ab+") as file:
+        size = file.tell()
+        file.seek(max(0, size - TAIL_BYTES))
+        tail = file.read()
+        whole = max((found.end() for found in _END.finditer(tail)), default=0)
+        if len(tail) - whole >= len(entry):
+            raise CheckpointNotKept(f"expected {path.name} to end with a checkpoint, it does not")
+        file.truncate(size - len(tail) + whole)
+        file.write(entry)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Webhook:
+    """Posts checkpoints to an address; each is signed in itself, so nothing else has to be."""
+
+    name = "webhook"
+
+    def __init__(self, url: SecretStr) -> None:
+        self._url = url
+        self._client = httpx2.AsyncClient(timeout=PATIENCE_S)
+
+    async def push(self, newest: Signed) -> None:
+        """Post one; whatever is not a 2xx raises CheckpointNotKept."""
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            self._client.stream(
+                "POST",
+                self._url.get_secret_value(),
+                content=newest.text.encode(),
+                headers={
+                    "user-agent": "aboveboard",
+                    "content-type": "text/plain; charset=utf-8",
+                    "aboveboard-origin": newest.head.origin,
+                    "aboveboard-size": str(newest.head.frontier.size),
+                },
+            ) as answer,
+        ):
+            # Its body is nobody's business, and might never end.
+            if not answer.is_success:
+                raise CheckpointNotKept(
+                    f"expected a 2xx of the webhook, got {answer.status_code}",
+                    status=answer.status_code,
+                )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+
+class Pushing:
+    """Hands on, time and again, the checkpoint of every log that grew."""
+
+    def __init__(
+        self, places: Sequence[Place], *, consent: Database, keyring: Keyring, interval_s: float
+    ) -> None:
+        self._places = places
+        self._consent = consent
+        self._keyring = keyring
+        self._interval_s = interval_s
+        self._pushed: dict[tuple[str, str], str] = {}
+        self._failed_in_a_row = 0
+        outcomes = ("kept", "failed", "refused")
+        self.outcomes = Counter({(place.name, how): 0 for place in places for how in outcomes})
+        """How many checkpoints were kept, failed to be, or do not continue what is kept."""
+
+    async def run(self) -> None:
+        """Push for ever."""
+        while True:
+            wait_s = await self.tick()
+            await asyncio.sleep(wait_s)
+
+    async def tick(self) -> float:
+        """Push what grew since it was last pushed; return the seconds until the next time."""
+        try:
+            newest = await self._consent.query(self._newest)
+            well = [await self._push_all(place, newest) for place in self._places]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service goes on
+            log.error("checkpoints_unreadable", error=type(error).__name__)  # noqa: TRY400
+            well = [False]
+        if all(well):
+            self._failed_in_a_row = 0
+            return self._interval_s
+        self._failed_in_a_row += 1
+        return min(self._interval_s, FIRST_RETRY_S * 2.0 ** min(self._failed_in_a_row - 1, 10))
+
+    def _newest(self, connection: Connection) -> list[Signed]:
+        return [signed(self._keyring, head) for head in ledger.all_heads(connection)]
+
+    async def _push_all(self, place: Place, newest: Sequence[Signed]) -> bool:
+        well = True
+        for one in newest:
+            if self._pushed.get((place.name, one.head.origin)) == one.text:
+                continue
+            try:
+                await place.push(one)
+            except HistoryBroken as error:
+                # The gravest thing that this service can find out about itself.
+                self.outcomes[place.name, "refused"] += 1
+                log.critical("log_broken", operation=place.name, error=type(error).__name__)
+                well = False
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others get their turn
+                self.outcomes[place.name, "failed"] += 1
+                # The type, never the message: it may quote the address, and what is in that.
+                log.warning(
+                    "checkpoint_not_kept",
+                    operation=place.name,
+                    error=type(error).__name__,
+                    status=getattr(error, "status", None),
+                )
+                well = False
+                if isinstance(error, (httpx2.TransportError, TimeoutError)):
+                    return False  # the next would only wait as long
+            else:
+                self.outcomes[place.name, "kept"] += 1
+                self._pushed[place.name, one.head.origin] = one.text
+        return well
+
+
+def prover(consent: Database) -> Prove:
+    """Return what proves a log's growth from the stored tree."""
+
+    def prove(head: Head, old_size: int) -> list[bytes]:
+        with consent.read() as connection:
+            return Nodes(connection, head).consistency(old_size, head.frontier.size)
+
+    return prove

@@ -1,0 +1,389 @@
+"""Checkpoints kept elsewhere: written whole, never overwritten by another history, posted."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+from conftest import PATIENCE_S, Service
+from pydantic import SecretStr
+from sqlalchemy import delete
+from structlog.testing import capture_logs
+
+from aboveboard import app
+from aboveboard.checkpoints import Folder, Place, Pushing, Webhook, prover
+from aboveboard.randomness import Randomness
+from aboveboard.rows import Rows
+from aboveboard.settings import Settings
+from consent import ledger
+from consent.continuity import split_kept
+from consent.keyring import Keyring
+from consent.tables import ENTRY, LOG, TILE
+
+INTERVAL_S = 3600.0
+NOTICE = {
+    "notice_id": "main",
+    "language": "en",
+    "text": "May we?",
+    "controller": {"name": "Shop Ltd"},
+    "purposes": [{"id": "ads", "name": "Ads", "description": "Ads", "basis": "consent"}],
+}
+
+
+class House:
+    """Logs without a service, and whatever keeps their checkpoints."""
+
+    def __init__(self, databases: app.Databases, keyring: Keyring) -> None:
+        self.consent = databases.consent
+        self.keyring = keyring
+
+    def open(self, site: str) -> None:
+        """Open a site's log."""
+        with self.consent.write() as connection, Rows(connection) as rows:
+            ledger.open_log(rows, site, f"{site}.example", self.keyring.first_signer)
+
+    def grow(self, site: str, *leaves: bytes) -> None:
+        """Append to a log."""
+        with self.consent.write() as connection, Rows(connection) as rows:
+            ledger.append(rows, ledger.lock_head(rows, site)(), leaves, self.keyring.signer)
+
+    def lose(self, site: str) -> None:
+        """Have a log begin again, under the same key."""
+        with self.consent.write() as connection:
+            for table in (ENTRY, TILE, LOG):
+                connection.execute(delete(table).where(table.c.site_id == site))
+        self.open(site)
+
+    def size(self, text: str) -> int:
+        """Open a checkpoint under its log's key and return its size."""
+        origin = text.split("\n", 1)[0]
+        _, _, site, epoch = origin.split("/")
+        return self.keyring.signer(site, int(epoch), origin).verifier.open(text).size
+
+    def folder(self, path: Path) -> Folder:
+        """Keep checkpoints in a folder."""
+        return Folder(path, prove=prover(self.consent))
+
+    def pushing(self, *places: Place) -> Pushing:
+        """Push to places when told to."""
+        return Pushing(places, consent=self.consent, keyring=self.keyring, interval_s=INTERVAL_S)
+
+
+@pytest.fixture
+def house(databases: app.Databases, tmp_path: Path) -> House:
+    """Open two logs."""
+    made = House(databases, app.open_keyring(Settings(data_dir=tmp_path / "data"), Randomness()))
+    for site in ("blog", "shop"):
+        made.open(site)
+    return made
+
+
+def names(folder: Path) -> set[str]:
+    """List what is kept, without what a process needs for it."""
+    return {path.name for path in folder.iterdir() if path.name != ".lock"}
+
+
+# -- a folder ---------------------------------------------------------------------------------
+
+
+def test_the_newest_of_every_log_is_kept_and_all_before(house: House, tmp_path: Path) -> None:
+    """One file a log that is replaced, and one that grows; what did not grow is left alone."""
+    folder = tmp_path / "kept" / "here"
+    pushing = house.pushing(house.folder(folder))
+    house.grow("blog", b"1")
+    assert asyncio.run(pushing.tick()) == INTERVAL_S
+    untouched = (folder / "shop.1.checkpoint").stat().st_ino
+    house.grow("blog", b"2", b"3")
+    assert asyncio.run(pushing.tick()) == INTERVAL_S
+    assert asyncio.run(pushing.tick()) == INTERVAL_S
+
+    assert names(folder) == {f"{site}.1.{kind}" for site in ("blog", "shop") for kind in KINDS}
+    assert house.size((folder / "blog.1.checkpoint").read_text()) == 3
+    history = split_kept((folder / "blog.1.history").read_text())
+    assert [house.size(note) for note in history] == [1, 3]
+    assert (folder / "shop.1.checkpoint").stat().st_ino == untouched
+    assert pushing.outcomes == {
+        ("folder", "kept"): 3,
+        ("folder", "failed"): 0,
+        ("folder", "refused"): 0,
+    }
+
+
+KINDS = ("checkpoint", "history")
+
+
+def test_a_restart_begins_where_it_ended(house: House, tmp_path: Path) -> None:
+    """Another process writes nothing anew, and continues the history."""
+    house.grow("blog", b"1")
+    asyncio.run(house.pushing(house.folder(tmp_path / "kept")).tick())
+    before = (tmp_path / "kept" / "blog.1.checkpoint").stat().st_ino
+    asyncio.run(house.pushing(house.folder(tmp_path / "kept")).tick())
+    assert (tmp_path / "kept" / "blog.1.checkpoint").stat().st_ino == before
+    house.grow("blog", b"2")
+    asyncio.run(house.pushing(house.folder(tmp_path / "kept")).tick())
+
+    history = split_kept((tmp_path / "kept" / "blog.1.history").read_text())
+    assert [house.size(note) for note in history] == [1, 2]
+
+
+@pytest.mark.parametrize("leaves", [[], [b"1"], [b"1", b"x"], [b"x", b"2", b"3"]])
+def test_another_history_does_not_overwrite_what_is_kept(
+    house: House, tmp_path: Path, leaves: list[bytes]
+) -> None:
+    """Truncated, or rewritten at any size: refused at every tick, told, and nothing is lost."""
+    house.grow("blog", b"1", b"2")
+    folder = house.folder(tmp_path / "kept")
+    pushing = house.pushing(folder)
+    asyncio.run(pushing.tick())
+    kept = {path.name: path.read_text() for path in (tmp_path / "kept").iterdir()}
+    house.lose("blog")
+    house.grow("blog", *leaves)
+    house.grow("shop", b"1")
+
+    with capture_logs() as told:
+        assert asyncio.run(pushing.tick()) == 30
+        assert asyncio.run(house.pushing(folder).tick()) == 30
+
+    kind = "HistoryTruncated" if len(leaves) < 2 else "HistoryRewritten"
+    assert [(line["event"], line["error"]) for line in told] == [("log_broken", kind)] * 2
+    for name in ("blog.1.checkpoint", "blog.1.history"):
+        assert (tmp_path / "kept" / name).read_text() == kept[name]
+    assert pushing.outcomes["folder", "refused"] == 1
+    assert house.size((tmp_path / "kept" / "shop.1.checkpoint").read_text()) == 1
+
+
+def test_a_log_that_comes_back_whole_is_kept_again(house: House, tmp_path: Path) -> None:
+    """After a refusal the next tick looks again."""
+    house.grow("blog", b"1", b"2")
+    pushing = house.pushing(house.folder(tmp_path / "kept"))
+    asyncio.run(pushing.tick())
+    house.lose("blog")
+    assert asyncio.run(pushing.tick()) < INTERVAL_S
+    house.grow("blog", b"1", b"2", b"3")
+
+    assert asyncio.run(pushing.tick()) == INTERVAL_S
+    assert house.size((tmp_path / "kept" / "blog.1.checkpoint").read_text()) == 3
+
+
+@pytest.mark.parametrize("cut", [1, 2, 50, 150])
+def test_half_an_entry_of_a_history_is_dropped(house: House, tmp_path: Path, cut: int) -> None:
+    """A power cut while it was written leaves a history that can be read and grows on."""
+    house.grow("blog", b"1")
+    folder = house.folder(tmp_path / "kept")
+    asyncio.run(house.pushing(folder).tick())
+    history = tmp_path / "kept" / "blog.1.history"
+    whole = history.read_bytes()
+    history.write_bytes(whole + whole[:-cut])
+    house.grow("blog", b"2")
+
+    asyncio.run(house.pushing(folder).tick())
+
+    assert history.read_bytes().startswith(whole)
+    assert [house.size(note) for note in split_kept(history.read_text())] == [1, 2]
+
+
+@pytest.mark.parametrize("spoilt", ["blog.1.history", "blog.1.checkpoint"])
+def test_a_strange_file_is_left_alone(house: House, tmp_path: Path, spoilt: str) -> None:
+    """What is no checkpoint of ours is neither overwritten nor cut; other logs are kept."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / spoilt).write_text("somebody's shopping list\n" * 400)
+    house.grow("shop", b"1")
+
+    pushing = house.pushing(house.folder(folder))
+    assert asyncio.run(pushing.tick()) == 30
+
+    assert (folder / spoilt).read_text() == "somebody's shopping list\n" * 400
+    assert pushing.outcomes["folder", "failed"] == 1
+    assert house.size((folder / "shop.1.checkpoint").read_text()) == 1
+
+
+def test_failures_are_tried_again_ever_more_seldom(house: House, tmp_path: Path) -> None:
+    """Twice as long each time, never longer than the interval, and then as before."""
+    (tmp_path / "kept").write_text("no folder")
+    pushing = house.pushing(house.folder(tmp_path / "kept"))
+
+    with capture_logs() as told:
+        waits = [asyncio.run(pushing.tick()) for _ in range(30)]
+    (tmp_path / "kept").unlink()
+
+    assert waits[:8] == [30, 60, 120, 240, 480, 960, 1920, INTERVAL_S]
+    assert set(waits[8:]) == {INTERVAL_S}
+    assert asyncio.run(pushing.tick()) == INTERVAL_S
+    assert pushing.outcomes == {
+        ("folder", "kept"): 2,
+        ("folder", "failed"): 60,
+        ("folder", "refused"): 0,
+    }
+    assert {(line["event"], line["error"]) for line in told} == {
+        ("checkpoint_not_kept", "FileExistsError")
+    }
+
+
+def test_a_database_that_does_not_answer_stops_nothing(
+    house: House, tmp_path: Path, databases: app.Databases
+) -> None:
+    """It is told and tried again."""
+    databases.close()
+    broken = Settings(data_dir=tmp_path / "nowhere")
+    strange = app.open_databases(broken)
+    pushing = Pushing([], consent=strange.consent, keyring=house.keyring, interval_s=INTERVAL_S)
+
+    with capture_logs() as told:
+        assert asyncio.run(pushing.tick()) == 30
+    strange.close()
+
+    assert [line["event"] for line in told] == ["checkpoints_unreadable"]
+
+
+# -- a webhook --------------------------------------------------------------------------------
+
+
+class Receiver:
+    """A web server that takes what is posted, and answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.status = 204
+        self.posts: SimpleQueue[tuple[str, dict[str, str], str]] = SimpleQueue()
+        self.url = ""
+
+    def taken(self) -> list[tuple[str, dict[str, str], str]]:
+        """Return what was posted since."""
+        return [self.posts.get() for _ in range(self.posts.qsize())]
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """Listen for posts."""
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            receiver.posts.put((self.path, headers, body))
+            self.send_response(receiver.status)
+            self.send_header("location", f"{receiver.url}/elsewhere")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Tell nobody."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def post(house: House, url: str, ticks: int = 1) -> tuple[Pushing, list[float]]:
+    """Tick with one webhook, and close it."""
+
+    async def go() -> tuple[Pushing, list[float]]:
+        webhook = Webhook(SecretStr(url))
+        pushing = house.pushing(webhook)
+        try:
+            return pushing, [await pushing.tick() for _ in range(ticks)]
+        finally:
+            await webhook.close()
+
+    return asyncio.run(go())
+
+
+def test_checkpoints_are_posted_once(house: House) -> None:
+    """As text that verifies by itself, under headers that say which log it is of."""
+    house.grow("blog", b"1", b"2")
+    with receiving() as receiver:
+        pushing, waits = post(house, f"{receiver.url}/hook?token=canary", ticks=2)
+        taken = receiver.taken()
+
+    assert waits == [INTERVAL_S] * 2
+    assert [(path, headers["aboveboard-origin"]) for path, headers, _ in taken] == [
+        ("/hook?token=canary", "blog.example/aboveboard/blog/1"),
+        ("/hook?token=canary", "shop.example/aboveboard/shop/1"),
+    ]
+    for _, headers, body in taken:
+        assert headers["content-type"] == "text/plain; charset=utf-8"
+        assert headers["aboveboard-size"] == str(house.size(body))
+        assert headers["aboveboard-origin"] == body.split("\n")[0]
+    assert [house.size(body) for *_, body in taken] == [2, 0]
+    assert pushing.outcomes["webhook", "kept"] == 2
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 404, 500, 503])
+def test_a_webhook_that_refuses_is_asked_again(house: House, status: int) -> None:
+    """No redirect is followed; neither address nor token is told."""
+    with receiving() as receiver, capture_logs() as told:
+        receiver.status = status
+        pushing, waits = post(house, f"{receiver.url}/hook?token=canary", ticks=2)
+        paths = [path for path, *_ in receiver.taken()]
+
+    assert waits == [30, 60]
+    assert paths == ["/hook?token=canary"] * 4
+    assert pushing.outcomes["webhook", "failed"] == 4
+    assert {(line["event"], line["error"], line["status"]) for line in told} == {
+        ("checkpoint_not_kept", "CheckpointNotKept", status)
+    }
+    assert "canary" not in str(told)
+
+
+def test_a_webhook_that_is_not_there_is_asked_once_a_tick(house: House) -> None:
+    """The other logs do not wait for it, too."""
+    with receiving() as receiver:
+        gone = receiver.url
+    with capture_logs() as told:
+        pushing, waits = post(house, f"{gone}/canary", ticks=2)
+
+    assert waits == [30, 60]
+    assert pushing.outcomes["webhook", "failed"] == 2
+    assert [line["error"] for line in told] == ["ConnectError"] * 2
+    assert "canary" not in str(told)
+
+
+# -- the service ------------------------------------------------------------------------------
+
+
+def test_a_service_keeps_its_checkpoints_elsewhere(new_service: Service, tmp_path: Path) -> None:
+    """As the settings say: in the folder, at the webhook, and counted in the metrics."""
+    with receiving() as receiver:
+        new_service.environment = {
+            **new_service.environment,
+            "ABOVEBOARD_CHECKPOINT_DIR": str(tmp_path / "kept"),
+            "ABOVEBOARD_CHECKPOINT_WEBHOOK": f"{receiver.url}/?token=canary",
+            "ABOVEBOARD_CHECKPOINT_INTERVAL_S": "0.05",
+        }
+        new_service.start()
+        site = new_service.add_site("https://blog.example.org")
+        with new_service.client(site.key) as client:
+            assert client.post("/v1/consent/notices", json=NOTICE).status_code == 201
+            _, headers, first = receiver.posts.get(timeout=PATIENCE_S)
+            event = {
+                "idempotency_key": "1",
+                "subject": {"kind": "device", "id": "1"},
+                "event_type": "requested",
+                "method": "api",
+                "origin": "banner",
+                "notice": {"notice_id": "main", "version": 1, "language": "en"},
+            }
+            assert client.post("/v1/consent/events", json=event).status_code == 201
+            second = receiver.posts.get(timeout=PATIENCE_S)[2]
+            served = client.get(f"/v1/consent/logs/{site.id}/1/checkpoint").text
+            metrics = client.get("/metrics").text
+        new_service.stop()
+
+    assert headers["aboveboard-origin"] == f"blog.example.org/aboveboard/{site.id}/1"
+    assert [text.split("\n")[1] for text in (first, second)] == ["0", "1"]
+    assert second == served == (tmp_path / "kept" / f"{site.id}.1.checkpoint").read_text()
+    for place in ("folder", "webhook"):
+        name = f'aboveboard_checkpoint_pushes_total{{outcome="kept",place="{place}"}}'
+        assert any(line.startswith(name) for line in metrics.splitlines()), metrics
+    assert "canary" not in new_service.log.read_text()
