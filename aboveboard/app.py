@@ -39,6 +39,7 @@ from aboveboard.operations import Catalogue, Entrance, routes
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
+from consent.configuring import Configuring
 from consent.keyring import Keyring
 from consent.proving import Proving
 from consent.publishing import Publishing
@@ -46,7 +47,9 @@ from consent.recording import Recording
 from consent.routes.events import EventRoutes
 from consent.routes.logs import LogRoutes
 from consent.routes.notices import NoticeRoutes
+from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
+from consent.showing import Showing
 from consent.standing import StandingRead
 from moderation import bundle, wire
 from moderation.policy import Policy
@@ -175,7 +178,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     publishing = Publishing(
         keyring=keyring, writing=choices, reading=databases.consent, clock=clock.now
     )
+    showing = Showing(keyring=keyring, writing=choices, clock=clock.now)
     standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
+    configuring = Configuring(writing=choices, reading=databases.consent, clock=clock.now)
     proving = Proving(keyring=keyring, reading=databases.consent)
     places = open_places(settings, databases.consent)
     pushing = Pushing(
@@ -192,8 +197,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     CommentRoutes(
         screening, refuse=problems.render, fingerprint=fingerprints(settings, "comments")
     ).declare(catalogue.declare, batch_bytes=BATCH_BYTES)
-    EventRoutes(recording=recording).declare(catalogue.declare)
+    EventRoutes(recording=recording, showing=showing).declare(catalogue.declare)
     StandingRoutes(standing=standing).declare(catalogue.declare)
+    SettingRoutes(configuring=configuring).declare(catalogue.declare)
     NoticeRoutes(publishing=publishing, host_of=host_of).declare(catalogue.declare)
     LogRoutes(proving=proving).declare(catalogue.declare)
 

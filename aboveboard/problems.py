@@ -67,6 +67,7 @@ KINDS: dict[type[Exception], Kind] = {
     consent.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
     consent.EventInvalid: INTERNAL,
     consent.EventRefused: Kind(409, "event-refused", "This event cannot follow what is recorded"),
+    consent.ActorRefused: Kind(422, "actor-refused", "This actor brings about no such event"),
     consent.DecisionsInconsistent: Kind(
         422, "decisions-inconsistent", "The decisions do not say what the event says"
     ),
@@ -79,6 +80,11 @@ KINDS: dict[type[Exception], Kind] = {
     consent.OccurredTooLongAgo: Kind(422, "occurred-too-long-ago", "The act lies too far back"),
     consent.PurposeNotInNotice: Kind(
         422, "purpose-not-in-notice", "The notice does not have this purpose"
+    ),
+    consent.ServedInvalid: Kind(422, "served-invalid", "The served token cannot be used"),
+    consent.SignalMissing: Kind(422, "signal-missing", "The event does not show the signal"),
+    consent.ValidityInconsistent: Kind(
+        422, "validity-inconsistent", "A validity stands where it cannot"
     ),
     consent.SubjectKindRefused: Kind(
         422, "subject-kind-refused", "This kind of subject cannot be named here"

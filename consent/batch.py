@@ -9,7 +9,7 @@ from consent import ledger, store
 from consent.checkpoint import format_proof
 from consent.choice import SUBJECTLESS
 from consent.keyring import Keyring
-from consent.projection import Standing, apply
+from consent.projection import Standing, follow
 from consent.record import SALT_BYTES, Json, commit, encode, leaf
 from consent.store import Rows, Subject
 from consent.tables import RECORD, RECORD_PURPOSE
@@ -86,6 +86,11 @@ class Batch:
         subject = self._subjects.get(ref)
         return None if subject is None else subject.standing
 
+    def restricted(self, ref: str) -> bool:
+        """Whether processing is restricted for a known subject."""
+        subject = self._subjects.get(ref)
+        return subject is not None and subject.restricted_until is not None
+
     def change(self, ref: str, standing: Standing) -> None:
         """Set where a known subject stands, for what is no event of their own."""
         self._changed[ref] = standing
@@ -102,11 +107,11 @@ class Batch:
             self._key(ref).seal(self._site_id, record_id, opened, self._keyring.random),
         )
         index = self._head.frontier.size + len(self._entered)
-        before = self.standing(ref) or Standing()
         if content["event_type"] in SUBJECTLESS:
-            self._changed[ref] = before
+            self._changed[ref] = self.standing(ref) or Standing()
         else:
-            self._changed[ref] = apply(before, content, ledger.position(self._head.epoch, index))
+            position = ledger.position(self._head.epoch, index)
+            self._changed.update(follow(self.standing, ref, content, position))
         self._entered.append(entered)
 
     def close(self) -> Closed:

@@ -5,6 +5,7 @@ Members and order follow the event of `docs/decisions/consent-format.md`;
 every value is the stored and the wire word.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -128,6 +129,18 @@ NEVER_ACTS = frozenset({Method.SCROLL, Method.TIMEOUT})
 GIVING = frozenset({EventType.GIVEN, EventType.RENEWED, EventType.OPTED_IN})
 """Event types that need an act; their decisions hold at least one `given`."""
 
+ENDING = frozenset(
+    {
+        EventType.REFUSED,
+        EventType.WITHDRAWN,
+        EventType.OPTED_OUT,
+        EventType.OBJECTED,
+        EventType.REVOKED,
+        EventType.INVALIDATED,
+    }
+)
+"""Event types that take consent away: their decisions hold no `given`."""
+
 ON_NOTICE = GIVING | {
     EventType.REQUESTED,
     EventType.DEFERRED,
@@ -152,6 +165,8 @@ class PurposeDecision(NamedTuple):
     purpose_id: str
     decision: Decision
     basis: Basis
+    vendor_ids: tuple[str, ...] = ()
+    """The vendors that the decision is about, where it is not about all of them."""
 
 
 class ShownNotice(NamedTuple):
@@ -164,7 +179,10 @@ class ShownNotice(NamedTuple):
     material_sha256: str
     layer: int | None = None
     ui_sha256: str | None = None
-    """The digest of the archived banner bundle: the copy of EDPB 05/2020 §108."""
+    """The digest of the archived banner: the copy of EDPB 05/2020 §108."""
+
+    variant: str | None = None
+    """Which of several designs was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +196,26 @@ class Context:
     layout_w: int | None = None
     """The width of the layout, in CSS pixels."""
 
+    ip_trunc: str | None = None
+    """The visitor's network, never the address: an IPv4 /24 or an IPv6 /48."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the browser signalled of Global Privacy Control; None where it was not seen."""
+    """What the browser or another consent tool signalled; None where it was not seen."""
 
     sec_gpc: bool | None = None
+    """Global Privacy Control, by header."""
+
     gpc_js: bool | None = None
+    """Global Privacy Control, by script."""
+
+    tc_string: str | None = None
+    gpp_string: str | None = None
+    gcm: Mapping[str, str] | None = None
+    """Google Consent Mode: each of its keys `granted` or `denied`."""
+
+    @property
+    def gpc(self) -> bool:
+        """Whether Global Privacy Control was on, however it was seen."""
+        return bool(self.sec_gpc or self.gpc_js)

@@ -6,17 +6,24 @@ ConsentError
 ├── CursorInvalid
 ├── EventInvalid
 ├── EventRefused
+│   ├── ActorRefused
+│   ├── AskedTooSoon
 │   ├── DecisionsInconsistent
 │   ├── EventTypeUnsupported
 │   ├── MethodIsNoAct
 │   ├── NotAsked
+│   ├── NothingToRenew
 │   ├── NoticeSuperseded
 │   ├── NoticeUnknown
 │   ├── OccurredInFuture
 │   ├── OccurredTooLongAgo
 │   ├── PurposeNotInNotice
+│   ├── ServedInvalid
 │   ├── ServedUnknown
-│   └── SubjectKindRefused
+│   ├── SignalMissing
+│   ├── SubjectKindRefused
+│   ├── SubjectRestricted
+│   └── ValidityInconsistent
 ├── ForkRefused
 ├── HistoryBroken
 │   ├── HistoryRewritten
@@ -74,6 +81,18 @@ class EventRefused(ConsentError):
     code: ClassVar[str]
 
 
+class ActorRefused(EventRefused):
+    """An event of this type is not brought about by this actor."""
+
+    code = "actor_refused"
+
+
+class AskedTooSoon(EventRefused):
+    """The subject has said no, and may not be asked about it again yet."""
+
+    code = "asked_too_soon"
+
+
 class DecisionsInconsistent(EventRefused):
     """The decisions do not say what the event type says."""
 
@@ -96,6 +115,12 @@ class NotAsked(EventRefused):
     """Consent is claimed from a subject who was never asked with this notice."""
 
     code = "not_asked"
+
+
+class NothingToRenew(EventRefused):
+    """Consent is renewed that was not given before."""
+
+    code = "nothing_to_renew"
 
 
 class NoticeSuperseded(EventRefused):
@@ -128,16 +153,40 @@ class PurposeNotInNotice(EventRefused):
     code = "purpose_not_in_notice"
 
 
+class ServedInvalid(EventRefused):
+    """The served token is not one of this site, for this notice, of the last day."""
+
+    code = "served_invalid"
+
+
 class ServedUnknown(EventRefused):
     """The event answers a request that was not made to this subject with this notice."""
 
     code = "served_unknown"
 
 
+class SignalMissing(EventRefused):
+    """A choice is put down to a signal that the event does not show."""
+
+    code = "signal_missing"
+
+
 class SubjectKindRefused(EventRefused):
     """This caller may not speak for a subject of this kind."""
 
     code = "subject_kind_refused"
+
+
+class SubjectRestricted(EventRefused):
+    """Processing is restricted for this subject: only what takes consent away is recorded."""
+
+    code = "subject_restricted"
+
+
+class ValidityInconsistent(EventRefused):
+    """A validity or a next question stands where it cannot, or lies in the past."""
+
+    code = "validity_inconsistent"
 
 
 class ForkRefused(ConsentError):

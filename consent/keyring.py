@@ -27,6 +27,7 @@ class Keyring:
     ) -> None:
         self._subject_keys = subject_keys
         self._wrapping_keys = wrapping_keys
+        self._fingerprint_key = fingerprint_key
         self._fingerprints = hmac.new(fingerprint_key, digestmod="sha256")
         self._log_key = log_key
         self.random = random
@@ -73,6 +74,12 @@ class Keyring:
         keyed = self._fingerprints.copy()
         keyed.update(site_id.encode() + b"\0" + body)
         return keyed.hexdigest()
+
+    def served_key(self, site_id: str) -> bytes:
+        """Return the key of a site's served tokens."""
+        return hmac.digest(
+            self._fingerprint_key, b"consent-served/v1\x00" + site_id.encode(), "sha256"
+        )
 
     def _wrapping(self, site_id: str, version: int) -> SiteWrapping:
         if version not in self._wrapping_keys:

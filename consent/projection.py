@@ -4,13 +4,24 @@ Pure. The ledger's index orders history; only a `given` that happened before a r
 or withdrawal does not undo it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
 
-from consent.choice import Decision, EventType
+from consent.choice import Decision, EventType, Method
+
+_NOES = frozenset(
+    {
+        EventType.WITHDRAWN,
+        EventType.OPTED_OUT,
+        EventType.OBJECTED,
+        EventType.REVOKED,
+        EventType.INVALIDATED,
+    }
+)
+"""Types that name the no they bring about; every other no is a refusal."""
 
 
 class Asked(NamedTuple):
@@ -35,10 +46,20 @@ class PurposeStanding(NamedTuple):
     refused_at: str | None = None
     """When the latest no happened that is known of, whatever followed it."""
 
+    ask_after: str | None = None
+    """Before when the subject may not be asked again, where the event said so."""
+
+    signal: bool = False
+    """Whether Global Privacy Control was on, or was the reason."""
+
     @property
     def ended(self) -> bool:
         """Whether this is a no."""
         return self.state != EventType.GIVEN
+
+    def lapsed(self, now: str) -> bool:
+        """Whether it was valid only until before *now*."""
+        return self.valid_until is not None and now >= self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +68,25 @@ class Standing:
 
     purposes: Mapping[str, PurposeStanding] = field(default_factory=dict)
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    """Pseudonyms of the same person: an account's devices, a device's accounts."""
+
+    whole: bool = True
+    """Whether every event that led here is still there: what was erased cannot be replayed."""
 
     def to_json(self) -> str:
         """Write it for its row: short names, since every event rewrites it."""
-        return orjson.dumps(
-            {
-                "p": {
-                    name: [
-                        at.state,
-                        at.record_id,
-                        at.leaf_index,
-                        at.occurred_at,
-                        at.notice_id,
-                        at.version,
-                        at.material_sha256,
-                        at.valid_until,
-                        at.refused_at,
-                    ]
-                    for name, at in self.purposes.items()
-                },
-                "a": {
-                    name: [at.version, at.record_id, at.leaf_index]
-                    for name, at in self.asked.items()
-                },
-            }
-        ).decode()
+        content: dict[str, Any] = {
+            "p": {name: list(at) for name, at in self.purposes.items()},
+            "a": {
+                name: [at.version, at.record_id, at.leaf_index] for name, at in self.asked.items()
+            },
+        }
+        if self.links:
+            content["l"] = self.links
+        if not self.whole:
+            content["w"] = False
+        return orjson.dumps(content).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Standing":
@@ -80,24 +95,91 @@ class Standing:
         return cls(
             {name: PurposeStanding(*at) for name, at in content["p"].items()},
             {name: Asked(*at) for name, at in content["a"].items()},
+            tuple(content.get("l", ())),
+            content.get("w", True),
         )
 
 
+def follow(
+    known: Callable[[str], Standing | None], ref: str, event: Mapping[str, Any], position: int
+) -> dict[str, Standing]:
+    """Return every standing that *event* of subject *ref* changes, by pseudonym.
+
+    *known* answers where subjects stood before. A link brings two together: the account takes over
+    what only the device was asked, where they differ the no wins, and the device takes over the
+    account's noes. Afterwards a no of one is a no of both; a yes stays with who said it.
+    """
+    own = known(ref) or Standing()
+    if event["event_type"] == EventType.LINKED:
+        other = event["linked"]["subject_ref"]
+        return _linked(ref, own, other, known(other) or Standing())
+    changed = {ref: apply(own, event, position)}
+    ending = [made for made in event.get("decisions", ()) if made["decision"] == Decision.REFUSED]
+    if ending:
+        for link in own.links:
+            linked = known(link)
+            if linked is not None:
+                changed[link] = apply(linked, {**event, "decisions": ending}, position)
+    return changed
+
+
+def _linked(ref: str, account: Standing, other: str, device: Standing) -> dict[str, Standing]:
+    gained = {
+        name: at
+        for name, at in device.purposes.items()
+        if _prevails(at, account.purposes.get(name))
+    }
+    noes = {
+        name: at
+        for name, at in account.purposes.items()
+        if at.ended and (name not in device.purposes or not device.purposes[name].ended)
+    }
+    return {
+        ref: replace(
+            account, purposes={**account.purposes, **gained}, links=_with(account.links, other)
+        ),
+        other: replace(
+            device, purposes={**device.purposes, **noes}, links=_with(device.links, ref)
+        ),
+    }
+
+
+def _prevails(device: PurposeStanding, account: PurposeStanding | None) -> bool:
+    if account is None:
+        return True
+    if device.ended != account.ended:
+        return device.ended
+    return device.leaf_index > account.leaf_index
+
+
+def _with(links: tuple[str, ...], ref: str) -> tuple[str, ...]:
+    return links if ref in links else (*links, ref)
+
+
 def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Standing:
-    """Return where the subject stands after *event* at *leaf_index*; *standing* stays as it is."""
+    """Return where the subject stands after *event* at *leaf_index*; *standing* stays as it is.
+
+    Links are for `follow`: here an event concerns its own subject.
+    """
     notice: Mapping[str, Any] = event.get("notice") or {}
     kind = event["event_type"]
     if kind == EventType.REQUESTED:
         asked = Asked(notice["version"], event["record_id"], leaf_index)
-        return Standing(standing.purposes, {**standing.asked, notice["notice_id"]: asked})
+        return replace(standing, asked={**standing.asked, notice["notice_id"]: asked})
+    if not event.get("decisions"):
+        return standing
     occurred = event.get("occurred_at")
     happened = occurred or event["received_at"]
+    signals: Mapping[str, Any] = event.get("signals") or {}
+    signal = bool(signals.get("sec_gpc") or signals.get("gpc_js"))
     purposes = dict(standing.purposes)
     for made in event["decisions"]:
-        state = _state(kind, made["decision"])
+        state = _state(event, made["decision"])
         if state is None:
             continue
         before = purposes.get(made["purpose_id"])
+        if before is not None and _overruled(event, before):
+            continue
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
             # A client's clock may be ahead: no later consent is measured against the future.
@@ -114,13 +196,28 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             notice.get("material_sha256"),
             event.get("valid_until"),
             refused_at,
+            event.get("reprompt_not_before"),
+            signal,
         )
-    return Standing(purposes, standing.asked)
+    return replace(standing, purposes=purposes)
 
 
-def _state(kind: str, decision: str) -> str | None:
+def _overruled(event: Mapping[str, Any], before: PurposeStanding) -> bool:
+    """Whether a signal says no to what the subject has said yes to by themselves.
+
+    An explicit yes outlives a signal that no law makes an opt-out, and one that was on when the
+    yes was said.
+    """
+    if event.get("method") != Method.GPC or before.ended:
+        return False
+    return event["event_type"] != EventType.OPTED_OUT or before.signal
+
+
+def _state(event: Mapping[str, Any], decision: str) -> str | None:
+    kind = event["event_type"]
     if decision == Decision.NOT_ASKED:
         return None
     if decision == Decision.GIVEN:
-        return EventType.GIVEN.value
-    return kind if kind == EventType.WITHDRAWN else EventType.REFUSED.value
+        unproved = kind == EventType.IMPORTED and event.get("evidence") is None
+        return None if unproved else EventType.GIVEN.value
+    return kind if kind in _NOES else EventType.REFUSED.value

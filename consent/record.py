@@ -180,6 +180,12 @@ def event(
     jurisdiction: str | None = None,
     served_id: str | None = None,
     valid_until: datetime | None = None,
+    reprompt_not_before: datetime | None = None,
+    served_at: datetime | None = None,
+    regime: str | None = None,
+    regime_source: str | None = None,
+    linked: Mapping[str, Json] | None = None,
+    evidence: str | None = None,
     context: Context | None = None,
     signals: Signals | None = None,
 ) -> dict[str, Json]:
@@ -216,6 +222,14 @@ def event(
             jurisdiction=jurisdiction,
             served_id=served_id,
             valid_until=None if valid_until is None else instant(valid_until),
+            reprompt_not_before=(
+                None if reprompt_not_before is None else instant(reprompt_not_before)
+            ),
+            served_at=None if served_at is None else instant(served_at),
+            regime=regime,
+            regime_source=regime_source,
+            linked=linked,
+            evidence=evidence,
             context=None if context is None else _context(context),
             signals=None if signals is None else _signals(signals),
         )
@@ -267,6 +281,7 @@ def _decisions(decisions: Iterable[PurposeDecision]) -> list[Json]:
             "purpose_id": made.purpose_id,
             "decision": made.decision.value,
             "basis": made.basis.value,
+            **({"vendor_ids": sorted(set(made.vendor_ids))} if made.vendor_ids else {}),
         }
         for made in decided
     ]
@@ -282,17 +297,35 @@ def _notice(notice: ShownNotice) -> dict[str, Json]:
         material_sha256=notice.material_sha256,
         layer=notice.layer,
         ui_sha256=notice.ui_sha256,
+        variant=notice.variant,
     )
 
 
 def _context(context: Context) -> dict[str, Json] | None:
     # What follows the path may hold an e-mail address or a token: it is never kept.
     page = None if context.page is None else _QUERY.split(_USER.sub(r"\1", context.page), 1)[0]
-    return _present(page=page or None, ua_class=context.ua_class, layout_w=context.layout_w) or None
+    return (
+        _present(
+            page=page or None,
+            ua_class=context.ua_class,
+            layout_w=context.layout_w,
+            ip_trunc=context.ip_trunc,
+        )
+        or None
+    )
 
 
 def _signals(signals: Signals) -> dict[str, Json] | None:
-    return _present(sec_gpc=signals.sec_gpc, gpc_js=signals.gpc_js) or None
+    return (
+        _present(
+            sec_gpc=signals.sec_gpc,
+            gpc_js=signals.gpc_js,
+            tc_string=signals.tc_string,
+            gpp_string=signals.gpp_string,
+            gcm=signals.gcm or None,
+        )
+        or None
+    )
 
 
 def _present(**members: "Json | None") -> dict[str, Json]:

@@ -4,43 +4,42 @@ A batch of events becomes one append and one signed checkpoint a site. Whatever 
 refuses that event alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from consent import ledger, store
 from consent.batch import Batch, Closed, Receipt
 from consent.checkpoint import format_proof
-from consent.choice import (
-    Actor,
-    Assurance,
-    Basis,
-    ConsentType,
-    Context,
-    Decision,
-    EventType,
-    Method,
-    Origin,
-    PurposeDecision,
-    ShownNotice,
-    Signals,
-    SubjectKind,
-)
+from consent.choice import GIVING, Decision, EventType, Method, ShownNotice
+from consent.claim import Believed, Choice, content
 from consent.errors import (
     ConsentError,
+    DecisionsInconsistent,
     IdempotencyInFlight,
     IdempotencyMismatch,
     LogNotFound,
     NoticeSuperseded,
     NoticeUnknown,
     RecordErased,
+    ServedInvalid,
+    SubjectRestricted,
 )
 from consent.keyring import Keyring
 from consent.projection import Standing
-from consent.record import Json, event, instant
+from consent.regime import Regime, gpc_ends
+from consent.served import open_token
 from consent.store import Answered, Published, Rows
 from consent.tables import IDEMPOTENCY
-from consent.transition import check_asked, check_clock, check_form, check_purposes
+from consent.transition import (
+    Question,
+    Told,
+    check_asked,
+    check_clock,
+    check_form,
+    check_may_ask,
+    check_purposes,
+)
 
 
 class Writing(Protocol):
@@ -51,35 +50,14 @@ class Writing(Protocol):
         ...
 
 
-class Choice(NamedTuple):
-    """What a site backend tells of its visitor; nothing of it is believed before it is checked."""
-
-    subject_kind: SubjectKind
-    subject_id: str
-    event_type: EventType
-    method: Method
-    origin: Origin
-    decisions: tuple[tuple[str, Decision], ...] = ()
-    notice_id: str | None = None
-    notice_version: int | None = None
-    language: str | None = None
-    layer: int | None = None
-    ui_sha256: str | None = None
-    jurisdiction: str | None = None
-    occurred_at: datetime | None = None
-    served_id: str | None = None
-    valid_until: datetime | None = None
-    context: Context | None = None
-    signals: Signals | None = None
-    explicit: bool = False
-
-
 class Record(NamedTuple):
     """Record *choice* on a site under a client's key; *refs* are the subject's pseudonyms."""
 
     site_id: str
     choice: Choice
+    told: Told
     refs: Sequence[str]
+    linked_refs: Sequence[str]
     key: str
     fingerprint: str
     record_id: str
@@ -111,7 +89,8 @@ class Recording:
         SubjectInvalid, IdempotencyInFlight, IdempotencyMismatch, LogNotFound, RecordErased.
         """
         received = self._clock()
-        check_form(choice.event_type, choice.method, choice.decisions)
+        told = choice.told(received)
+        check_form(told)
         place = (site_id, key)
         if place in self._in_flight:
             raise IdempotencyInFlight(
@@ -122,7 +101,9 @@ class Recording:
             command = Record(
                 site_id,
                 choice,
+                told,
                 self._keyring.refs(site_id, choice.subject_kind, choice.subject_id),
+                self._keyring.refs(site_id, *choice.linked) if choice.linked else (),
                 key,
                 self._keyring.fingerprint(site_id, body),
                 self._ids(),
@@ -182,16 +163,23 @@ class _Part:
         self._batch = Batch(rows, keyring, site_id)
         answers = store.ask_answers(rows, site_id, [command.key for command in commands])
         subjects = store.ask_subjects(
-            rows, site_id, [ref for command in commands for ref in command.refs]
+            rows,
+            site_id,
+            [ref for command in commands for ref in (*command.refs, *command.linked_refs)],
         )
+        setting = store.ask_setting(rows, site_id)
         versions = store.ask_versions(
             rows,
             site_id,
             {command.choice.notice_id for command in commands if command.choice.notice_id},
         )
         self._batch.begin()
-        self._answers, self._versions = answers(), versions()
-        self._batch.know(subjects())
+        self._answers, self._versions, self._setting = answers(), versions(), setting()
+        known = subjects()
+        self._batch.know(known)
+        links = {link for subject in known.values() for link in subject.standing.links}
+        if links - known.keys():
+            self._batch.know(store.ask_subjects(rows, site_id, sorted(links - known.keys()))())
 
     def outcomes(self) -> list[Receipt | Exception]:
         """Check, append and answer every command, in order."""
@@ -219,26 +207,92 @@ class _Part:
         return [next(receipts) if item is None else item for item in first]
 
     def _enter(self, command: Record) -> None:
-        choice = command.choice
-        check_clock(choice.occurred_at, command.received)
-        ref = next((ref for ref in command.refs if self._batch.standing(ref)), command.refs[0])
+        choice, told = command.choice, command.told
+        check_clock(told)
+        ref = self._known(command.refs)
         standing = self._batch.standing(ref) or Standing()
-        notice = self._shown(choice)
-        bases = {} if notice is None else notice.bases()
-        if notice is not None:
-            if choice.event_type is not EventType.WITHDRAWN:
-                check_purposes(choice.decisions, bases)
-            check_asked(
-                standing,
-                event_type=choice.event_type,
-                notice_id=notice.notice.notice_id,
-                version=notice.version,
-                decisions=choice.decisions,
-                origin=choice.origin,
-                served_id=choice.served_id,
-                occurred=None if choice.occurred_at is None else instant(choice.occurred_at),
+        if self._batch.restricted(ref) and told.event_type in {*GIVING, EventType.LINKED}:
+            raise SubjectRestricted(
+                f"expected an event that takes consent away, got {told.event_type.value}"
             )
-        self._batch.enter(ref, _event(command, ref, notice, bases))
+        notice = self._shown(choice)
+        served_at = None if choice.served is None else self._served_at(command)
+        bases = {} if notice is None else notice.bases()
+        resolved = self._setting.resolve(
+            choice.jurisdiction, on=command.received.date(), source=choice.jurisdiction_source
+        )
+        decisions = choice.decisions
+        if choice.method is Method.GPC and not decisions:
+            decisions = self._signalled(command, notice, resolved.regime)
+        if notice is not None:
+            check_purposes(told, bases)
+            question = Question(
+                notice.notice.notice_id,
+                notice.version,
+                notice.material_sha256,
+                bases,
+                choice.served_id,
+                served_at,
+            )
+            check_may_ask(standing, told, question, self._setting.patience)
+            check_asked(standing, told, question, self._setting.patience)
+        giving = told.event_type in GIVING
+        believed = Believed(
+            command.record_id,
+            self._site_id,
+            ref,
+            command.received,
+            resolved,
+            decisions,
+            bases,
+            None if notice is None else _as_shown(notice, choice),
+            served_at,
+            self._setting.validity(command.received) if giving else None,
+            self._linked_ref(command, ref),
+        )
+        self._batch.enter(ref, content(choice, believed))
+
+    def _known(self, refs: Sequence[str]) -> str:
+        """Return the pseudonym under which a subject is known, or the newest."""
+        return next((ref for ref in refs if self._batch.standing(ref)), refs[0])
+
+    def _linked_ref(self, command: Record, ref: str) -> str | None:
+        if command.told.event_type is not EventType.LINKED:
+            return None
+        if not command.linked_refs or self._known(command.linked_refs) == ref:
+            raise DecisionsInconsistent("expected another subject to link with, got none")
+        return self._known(command.linked_refs)
+
+    def _served_at(self, command: Record) -> datetime:
+        choice = command.choice
+        served = open_token(
+            self._keyring.served_key(self._site_id), choice.served or "", now=command.received
+        )
+        if served[:3] != (choice.notice_id, choice.notice_version, choice.language):
+            raise ServedInvalid(
+                "expected a token of the notice, version and language answered, got another's"
+            )
+        return served.at
+
+    def _signalled(
+        self, command: Record, notice: Published | None, regime: Regime
+    ) -> tuple[tuple[str, Decision], ...]:
+        """Return what a Global Privacy Control signal decides about the notice's purposes."""
+        setting = self._setting
+        ended = (
+            ()
+            if notice is None
+            else gpc_ends(
+                notice.notice.purposes,
+                setting.defaults(regime, on=command.received.date()),
+                setting.gpc,
+            )
+        )
+        if not ended:
+            raise DecisionsInconsistent(
+                "expected decisions, or a notice with purposes that the signal ends, got neither"
+            )
+        return tuple((purpose, Decision.REFUSED) for purpose in sorted(ended))
 
     def _shown(self, choice: Choice) -> Published | None:
         if choice.notice_id is None or choice.notice_version is None or choice.language is None:
@@ -247,7 +301,7 @@ class _Part:
         notice = self._published(choice.notice_id, choice.notice_version, choice.language)
         if current is None or notice is None:
             raise _unknown_notice()
-        asking = choice.event_type in {EventType.REQUESTED, EventType.GIVEN}
+        asking = choice.event_type is EventType.REQUESTED or choice.event_type in GIVING
         if asking and notice.material_sha256 != current[1]:
             raise NoticeSuperseded(
                 f"expected version {current[0]} of the notice, got version {notice.version}, "
@@ -328,48 +382,14 @@ def _unknown_notice() -> NoticeUnknown:
     )
 
 
-def _event(
-    command: Record, ref: str, notice: Published | None, bases: Mapping[str, Basis]
-) -> dict[str, Json]:
-    choice = command.choice
-    giving = choice.event_type is EventType.GIVEN
-    expressed = ConsentType.EXPLICITLY_EXPRESSED if choice.explicit else ConsentType.EXPRESSED
-    return event(
-        record_id=command.record_id,
-        site_id=command.site_id,
-        subject_ref=ref,
-        subject_kind=choice.subject_kind,
-        assurance=_assurance(choice.subject_kind),
-        event_type=choice.event_type,
-        decisions=[
-            PurposeDecision(purpose, decision, bases.get(purpose, Basis.CONSENT))
-            for purpose, decision in choice.decisions
-        ],
-        consent_type=expressed if giving else None,
-        method=choice.method,
-        origin=choice.origin,
-        by=Actor.CONTROLLER if choice.event_type is EventType.REQUESTED else Actor.DATA_SUBJECT,
-        occurred_at=choice.occurred_at,
-        received_at=command.received,
-        notice=None
-        if notice is None
-        else ShownNotice(
-            notice.notice.notice_id,
-            notice.version,
-            notice.notice.language,
-            notice.text_sha256,
-            notice.material_sha256,
-            choice.layer,
-            choice.ui_sha256,
-        ),
-        jurisdiction=choice.jurisdiction,
-        served_id=choice.served_id,
-        valid_until=choice.valid_until,
-        context=choice.context,
-        signals=choice.signals,
+def _as_shown(published: Published, choice: Choice) -> ShownNotice:
+    return ShownNotice(
+        published.notice.notice_id,
+        published.version,
+        published.notice.language,
+        published.text_sha256,
+        published.material_sha256,
+        choice.layer,
+        choice.ui_sha256,
+        choice.variant,
     )
-
-
-def _assurance(kind: SubjectKind) -> Assurance:
-    """Say how sure the subject is: a site's key vouches for its accounts, for no more."""
-    return Assurance.AUTHENTICATED if kind is SubjectKind.ACCOUNT else Assurance.SESSION

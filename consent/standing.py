@@ -1,17 +1,24 @@
-"""May I? One indexed read for a subject and a purpose."""
+"""May I? Where subjects stand, read at once: allowed or not, why, until when, and whether to ask.
 
-from collections.abc import Callable
+One indexed read a subject; what nobody decided follows the law that holds where the visitor is.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
-from consent.choice import EventType, SubjectKind
+from consent import store
+from consent.choice import Basis, EventType, SubjectKind
 from consent.keyring import Keyring
+from consent.notice import Purpose
 from consent.projection import PurposeStanding, Standing
 from consent.record import instant
+from consent.regime import Defaults, Regime, RegimeSource, gpc_ends, runs_undecided
+from consent.setting import Setting
 from consent.tables import NOTICE, SUBJECT
 
 
@@ -21,22 +28,57 @@ class Why(StrEnum):
     GIVEN = "given"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    OPTED_OUT = "opted_out"
+    OBJECTED = "objected"
+    REVOKED = "revoked"
+    INVALIDATED = "invalidated"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
+    RESTRICTED = "restricted"
+    """Processing is restricted for this subject."""
+
     NOT_ASKED = "not_asked"
     NOT_ANSWERED = "not_answered"
+    SIGNAL = "signal"
+    """Nobody decided, and Global Privacy Control opts out."""
+
+    NECESSARY = "necessary"
+    """It needs nobody's consent."""
+
+    UNDECIDED = "undecided"
+    """Nobody decided, and the regime lets it run until somebody does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Whether a purpose may be served for a subject, why, and by which record."""
+    """Whether a purpose may be served for a subject, why, until when, by which record.
+
+    *ask* says whether the visitor may be asked now, *ask_after* from when otherwise. *signal* says
+    whether a Global Privacy Control signal was honoured here, which must be shown to the visitor
+    (CCPA regulations §7025(c)(6)).
+    """
 
     purpose: str
     allowed: bool
     why: Why
+    ask: bool = False
     record_id: str | None = None
     since: str | None = None
     valid_until: str | None = None
+    ask_after: str | None = None
+    signal: bool = False
+    regime: Regime | None = None
+
+
+class Visitor(NamedTuple):
+    """What the caller knows of the visit itself."""
+
+    jurisdiction: str | None = None
+    source: RegimeSource = RegimeSource.DECLARED
+    gpc: bool = False
+
+
+UNKNOWN = Visitor()
 
 
 class Looking(Protocol):
@@ -60,8 +102,8 @@ class StandingRead:
         self._keyring = keyring
         self._looking = looking
         self._clock = clock
-        self._standing = looking.prepare(
-            select(SUBJECT.c.standing).where(
+        self._subject = looking.prepare(
+            select(SUBJECT.c.standing, SUBJECT.c.restricted_until).where(
                 SUBJECT.c.site_id == bindparam("site_id"),
                 SUBJECT.c.subject_ref == bindparam("ref"),
             )
@@ -75,36 +117,170 @@ class StandingRead:
             .order_by(NOTICE.c.version.desc())
             .limit(1)
         )
+        newest = (
+            select(NOTICE.c.notice_id, func.max(NOTICE.c.version).label("version"))
+            .where(NOTICE.c.site_id == bindparam("site_id"))
+            .group_by(NOTICE.c.notice_id)
+            .subquery()
+        )
+        self._purposes = looking.prepare(
+            select(NOTICE.c.purposes)
+            .join(
+                newest,
+                (NOTICE.c.notice_id == newest.c.notice_id) & (NOTICE.c.version == newest.c.version),
+            )
+            .where(NOTICE.c.site_id == bindparam("of_site"))
+        )
+        self._setting = looking.prepare(store.SETTING_OF_SITE)
 
     async def ask(
-        self, site_id: str, kind: SubjectKind, subject_id: str, purposes: list[str]
+        self,
+        site_id: str,
+        kind: SubjectKind,
+        subject_id: str,
+        purposes: Sequence[str],
+        visitor: Visitor = UNKNOWN,
     ) -> list[Answer]:
         """Answer for each purpose, in order. Raises SubjectInvalid.
 
-        Whoever is unknown was not asked: nothing is allowed.
+        Whoever is unknown was not asked.
         """
-        standing = Standing()
+        standing, restricted = Standing(), False
         for ref in self._keyring.refs(site_id, kind, subject_id):
-            rows = await self._looking.look(self._standing, site_id=site_id, ref=ref)
+            rows = await self._looking.look(self._subject, site_id=site_id, ref=ref)
             if rows:
-                standing = Standing.from_json(rows[0][0])
+                standing, restricted = Standing.from_json(rows[0][0]), rows[0][1] is not None
                 break
-        return [await self._answer(site_id, standing, purpose) for purpose in purposes]
+        asking = _Asking(self, site_id, visitor, self._clock())
+        if restricted:
+            return [Answer(purpose, allowed=False, why=Why.RESTRICTED) for purpose in purposes]
+        return [await asking.answer(standing, purpose) for purpose in purposes]
 
-    async def _answer(self, site_id: str, standing: Standing, purpose: str) -> Answer:
+    async def material(self, site_id: str, notice_id: str | None) -> str | None:
+        """Return the digest of what a notice's current version is about."""
+        rows = await self._looking.look(self._material, site_id=site_id, notice_id=notice_id)
+        return rows[0][0] if rows else None
+
+    async def purposes(self, site_id: str) -> list[Purpose]:
+        """Return the purposes of every current notice of a site, those of each language."""
+        rows = await self._looking.look(self._purposes, site_id=site_id, of_site=site_id)
+        return [purpose for (text,) in rows for purpose in store.read_purposes(text)]
+
+    async def setting(self, site_id: str) -> Setting:
+        """Return a site's settings."""
+        return store.read_setting(await self._looking.look(self._setting, site_id=site_id))
+
+
+class _Asking:
+    """One question: what is read for one purpose serves the others too."""
+
+    def __init__(self, read: StandingRead, site_id: str, visitor: Visitor, now: datetime) -> None:
+        self._read = read
+        self._site_id = site_id
+        self._visitor = visitor
+        self._day = now.date()
+        self._now = instant(now)
+        self._setting: Setting | None = None
+        self._known: list[Purpose] | None = None
+
+    async def answer(self, standing: Standing, purpose: str) -> Answer:
         at = standing.purposes.get(purpose)
         if at is None:
-            why = Why.NOT_ANSWERED if standing.asked else Why.NOT_ASKED
-            return Answer(purpose, allowed=False, why=why)
-        why = await self._why(site_id, at)
-        return Answer(purpose, why is Why.GIVEN, why, at.record_id, at.occurred_at, at.valid_until)
+            return await self._undecided(purpose, asked=bool(standing.asked))
+        if at.ended:
+            return await self._ended(purpose, at)
+        why = Why.GIVEN
+        if at.lapsed(self._now):
+            why = Why.EXPIRED
+        elif await self._read.material(self._site_id, at.notice_id) != at.material_sha256:
+            why = Why.SUPERSEDED
+        elif self._visitor.gpc and not at.signal and await self._signalled(purpose):
+            # Said before the signal was there: only a yes in its sight outlives an opt-out.
+            return Answer(purpose, allowed=False, why=Why.SIGNAL, signal=True)
+        return Answer(
+            purpose,
+            why is Why.GIVEN,
+            why,
+            why is not Why.GIVEN,
+            at.record_id,
+            at.occurred_at,
+            at.valid_until,
+        )
 
-    async def _why(self, site_id: str, at: PurposeStanding) -> Why:
-        if at.state != EventType.GIVEN:
-            return Why(at.state)
-        if at.valid_until is not None and instant(self._clock()) >= at.valid_until:
-            return Why.EXPIRED
-        rows = await self._looking.look(self._material, site_id=site_id, notice_id=at.notice_id)
-        if not rows or rows[0][0] != at.material_sha256:
-            return Why.SUPERSEDED
-        return Why.GIVEN
+    async def _ended(self, purpose: str, at: PurposeStanding) -> Answer:
+        setting = await self._set()
+        after = setting.patience(at)
+        other = at.notice_id is not None and at.material_sha256 != await self._read.material(
+            self._site_id, at.notice_id
+        )
+        final = at.state in {EventType.OBJECTED, EventType.REVOKED}
+        ask = not final and (other or self._now >= after)
+        return Answer(
+            purpose,
+            allowed=False,
+            why=Why(at.state),
+            ask=ask,
+            record_id=at.record_id or None,
+            since=at.occurred_at,
+            ask_after=None if ask or final else after,
+            signal=at.signal,
+        )
+
+    async def _undecided(self, purpose: str, *, asked: bool) -> Answer:
+        regime, given = await self._law()
+        known = await self._notices()
+        bases = {each.basis for each in known if each.id == purpose}
+        if bases == {Basis.STRICTLY_NECESSARY}:
+            return Answer(purpose, allowed=True, why=Why.NECESSARY)
+        runs = bool(bases) and all(runs_undecided(basis, given) for basis in bases)
+        signal = self._visitor.gpc and purpose in gpc_ends(known, given, (await self._set()).gpc)
+        why = Why.NOT_ANSWERED if asked else Why.NOT_ASKED
+        if signal:
+            why = Why.SIGNAL
+        elif runs:
+            why = Why.UNDECIDED
+        return Answer(
+            purpose,
+            allowed=runs and not signal,
+            why=why,
+            ask=not runs and not signal,
+            signal=signal,
+            regime=regime,
+        )
+
+    async def _signalled(self, purpose: str) -> bool:
+        """Whether the law makes the signal an opt-out of *purpose*."""
+        _, given = await self._law()
+        return given.signal_opts_out and purpose in gpc_ends(await self._notices(), given)
+
+    async def _law(self) -> tuple[Regime, Defaults]:
+        setting = await self._set()
+        resolved = setting.resolve(
+            self._visitor.jurisdiction, on=self._day, source=self._visitor.source
+        )
+        return resolved.regime, setting.defaults(resolved.regime, on=self._day)
+
+    async def _notices(self) -> list[Purpose]:
+        if self._known is None:
+            self._known = await self._read.purposes(self._site_id)
+        return self._known
+
+    async def _set(self) -> Setting:
+        if self._setting is None:
+            self._setting = await self._read.setting(self._site_id)
+        return self._setting
+
+
+def together(answers: Iterable[Sequence[Answer]]) -> list[Answer]:
+    """Answer for a visitor who is known by several ids: purpose by purpose, the no wins.
+
+    A decision counts before what nobody decided.
+    """
+    return [min(each, key=_careful) for each in zip(*answers, strict=True)]
+
+
+_OPEN = frozenset({Why.NOT_ASKED, Why.NOT_ANSWERED, Why.UNDECIDED})
+
+
+def _careful(answer: Answer) -> tuple[bool, bool]:
+    return (answer.why in _OPEN, answer.allowed)

@@ -13,12 +13,15 @@ from sqlalchemy import Connection, Executable, Table, bindparam, select
 from consent.choice import Basis
 from consent.notice import Controller, Held, Notice, Purpose, Tracker
 from consent.projection import Standing
+from consent.setting import NOTHING_SET, Setting
 from consent.tables import (
     BANNER,
     ENTRY,
     IDEMPOTENCY,
     NOTICE,
     RECORD,
+    SETTING,
+    SHOWN,
     SUBJECT,
 )
 
@@ -164,8 +167,9 @@ def list_notices(
     return [_published(row) for row in rows]
 
 
-def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's columns
-    purposes = tuple(
+def read_purposes(text: str) -> tuple[Purpose, ...]:
+    """Return the purposes in a notice's row."""
+    return tuple(
         Purpose(
             **{
                 **purpose,
@@ -176,18 +180,48 @@ def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's colum
                 "trackers": tuple(Tracker(**told) for told in purpose.get("trackers", ())),
             }
         )
-        for purpose in orjson.loads(row.purposes)
+        for purpose in orjson.loads(text)
     )
+
+
+def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's columns
     notice = Notice(
         row.notice_id,
         row.language,
         row.text,
         Controller(**orjson.loads(row.controller)),
-        purposes,
+        read_purposes(row.purposes),
         row.withdrawal_uri,
         row.ui_sha256,
     )
     return Published(row.version, notice, row.text_sha256, row.material_sha256, row.published)
+
+
+def is_published(rows: Rows, site_id: str, notice_id: str, version: int, language: str) -> bool:
+    """Whether a site has published a notice in that version and language."""
+    return bool(
+        rows.find(
+            _PUBLISHED, site_id=site_id, notice_id=notice_id, version=version, language=language
+        )
+    )
+
+
+_PUBLISHED = select(NOTICE.c.version).where(
+    NOTICE.c.site_id == bindparam("site_id"),
+    NOTICE.c.notice_id == bindparam("notice_id"),
+    NOTICE.c.version == bindparam("version"),
+    NOTICE.c.language == bindparam("language"),
+)
+
+
+def count_shown(rows: Rows, shown: Sequence[tuple[str, str, int, str, str, int]]) -> None:
+    """Add to how often notices were shown: site, notice, version, language, day, times."""
+    rows.insert(
+        SHOWN,
+        shown,
+        tail=" ON CONFLICT (site_id, notice_id, version, language, day)"
+        ' DO UPDATE SET times = "shown".times + excluded.times',
+    )
 
 
 def ask_versions(
@@ -207,6 +241,39 @@ _VERSIONS = (
     )
     .order_by(NOTICE.c.version)
 )
+
+
+# -- settings ---------------------------------------------------------------------------------
+
+
+def ask_setting(rows: Rows, site_id: str) -> Callable[[], Setting]:
+    """Ask for a site's settings."""
+    found = rows.ask(SETTING_OF_SITE, site_id=site_id)
+    return lambda: read_setting(found())
+
+
+def read_setting(found: Sequence[tuple[Any, ...]]) -> Setting:
+    """Return the settings in the rows of `SETTING_OF_SITE`, or those of a site that set none."""
+    return Setting.from_json(found[0][0]) if found else NOTHING_SET
+
+
+SETTING_OF_SITE = select(SETTING.c.content).where(SETTING.c.site_id == bindparam("site_id"))
+
+
+def find_setting(connection: Connection, site_id: str) -> Setting:
+    """Return a site's settings."""
+    rows = connection.execute(SETTING_OF_SITE, {"site_id": site_id})
+    return read_setting([tuple(row) for row in rows])
+
+
+def put_setting(rows: Rows, site_id: str, setting: Setting, changed: str) -> None:
+    """Write a site's settings, all of them."""
+    rows.insert(
+        SETTING,
+        [(site_id, setting.to_json(), changed)],
+        tail=" ON CONFLICT (site_id) DO UPDATE SET content = excluded.content,"
+        " changed = excluded.changed",
+    )
 
 
 # -- banners ----------------------------------------------------------------------------------

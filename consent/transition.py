@@ -5,14 +5,18 @@ withdrawal that overtakes the consent it ends must not get lost. What gives it n
 the subject that answers a question (GDPR Art. 4(11) and 7; EDPB 05/2020 §§86, 108).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from consent.choice import (
     ACTS,
     CLOCK_AHEAD,
     CLOCK_BEHIND,
+    ENDING,
+    GIVING,
     NEVER_ACTS,
+    Actor,
     Basis,
     Decision,
     EventType,
@@ -20,132 +24,272 @@ from consent.choice import (
     Origin,
 )
 from consent.errors import (
+    ActorRefused,
+    AskedTooSoon,
     DecisionsInconsistent,
     EventTypeUnsupported,
     MethodIsNoAct,
     NotAsked,
+    NothingToRenew,
     OccurredInFuture,
     OccurredTooLongAgo,
     PurposeNotInNotice,
     ServedUnknown,
+    SignalMissing,
+    ValidityInconsistent,
 )
-from consent.projection import Standing
+from consent.projection import PurposeStanding, Standing
+from consent.record import instant
 
-SUPPORTED = frozenset(
-    {EventType.REQUESTED, EventType.GIVEN, EventType.REFUSED, EventType.WITHDRAWN}
-)
+SUBJECT = (Actor.DATA_SUBJECT, Actor.GUARDIAN)
+OPERATOR = (Actor.CONTROLLER, Actor.AUTHORITY)
+ANY = frozenset(Method) - NEVER_ACTS - {Method.IMPORT}
+"""Every method that may be told of; imports have a way of their own."""
+
+NO = ANY - {Method.ACCEPT_ALL}
+"""What may say no: everything but the button that says yes."""
+
+UNASKED = frozenset({Basis.STRICTLY_NECESSARY, Basis.EXEMPT_STATISTICS})
+"""Bases of purposes that nobody is asked about."""
+
+NEVER = -1
+"""An index before every record."""
+
 OWN_INITIATIVE = frozenset({Origin.PREFERENCES, Origin.ACCOUNT_PAGE, Origin.CONTEXTUAL})
 """Where the subject went by themselves: there a change of mind needs no new question."""
 
 
-def check_form(
-    event_type: EventType, method: Method, decisions: Sequence[tuple[str, Decision]]
-) -> None:
+class Rule(NamedTuple):
+    """Who may bring an event about, by what; the first actor is meant where none is named."""
+
+    actors: tuple[Actor, ...]
+    methods: frozenset[Method]
+
+
+RULES: Mapping[EventType, Rule] = {
+    EventType.REQUESTED: Rule((Actor.CONTROLLER,), ANY),
+    EventType.DEFERRED: Rule(SUBJECT, frozenset({Method.CLOSE})),
+    EventType.GIVEN: Rule(SUBJECT, ACTS),
+    EventType.REFUSED: Rule(SUBJECT, NO),
+    EventType.WITHDRAWN: Rule((*SUBJECT, Actor.CONTROLLER), NO),
+    EventType.RENEWED: Rule(SUBJECT, ACTS),
+    EventType.REVOKED: Rule(OPERATOR, frozenset({Method.ADMIN, Method.AUTHORITY, Method.API})),
+    EventType.INVALIDATED: Rule(OPERATOR, frozenset({Method.ADMIN, Method.AUTHORITY, Method.API})),
+    EventType.OPTED_OUT: Rule((*SUBJECT, Actor.CONTROLLER), NO),
+    EventType.OPTED_IN: Rule(SUBJECT, ACTS),
+    EventType.OBJECTED: Rule((*SUBJECT, Actor.CONTROLLER), NO),
+    EventType.ACKNOWLEDGED: Rule(SUBJECT, ANY),
+    EventType.LINKED: Rule((Actor.CONTROLLER, *SUBJECT), ANY),
+}
+"""What may be sent. The rest is computed (`expired`, `superseded`), imported, or the service's."""
+
+
+class Told(NamedTuple):
+    """What an event tells, as far as it is checked here."""
+
+    event_type: EventType
+    method: Method
+    origin: Origin
+    decisions: Sequence[tuple[str, Decision]]
+    received: datetime
+    actor: Actor | None = None
+    gpc: bool = False
+    explicit: bool = False
+    occurred: datetime | None = None
+    valid_until: datetime | None = None
+    reprompt_not_before: datetime | None = None
+
+
+def check_form(told: Told) -> None:
     """Check what can be checked without knowing anybody.
 
-    Raises EventTypeUnsupported, MethodIsNoAct and DecisionsInconsistent.
+    Raises EventTypeUnsupported, ActorRefused, MethodIsNoAct, SignalMissing, DecisionsInconsistent.
     """
-    if event_type not in SUPPORTED:
-        known = ", ".join(sorted(kind.value for kind in SUPPORTED))
-        raise EventTypeUnsupported(f"expected one of {known}, got {event_type.value}")
-    if method in NEVER_ACTS:
-        raise MethodIsNoAct(f"expected an act of the subject, got {method.value}, which is none")
-    if event_type is EventType.GIVEN and method not in ACTS:
-        acts = ", ".join(sorted(act.value for act in ACTS))
-        raise MethodIsNoAct(f"expected consent given by one of {acts}, got {method.value}")
-    purposes = [purpose for purpose, _ in decisions]
+    kind, method = told.event_type, told.method
+    rule = RULES.get(kind)
+    if rule is None:
+        known = ", ".join(sorted(each.value for each in RULES))
+        raise EventTypeUnsupported(f"expected one of {known}, got {kind.value}")
+    if told.actor is not None and told.actor not in rule.actors:
+        known = ", ".join(each.value for each in rule.actors)
+        raise ActorRefused(f"{kind.value}: expected it by {known}, got {told.actor.value}")
+    if method not in rule.methods:
+        known = ", ".join(sorted(each.value for each in rule.methods))
+        raise MethodIsNoAct(f"{kind.value}: expected one of {known}, got {method.value}")
+    if method is Method.GPC and not told.gpc:
+        raise SignalMissing("expected signals that show Global Privacy Control, got none")
+    if told.explicit and kind not in GIVING:
+        raise DecisionsInconsistent(
+            f"expected `explicit` only where consent is given, got it on {kind.value}"
+        )
+    _check_decisions(told)
+
+
+def _check_decisions(told: Told) -> None:
+    purposes = [purpose for purpose, _ in told.decisions]
     if len(set(purposes)) != len(purposes):
         raise DecisionsInconsistent("expected each purpose once, got one twice")
-    made = {decision for _, decision in decisions}
-    expected, well = _expected(event_type, made)
+    made = {decision for _, decision in told.decisions}
+    kind = told.event_type
+    if kind in GIVING:
+        expected, well = "at least one decision `given`", Decision.GIVEN in made
+    elif kind is EventType.REFUSED:
+        expected = "decisions with `refused` and none `given`"
+        well = Decision.REFUSED in made and Decision.GIVEN not in made
+    elif kind in ENDING:
+        expected, well = "the purposes that end, as `refused`", made == {Decision.REFUSED}
+    else:
+        expected, well = "no decisions, for nothing is decided by it", not made
+    if told.method is Method.GPC and not made:
+        well = True  # the notice's purposes are filled in by what the signal ends
     if not well:
         shown = ", ".join(sorted(decision.value for decision in made)) or "none"
-        raise DecisionsInconsistent(f"{event_type.value}: expected {expected}, got {shown}")
+        raise DecisionsInconsistent(f"{kind.value}: expected {expected}, got {shown}")
 
 
-def _expected(event_type: EventType, made: set[Decision]) -> tuple[str, bool]:
-    if event_type is EventType.REQUESTED:
-        return "no decisions, for nothing is decided yet", not made
-    if event_type is EventType.GIVEN:
-        return "at least one decision `given`", Decision.GIVEN in made
-    if event_type is EventType.REFUSED:
-        return "decisions with `refused` and none `given`", (
-            Decision.REFUSED in made and Decision.GIVEN not in made
-        )
-    return "the purposes that end, as `refused`", made == {Decision.REFUSED}
+def check_clock(told: Told) -> None:
+    """Check that every instant lies where it can.
 
-
-def check_clock(occurred: datetime | None, received: datetime) -> None:
-    """Check that an act lies where a client's clock and an offline queue can put it.
-
-    Raises OccurredInFuture (more than 5 minutes ahead) and OccurredTooLongAgo (more than 30 days
-    behind).
+    An act lies at most 5 minutes ahead of the server's clock and 30 days behind it; validity is
+    told of what is given and the next question of what is refused, both ahead. Raises
+    OccurredInFuture, OccurredTooLongAgo and ValidityInconsistent.
     """
-    if occurred is None:
+    received = told.received
+    if told.occurred is not None:
+        if told.occurred > received + CLOCK_AHEAD:
+            raise OccurredInFuture(
+                f"expected occurred_at at most {CLOCK_AHEAD} after the server's clock, "
+                "got a later one"
+            )
+        if told.occurred < received - CLOCK_BEHIND:
+            raise OccurredTooLongAgo(
+                f"expected occurred_at at most {CLOCK_BEHIND.days} days back, got an earlier one"
+            )
+    for name, moment, kinds in (
+        ("valid_until", told.valid_until, GIVING),
+        ("reprompt_not_before", told.reprompt_not_before, ENDING),
+    ):
+        if moment is None:
+            continue
+        if told.event_type not in kinds:
+            known = ", ".join(sorted(kind.value for kind in kinds))
+            raise ValidityInconsistent(
+                f"expected {name} only on {known}, got it on {told.event_type.value}"
+            )
+        if moment <= received:
+            raise ValidityInconsistent(f"expected {name} to lie ahead, got an instant in the past")
+
+
+def check_purposes(told: Told, purposes: Mapping[str, Basis]) -> None:
+    """Check that only purposes of the notice shown are decided. Raises PurposeNotInNotice.
+
+    What ends consent may name any: the notice in view need not be the one it was given on.
+    """
+    if told.event_type in ENDING and told.event_type is not EventType.REFUSED:
         return
-    if occurred > received + CLOCK_AHEAD:
-        raise OccurredInFuture(
-            f"expected occurred_at at most {CLOCK_AHEAD} after the server's clock, got a later one"
-        )
-    if occurred < received - CLOCK_BEHIND:
-        raise OccurredTooLongAgo(
-            f"expected occurred_at at most {CLOCK_BEHIND.days} days back, got an earlier one"
-        )
-
-
-def check_purposes(
-    decisions: Sequence[tuple[str, Decision]], purposes: Mapping[str, Basis]
-) -> None:
-    """Check that only purposes of the notice are decided. Raises PurposeNotInNotice."""
-    for purpose_id, _ in decisions:
+    for purpose_id, _ in told.decisions:
         if purpose_id not in purposes:
             known = ", ".join(sorted(purposes))
             raise PurposeNotInNotice(f"expected a purpose of the notice ({known}), got another")
 
 
+class Question(NamedTuple):
+    """The notice that an event is about, and what proves that it was asked."""
+
+    notice_id: str
+    version: int
+    material_sha256: str
+    purposes: Mapping[str, Basis]
+    served_id: str | None = None
+    served_at: datetime | None = None
+    """When a served token for this notice and version was issued."""
+
+
+def check_may_ask(
+    standing: Standing, told: Told, question: Question, patience: Callable[[PurposeStanding], str]
+) -> None:
+    """Check that the visitor may be asked again, however often the site would like to.
+
+    Not while everything that can be asked was answered, a no among it, and *patience* (the instant
+    before which a no may not be asked about) has not run out; a new substance may be asked about
+    at once, and whoever comes to the preferences asks for it. Raises AskedTooSoon.
+    """
+    if told.event_type is not EventType.REQUESTED or told.origin in OWN_INITIATIVE:
+        return
+    now = instant(told.received)
+    soonest = ""
+    for purpose_id, basis in question.purposes.items():
+        if basis in UNASKED:
+            continue
+        before = standing.purposes.get(purpose_id)
+        if before is None or before.material_sha256 not in {None, question.material_sha256}:
+            return
+        if before.ended and patience(before) > now:
+            soonest = max(soonest, patience(before))
+        elif before.ended or before.lapsed(now):
+            return
+    if soonest:
+        raise AskedTooSoon(f"expected no question before {soonest}, got one now")
+
+
 def check_asked(
-    standing: Standing,
-    *,
-    event_type: EventType,
-    notice_id: str,
-    version: int,
-    decisions: Sequence[tuple[str, Decision]],
-    origin: Origin,
-    served_id: str | None,
-    occurred: str | None,
+    standing: Standing, told: Told, question: Question, patience: Callable[[PurposeStanding], str]
 ) -> None:
     """Check that consent answers a question: this subject was shown this notice and version.
 
-    After a refusal or withdrawal the question must be newer than it, unless the subject came to
-    the preferences by themselves. What *occurred* before the refusal and comes late is recorded;
-    it changes nothing. Raises NotAsked and ServedUnknown.
+    After a no the question must be newer than it, and *patience* must have run out, unless the
+    subject came to the preferences by themselves. What occurred before the no and comes late is
+    recorded; it changes nothing. Raises NotAsked, ServedUnknown, AskedTooSoon and NothingToRenew.
     """
-    if event_type not in {EventType.GIVEN, EventType.REFUSED}:
-        return
-    asked = standing.asked.get(notice_id)
-    answers = asked is not None and asked.version == version
-    if served_id is not None and (asked is None or not answers or asked.record_id != served_id):
+    asked = standing.asked.get(question.notice_id)
+    answers = asked is not None and asked.version == question.version
+    if question.served_id is not None and (
+        asked is None or not answers or asked.record_id != question.served_id
+    ):
         raise ServedUnknown(
             "expected the record id of the newest request to this subject with this notice "
             "version, got another"
         )
-    if event_type is EventType.REFUSED:
+    if told.event_type is not EventType.DEFERRED and told.event_type not in GIVING:
         return
-    if asked is None or not answers:
+    if not answers and question.served_at is None:
         raise NotAsked(
-            f"expected an earlier `requested` event for version {version} of this notice, got none"
+            f"expected an earlier `requested` event for version {question.version} of this "
+            "notice, or a served token of it, got none"
         )
-    if origin in OWN_INITIATIVE:
+    given = [
+        before
+        for purpose, decision in told.decisions
+        if decision is Decision.GIVEN and (before := standing.purposes.get(purpose)) is not None
+    ]
+    if told.event_type is EventType.RENEWED and all(before.ended for before in given):
+        raise NothingToRenew("expected a purpose that was given before, got none")
+    if told.origin in OWN_INITIATIVE:
         return
-    for purpose_id, decision in decisions:
-        before = standing.purposes.get(purpose_id)
-        if (
-            decision is Decision.GIVEN
-            and before is not None
-            and before.ended
-            and before.leaf_index > asked.leaf_index
-            and not (occurred is not None and occurred < (before.refused_at or ""))
-        ):
-            raise NotAsked(
-                "expected a `requested` event newer than the refusal or withdrawal, got none"
-            )
+    asked_at = asked.leaf_index if asked is not None else NEVER
+    for before in given:
+        _check_newer(before, told, question, asked_at, patience)
+
+
+def _check_newer(
+    before: PurposeStanding,
+    told: Told,
+    question: Question,
+    asked_at: int,
+    patience: Callable[[PurposeStanding], str],
+) -> None:
+    """Check that the question is newer than the answer it asks to change, and not too soon."""
+    if told.occurred is not None and instant(told.occurred) < (before.refused_at or ""):
+        return
+    now = instant(told.received)
+    if not before.ended and not before.lapsed(now):
+        return
+    served = question.served_at
+    if asked_at <= before.leaf_index and (
+        served is None or instant(served) <= (before.refused_at or before.occurred_at)
+    ):
+        raise NotAsked("expected a question newer than the refusal, withdrawal or expiry, got none")
+    same = before.material_sha256 in {None, question.material_sha256}
+    if before.ended and same and asked_at <= before.leaf_index and patience(before) > now:
+        # A request is checked when it is made; a token knows nobody.
+        raise AskedTooSoon(f"expected no question before {patience(before)}, got one now")

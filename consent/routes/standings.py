@@ -1,11 +1,12 @@
 """`/v1/consent/standing`: whether something may be done for a subject."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from consent.choice import SubjectKind
 from consent.errors import SubjectKindRefused
+from consent.regime import RegimeSource, sec_gpc
 from consent.routes.call import Answer, Call
-from consent.standing import StandingRead
+from consent.standing import StandingRead, Visitor, together
 from consent.wire import standings as wire
 
 IN_A_URL = frozenset({SubjectKind.DEVICE, SubjectKind.EXTERNAL})
@@ -49,14 +50,31 @@ class StandingRoutes:
                 "use POST /v1/consent/standing:query"
             )
         (answer,) = await self._standing.ask(
-            call.site(asked.site), asked.subject_kind, asked.subject_id, [asked.purpose]
+            call.site(asked.site),
+            asked.subject_kind,
+            asked.subject_id,
+            [asked.purpose],
+            _visitor(asked, [] if asked.sec_gpc is None else [asked.sec_gpc]),
         )
         return 200, wire.standing(answer)
 
     async def ask_many(self, call: Call) -> Answer:
         """Answer 200 with a standing for every purpose."""
         asked = wire.StandingQueryIn.model_validate_json(call.body)
-        answers = await self._standing.ask(
-            call.site(asked.site), asked.subject.kind, asked.subject.id, list(asked.purposes)
-        )
-        return 200, wire.standings(answers)
+        site_id, visitor = call.site(asked.site), _visitor(asked, asked.sec_gpc)
+        subjects = asked.subjects or ([asked.subject] if asked.subject else [])
+        each = [
+            await self._standing.ask(site_id, one.kind, one.id, asked.purposes, visitor)
+            for one in subjects
+        ]
+        if asked.subjects is None:
+            return 200, wire.standings(each[0])
+        return 200, wire.several(together(each), each)
+
+
+def _visitor(asked: wire.StandingIn | wire.StandingQueryIn, headers: Sequence[str]) -> Visitor:
+    return Visitor(
+        asked.jurisdiction,
+        RegimeSource(asked.jurisdiction_source),
+        asked.gpc_js or sec_gpc(headers),
+    )

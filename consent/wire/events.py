@@ -1,25 +1,43 @@
 """Events and receipts as JSON."""
 
 from base64 import b64encode
-from typing import Annotated, Any, Self
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from consent.batch import Receipt
-from consent.choice import Decision, EventType, Method, Origin
+from consent.choice import ON_NOTICE, Actor, Decision, EventType, Method, Origin
 from consent.wire.strict import (
     PURPOSES_LIMIT,
     Digest,
     Id,
     Instant,
+    Jurisdiction,
     Key,
     Language,
+    SecGpc,
     Short,
+    Strings,
     SubjectIn,
     Text,
     Wire,
 )
+
+IPV4 = 4
+ENCODED = r"^[A-Za-z0-9_.~-]{1,8192}$"
+"""The characters and the length that TC and GPP strings may have."""
+
+
+def _network(value: str) -> str:
+    try:
+        network = ip_network(value)
+    except ValueError:
+        raise ValueError("expected an IPv4 /24 or an IPv6 /48") from None
+    if network.prefixlen != (24 if network.version == IPV4 else 48):
+        raise ValueError("expected an IPv4 /24 or an IPv6 /48")
+    return str(network)
 
 
 class DecisionIn(Wire):
@@ -27,6 +45,7 @@ class DecisionIn(Wire):
 
     purpose_id: Id
     decision: Decision
+    vendor_ids: Strings = Field([], description="where the decision is about some vendors only")
 
 
 class ShownIn(Wire):
@@ -37,6 +56,16 @@ class ShownIn(Wire):
     language: Language
     layer: Annotated[int, Field(ge=1, le=9)] | None = None
     ui_sha256: Digest | None = None
+    variant: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+
+
+class ServedNoticeIn(Wire):
+    """Which notice is about to be shown."""
+
+    notice_id: Id
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    language: Language
+    layer: Annotated[int, Field(ge=1, le=9)] | None = None
 
 
 class ContextIn(Wire):
@@ -45,13 +74,36 @@ class ContextIn(Wire):
     page: Annotated[Text, Field(min_length=1, max_length=2048)] | None = None
     ua_class: Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,64}$")] | None = None
     layout_w: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    ip_trunc: Annotated[Short, AfterValidator(_network)] | None = Field(
+        None, description="an IPv4 /24 or an IPv6 /48, never an address"
+    )
+
+
+Storage = Literal["granted", "denied"]
+
+
+class ConsentModeIn(Wire):
+    """What Google Consent Mode was told."""
+
+    ad_storage: Storage | None = None
+    ad_user_data: Storage | None = None
+    ad_personalization: Storage | None = None
+    analytics_storage: Storage | None = None
+    functionality_storage: Storage | None = None
+    personalization_storage: Storage | None = None
+    security_storage: Storage | None = None
 
 
 class SignalsIn(Wire):
-    """What the browser signalled of Global Privacy Control."""
+    """What the browser or another consent tool signalled; the strings are kept, never made."""
 
-    sec_gpc: bool | None = None
-    gpc_js: bool | None = None
+    sec_gpc: bool | SecGpc | None = Field(
+        None, description="the Sec-GPC headers as they came, or whether one was exactly 1"
+    )
+    gpc_js: bool | None = Field(None, description="navigator.globalPrivacyControl")
+    tc_string: Annotated[str, StringConstraints(pattern=ENCODED)] | None = None
+    gpp_string: Annotated[str, StringConstraints(pattern=ENCODED)] | None = None
+    gcm: ConsentModeIn | None = Field(None, description="Google Consent Mode")
 
 
 class EventIn(Wire):
@@ -62,13 +114,24 @@ class EventIn(Wire):
     method: Method
     origin: Origin
     decisions: Annotated[list[DecisionIn], Field(max_length=PURPOSES_LIMIT)] = Field([])
-    notice: ShownIn | None = Field(None, description="compulsory unless something is withdrawn")
-    jurisdiction: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None
-    ) = None
+    notice: ShownIn | None = Field(
+        None, description="compulsory where a notice is shown or answered"
+    )
+    by: Actor | None = Field(None, description="by default whoever such events mostly come from")
+    jurisdiction: Jurisdiction | None = None
+    jurisdiction_source: Literal["declared", "edge_geo"] = "declared"
     occurred_at: Instant | None = None
-    valid_until: Instant | None = None
-    served_id: Short | None = None
+    valid_until: Instant | None = Field(None, description="when what is given ends by itself")
+    reprompt_not_before: Instant | None = Field(
+        None, description="before when nobody may ask again about what is refused"
+    )
+    served_id: Short | None = Field(None, description="the record of the question answered")
+    served: Annotated[Text, Field(min_length=1, max_length=512)] | None = Field(
+        None, description="the served token of the question answered"
+    )
+    linked: SubjectIn | None = Field(
+        None, description="on `linked`: the device, or the other id, of the same person"
+    )
     explicit: bool = False
     context: ContextIn | None = None
     signals: SignalsIn | None = None
@@ -78,9 +141,11 @@ class EventIn(Wire):
     site: Short | None = None
 
     @model_validator(mode="after")
-    def _notice_where_one_is_answered(self) -> Self:
-        if self.notice is None and self.event_type is not EventType.WITHDRAWN:
+    def _what_the_type_needs(self) -> Self:
+        if self.notice is None and self.event_type in ON_NOTICE:
             raise ValueError("expected the notice that was shown, got none")
+        if (self.event_type is EventType.LINKED) != (self.linked is not None):
+            raise ValueError("expected `linked` exactly on events of type `linked`")
         return self
 
 
@@ -93,6 +158,25 @@ class ReceiptOut(BaseModel):
     leaf: str = Field(description="base64 of the log entry")
     leaf_index: int
     proof: str = Field(description="a c2sp.org/tlog-proof@v1")
+
+
+class ServedIn(Wire):
+    """What is about to be shown to a visitor of whom nothing is known yet."""
+
+    notice: ServedNoticeIn
+    site: Short | None = None
+
+
+class ServedOut(BaseModel):
+    """A served token, to be returned with the visitor's answer."""
+
+    served: str
+    expires_at: str
+
+
+def served(token: str, expires_at: str) -> bytes:
+    """Write a served token."""
+    return orjson.dumps({"served": token, "expires_at": expires_at})
 
 
 def receipt(made: Receipt) -> bytes:

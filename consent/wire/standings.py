@@ -1,14 +1,26 @@
 """Standing as JSON."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from consent.choice import SubjectKind
+from consent.regime import Regime
 from consent.standing import Answer, Why
-from consent.wire.strict import PURPOSES_LIMIT, Id, Short, SubjectIn, Text, Wire
+from consent.wire.strict import (
+    PURPOSES_LIMIT,
+    Id,
+    Jurisdiction,
+    SecGpc,
+    Short,
+    SubjectIn,
+    Text,
+    Wire,
+)
+
+SUBJECTS_LIMIT = 100
 
 
 class StandingIn(Wire):
@@ -17,15 +29,34 @@ class StandingIn(Wire):
     subject_kind: SubjectKind
     subject_id: Annotated[Text, Field(min_length=1, max_length=1024)]
     purpose: Id
+    jurisdiction: Jurisdiction | None = Field(None, description="where the visitor is")
+    jurisdiction_source: Literal["declared", "edge_geo"] = "declared"
+    sec_gpc: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="the Sec-GPC header of the visitor's request"
+    )
+    gpc_js: bool = Field(default=False, description="navigator.globalPrivacyControl")
     site: Short | None = None
 
 
 class StandingQueryIn(Wire):
-    """Whom and what to ask about, for every kind of subject."""
+    """Whom and what to ask about, for every kind of subject; `subject`, or several `subjects`."""
 
-    subject: SubjectIn
+    subject: SubjectIn | None = None
+    subjects: Annotated[list[SubjectIn], Field(min_length=1, max_length=SUBJECTS_LIMIT)] | None = (
+        Field(None, description="answered one by one, and together as ids of one visitor")
+    )
     purposes: Annotated[list[Id], Field(min_length=1, max_length=PURPOSES_LIMIT)]
+    jurisdiction: Jurisdiction | None = Field(None, description="where the visitor is")
+    jurisdiction_source: Literal["declared", "edge_geo"] = "declared"
+    sec_gpc: SecGpc = Field([], description="the Sec-GPC headers of the visitor's request")
+    gpc_js: bool = False
     site: Short | None = None
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if (self.subject is None) == (self.subjects is None):
+            raise ValueError("expected either `subject` or `subjects`")
+        return self
 
 
 class StandingOut(BaseModel):
@@ -34,15 +65,31 @@ class StandingOut(BaseModel):
     purpose: str
     allowed: bool
     why: Why
+    ask: bool = Field(description="whether the visitor may be asked now")
     record_id: str | None = None
     since: str | None = None
     valid_until: str | None = None
+    ask_after: str | None = Field(None, description="from when the visitor may be asked again")
+    signal: bool | None = Field(
+        None, description="whether a Global Privacy Control signal is honoured: show it"
+    )
+    regime: Regime | None = Field(None, description="whose defaults hold, where nobody decided")
+
+
+class SubjectStandingsOut(BaseModel):
+    """One subject's answers; subjects are in the order of the question."""
+
+    items: list[StandingOut]
 
 
 class StandingsOut(BaseModel):
-    """An answer a purpose, in the order of the question."""
+    """An answer a purpose, in the order of the question.
+
+    Asked about several subjects, `items` answers for them together: the most careful answer wins.
+    """
 
     items: list[StandingOut]
+    subjects: list[SubjectStandingsOut] | None = None
 
 
 def standing(answer: Answer) -> bytes:
@@ -52,12 +99,28 @@ def standing(answer: Answer) -> bytes:
 
 def standings(answers: Sequence[Answer]) -> bytes:
     """Write answers."""
-    return orjson.dumps({"items": [_standing(answer) for answer in answers]})
+    return orjson.dumps(_standings(answers))
+
+
+def several(together: Sequence[Answer], each: Sequence[Sequence[Answer]]) -> bytes:
+    """Write answers for several subjects."""
+    return orjson.dumps({**_standings(together), "subjects": [_standings(one) for one in each]})
+
+
+def _standings(answers: Sequence[Answer]) -> dict[str, Any]:
+    return {"items": [_standing(answer) for answer in answers]}
 
 
 def _standing(answer: Answer) -> dict[str, Any]:
-    members = {"purpose": answer.purpose, "allowed": answer.allowed, "why": answer.why}
-    for name in ("record_id", "since", "valid_until"):
+    members = {
+        "purpose": answer.purpose,
+        "allowed": answer.allowed,
+        "why": answer.why,
+        "ask": answer.ask,
+    }
+    if answer.signal:
+        members["signal"] = True
+    for name in ("record_id", "since", "valid_until", "ask_after", "regime"):
         value = getattr(answer, name)
         if value is not None:
             members[name] = value

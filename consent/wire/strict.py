@@ -40,6 +40,7 @@ Id = Annotated[str, StringConstraints(pattern=ID)]
 Language = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Key = Annotated[Text, Field(min_length=1, max_length=255)]
+Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 Strings = Annotated[list[Short], Field(max_length=100)]
 
 
@@ -54,6 +55,10 @@ class SubjectIn(Wire):
 
     kind: SubjectKind
     id: Annotated[Text, Field(min_length=1, max_length=1024)]
+
+
+SecGpc = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=8)]
+"""The values of the `Sec-GPC` headers, as they came."""
 
 
 class SiteIn(Wire):

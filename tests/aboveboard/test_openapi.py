@@ -14,6 +14,7 @@ from aboveboard.operations import Catalogue
 from consent.routes.events import EventRoutes
 from consent.routes.logs import LogRoutes
 from consent.routes.notices import NoticeRoutes
+from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
 from moderation.routes import CommentRoutes
 
@@ -25,7 +26,7 @@ def catalogue() -> Catalogue:
     CommentRoutes(
         sentinel.screening, refuse=sentinel.refuse, fingerprint=sentinel.fingerprint
     ).declare(made.declare, batch_bytes=BATCH_BYTES)
-    for kind in (EventRoutes, StandingRoutes, NoticeRoutes, LogRoutes):
+    for kind in (EventRoutes, StandingRoutes, SettingRoutes, NoticeRoutes, LogRoutes):
         parts = {name: getattr(sentinel, name) for name in signature(kind).parameters}
         kind(**parts).declare(made.declare)
     return made
@@ -125,6 +126,10 @@ def test_parameters_are_told(document: dict[str, Any]) -> None:
         "subject_kind": True,
         "subject_id": True,
         "purpose": True,
+        "jurisdiction": False,
+        "jurisdiction_source": False,
+        "sec_gpc": False,
+        "gpc_js": False,
         "site": False,
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.projection import PurposeStanding, Standing, apply
+from consent.projection import PurposeStanding, Standing, apply, follow
 
 Event = dict[str, Any]
 
@@ -205,3 +205,120 @@ def test_a_client_clock_ahead_does_not_bar_later_consent() -> None:
     }
 
     assert apply(apply(Standing(), no, 0), yes, 1).purposes["ads"].state == "given"
+
+
+# -- signals ----------------------------------------------------------------------------------
+
+
+def signalled(kind: str, at: int) -> Event:
+    """Return an event about ads that a Global Privacy Control signal brought about."""
+    return event(kind, at, ads="refused") | {"method": "gpc", "signals": {"sec_gpc": True}}
+
+
+def test_an_explicit_yes_outlives_a_signal_that_is_no_opt_out() -> None:
+    """Where no law makes it one, the signal refuses only what nobody has said yes to."""
+    yes = event("given", 1, ads="given")
+
+    assert fold(yes, signalled("refused", 2)).purposes["ads"].state == "given"
+    assert fold(signalled("refused", 2)).purposes["ads"].state == "refused"
+    assert fold(yes, signalled("opted_out", 2)).purposes["ads"].state == "opted_out"
+
+
+def test_a_yes_in_sight_of_the_signal_outlives_it() -> None:
+    """Who opts in while the signal is on has overruled it, for good."""
+    overruling = event("opted_in", 3, ads="given") | {"signals": {"gpc_js": True}}
+
+    standing = fold(signalled("opted_out", 2), overruling, signalled("opted_out", 4))
+
+    assert standing.purposes["ads"].state == "given"
+
+
+def test_an_import_without_evidence_gives_nothing() -> None:
+    """A yes from elsewhere counts with evidence only; a no counts anyhow."""
+    claimed = event("imported", 1, ads="given", statistics="refused")
+
+    assert {name: at.state for name, at in fold(claimed).purposes.items()} == {
+        "statistics": "refused"
+    }
+    shown = fold(claimed | {"evidence": "source_row"})
+    assert shown.purposes["ads"].state == "given"
+
+
+# -- links ------------------------------------------------------------------------------------
+
+
+def replay(*told: tuple[str, Event]) -> dict[str, Standing]:
+    """Follow events of several subjects in the order of the log."""
+    standings: dict[str, Standing] = {}
+    for position, (ref, one) in enumerate(told):
+        standings.update(follow(standings.get, ref, one, position))
+    return standings
+
+
+def link(at: int, other: str) -> Event:
+    """Link a subject with another."""
+    return event("linked", at) | {"linked": {"subject_kind": "device", "subject_ref": other}}
+
+
+def states(standing: Standing) -> dict[str, str]:
+    """Return the state of each purpose."""
+    return {name: at.state for name, at in standing.purposes.items()}
+
+
+def test_the_most_restrictive_latest_choice_wins_a_link() -> None:
+    """The account takes over what only the device knew; where they differ the no wins."""
+    found = replay(
+        ("device", event("given", 1, ads="given", statistics="given")),
+        ("account", event("refused", 2, ads="refused")),
+        ("account", link(3, "device")),
+    )
+
+    assert states(found["account"]) == {"ads": "refused", "statistics": "given"}
+    assert states(found["device"]) == {"ads": "refused", "statistics": "given"}
+
+
+def test_a_device_does_not_take_over_a_yes() -> None:
+    """Whoever else sits at the device has not said it."""
+    found = replay(("account", event("given", 1, ads="given")), ("account", link(2, "device")))
+
+    assert states(found["account"]) == {"ads": "given"}
+    assert states(found["device"]) == {}
+
+
+def test_after_a_link_a_no_is_a_no_of_both() -> None:
+    """From either side; a yes stays with who said it."""
+    linked = [("device", event("given", 1, ads="given")), ("account", link(2, "device"))]
+
+    by_device = replay(*linked, ("device", signalled("opted_out", 3)))
+    by_account = replay(*linked, ("account", event("withdrawn", 3, ads="refused")))
+    yes = replay(*linked, ("device", event("given", 3, statistics="given")))
+
+    assert [states(by_device[ref])["ads"] for ref in ("device", "account")] == ["opted_out"] * 2
+    assert [states(by_account[ref])["ads"] for ref in ("device", "account")] == ["withdrawn"] * 2
+    assert "statistics" not in states(yes["account"])
+
+
+def test_an_unknown_link_is_left_alone() -> None:
+    """Who was erased is not brought back by the choice of a linked subject."""
+    found = replay(("device", event("given", 1, ads="given")), ("account", link(2, "device")))
+    del found["device"]
+
+    changed = follow(found.get, "account", event("withdrawn", 3, ads="refused"), 2)
+
+    assert set(changed) == {"account"}
+
+
+@given(events, events, st.integers(0, 12))
+def test_linking_is_never_kinder(mine: list[Event], theirs: list[Event], at: int) -> None:
+    """No purpose stands better after a link than before it with whoever said no."""
+    told = [("account", one) for one in mine[:at]] + [("device", one) for one in theirs]
+    before = replay(*told)
+    found = replay(*told, ("account", link(0, "device")))
+
+    for ref in ("account", "device"):
+        for name, stood in before.get(ref, Standing()).purposes.items():
+            assert not stood.ended or found[ref].purposes[name].ended
+    noes = {
+        name for standing in before.values() for name, at in standing.purposes.items() if at.ended
+    }
+    assert all(found[ref].purposes[name].ended for ref in found for name in noes)

@@ -216,8 +216,14 @@ def test_a_choice_is_asked_for_given_and_withdrawn(client: httpx2.Client) -> Non
     withdrawn = record(client, "withdrawn")
     ended = standing(client)
 
-    assert before == {"purpose": "ads", "allowed": False, "why": "not_asked"}
-    assert unanswered == {"purpose": "ads", "allowed": False, "why": "not_answered"}
+    assert before == {
+        "purpose": "ads",
+        "allowed": False,
+        "why": "not_asked",
+        "ask": True,
+        "regime": "eu_optin",
+    }
+    assert unanswered == {**before, "why": "not_answered"}
     assert (allowed["allowed"], allowed["why"]) == (True, "given")
     assert (allowed["record_id"], allowed["since"]) == (
         given["record_id"],
@@ -610,17 +616,15 @@ def test_each_purpose_stands_for_itself(client: httpx2.Client) -> None:
     assert found[:2] == [standing(client, "statistics"), standing(client, "ads")]
 
 
-def test_consent_ends_when_it_says(client: httpx2.Client) -> None:
-    """Past its `valid_until` it has expired; before, it tells when it will."""
+def test_consent_tells_when_it_ends(client: httpx2.Client) -> None:
+    """An end that lies ahead is told; one in the past is no consent, and is not recorded."""
     publish(client)
     record(client, "requested")
-    record(client, "given", valid_until="2026-01-01T00:00:00Z")
-    expired = standing(client)
+    past = send(client, event("given", valid_until="2026-01-01T00:00:00Z"))
     record(client, "given", valid_until="2099-01-01T00:00:00Z")
     given = standing(client)
 
-    assert (expired["allowed"], expired["why"]) == (False, "expired")
-    assert expired["valid_until"] == "2026-01-01T00:00:00Z"
+    assert (past.status_code, past.json()["code"]) == (422, "validity_inconsistent")
     assert (given["allowed"], given["valid_until"]) == (True, "2099-01-01T00:00:00Z")
 
 

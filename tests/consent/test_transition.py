@@ -5,15 +5,19 @@ from typing import Any
 
 import pytest
 
-from consent.choice import Basis, Decision, EventType, Method, Origin
+from consent.choice import ACTS, ENDING, GIVING, Actor, Basis, Decision, EventType, Method, Origin
 from consent.errors import EventRefused
 from consent.projection import Asked, PurposeStanding, Standing, apply
+from consent.record import parse_instant
 from consent.transition import (
     OWN_INITIATIVE,
-    SUPPORTED,
+    RULES,
+    Question,
+    Told,
     check_asked,
     check_clock,
     check_form,
+    check_may_ask,
     check_purposes,
 )
 
@@ -33,55 +37,118 @@ def code(check: Any, *arguments: Any, **named: Any) -> str | None:  # noqa: ANN4
     return None
 
 
+def told(kind: EventType, decisions: Any = (), **more: Any) -> Told:  # noqa: ANN401
+    """Tell of an event in the banner, by a method that suits its type."""
+    method = min(RULES[kind].methods) if kind in RULES else Method.SAVE
+    return Told(
+        **{
+            "event_type": kind,
+            "method": method,
+            "origin": Origin.BANNER,
+            "decisions": decisions,
+            "received": NOW,
+            **more,
+        }
+    )
+
+
 # -- form -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", sorted(set(EventType) - SUPPORTED))
-def test_computed_and_imported_events_cannot_be_sent(kind: EventType) -> None:
-    """Nobody may send what the service computes, or what comes with later releases."""
-    assert code(check_form, kind, Method.SAVE, GIVEN) == "event_type_unsupported"
-
-
-@pytest.mark.parametrize("method", list(Method))
-def test_consent_needs_an_act(method: Method) -> None:
-    """Given by four methods; scrolling and time-outs are good for nothing at all."""
-    acts = {Method.ACCEPT_ALL, Method.SAVE, Method.TOGGLE, Method.FORM}
-    never = {Method.SCROLL, Method.TIMEOUT}
-
-    given = code(check_form, EventType.GIVEN, method, GIVEN)
-    refused = code(check_form, EventType.REFUSED, method, REFUSED)
-    withdrawn = code(check_form, EventType.WITHDRAWN, method, REFUSED)
-    requested = code(check_form, EventType.REQUESTED, method, ())
-
-    assert given == (None if method in acts else "method_is_no_act")
-    expected = "method_is_no_act" if method in never else None
-    assert (refused, withdrawn, requested) == (expected,) * 3
-
-
-DECISIONS = {"none": (), "given": GIVEN, "refused": REFUSED, "both": BOTH, "not asked": NOT_ASKED}
-FITTING = {
-    EventType.REQUESTED: {"none"},
-    EventType.GIVEN: {"given", "both"},
-    EventType.REFUSED: {"refused"},
-    EventType.WITHDRAWN: {"refused"},
+UNSENT = {
+    EventType.EXPIRED,
+    EventType.SUPERSEDED,
+    EventType.IMPORTED,
+    EventType.RESTRICTED,
+    EventType.ERASED,
 }
 
 
-@pytest.mark.parametrize("kind", sorted(SUPPORTED))
+@pytest.mark.parametrize("kind", sorted(EventType))
+def test_what_is_computed_or_the_services_own_cannot_be_sent(kind: EventType) -> None:
+    """Every type has a rule, but for those that nobody sends."""
+    expected = None if kind in RULES else "event_type_unsupported"
+
+    assert code(check_form, told(kind, FITTING.get(kind, ()))) == expected
+    assert set(RULES).isdisjoint(UNSENT)
+
+
+FITTING = {
+    **dict.fromkeys(GIVING, GIVEN),
+    **dict.fromkeys(ENDING, REFUSED),
+}
+BY_SUBJECT = {Actor.DATA_SUBJECT, Actor.GUARDIAN}
+METHODS = {
+    EventType.REQUESTED: set(Method) - {Method.SCROLL, Method.TIMEOUT, Method.IMPORT},
+    EventType.DEFERRED: {Method.CLOSE},
+    **{key: {Method.ACCEPT_ALL, Method.SAVE, Method.TOGGLE, Method.FORM} for key in GIVING},
+    **dict.fromkeys(
+        ENDING, set(Method) - {Method.SCROLL, Method.TIMEOUT, Method.IMPORT, Method.ACCEPT_ALL}
+    ),
+    **{
+        key: {Method.ADMIN, Method.AUTHORITY, Method.API}
+        for key in (EventType.REVOKED, EventType.INVALIDATED)
+    },
+    **dict.fromkeys(
+        (EventType.ACKNOWLEDGED, EventType.LINKED),
+        set(Method) - {Method.SCROLL, Method.TIMEOUT, Method.IMPORT},
+    ),
+}
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("kind", sorted(RULES))
+def test_an_event_comes_about_by_what_can_bring_it_about(kind: EventType, method: Method) -> None:
+    """Yes needs an act, no needs anything but the yes button; scrolling is good for nothing."""
+    found = code(check_form, told(kind, FITTING.get(kind, ()), method=method, gpc=True))
+
+    assert found == (None if method in METHODS[kind] else "method_is_no_act")
+
+
+ACTORS = {
+    EventType.REQUESTED: {Actor.CONTROLLER},
+    EventType.REVOKED: {Actor.CONTROLLER, Actor.AUTHORITY},
+    EventType.INVALIDATED: {Actor.CONTROLLER, Actor.AUTHORITY},
+    **{
+        key: {*BY_SUBJECT, Actor.CONTROLLER}
+        for key in (EventType.WITHDRAWN, EventType.OPTED_OUT, EventType.OBJECTED, EventType.LINKED)
+    },
+}
+
+
+@pytest.mark.parametrize("actor", list(Actor))
+@pytest.mark.parametrize("kind", sorted(RULES))
+def test_an_event_comes_from_who_can_bring_it_about(kind: EventType, actor: Actor) -> None:
+    """Nobody gives consent for another; only operator or authority revoke."""
+    found = code(check_form, told(kind, FITTING.get(kind, ()), actor=actor))
+
+    assert found == (None if actor in ACTORS.get(kind, BY_SUBJECT) else "actor_refused")
+
+
+DECISIONS = {"none": (), "given": GIVEN, "refused": REFUSED, "both": BOTH, "not asked": NOT_ASKED}
+
+
+@pytest.mark.parametrize("kind", sorted(RULES))
 @pytest.mark.parametrize("decided", list(DECISIONS))
 def test_decisions_say_what_the_event_says(kind: EventType, decided: str) -> None:
     """Every combination of type and decisions: those that fit, and all others refused."""
-    found = code(check_form, kind, Method.SAVE, DECISIONS[decided])
+    fitting = {"none"}
+    if kind in GIVING:
+        fitting = {"given", "both"}
+    elif kind in ENDING:
+        fitting = {"refused"}
 
-    assert found == (None if decided in FITTING[kind] else "decisions_inconsistent")
+    found = code(check_form, told(kind, DECISIONS[decided]))
+
+    assert found == (None if decided in fitting else "decisions_inconsistent")
 
 
 def test_a_refusal_may_leave_purposes_unasked() -> None:
     """Not every purpose of a notice has to be on the layer that was answered."""
     decided = (*REFUSED, ("statistics", Decision.NOT_ASKED))
 
-    assert code(check_form, EventType.REFUSED, Method.SAVE, decided) is None
-    assert code(check_form, EventType.WITHDRAWN, Method.SAVE, decided) == "decisions_inconsistent"
+    assert code(check_form, told(EventType.REFUSED, decided)) is None
+    assert code(check_form, told(EventType.WITHDRAWN, decided)) == "decisions_inconsistent"
 
 
 def test_a_purpose_is_decided_once() -> None:
@@ -89,7 +156,24 @@ def test_a_purpose_is_decided_once() -> None:
     for second in (Decision.GIVEN, Decision.REFUSED):
         decided = (("ads", Decision.GIVEN), ("ads", second))
 
-        assert code(check_form, EventType.GIVEN, Method.SAVE, decided) == "decisions_inconsistent"
+        assert code(check_form, told(EventType.GIVEN, decided)) == "decisions_inconsistent"
+
+
+def test_only_consent_is_explicit() -> None:
+    """`explicit` beside a refusal says nothing."""
+    assert code(check_form, told(EventType.GIVEN, GIVEN, explicit=True)) is None
+    found = code(check_form, told(EventType.REFUSED, REFUSED, explicit=True))
+    assert found == "decisions_inconsistent"
+
+
+def test_a_signal_that_decides_has_to_be_seen() -> None:
+    """Method `gpc` needs the signal, and may leave the purposes to the service."""
+    by_signal = {"method": Method.GPC, "gpc": True}
+
+    assert code(check_form, told(EventType.OPTED_OUT, REFUSED, **by_signal)) is None
+    assert code(check_form, told(EventType.OPTED_OUT, (), **by_signal)) is None
+    blind = told(EventType.OPTED_OUT, REFUSED, method=Method.GPC)
+    assert code(check_form, blind) == "signal_missing"
 
 
 # -- clock and purposes -----------------------------------------------------------------------
@@ -109,22 +193,37 @@ def test_acts_lie_where_clocks_and_queues_can_put_them(
     offset: timedelta, expected: str | None
 ) -> None:
     """Up to 5 minutes ahead and 30 days behind, to the microsecond."""
-    assert code(check_clock, NOW + offset, NOW) == expected
+    assert code(check_clock, told(EventType.GIVEN, GIVEN, occurred=NOW + offset)) == expected
 
 
 def test_an_event_need_not_say_when() -> None:
     """Without `occurred_at` there is nothing to check."""
-    assert code(check_clock, None, NOW) is None
+    assert code(check_clock, told(EventType.GIVEN, GIVEN)) is None
+
+
+@pytest.mark.parametrize("kind", sorted(RULES))
+def test_validity_is_of_a_yes_and_patience_of_a_no(kind: EventType) -> None:
+    """Both lie ahead, and stand only where they mean something."""
+    ahead, past = NOW + timedelta(days=1), NOW
+    wrong = "validity_inconsistent"
+
+    assert code(check_clock, told(kind, valid_until=ahead)) == (None if kind in GIVING else wrong)
+    assert code(check_clock, told(kind, valid_until=past)) == wrong
+    found = code(check_clock, told(kind, reprompt_not_before=ahead))
+    assert found == (None if kind in ENDING else wrong)
+    assert code(check_clock, told(kind, reprompt_not_before=past)) == wrong
 
 
 def test_only_purposes_of_the_notice_are_decided() -> None:
-    """One that is not in it spoils the event, and is not named back."""
+    """One that is not in it spoils the event, and is not named back; ends may name any."""
     purposes = {"ads": Basis.CONSENT}
 
-    assert code(check_purposes, GIVEN, purposes) is None
-    assert code(check_purposes, BOTH, purposes) == "purpose_not_in_notice"
+    assert code(check_purposes, told(EventType.GIVEN, GIVEN), purposes) is None
+    assert code(check_purposes, told(EventType.GIVEN, BOTH), purposes) == "purpose_not_in_notice"
+    assert code(check_purposes, told(EventType.REFUSED, BOTH), purposes) == "purpose_not_in_notice"
+    assert code(check_purposes, told(EventType.WITHDRAWN, BOTH), purposes) is None
     with pytest.raises(EventRefused) as caught:
-        check_purposes((("canary", Decision.GIVEN),), purposes)
+        check_purposes(told(EventType.GIVEN, (("canary", Decision.GIVEN),)), purposes)
     assert "canary" not in str(caught.value)
 
 
@@ -147,18 +246,39 @@ def after(*kinds: str, version: int = 1) -> Standing:
     return standing
 
 
+MATERIAL = "m"
+PURPOSES = {"ads": Basis.CONSENT, "statistics": Basis.CONSENT}
+
+
+def patience(at: PurposeStanding) -> str:
+    """Let every no rest for a year."""
+    return f"{int(at.occurred_at[:4]) + 1}{at.occurred_at[4:]}"
+
+
+def question(**more: Any) -> Question:  # noqa: ANN401
+    """Ask with version 1 of the notice."""
+    return Question(
+        **{
+            "notice_id": "main",
+            "version": 1,
+            "material_sha256": MATERIAL,
+            "purposes": PURPOSES,
+            **more,
+        }
+    )
+
+
 def asked(standing: Standing, kind: EventType, **more: Any) -> str | None:  # noqa: ANN401
     """Check an answer from the banner to version 1 of the notice."""
-    arguments = {
-        "notice_id": "main",
-        "version": 1,
-        "decisions": GIVEN if kind is EventType.GIVEN else REFUSED,
-        "origin": Origin.BANNER,
-        "served_id": None,
-        "occurred": None,
-        **more,
-    }
-    return code(check_asked, standing, event_type=kind, **arguments)
+    put = {name: more.pop(name) for name in Question._fields if name in more}
+    decisions = more.pop("decisions", FITTING.get(kind, ()))
+    return code(check_asked, standing, told(kind, decisions, **more), question(**put), patience)
+
+
+def may_ask(standing: Standing, origin: Origin = Origin.BANNER, **put: Any) -> str | None:  # noqa: ANN401
+    """Check whether the question may be put."""
+    request = told(EventType.REQUESTED, origin=origin)
+    return code(check_may_ask, standing, request, question(**put), patience)
 
 
 @pytest.mark.parametrize(
@@ -240,5 +360,101 @@ def test_a_late_given_is_let_through() -> None:
         {"main": Asked(1, "r-1", 1)},
     )
 
-    assert asked(standing, EventType.GIVEN, occurred="2026-01-01T00:00:30Z") is None
-    assert asked(standing, EventType.GIVEN, occurred="2026-01-01T00:02:00Z") == "not_asked"
+    early, late = (parse_instant(f"2026-01-01T00:{at}Z") for at in ("00:30", "02:00"))
+    assert asked(standing, EventType.GIVEN, occurred=early) is None
+    assert asked(standing, EventType.GIVEN, occurred=late) == "not_asked"
+
+
+# -- what follows what ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sorted(GIVING))
+def test_every_yes_answers_a_question(kind: EventType) -> None:
+    """Renewing and opting in are no different from giving."""
+    renewed = kind is EventType.RENEWED
+
+    assert asked(Standing(), kind) == "not_asked"
+    assert asked(after("requested"), kind) == ("nothing_to_renew" if renewed else None)
+    assert asked(after("requested", "given"), kind) is None
+
+
+def test_who_was_not_asked_cannot_put_off_the_answer() -> None:
+    """Closing the banner follows its being shown."""
+    assert asked(Standing(), EventType.DEFERRED) == "not_asked"
+    assert asked(after("requested"), EventType.DEFERRED) is None
+
+
+@pytest.mark.parametrize("kind", sorted(ENDING | {EventType.ACKNOWLEDGED, EventType.LINKED}))
+def test_whatever_takes_away_follows_anything(kind: EventType) -> None:
+    """A no is recorded whatever came before it."""
+    for history in ((), ("requested",), ("requested", "given"), ("refused",), ("withdrawn",)):
+        assert asked(after(*history), kind) is None
+
+
+def lapsed(*, asked_at: int) -> Standing:
+    """Return a standing whose consent ended by itself the day before."""
+    given = PurposeStanding(
+        "given", "r-1", 1, "2026-01-01T00:00:00Z", "main", 1, MATERIAL, "2026-01-30T12:00:00Z"
+    )
+    return Standing({"ads": given}, {"main": Asked(1, "r-0", asked_at)})
+
+
+def test_what_expired_needs_a_new_question() -> None:
+    """The question that was answered once is not answered again after the consent ended."""
+    for kind in (EventType.GIVEN, EventType.RENEWED):
+        assert asked(lapsed(asked_at=0), kind) == "not_asked"
+        assert asked(lapsed(asked_at=2), kind) is None
+        assert asked(lapsed(asked_at=0), kind, origin=Origin.PREFERENCES) is None
+
+
+NO = ("requested", "refused")
+
+
+def test_a_no_is_left_in_peace() -> None:
+    """A banner waits; the preferences do not, nor a notice whose substance changed."""
+    assert may_ask(after(*NO), purposes={"ads": Basis.CONSENT}) == "asked_too_soon"
+    for origin in OWN_INITIATIVE:
+        assert may_ask(after(*NO), origin, purposes={"ads": Basis.CONSENT}) is None
+    changed = {"material_sha256": "other", "purposes": {"ads": Basis.CONSENT}}
+    assert may_ask(after(*NO), **changed) is None
+
+
+def test_somebody_with_an_open_question_may_be_asked() -> None:
+    """Who was never asked about one of the purposes, or whose consent ended, may be asked."""
+    assert may_ask(Standing()) is None
+    assert may_ask(after(*NO), purposes=PURPOSES) is None
+    assert may_ask(lapsed(asked_at=0), purposes={"ads": Basis.CONSENT}) is None
+    assert may_ask(after("requested", "given"), purposes={"ads": Basis.CONSENT}) is None
+
+
+def test_what_needs_no_answer_is_no_open_question() -> None:
+    """A purpose that runs without anybody's consent does not let the banner ask again."""
+    needed = {"ads": Basis.CONSENT, "login": Basis.STRICTLY_NECESSARY}
+
+    assert may_ask(after(*NO), purposes=needed) == "asked_too_soon"
+
+
+def test_patience_ends() -> None:
+    """After the time that the site set, the banner may ask again."""
+    old = Standing(
+        {"ads": PurposeStanding("refused", "r-1", 1, "2025-01-31T12:00:00Z", "main", 1, MATERIAL)}
+    )
+
+    assert may_ask(old, purposes={"ads": Basis.CONSENT}) is None
+
+
+def test_a_served_token_is_a_question() -> None:
+    """It stands in for a recorded request; not for one before the no, and not too soon after it."""
+    before, since = parse_instant("2025-12-31T00:00:00Z"), parse_instant("2026-01-30T00:00:00Z")
+
+    assert asked(Standing(), EventType.GIVEN, served_at=since) is None
+    assert asked(Standing(), EventType.DEFERRED, served_at=since) is None
+    assert asked(after("refused"), EventType.GIVEN, served_at=before) == "not_asked"
+    assert asked(after("refused"), EventType.GIVEN, served_at=since) == "asked_too_soon"
+    changed = {"served_at": since, "material_sha256": "other"}
+    assert asked(after("refused"), EventType.GIVEN, **changed) is None
+
+
+def test_acts_are_what_consent_is_given_by() -> None:
+    """The rule of every yes is the same four acts."""
+    assert {RULES[kind].methods for kind in GIVING} == {ACTS}

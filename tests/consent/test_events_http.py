@@ -1,0 +1,163 @@
+"""What events, settings and standing tell over HTTP, on both engines, from door to answer."""
+
+from secrets import token_hex
+from typing import Any
+
+import httpx2
+import pytest
+
+NOTICE = {
+    "notice_id": "main",
+    "language": "en",
+    "text": "May we show ads that fit?",
+    "controller": {"name": "Shop Ltd"},
+    "purposes": [
+        {
+            "id": "ads",
+            "name": "Ads",
+            "description": "Ads that fit",
+            "basis": "opt_out",
+            "advertising": True,
+        }
+    ],
+}
+SHOWN = {"notice_id": "main", "version": 1, "language": "en"}
+DEVICE = {"kind": "device", "id": "d-1"}
+ACCOUNT = {"kind": "account", "id": "a-1"}
+
+
+@pytest.fixture
+def shop(client: httpx2.Client) -> httpx2.Client:
+    """Publish a notice."""
+    assert client.post("/v1/consent/notices", json=NOTICE).status_code == 201
+    return client
+
+
+def send(client: httpx2.Client, kind: str, method: str, **more: Any) -> httpx2.Response:  # noqa: ANN401
+    """Send an event of the device in the banner."""
+    body = {
+        "subject": DEVICE,
+        "event_type": kind,
+        "method": method,
+        "origin": "banner",
+        "notice": SHOWN,
+        "idempotency_key": token_hex(8),
+        **more,
+    }
+    return client.post("/v1/consent/events", json=body)
+
+
+def test_settings_are_read_as_they_were_set(shop: httpx2.Client) -> None:
+    """Defaults first; what is set holds whole, and what is left out falls back."""
+    first = shop.get("/v1/consent/settings").json()
+    changed = {"regime": "custom", "custom": {"opt_out": True}, "ask_again_months": 12}
+    put = shop.put("/v1/consent/settings", json=changed)
+    held = shop.get("/v1/consent/settings").json()
+    shop.put("/v1/consent/settings", json={})
+
+    assert (first["regime"], first["gpc"]) == (None, "refuse_advertising")
+    assert (put.status_code, put.json()) == (200, held)
+    assert held["custom"]["opt_out"] is True
+    assert held["ask_again_months"] == 12
+    assert shop.get("/v1/consent/settings").json() == first
+
+
+@pytest.mark.parametrize("header", ["1", "0", "true", "", "1, 1", " 1"])
+def test_only_a_one_is_a_signal(shop: httpx2.Client, header: str) -> None:
+    """`Sec-GPC` counts when it is exactly 1, and nothing else is a signal."""
+    asked = {
+        "subject_kind": "device",
+        "subject_id": "d-1",
+        "purpose": "ads",
+        "jurisdiction": "US-CA",
+        "sec_gpc": header,
+    }
+
+    answer = shop.get("/v1/consent/standing", params=asked).json()
+
+    assert answer["allowed"] is (header != "1")
+    assert answer.get("signal", False) is (header == "1")
+
+
+def test_one_signal_among_several_headers_counts(shop: httpx2.Client) -> None:
+    """The record shows the signal and what it decided."""
+    made = send(
+        shop,
+        "opted_out",
+        "gpc",
+        signals={
+            "sec_gpc": ["0", "1"],
+            "tc_string": "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA",
+        },
+        jurisdiction="US-CA",
+    )
+    silent = send(shop, "opted_out", "gpc", signals={"sec_gpc": ["0"]})
+
+    assert made.status_code == 201, made.text
+    event = made.json()["event"]
+    assert event["signals"]["sec_gpc"] is True
+    assert event["decisions"] == [{"purpose_id": "ads", "decision": "refused", "basis": "opt_out"}]
+    assert silent.json()["type"] == "/problems/signal-missing"
+
+
+def test_a_served_notice_is_answered(shop: httpx2.Client) -> None:
+    """The token alone is the question; without it there is none."""
+    token = shop.post("/v1/consent/served", json={"notice": SHOWN})
+    yes = {"decisions": [{"purpose_id": "ads", "decision": "given"}]}
+    unasked = send(shop, "given", "save", **yes)
+    made = send(shop, "given", "save", served=token.json()["served"], **yes)
+    unknown = shop.post("/v1/consent/served", json={"notice": {**SHOWN, "version": 9}})
+
+    assert (token.status_code, unasked.status_code, made.status_code) == (201, 409, 201)
+    assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/notice-unknown")
+
+
+def test_an_account_and_its_device(shop: httpx2.Client) -> None:
+    """Linked, a no of one is a no of both; asked together, the careful answer wins."""
+    nobody = {"kind": "external", "id": "x-1"}
+    linked = send(shop, "linked", "api", subject=ACCOUNT, linked=DEVICE, notice=None)
+    ended = [{"purpose_id": "ads", "decision": "refused"}]
+    send(shop, "objected", "link", decisions=ended)
+    asked = {"subjects": [ACCOUNT, DEVICE, nobody], "purposes": ["ads"], "jurisdiction": "US-CA"}
+    found = shop.post("/v1/consent/standing:query", json=asked).json()
+
+    assert linked.status_code == 201, linked.text
+    assert linked.json()["event"]["linked"].keys() == {"subject_kind", "subject_ref"}
+    whys = [one["items"][0]["why"] for one in found["subjects"]]
+    assert whys == ["objected", "objected", "undecided"]
+    assert found["items"] == found["subjects"][0]["items"]
+
+
+def test_no_address_and_nothing_behind_the_page_is_kept(shop: httpx2.Client) -> None:
+    """A network, never an address; a page without query, fragment or user."""
+    kept = send(
+        shop,
+        "requested",
+        "api",
+        context={"page": "https://ada:pw@shop.example/a?mail=b#c", "ip_trunc": "203.0.113.0/24"},
+    )
+    for address in ("203.0.113.7", "203.0.113.7/32", "203.0.113.7/24", "2001:db8::/64", "x"):
+        refused = send(shop, "requested", "api", context={"ip_trunc": address})
+        assert refused.status_code == 422
+        assert address not in refused.text or address == "x"
+
+    assert kept.json()["event"]["context"] == {
+        "page": "https://shop.example/a",
+        "ip_trunc": "203.0.113.0/24",
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"linked": DEVICE},
+        {"event_type": "linked"},
+        {"notice": None},
+        {"signals": {"gcm": {"ad_storage": "maybe"}}},
+        {"jurisdiction": "Austria"},
+        {"by": "nobody"},
+    ],
+)
+def test_what_has_no_shape_is_refused(shop: httpx2.Client, wrong: dict[str, Any]) -> None:
+    """422, and nothing is recorded."""
+    assert send(shop, "requested", "api", **wrong).status_code == 422

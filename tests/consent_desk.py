@@ -1,0 +1,137 @@
+"""The consent half at one desk: its use cases over real tables, with a clock that a test sets."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from aboveboard import clock
+from aboveboard.app import Databases
+from aboveboard.writer import CommandWriter
+from consent.batch import Receipt
+from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
+from consent.claim import Choice
+from consent.configuring import Configuring
+from consent.keyring import Keyring
+from consent.notice import Controller, Notice, Purpose
+from consent.publishing import Publishing
+from consent.record import parse_instant
+from consent.recording import Recording
+from consent.setting import Setting
+from consent.showing import Showing
+from consent.standing import UNKNOWN, Answer, StandingRead, Visitor
+
+START = parse_instant("2026-01-31T12:00:00Z")
+SITE = "shop-example"
+PURPOSES = (
+    Purpose("ads", "Ads", "Shows ads.", Basis.CONSENT, advertising=True),
+    Purpose("count", "Counting", "Counts visits.", Basis.CONSENT),
+)
+METHODS = {
+    EventType.REQUESTED: Method.API,
+    EventType.DEFERRED: Method.CLOSE,
+    EventType.GIVEN: Method.SAVE,
+    EventType.RENEWED: Method.SAVE,
+    EventType.OPTED_IN: Method.SAVE,
+    EventType.REVOKED: Method.ADMIN,
+    EventType.INVALIDATED: Method.ADMIN,
+}
+
+
+class Desk:
+    """One site's consent; everything is asked and told synchronously."""
+
+    def __init__(self, databases: Databases) -> None:
+        self.now = START
+        self.keyring = Keyring(
+            subject_keys={1: b"s" * 32},
+            wrapping_keys={1: b"w" * 32},
+            fingerprint_key=b"f" * 32,
+            log_key=lambda _site, epoch, _make: bytes([epoch]) * 32,
+            random=os.urandom,
+        )
+        self.database = databases.consent
+        self._ids = clock.uuid7(os.urandom)
+        self._keys = 0
+        writing = CommandWriter(self.database)
+        self.recording = Recording(
+            keyring=self.keyring, writing=writing, clock=self.clock, ids=self._ids
+        )
+        self.publishing = Publishing(
+            keyring=self.keyring, writing=writing, reading=self.database, clock=self.clock
+        )
+        self.showing = Showing(keyring=self.keyring, writing=writing, clock=self.clock)
+        self.configuring = Configuring(writing=writing, reading=self.database, clock=self.clock)
+        self.standing = StandingRead(keyring=self.keyring, looking=self.database, clock=self.clock)
+
+    def clock(self) -> datetime:
+        """Return the time at this desk."""
+        return self.now
+
+    def later(self, **span: float) -> None:
+        """Let time pass, as `timedelta` spells it."""
+        self.now += timedelta(**span)
+
+    def publish(self, purposes: Sequence[Purpose] = PURPOSES, *, text: str = "May we?") -> int:
+        """Publish the notice `main` and return its version."""
+        notice = Notice("main", "en", text, Controller("Shop Ltd"), tuple(purposes))
+        published, _ = asyncio.run(self.publishing.publish(SITE, "shop.example", notice))
+        return published.version
+
+    def configure(self, **setting: Any) -> None:  # noqa: ANN401
+        """Set the site's settings."""
+        asyncio.run(self.configuring.put(SITE, Setting(**setting)))
+
+    def record(
+        self,
+        kind: EventType,
+        decided: dict[str, str] | None = None,
+        *,
+        device: str = "d-1",
+        subject_kind: SubjectKind = SubjectKind.DEVICE,
+        version: int | None = 1,
+        key: str | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> Receipt:
+        """Record an event about the notice `main`; *decided* maps purposes to decisions."""
+        self._keys += 1
+        choice = Choice(
+            **{
+                "subject_kind": subject_kind,
+                "subject_id": device,
+                "event_type": kind,
+                "method": METHODS.get(kind, Method.WITHDRAW_LINK),
+                "origin": Origin.BANNER,
+                "decisions": tuple(
+                    (purpose, Decision(decision)) for purpose, decision in (decided or {}).items()
+                ),
+                "notice_id": None if version is None else "main",
+                "notice_version": version,
+                "language": None if version is None else "en",
+                **more,
+            }
+        )
+        key = key or f"k-{self._keys}"
+        return asyncio.run(self.recording.record(SITE, choice, key=key, body=repr(choice).encode()))
+
+    def give(self, *purposes: str, **more: Any) -> Receipt:  # noqa: ANN401
+        """Ask, and record that everything asked about was given."""
+        version = more.get("version", 1)
+        device = {name: more[name] for name in ("device", "subject_kind") if name in more}
+        self.record(EventType.REQUESTED, version=version, **device)
+        return self.record(EventType.GIVEN, dict.fromkeys(purposes, "given"), **more)
+
+    def refuse(self, *purposes: str, **more: Any) -> Receipt:  # noqa: ANN401
+        """Record that purposes were refused."""
+        return self.record(EventType.REFUSED, dict.fromkeys(purposes, "refused"), **more)
+
+    def ask(
+        self,
+        *purposes: str,
+        device: str = "d-1",
+        subject_kind: SubjectKind = SubjectKind.DEVICE,
+        visitor: Visitor = UNKNOWN,
+    ) -> list[Answer]:
+        """Ask where a subject stands."""
+        return asyncio.run(self.standing.ask(SITE, subject_kind, device, purposes, visitor))
