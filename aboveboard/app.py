@@ -39,6 +39,7 @@ from aboveboard.operations import Catalogue, Entrance, routes
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
+from consent.auditing import Auditing
 from consent.configuring import Configuring
 from consent.keyring import Keyring
 from consent.proving import Proving
@@ -47,6 +48,7 @@ from consent.recording import Recording
 from consent.routes.events import EventRoutes
 from consent.routes.logs import LogRoutes
 from consent.routes.notices import NoticeRoutes
+from consent.routes.records import RecordRoutes
 from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
 from consent.showing import Showing
@@ -182,6 +184,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
     configuring = Configuring(writing=choices, reading=databases.consent, clock=clock.now)
     proving = Proving(keyring=keyring, reading=databases.consent)
+    auditing = Auditing(keyring=keyring, reading=databases.consent)
     places = open_places(settings, databases.consent)
     pushing = Pushing(
         places,
@@ -202,6 +205,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     SettingRoutes(configuring=configuring).declare(catalogue.declare)
     NoticeRoutes(publishing=publishing, host_of=host_of).declare(catalogue.declare)
     LogRoutes(proving=proving).declare(catalogue.declare)
+    RecordRoutes(auditing=auditing).declare(catalogue.declare)
 
     metrics = Metrics()
     for writer in (comments, choices):

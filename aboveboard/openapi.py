@@ -60,7 +60,7 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
             model
             for item in operations
             for model in item.answers.values()
-            if not isinstance(model, str)
+            if not isinstance(model, str | tuple)
         ]
     )
     names, definitions = models_json_schema(
@@ -181,9 +181,11 @@ def _responses(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401
     for status, answer in item.answers.items():
         if answer == PROBLEM_TYPE:
             responses[str(status)] = _problem(status)
-        elif isinstance(answer, str):
-            schema = {"type": "string"} if answer.startswith("text/") else {}
-            content = {answer: {"schema": schema}}
+        elif isinstance(answer, str | tuple):
+            content = {
+                media: {"schema": {"type": "string"} if media.startswith("text/") else {}}
+                for media in ((answer,) if isinstance(answer, str) else answer)
+            }
             responses[str(status)] = {"description": TITLES[status], "content": content}
         else:
             content = {"application/json": {"schema": names[answer, "serialization"]}}

@@ -31,6 +31,7 @@ from aboveboard.errors import (
     TooManyFailures,
 )
 from aboveboard.limits import SINGLE_BYTES, check_headers, read_body
+from aboveboard.streaming import Streamed, begin, stream
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +103,7 @@ class Call:
         )
 
 
-Answer = tuple[int, bytes]
+Answer = tuple[int, bytes | Streamed]
 CallHandler = Callable[[Call], Awaitable[Answer]]
 
 
@@ -110,8 +111,8 @@ CallHandler = Callable[[Call], Awaitable[Answer]]
 class Operation:
     """One method of one path: what OpenAPI tells and what the door checks.
 
-    *answers* maps a status to its model, or to a media type where the answer is not JSON;
-    *scope* None means public; *limit* is in bytes.
+    *answers* maps a status to its model, or to a media type where the answer is not JSON, or to
+    several that a client may choose from; *scope* None means public; *limit* is in bytes.
     """
 
     method: str
@@ -120,7 +121,7 @@ class Operation:
     name: str
     summary: str
     scope: str | None
-    answers: Mapping[int, type[BaseModel] | str]
+    answers: Mapping[int, type[BaseModel] | str | tuple[str, ...]]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     limit: int = SINGLE_BYTES
@@ -170,28 +171,27 @@ class Door:
         try:
             status, body = await self._answer(operation, scope, receive)
             head = self._heads[operation.name]
+            first = None
+            if not isinstance(body, bytes) and scope["method"] != "HEAD":
+                first = await begin(body)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem
             status, body = problems.render(error)
             head = _problem_head(error, status)
             if status == problems.INTERNAL.status:
-                # The type and the place, never the message: it may quote what was sent.
-                with suppress(OSError):  # a full disk must not cost the client its answer
-                    log.error(  # noqa: TRY400 - a traceback may quote what was sent
-                        "operation_failed",
-                        operation=operation.name,
-                        error=type(error).__name__,
-                        at=_place(error),
-                    )
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [(b"content-length", b"%d" % len(body)), *head],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+                _log_failure(operation, error)
+        if isinstance(body, bytes):
+            size = (b"content-length", b"%d" % len(body))
+            await send({"type": "http.response.start", "status": status, "headers": [size, *head]})
+            await send({"type": "http.response.body", "body": body})
+            return
+        own = [(b"content-type", body.media), *head[1:], *body.headers]
+        start = {"type": "http.response.start", "status": status, "headers": own}
+        try:
+            await stream(start, first, body, receive=receive, send=send)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer stays without an end
+            _log_failure(operation, error)
 
     async def _answer(self, operation: Operation, scope: Scope, receive: Receive) -> Answer:
         headers = dict(scope["headers"])
@@ -240,6 +240,17 @@ class Entrance:
 def routes(doors: Mapping[str, Door]) -> list[Route]:
     """Make Starlette's routes of doors."""
     return [Route(path, door, methods=list(door.methods)) for path, door in doors.items()]
+
+
+def _log_failure(operation: Operation, error: Exception) -> None:
+    # The type and the place, never the message: it may quote what was sent.
+    with suppress(OSError):  # a full disk must not cost the client its answer
+        log.error(
+            "operation_failed",
+            operation=operation.name,
+            error=type(error).__name__,
+            at=_place(error),
+        )
 
 
 def _place(error: Exception) -> str:

@@ -1,10 +1,22 @@
 """What a handler is given, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-Answer = tuple[int, bytes]
 PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A body that is made while it is sent: its media type, its parts, what else is said of it."""
+
+    media: bytes
+    chunks: AsyncGenerator[bytes, None]
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+Answer = tuple[int, bytes | Streamed]
 
 
 class Call(Protocol):

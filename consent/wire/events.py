@@ -181,13 +181,16 @@ def served(token: str, expires_at: str) -> bytes:
 
 def receipt(made: Receipt) -> bytes:
     """Write a receipt."""
-    return orjson.dumps(
-        {
-            "record_id": made.record_id,
-            "event": orjson.Fragment(made.event),
-            "salt": b64encode(made.salt).decode(),
-            "leaf": b64encode(made.leaf).decode(),
-            "leaf_index": made.leaf_index,
-            "proof": made.proof,
-        }
-    )
+    return orjson.dumps(receipt_members(made))
+
+
+def receipt_members(made: Receipt) -> dict[str, Any]:
+    """Return the members of a receipt, the event as the very bytes that were committed to."""
+    return {
+        "record_id": made.record_id,
+        "event": orjson.Fragment(made.event),
+        "salt": b64encode(made.salt).decode(),
+        "leaf": b64encode(made.leaf).decode(),
+        "leaf_index": made.leaf_index,
+        "proof": made.proof,
+    }

@@ -26,6 +26,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from aboveboard.accounts import Scope
+
 BATCH = "/v1/comments:batch"
 EXAMPLES = 40
 """Requests an operation and mode; `make soak` may raise it."""
@@ -50,7 +52,8 @@ def misfits_are_refused(
 @pytest.fixture(scope="module")
 def spoken_for(service: Service) -> Site:
     """Create the site that is written to, with the notice that its log begins with."""
-    site = service.add_site("https://schemathesis.example.org")
+    every = [scope.value for scope in Scope]
+    site = service.add_site("https://schemathesis.example.org", scopes=every)
     with service.client(site.key) as client:
         client.post("/v1/consent/notices", json=NOTICE).raise_for_status()
     return site

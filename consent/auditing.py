@@ -1,0 +1,153 @@
+"""What auditors ask: which records there are, one of them proved, all of them in their order."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import Connection
+
+from consent import ledger, store
+from consent.batch import Receipt
+from consent.checkpoint import format_proof
+from consent.choice import SUBJECTLESS, SubjectKind
+from consent.history import START, Entry, History, Position, Step, get_record, read_vault
+from consent.keyring import Keyring
+from consent.ledger import Nodes
+from consent.search import Filter, Listed, list_records
+from consent.store import Published
+from consent.vault import Opened
+
+T = TypeVar("T")
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class Found(NamedTuple):
+    """A record that was searched for; *opened* where that was asked and its key is still there."""
+
+    record: Listed
+    opened: Opened | None = None
+    restricted_until: str | None = None
+
+
+class Proved(NamedTuple):
+    """One record with all that proves it, and the notice that was shown, where there was one."""
+
+    found: Found
+    receipt: Receipt
+    notice: Published | None
+
+
+class Auditing:
+    """The use cases of an auditor; all but the change feed read whole events."""
+
+    def __init__(self, *, keyring: Keyring, reading: Reading) -> None:
+        self._keyring = keyring
+        self._reading = reading
+
+    def refs(self, site_id: str, kind: SubjectKind, subject_id: str) -> list[str]:
+        """Return every pseudonym of a subject. Raises SubjectInvalid."""
+        return self._keyring.refs(site_id, kind, subject_id)
+
+    async def search(
+        self, site_id: str, wanted: Filter, *, before: str | None, limit: int, opening: bool
+    ) -> tuple[list[Found], str | None]:
+        """Return records, newest first, and what the next page begins below.
+
+        Raises VaultUnreadable.
+        """
+
+        def ask(connection: Connection) -> tuple[list[Found], str | None]:
+            page = list_records(connection, site_id, wanted, before=before, limit=limit)
+            if not opening:
+                return [Found(record) for record in page.records], page.following
+            ids = [record.record_id for record in page.records]
+            vault = read_vault(connection, self._keyring, site_id, ids)
+            return [
+                Found(record, kept.open(), kept.restricted_until)
+                if (kept := vault.get(record.record_id))
+                else Found(record)
+                for record in page.records
+            ], page.following
+
+        return await self._reading.query(ask)
+
+    async def get(self, site_id: str, record_id: str) -> Proved:
+        """Return one record, proved in the log as it stands now.
+
+        Raises RecordNotFound, RecordErased and VaultUnreadable.
+        """
+        return await self._reading.query(
+            lambda connection: self._prove(connection, site_id, record_id)
+        )
+
+    async def changes(self, site_id: str, after: Position, *, limit: int) -> Step:
+        """Return what entered the ledger after a position, in its order. Raises LogNotFound.
+
+        Only what names other records is opened.
+        """
+
+        def ask(connection: Connection) -> Step:
+            history = History.begun(connection, self._keyring, site_id, opening=_names_records)
+            return history.read(connection, after, limit=limit)
+
+        return await self._reading.query(ask)
+
+    async def export(
+        self, site_id: str, wanted: Filter, render: Callable[[Sequence[Entry]], bytes]
+    ) -> AsyncGenerator[bytes, None]:
+        """Render the history up to now, step by step. Raises LogNotFound and VaultUnreadable."""
+        history = await self._reading.query(
+            lambda connection: History.begun(connection, self._keyring, site_id)
+        )
+
+        def step(connection: Connection) -> tuple[bytes, Position, bool]:
+            entries, reached, ended = history.read(connection, position, wanted=wanted)
+            return render(entries), reached, ended
+
+        position, ended = START, False
+        while not ended:
+            chunk, position, ended = await self._reading.query(step)
+            yield chunk
+
+    def _prove(self, connection: Connection, site_id: str, record_id: str) -> Proved:
+        kept = get_record(connection, self._keyring, site_id, record_id)
+        record, opened = kept.record, kept.open()
+        head = ledger.read_head(connection, site_id, record.epoch)
+        leaf = store.get_leaf(connection, site_id, record.epoch, record.leaf_index)
+        path = Nodes(connection, head).inclusion(record.leaf_index, head.frontier.size)
+        verifier = self._keyring.signer(site_id, head.epoch, head.origin).verifier
+        checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
+        receipt = Receipt(
+            record_id,
+            opened.event,
+            opened.salt,
+            leaf,
+            record.leaf_index,
+            format_proof(record.leaf_index, path, checkpoint, extra=leaf),
+        )
+        shown = orjson.loads(opened.event).get("notice")
+        notices = (
+            store.list_notices(
+                connection,
+                site_id,
+                notice_id=shown["notice_id"],
+                version=shown["version"],
+                language=shown["language"],
+            )
+            if shown
+            else []
+        )
+        return Proved(
+            Found(record, opened, kept.restricted_until), receipt, next(iter(notices), None)
+        )
+
+
+def _names_records(record: Listed) -> bool:
+    return record.event_type in SUBJECTLESS

@@ -1,0 +1,269 @@
+"""Which records match: every search goes down a list by its index, a bounded part at a time.
+
+Each filter has lists of its own, in the order of the record ids, which is that of time. A search
+goes down the filter whose lists are the sparsest, newest first, and holds what it meets against
+the other filters. A page ends when it is full, when the list ends, or when enough was looked at:
+so its work is bounded whatever is asked, and no statistics are needed to plan it well.
+Takes a connection; reads only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
+
+from consent.choice import Decision
+from consent.record import instant, parse_instant
+from consent.tables import RECORD, RECORD_PURPOSE
+
+LOOKED_AT = 4_000  # records a page goes through before it ends, full or not
+CHUNK = 500  # records read at a time
+SLACK = timedelta(seconds=5)  # between a record's instant and its id, one clock read after another
+NEWEST = "g"  # after every id: they begin with a hexadecimal digit
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
+class Listed(NamedTuple):
+    """What a record is found by; *decisions* is the JSON of purpose ids and decisions."""
+
+    record_id: str
+    epoch: int
+    leaf_index: int
+    received_at: str
+    subject_ref: str
+    event_type: str
+    method: str
+    decisions: str
+    notice_id: str | None
+    notice_version: int | None
+
+
+LISTED = tuple(RECORD.c[name] for name in Listed._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records are wanted: all of what is set.
+
+    *refs* are the pseudonyms of one subject, *since* and *until* instants as stored, the first
+    within and the second past the period.
+    """
+
+    refs: Sequence[str] | None = None
+    since: str | None = None
+    until: str | None = None
+    purpose_id: str | None = None
+    decision: str | None = None
+    method: str | None = None
+    event_type: str | None = None
+    notice_id: str | None = None
+    notice_version: int | None = None
+
+    @property
+    def only_period(self) -> bool:
+        """Whether nothing is asked that an erased record can no longer answer."""
+        return self == Filter(since=self.since, until=self.until)
+
+    def spans(self, received_at: str) -> bool:
+        """Whether an instant lies within the period."""
+        return (self.since or "") <= received_at and (
+            self.until is None or received_at < self.until
+        )
+
+    def matches(self, record: Listed) -> bool:
+        """Whether a record is wanted."""
+        return (
+            self.spans(record.received_at)
+            and (self.refs is None or record.subject_ref in self.refs)
+            and self.method in {None, record.method}
+            and self.event_type in {None, record.event_type}
+            and self.notice_id in {None, record.notice_id}
+            and self.notice_version in {None, record.notice_version}
+            and self._decided(record.decisions)
+        )
+
+    def _decided(self, decisions: str) -> bool:
+        if self.purpose_id is None and self.decision is None:
+            return True
+        made: dict[str, str] = orjson.loads(decisions)
+        if self.purpose_id is None:
+            return self.decision in made.values()
+        return self.purpose_id in made and self.decision in {None, made[self.purpose_id]}
+
+
+class Page(NamedTuple):
+    """Records, newest first, and the id that the next page goes on below, None at the end."""
+
+    records: list[Listed]
+    following: str | None
+
+
+def whole_second(moment: datetime) -> str:
+    """Write the first second that is not before *moment*: stored instants have no fractions."""
+    cut = moment.replace(microsecond=0)
+    try:
+        return instant(cut if cut == moment else cut + _SECOND)
+    except OverflowError:  # the last second of the calendar
+        return instant(cut)
+
+
+def list_records(
+    connection: Connection, site_id: str, wanted: Filter, *, before: str | None, limit: int
+) -> Page:
+    """Return up to *limit* matching records with ids below *before*, newest first.
+
+    A page may hold fewer, even none, and still have one that follows.
+    """
+    lists = _lists(connection, site_id, wanted)
+    within = _Within(
+        site_id,
+        _lowest_id(wanted.since, -SLACK),
+        min(before or NEWEST, NEWEST if wanted.until is None else _lowest_id(wanted.until, SLACK)),
+    )
+    chosen = lists[0]
+    if len(lists) > 1:
+        chosen = min(lists, key=lambda selects: _reach(connection, selects, within))
+    found: list[Listed] = []
+    looked_at, chunk, ended = 0, min(limit + 1, CHUNK), False
+    while len(found) <= limit and looked_at < LOOKED_AT and not ended:
+        ids = _newest(connection, chosen, within, chunk)
+        records = read_records(connection, site_id, ids)
+        found += [records[one] for one in ids if one in records and wanted.matches(records[one])]
+        looked_at, ended = looked_at + len(ids), len(ids) < chunk
+        within = within if ended else within._replace(below=ids[-1])
+        chunk = min(2 * chunk, CHUNK)
+    if len(found) > limit:
+        return Page(found[:limit], found[limit - 1].record_id)
+    return Page(found, None if ended else within.below)
+
+
+def read_records(
+    connection: Connection, site_id: str, record_ids: Sequence[str]
+) -> dict[str, Listed]:
+    """Return records by id; those that are unknown or erased are left out."""
+    if not record_ids:
+        return {}
+    rows = connection.execute(_RECORDS, {"site_id": site_id, "record_ids": record_ids})
+    return {row[0]: Listed(*row) for row in rows}
+
+
+_RECORDS = select(*LISTED).where(
+    RECORD.c.site_id == bindparam("site_id"),
+    RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)),
+)
+
+
+# -- lists ------------------------------------------------------------------------------------
+
+
+class _Within(NamedTuple):
+    """The part of a list that is still wanted."""
+
+    site_id: str
+    floor: str
+    below: str
+
+
+_Lists = list[Select[Any]]
+"""What one filter lets through: the ids of each value it takes, each by index, newest first."""
+
+
+def _list(record_id: ColumnElement[str], site_id: ColumnElement[str]) -> Select[Any]:
+    return (
+        select(record_id)
+        .where(
+            site_id == bindparam("site_id"),
+            record_id >= bindparam("floor"),
+            record_id < bindparam("below"),
+        )
+        .order_by(record_id.desc())
+        .limit(bindparam("limit"))
+        .offset(bindparam("skip"))
+    )
+
+
+EVERY = _list(RECORD.c.record_id, RECORD.c.site_id)
+DECIDED = _list(RECORD_PURPOSE.c.record_id, RECORD_PURPOSE.c.site_id)
+
+
+def _lists(connection: Connection, site_id: str, wanted: Filter) -> list[_Lists]:
+    lists: list[_Lists] = []
+    if wanted.refs is not None:
+        lists.append([EVERY.where(RECORD.c.subject_ref == ref) for ref in wanted.refs])
+    if wanted.purpose_id is not None or wanted.decision is not None:
+        purpose, decision = RECORD_PURPOSE.c.purpose_id, RECORD_PURPOSE.c.decision
+        purposes = [wanted.purpose_id] if wanted.purpose_id else _purposes(connection, site_id)
+        decisions = [wanted.decision] if wanted.decision else list(Decision)
+        lists.append(
+            [
+                DECIDED.where(purpose == one, decision == made)
+                for one in purposes
+                for made in decisions
+            ]
+        )
+    if wanted.method is not None:
+        lists.append([EVERY.where(RECORD.c.method == wanted.method)])
+    if wanted.event_type is not None:
+        lists.append([EVERY.where(RECORD.c.event_type == wanted.event_type)])
+    if wanted.notice_id is not None:
+        notice = EVERY.where(RECORD.c.notice_id == wanted.notice_id)
+        versions = (
+            [wanted.notice_version]
+            if wanted.notice_version
+            else _versions(connection, site_id, wanted.notice_id)
+        )
+        lists.append([notice.where(RECORD.c.notice_version == version) for version in versions])
+    return lists or [[EVERY]]
+
+
+def _newest(connection: Connection, lists: _Lists, within: _Within, limit: int) -> list[str]:
+    """Return the newest ids of all *lists* together."""
+    found: set[str] = set()
+    for one in lists:
+        found.update(connection.scalars(one, {**within._asdict(), "limit": limit, "skip": 0}))
+    return sorted(found, reverse=True)[:limit]
+
+
+def _reach(connection: Connection, lists: _Lists, within: _Within) -> str:
+    """Return how far back one chunk goes: the further, the sparser."""
+    values = {**within._asdict(), "limit": 1, "skip": CHUNK}
+    return max((connection.scalar(one, values) or "" for one in lists), default="")
+
+
+def _purposes(connection: Connection, site_id: str) -> list[str]:
+    purpose = RECORD_PURPOSE.c.purpose_id
+    return _distinct(connection, purpose, RECORD_PURPOSE.c.site_id == site_id)
+
+
+def _versions(connection: Connection, site_id: str, notice_id: str) -> list[int]:
+    return _distinct(
+        connection,
+        RECORD.c.notice_version,
+        RECORD.c.site_id == site_id,
+        RECORD.c.notice_id == notice_id,
+    )
+
+
+def _distinct(
+    connection: Connection, column: ColumnElement[Any], *conditions: ColumnElement[bool]
+) -> list[Any]:
+    """Return the distinct values of an indexed column, one step of the index each."""
+    found: list[Any] = []
+    value = connection.scalar(select(func.min(column)).where(*conditions))
+    while value is not None:
+        found.append(value)
+        value = connection.scalar(select(func.min(column)).where(*conditions, column > value))
+    return found
+
+
+def _lowest_id(second: str | None, slack: timedelta) -> str:
+    """Return the lowest UUIDv7 of a second, moved by *slack*; before everything for None."""
+    if second is None:
+        return ""
+    millis = max(0, (parse_instant(second) - _EPOCH + slack) // timedelta(milliseconds=1))
+    return f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7000-8000-000000000000"

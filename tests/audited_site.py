@@ -1,0 +1,131 @@
+"""A site whose visitors choose over HTTP, and whose auditor asks afterwards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from secrets import token_hex
+from typing import Any
+
+import httpx2
+from conftest import Service
+from sqlalchemy import delete, update
+
+from aboveboard import app
+from aboveboard.accounts import Scope
+from aboveboard.settings import Settings
+from consent.tables import RECORD, RECORD_PURPOSE, SUBJECT
+
+PURPOSES = [
+    {"id": "ads", "name": "Ads", "description": "Ads that fit", "basis": "consent"},
+    {"id": "statistics", "name": "Counting", "description": "Count visits", "basis": "consent"},
+]
+NOTICE = {
+    "notice_id": "main",
+    "language": "en",
+    "text": "May we show ads that fit and count visits?",
+    "controller": {"name": "Shop Ltd"},
+    "purposes": PURPOSES,
+}
+METHODS = {
+    "requested": "api",
+    "given": "accept_all",
+    "refused": "reject_all",
+    "withdrawn": "withdraw_link",
+}
+
+
+class AuditedSite:
+    """One site of a running service, spoken for with every scope."""
+
+    def __init__(self, service: Service, client: httpx2.Client, site_id: str) -> None:
+        self.service = service
+        self.client = client
+        self.id = site_id
+        self.version = 0
+
+    def publish(self, text: str = NOTICE["text"], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Publish the notice, the next version of it under another text."""
+        answer = self.client.post("/v1/consent/notices", json={**NOTICE, "text": text, **changes})
+        assert answer.status_code in {200, 201}, answer.text
+        made: dict[str, Any] = answer.json()
+        self.version = made["version"]
+        return made
+
+    def record(
+        self,
+        kind: str,
+        device: str = "device-1",
+        decisions: dict[str, str] | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> dict[str, Any]:
+        """Record an event about the notice's newest version, and return its receipt."""
+        if decisions is None:
+            answer = "given" if kind == "given" else "refused"
+            decisions = {} if kind == "requested" else {"ads": answer, "statistics": answer}
+        body = {
+            "subject": {"kind": "device", "id": device},
+            "event_type": kind,
+            "method": METHODS[kind],
+            "origin": "banner",
+            "notice": {"notice_id": "main", "version": self.version, "language": "en"},
+            "decisions": [
+                {"purpose_id": purpose, "decision": made} for purpose, made in decisions.items()
+            ],
+            **more,
+        }
+        answered = self.client.post(
+            "/v1/consent/events", json=body, headers={"idempotency-key": token_hex(16)}
+        )
+        assert answered.status_code == 201, answered.text
+        receipt: dict[str, Any] = answered.json()
+        return receipt
+
+    def get(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - whatever JSON has
+        """Ask as the auditor, and return what is answered."""
+        names = {name.rstrip("_"): value for name, value in query.items()}
+        answer = self.client.get(f"/v1/consent/{path}", params=names)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def refused(self, path: str, **query: Any) -> tuple[int, str]:  # noqa: ANN401
+        """Ask what is refused, and return status and problem."""
+        names = {name.rstrip("_"): value for name, value in query.items()}
+        answer = self.client.get(f"/v1/consent/{path}", params=names)
+        return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+
+    def shred(self, *subject_refs: str) -> None:
+        """Take everything that can be erased of some subjects, and nothing else."""
+        with opened(self.service) as databases, databases.consent.write() as connection:
+            for ref in subject_refs:
+                of_subject = (RECORD.c.site_id == self.id, RECORD.c.subject_ref == ref)
+                ids = RECORD.select().with_only_columns(RECORD.c.record_id).where(*of_subject)
+                connection.execute(
+                    delete(RECORD_PURPOSE).where(RECORD_PURPOSE.c.record_id.in_(ids))
+                )
+                connection.execute(delete(RECORD).where(*of_subject))
+                connection.execute(
+                    update(SUBJECT)
+                    .where(SUBJECT.c.site_id == self.id, SUBJECT.c.subject_ref == ref)
+                    .values(wrapped=b"")
+                )
+
+
+@contextmanager
+def audited_site(service: Service) -> Iterator[AuditedSite]:
+    """Create a site with a published notice and a key that may do everything."""
+    scopes = [scope.value for scope in Scope]
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=scopes)
+    with service.client(site.key) as client:
+        audited = AuditedSite(service, client, site.id)
+        audited.publish()
+        yield audited
+
+
+@contextmanager
+def opened(service: Service) -> Iterator[app.Databases]:
+    """Open the served databases beside the service, as its commands do."""
+    url = service.environment.get("ABOVEBOARD_DATABASE_URL")
+    databases = app.open_databases(Settings(data_dir=service.data_dir, database_url=url))
+    try:
+        yield databases
+    finally:
+        databases.close()
