@@ -152,7 +152,7 @@ def _record(
     alone: bool,
 ) -> _Node:
     """Write the purposes of one state; more than one record of an event are told apart by it."""
-    mark = "" if alone else f"#{'None' if state is None else state.word}"
+    mark = "" if alone else f"#{'NoState' if state is None else state.word}"
     told = {} if notice is None else {purpose.id: purpose for purpose in notice.purposes}
     language = "" if notice is None else notice.language
     record: _Node = {

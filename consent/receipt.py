@@ -84,6 +84,14 @@ def verify(receipt: bytes, verifier: Verifier) -> VerifiedReceipt:
     )
 
 
+def event_of(receipt: bytes) -> Mapping[str, Json]:
+    """Take the event out of *receipt* without checking that any log holds it: see `verify`.
+
+    Raises `ReceiptInvalid` where it is no receipt.
+    """
+    return _members(_parse(receipt)).event
+
+
 def _check_event(saved: _Receipt) -> datetime:
     """Check that the leaf is the one that the event and the salt make."""
     if saved.event.get("record_id") != saved.record_id:

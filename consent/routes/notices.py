@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from consent.notice import Controller, Notice, Purpose, Tracker
 from consent.publishing import Publishing
 from consent.routes.call import PROBLEM, Answer, Call
 from consent.wire import notices as wire
@@ -86,29 +85,7 @@ class NoticeRoutes:
         """Answer 201 with the notice as stored, or 200 where it is what stands already."""
         given = wire.NoticeIn.model_validate_json(call.body)
         site_id = call.site(given.site)
-        notice = Notice(
-            given.notice_id,
-            given.language,
-            given.text,
-            Controller(**given.controller.model_dump()),
-            tuple(
-                Purpose(
-                    id=purpose.id,
-                    name=purpose.name,
-                    description=purpose.description,
-                    basis=purpose.basis,
-                    data_categories=tuple(purpose.data_categories),
-                    recipients=tuple(purpose.recipients),
-                    retention=purpose.retention,
-                    transfers=tuple(purpose.transfers),
-                    trackers=tuple(Tracker(**told.model_dump()) for told in purpose.trackers),
-                    advertising=purpose.advertising,
-                )
-                for purpose in given.purposes
-            ),
-            given.withdrawal_uri,
-            given.ui_sha256,
-        )
+        notice = wire.read(given)
         host = await self._host_of(site_id)
         published, new = await self._publishing.publish(site_id, host, notice)
         return (201 if new else 200), wire.notice(published)

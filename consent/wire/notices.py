@@ -7,6 +7,7 @@ import orjson
 from pydantic import BaseModel, Field
 
 from consent.choice import Basis
+from consent.notice import Controller, Notice, Purpose, Tracker
 from consent.revision import Change
 from consent.store import Banner, Published
 from consent.wire.strict import (
@@ -148,6 +149,33 @@ class NoticesOut(BaseModel):
     """Notices by id, version and language."""
 
     items: list[NoticeOut]
+
+
+def read(given: NoticeIn | NoticeOut) -> Notice:
+    """Read a notice as a publisher gives it, or as it is given back. Raises `NoticeInvalid`."""
+    return Notice(
+        given.notice_id,
+        given.language,
+        given.text,
+        Controller(**given.controller.model_dump()),
+        tuple(
+            Purpose(
+                id=purpose.id,
+                name=purpose.name,
+                description=purpose.description,
+                basis=purpose.basis,
+                data_categories=tuple(purpose.data_categories),
+                recipients=tuple(purpose.recipients),
+                retention=purpose.retention,
+                transfers=tuple(purpose.transfers),
+                trackers=tuple(Tracker(**told.model_dump()) for told in purpose.trackers),
+                advertising=purpose.advertising,
+            )
+            for purpose in given.purposes
+        ),
+        given.withdrawal_uri,
+        given.ui_sha256,
+    )
 
 
 def notice(published: Published) -> bytes:

@@ -190,7 +190,7 @@ def test_mixed_answer_makes_a_record_for_each_state() -> None:
     assert document["dpv:hasIdentifier"] == record_id
     ids = [record["@id"] for record in document["dpv:hasRecordOfActivity"]]
     assert ids == [
-        f"urn:uuid:{record_id}#None",
+        f"urn:uuid:{record_id}#NoState",
         f"urn:uuid:{record_id}#ConsentRefused",
         f"urn:uuid:{record_id}#ConsentGiven",
     ]

@@ -2,6 +2,8 @@
 
 import typer
 
+from aboveboard.cli.consent.decode import decode
+from aboveboard.cli.consent.receipt import receipt
 from aboveboard.cli.consent.verify import verify
 
 app = typer.Typer(
@@ -16,3 +18,5 @@ def _group() -> None:
 
 
 app.command()(verify)
+app.command()(receipt)
+app.command()(decode)

@@ -1,0 +1,177 @@
+"""What `aboveboard consent` makes of strings and receipts, called as a stranger calls it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import COMMAND, PATIENCE_S, Service
+
+RECEIPTS = json.loads((Path(__file__).parents[1] / "vectors" / "log.json").read_text("utf-8"))
+
+# From the tests of IAB Tech Lab's library for Java (github.com/InteractiveAdvertisingBureau).
+TC = "COwBOpCOwBOpCLqAAAENAPCAAAAAAAAAAAAAFfwAYFfAV-BVkAGBVYFWAAA"
+GPP = "DBACNYA~CPSG_8APSG_8ANwAAAENAwCAAAAAAAAAAAAAAAAAAAAA.QAAA.IAAA~1YNN"
+
+
+def run(
+    environment: dict[str, str], *arguments: str | Path, given: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run `aboveboard consent` to its end."""
+    return subprocess.run(  # noqa: S603
+        [*COMMAND, "consent", *map(str, arguments)],
+        env=environment,
+        input=given,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def test_a_tc_string_is_told_in_words(environment: dict[str, str]) -> None:
+    """Each field on a line; none where nothing is consented to; ids as ranges."""
+    told = run(environment, "decode", TC).stdout.decode().splitlines()
+
+    assert told[0] == "TC string, version 2"
+    rows = dict(line.strip().split("  ", 1) for line in told[1:])
+    assert rows["created"].strip() == "2020-03-10T00:50:01Z"
+    assert rows["purposes, consent"].strip() == "none"
+    assert rows["vendors, consent"].strip() == "702-703"
+
+
+def test_purposes_are_told_by_name(environment: dict[str, str]) -> None:
+    """A purpose's number alone says nothing to who has not learnt the list."""
+    told = run(environment, "decode", "COtybn4PA_zT4KjACBENAPCIAEBAAECAAIAAAAAAAAAA")
+
+    assert b"  2  Use limited data to select advertising\n" in told.stdout
+    assert b"  10  Develop and improve services\n" in told.stdout
+
+
+def test_a_gpp_string_is_told_by_sections(environment: dict[str, str]) -> None:
+    """Sections that are read by field, others as they came; also from a pipe, and as JSON."""
+    told = run(environment, "decode", GPP).stdout.decode()
+    piped = run(environment, "decode", "-", given=f"{GPP}\n".encode()).stdout.decode()
+    as_json = json.loads(run(environment, "decode", GPP, "--json").stdout)
+
+    assert told == piped
+    assert "  section 2, tcfeuv2\n" in told
+    assert "  section 6, uspv1\n    1YNN\n" in told
+    assert [section["id"] for section in as_json["sections"]] == [2, 6]
+    assert as_json["sections"][0]["content"]["cmp_id"] == 880
+
+
+def test_a_section_cannot_steer_the_terminal(environment: dict[str, str]) -> None:
+    """What is not read is shown with its control characters spelt out."""
+    told = run(environment, "decode", f"{GPP}\x1b[2J").stdout
+
+    assert b"\x1b" not in told
+    assert b"\\x1b[2J" in told
+
+
+@pytest.mark.parametrize("given", [b"", b"nothing", b"\xff\xfe", b"C" * 20_000, b"DBACNYA~CP"])
+def test_no_string_is_one_line(environment: dict[str, str], given: bytes) -> None:
+    """What cannot be decoded is told in one line, without what was given."""
+    done = run(environment, "decode", "-", given=given)
+
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("aboveboard: expected ")
+
+
+def test_a_receipt_becomes_a_consent_receipt(environment: dict[str, str], tmp_path: Path) -> None:
+    """The file alone says who decided what and when, in the words of DPV."""
+    saved = tmp_path / "receipt.json"
+    saved.write_text(json.dumps(RECEIPTS["receipts"][3]), encoding="utf-8")
+
+    document = json.loads(run(environment, "receipt", saved, "--format", "jsonld").stdout)
+
+    assert document["@type"] == "dpv:ConsentReceipt"
+    assert document["dpv:hasIdentifier"] == RECEIPTS["receipts"][3]["record_id"]
+    (record,) = document["dpv:hasRecordOfActivity"]
+    assert record["dpv:hasConsentStatus"]["@type"] == ["dpv:ConsentWithdrawn"]
+
+
+def test_a_served_notice_completes_its_receipt(new_service: Service, tmp_path: Path) -> None:
+    """With the notice as the service gives it, the controller is told; with another, nothing is."""
+    new_service.start()
+    site = new_service.add_site("https://shop.example")
+    files = {name: tmp_path / f"{name}.json" for name in ("receipt", "notice", "other")}
+    notice = {
+        "notice_id": "main",
+        "language": "en",
+        "text": "May we count visits?",
+        "controller": {"name": "Shop Ltd", "contact": "dpo@shop.example"},
+        "purposes": [
+            {
+                "id": "statistics",
+                "name": "Counting",
+                "description": "Count visits",
+                "basis": "consent",
+                "recipients": ["Count Ltd"],
+                "trackers": [{"name": "_c", "duration": "P13M"}],
+            }
+        ],
+        "withdrawal_uri": "https://shop.example/consent",
+    }
+    with new_service.client(site.key) as client:
+        published = client.post("/v1/consent/notices", json=notice)
+        other = client.post("/v1/consent/notices", json={**notice, "notice_id": "other"})
+        receipt = client.post(
+            "/v1/consent/events",
+            json={
+                "subject": {"kind": "device", "id": "device-1"},
+                "event_type": "requested",
+                "method": "api",
+                "origin": "banner",
+                "notice": {"notice_id": "main", "version": 1, "language": "en"},
+            },
+            headers={"idempotency-key": "0123456789abcdef"},
+        )
+    for name, answer in (("receipt", receipt), ("notice", published), ("other", other)):
+        assert answer.status_code == 201, answer.text
+        files[name].write_bytes(answer.content)
+
+    done = run(new_service.environment, "receipt", files["receipt"], "--notice", files["notice"])
+    refused = run(new_service.environment, "receipt", files["receipt"], "--notice", files["other"])
+
+    (record,) = json.loads(done.stdout)["dpv:hasRecordOfActivity"]
+    assert record["dpv:hasConsentStatus"]["@type"] == ["dpv:ConsentRequested"]
+    assert record["dpv:hasDataController"]["dpv:hasName"] == "Shop Ltd"
+    assert record["dpv:hasProcess"][0]["dpv:hasRecipient"][0]["dpv:hasName"] == "Count Ltd"
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(b"aboveboard: text_sha256 of the notice: expected ")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["no.json"],
+        ["notice.json"],
+        ["erased.json"],
+        ["receipt.json", "--notice", "no.json"],
+        ["receipt.json", "--notice", "receipt.json"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_receipt_or_notice_is_one_line(
+    environment: dict[str, str], tmp_path: Path, wrong: list[str]
+) -> None:
+    """Files that are missing, of another kind, or of an event without a subject."""
+    saved = {
+        "receipt": RECEIPTS["receipts"][1],
+        "erased": RECEIPTS["receipts"][4],
+        "notice": {"notice_id": "main"},
+    }
+    for name, content in saved.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+    done = run(
+        environment,
+        "receipt",
+        *(tmp_path / each if each.endswith(".json") else each for each in wrong),
+    )
+
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("aboveboard: ")
+    assert "expected" in line
