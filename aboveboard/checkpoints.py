@@ -217,6 +217,7 @@ class Pushing:
 
     async def _push_all(self, place: Place, newest: Sequence[Signed]) -> bool:
         well = True
+        newest_epochs = {one.head.site_id: one.head.epoch for one in newest}  # in their order
         for one in newest:
             if self._pushed.get((place.name, one.head.origin)) == one.text:
                 continue
@@ -226,7 +227,11 @@ class Pushing:
                 # The gravest thing that this service can find out about itself.
                 self.outcomes[place.name, "refused"] += 1
                 log.critical("log_broken", operation=place.name, error=type(error).__name__)
-                well = False
+                if one.head.epoch == newest_epochs[one.head.site_id]:
+                    well = False
+                else:
+                    # A log that was cut off and goes on in another epoch stays so: told once.
+                    self._pushed[place.name, one.head.origin] = one.text
             except Exception as error:  # noqa: BLE001 - whatever it is, the others get their turn
                 self.outcomes[place.name, "failed"] += 1
                 # The type, never the message: it may quote the address, and what is in that.

@@ -11,6 +11,7 @@ AboveboardError
 │   ├── SiteUnclear
 │   └── UrlUnusable
 ├── CheckpointNotKept
+├── LogUnreadable
 ├── RequestRefused
 │   ├── AddressUnknown
 │   ├── BodyTooLarge
@@ -80,6 +81,10 @@ class CheckpointNotKept(AboveboardError):
     def __init__(self, finding: str, *, status: int | None = None) -> None:
         super().__init__(finding)
         self.status = status
+
+
+class LogUnreadable(AboveboardError):
+    """A log that is to be checked does not answer, or not as a log does."""
 
 
 class RequestRefused(AboveboardError):

@@ -25,8 +25,19 @@ def read_settings(**arguments: Any) -> Any:  # noqa: ANN401 - Settings, imported
 def open_accounts(data_dir: Path | None, *, make: bool = False) -> Iterator[Any]:
     """Lend the sites and keys of an installation: `Accounts`, imported late.
 
-    Only a command that says *make* begins a new installation; to all others a data directory that
-    is not there is a mistyped one.
+    Only a command that says *make* begins a new installation.
+    """
+    from aboveboard import app
+
+    with open_databases(data_dir, make=make) as (settings, databases):
+        yield app.open_accounts(settings, databases)
+
+
+@contextmanager
+def open_databases(data_dir: Path | None, *, make: bool = False) -> Iterator[tuple[Any, Any]]:
+    """Lend the settings and the migrated databases of an installation, imported late.
+
+    To all commands that do not *make* one, a data directory that is not there is a mistyped one.
     """
     from aboveboard import app
     from aboveboard.errors import DataDirUnusable
@@ -37,7 +48,7 @@ def open_accounts(data_dir: Path | None, *, make: bool = False) -> Iterator[Any]
     databases = app.open_databases(settings)
     try:
         databases.migrate()
-        yield app.open_accounts(settings, databases)
+        yield settings, databases
     finally:
         databases.close()
 

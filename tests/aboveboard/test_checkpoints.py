@@ -10,19 +10,15 @@ from queue import SimpleQueue
 
 import pytest
 from conftest import PATIENCE_S, Service
+from log_house import House
 from pydantic import SecretStr
-from sqlalchemy import delete
 from structlog.testing import capture_logs
 
 from aboveboard import app
 from aboveboard.checkpoints import Folder, Place, Pushing, Webhook, prover
 from aboveboard.randomness import Randomness
-from aboveboard.rows import Rows
 from aboveboard.settings import Settings
-from consent import ledger
 from consent.continuity import split_kept
-from consent.keyring import Keyring
-from consent.tables import ENTRY, LOG, TILE
 
 INTERVAL_S = 3600.0
 NOTICE = {
@@ -34,35 +30,8 @@ NOTICE = {
 }
 
 
-class House:
-    """Logs without a service, and whatever keeps their checkpoints."""
-
-    def __init__(self, databases: app.Databases, keyring: Keyring) -> None:
-        self.consent = databases.consent
-        self.keyring = keyring
-
-    def open(self, site: str) -> None:
-        """Open a site's log."""
-        with self.consent.write() as connection, Rows(connection) as rows:
-            ledger.open_log(rows, site, f"{site}.example", self.keyring.first_signer)
-
-    def grow(self, site: str, *leaves: bytes) -> None:
-        """Append to a log."""
-        with self.consent.write() as connection, Rows(connection) as rows:
-            ledger.append(rows, ledger.lock_head(rows, site)(), leaves, self.keyring.signer)
-
-    def lose(self, site: str) -> None:
-        """Have a log begin again, under the same key."""
-        with self.consent.write() as connection:
-            for table in (ENTRY, TILE, LOG):
-                connection.execute(delete(table).where(table.c.site_id == site))
-        self.open(site)
-
-    def size(self, text: str) -> int:
-        """Open a checkpoint under its log's key and return its size."""
-        origin = text.split("\n", 1)[0]
-        _, _, site, epoch = origin.split("/")
-        return self.keyring.signer(site, int(epoch), origin).verifier.open(text).size
+class Keeping(House):
+    """Logs, and whatever keeps their checkpoints."""
 
     def folder(self, path: Path) -> Folder:
         """Keep checkpoints in a folder."""
@@ -74,9 +43,9 @@ class House:
 
 
 @pytest.fixture
-def house(databases: app.Databases, tmp_path: Path) -> House:
+def house(databases: app.Databases, tmp_path: Path) -> Keeping:
     """Open two logs."""
-    made = House(databases, app.open_keyring(Settings(data_dir=tmp_path / "data"), Randomness()))
+    made = Keeping(databases, app.open_keyring(Settings(data_dir=tmp_path / "data"), Randomness()))
     for site in ("blog", "shop"):
         made.open(site)
     return made
@@ -90,7 +59,7 @@ def names(folder: Path) -> set[str]:
 # -- a folder ---------------------------------------------------------------------------------
 
 
-def test_the_newest_of_every_log_is_kept_and_all_before(house: House, tmp_path: Path) -> None:
+def test_the_newest_of_every_log_is_kept_and_all_before(house: Keeping, tmp_path: Path) -> None:
     """One file a log that is replaced, and one that grows; what did not grow is left alone."""
     folder = tmp_path / "kept" / "here"
     pushing = house.pushing(house.folder(folder))
@@ -116,7 +85,7 @@ def test_the_newest_of_every_log_is_kept_and_all_before(house: House, tmp_path: 
 KINDS = ("checkpoint", "history")
 
 
-def test_a_restart_begins_where_it_ended(house: House, tmp_path: Path) -> None:
+def test_a_restart_begins_where_it_ended(house: Keeping, tmp_path: Path) -> None:
     """Another process writes nothing anew, and continues the history."""
     house.grow("blog", b"1")
     asyncio.run(house.pushing(house.folder(tmp_path / "kept")).tick())
@@ -132,7 +101,7 @@ def test_a_restart_begins_where_it_ended(house: House, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("leaves", [[], [b"1"], [b"1", b"x"], [b"x", b"2", b"3"]])
 def test_another_history_does_not_overwrite_what_is_kept(
-    house: House, tmp_path: Path, leaves: list[bytes]
+    house: Keeping, tmp_path: Path, leaves: list[bytes]
 ) -> None:
     """Truncated, or rewritten at any size: refused at every tick, told, and nothing is lost."""
     house.grow("blog", b"1", b"2")
@@ -156,7 +125,7 @@ def test_another_history_does_not_overwrite_what_is_kept(
     assert house.size((tmp_path / "kept" / "shop.1.checkpoint").read_text()) == 1
 
 
-def test_a_log_that_comes_back_whole_is_kept_again(house: House, tmp_path: Path) -> None:
+def test_a_log_that_comes_back_whole_is_kept_again(house: Keeping, tmp_path: Path) -> None:
     """After a refusal the next tick looks again."""
     house.grow("blog", b"1", b"2")
     pushing = house.pushing(house.folder(tmp_path / "kept"))
@@ -169,8 +138,25 @@ def test_a_log_that_comes_back_whole_is_kept_again(house: House, tmp_path: Path)
     assert house.size((tmp_path / "kept" / "blog.1.checkpoint").read_text()) == 3
 
 
+def test_a_log_that_goes_on_elsewhere_is_told_once(house: Keeping, tmp_path: Path) -> None:
+    """What a restore lost stays lost: the next epoch is kept, the last one is not asked again."""
+    house.grow("blog", b"1", b"2")
+    pushing = house.pushing(house.folder(tmp_path / "kept"))
+    asyncio.run(pushing.tick())
+    house.lose("blog")
+    house.begin("blog", 2)
+
+    with capture_logs() as told:
+        waits = [asyncio.run(pushing.tick()) for _ in range(2)]
+
+    assert waits == [INTERVAL_S] * 2
+    assert [line["event"] for line in told] == ["log_broken"]
+    assert house.size((tmp_path / "kept" / "blog.1.checkpoint").read_text()) == 2
+    assert house.size((tmp_path / "kept" / "blog.2.checkpoint").read_text()) == 0
+
+
 @pytest.mark.parametrize("cut", [1, 2, 50, 150])
-def test_half_an_entry_of_a_history_is_dropped(house: House, tmp_path: Path, cut: int) -> None:
+def test_half_an_entry_of_a_history_is_dropped(house: Keeping, tmp_path: Path, cut: int) -> None:
     """A power cut while it was written leaves a history that can be read and grows on."""
     house.grow("blog", b"1")
     folder = house.folder(tmp_path / "kept")
@@ -187,7 +173,7 @@ def test_half_an_entry_of_a_history_is_dropped(house: House, tmp_path: Path, cut
 
 
 @pytest.mark.parametrize("spoilt", ["blog.1.history", "blog.1.checkpoint"])
-def test_a_strange_file_is_left_alone(house: House, tmp_path: Path, spoilt: str) -> None:
+def test_a_strange_file_is_left_alone(house: Keeping, tmp_path: Path, spoilt: str) -> None:
     """What is no checkpoint of ours is neither overwritten nor cut; other logs are kept."""
     folder = tmp_path / "kept"
     folder.mkdir()
@@ -202,7 +188,7 @@ def test_a_strange_file_is_left_alone(house: House, tmp_path: Path, spoilt: str)
     assert house.size((folder / "shop.1.checkpoint").read_text()) == 1
 
 
-def test_failures_are_tried_again_ever_more_seldom(house: House, tmp_path: Path) -> None:
+def test_failures_are_tried_again_ever_more_seldom(house: Keeping, tmp_path: Path) -> None:
     """Twice as long each time, never longer than the interval, and then as before."""
     (tmp_path / "kept").write_text("no folder")
     pushing = house.pushing(house.folder(tmp_path / "kept"))
@@ -225,7 +211,7 @@ def test_failures_are_tried_again_ever_more_seldom(house: House, tmp_path: Path)
 
 
 def test_a_database_that_does_not_answer_stops_nothing(
-    house: House, tmp_path: Path, databases: app.Databases
+    house: Keeping, tmp_path: Path, databases: app.Databases
 ) -> None:
     """It is told and tried again."""
     databases.close()
@@ -285,7 +271,7 @@ def receiving() -> Iterator[Receiver]:
             thread.join()
 
 
-def post(house: House, url: str, ticks: int = 1) -> tuple[Pushing, list[float]]:
+def post(house: Keeping, url: str, ticks: int = 1) -> tuple[Pushing, list[float]]:
     """Tick with one webhook, and close it."""
 
     async def go() -> tuple[Pushing, list[float]]:
@@ -299,7 +285,7 @@ def post(house: House, url: str, ticks: int = 1) -> tuple[Pushing, list[float]]:
     return asyncio.run(go())
 
 
-def test_checkpoints_are_posted_once(house: House) -> None:
+def test_checkpoints_are_posted_once(house: Keeping) -> None:
     """As text that verifies by itself, under headers that say which log it is of."""
     house.grow("blog", b"1", b"2")
     with receiving() as receiver:
@@ -320,7 +306,7 @@ def test_checkpoints_are_posted_once(house: House) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 404, 500, 503])
-def test_a_webhook_that_refuses_is_asked_again(house: House, status: int) -> None:
+def test_a_webhook_that_refuses_is_asked_again(house: Keeping, status: int) -> None:
     """No redirect is followed; neither address nor token is told."""
     with receiving() as receiver, capture_logs() as told:
         receiver.status = status
@@ -336,7 +322,7 @@ def test_a_webhook_that_refuses_is_asked_again(house: House, status: int) -> Non
     assert "canary" not in str(told)
 
 
-def test_a_webhook_that_is_not_there_is_asked_once_a_tick(house: House) -> None:
+def test_a_webhook_that_is_not_there_is_asked_once_a_tick(house: Keeping) -> None:
     """The other logs do not wait for it, too."""
     with receiving() as receiver:
         gone = receiver.url

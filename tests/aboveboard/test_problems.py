@@ -38,6 +38,7 @@ OURS = {
     service.DataDirUnusable,
     service.DurabilityOff,
     service.KeysChanged,
+    service.LogUnreadable,
     service.SchemaNewer,
     service.SettingsInvalid,
 }

@@ -13,14 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import Service, Site
-from sqlalchemy import delete
+from log_house import house_of
 from strangers import Question, Stranger
-
-from aboveboard import app, randomness
-from aboveboard.rows import Rows
-from aboveboard.settings import Settings
-from consent import ledger
-from consent.tables import ENTRY, LOG, TILE
 
 EVENTS = 300
 OLD_SIZES = (1, 100, 256)
@@ -140,26 +134,11 @@ def test_a_large_log_is_audited(go: Stranger, service: Service) -> None:
     with service.client(site.key) as client:
         url = open_log(client, site)
         key = client.get(f"{url}/key").text.strip()
-        _append(service, site, [b"entry %d" % at for at in range(70_000)])
+        with house_of(service) as house:
+            house.grow(site.id, *[b"entry %d" % at for at in range(70_000)])
         (told,) = go.ask([{"ask": "log", "key": key, "url": f"{service.url}{url}"}])
 
     assert (told["ok"], told["size"]) == (True, 70_000), told
-
-
-def _append(service: Service, site: Site, leaves: list[bytes], *, anew: bool = False) -> None:
-    """Append leaves past the service, or have them be the whole history."""
-    settings = Settings(data_dir=service.data_dir)
-    databases = app.open_databases(settings)
-    keyring = app.open_keyring(settings, randomness.Randomness())
-    try:
-        with databases.consent.write() as connection, Rows(connection) as rows:
-            if anew:
-                for table in (ENTRY, TILE, LOG):
-                    connection.execute(delete(table).where(table.c.site_id == site.id))
-                ledger.open_log(rows, site.id, site.url.removeprefix("https://"), keyring.signer)
-            ledger.append(rows, ledger.lock_head(rows, site.id)(), leaves, keyring.signer)
-    finally:
-        databases.close()
 
 
 def test_the_command_tells_it_to_people(go: Stranger, log: Log, tmp_path: Path) -> None:
@@ -285,9 +264,11 @@ def test_a_history_that_was_rewritten_is_refused(go: Stranger, service: Service)
     with service.client(site.key) as client:
         url = open_log(client, site)
         key = client.get(f"{url}/key").text.strip()
-        _append(service, site, [b"entry %d" % at for at in range(10)])
-        seen = client.get(f"{url}/checkpoint").text
-        _append(service, site, [b"another %d" % at for at in range(20)], anew=True)
+        with house_of(service) as house:
+            house.grow(site.id, *[b"entry %d" % at for at in range(10)])
+            seen = client.get(f"{url}/checkpoint").text
+            house.lose(site.id, site.url.removeprefix("https://"))
+            house.grow(site.id, *[b"another %d" % at for at in range(20)])
         asked = {"ask": "log", "key": key, "url": f"{service.url}{url}"}
         alone, held = go.ask([asked, {**asked, "old": seen}])
 

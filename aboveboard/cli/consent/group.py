@@ -2,6 +2,7 @@
 
 import typer
 
+from aboveboard.cli.consent.checkpoint import check_consistency, checkpoint
 from aboveboard.cli.consent.decode import decode
 from aboveboard.cli.consent.receipt import receipt
 from aboveboard.cli.consent.verify import verify
@@ -20,3 +21,5 @@ def _group() -> None:
 app.command()(verify)
 app.command()(receipt)
 app.command()(decode)
+app.command()(checkpoint)
+app.command()(check_consistency)
