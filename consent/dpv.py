@@ -249,6 +249,11 @@ def _process(event: Event, made: PurposeDecision, purpose: Purpose | None, langu
         process["dpv:hasLegalBasis"] = [{"@id": basis} for basis in bases]
     if made.basis is Basis.STRICTLY_NECESSARY:
         process["dpv:hasNecessity"] = {"@id": "dpv:Required"}
+    if made.vendor_ids:
+        # The decision goes no further than these, whomever the notice names besides.
+        process["dpv:hasRecipient"] = [
+            {"@type": "dpv:Recipient", "dct:identifier": vendor} for vendor in made.vendor_ids
+        ]
     if purpose is None:
         return process
     named["dct:title"] = {"@language": language, "@value": purpose.name}
@@ -268,7 +273,9 @@ def _process(event: Event, made: PurposeDecision, purpose: Purpose | None, langu
             {"@type": "dpv:Transfer", "dct:description": told} for told in purpose.transfers
         ],
     }
-    return process | {name: nodes for name, nodes in several.items() if nodes}
+    return process | {
+        name: nodes for name, nodes in several.items() if nodes and name not in process
+    }
 
 
 def _legal_bases(event: Event, made: PurposeDecision) -> list[str]:

@@ -119,7 +119,16 @@ def _decision(made: Json) -> PurposeDecision:
         _member(made, "purpose_id", str),
         _word(made, "decision", Decision),
         _word(made, "basis", Basis),
+        tuple(_text(vendor) for vendor in _member(made, "vendor_ids", list))
+        if "vendor_ids" in made
+        else (),
     )
+
+
+def _text(vendor: Json) -> str:
+    if not isinstance(vendor, str):
+        raise EventInvalid(f"vendor_ids: expected texts, got {type(vendor).__name__}")
+    return vendor
 
 
 def _uuid(event: Mapping[str, Json]) -> str:

@@ -368,6 +368,19 @@ def test_notice_fills_what_27560_makes_compulsory() -> None:
     assert transfer == {"@type": "dpv:Transfer", "dct:description": "US: adequacy decision"}
 
 
+def test_decision_about_some_vendors_reaches_no_others() -> None:
+    """Consent for two vendors never reads as consent for every recipient of the notice."""
+    (made,) = decisions({"statistics": Decision.GIVEN})
+    document = jsonld(event(decisions=[made | {"vendor_ids": ["v-1", "v-2"]}]), NOTICE)
+
+    (process,) = only(document)["dpv:hasProcess"]
+    assert process["dpv:hasRecipient"] == [
+        {"@type": "dpv:Recipient", "dct:identifier": "v-1"},
+        {"@type": "dpv:Recipient", "dct:identifier": "v-2"},
+    ]
+    assert process["dpv:hasPersonalData"]
+
+
 def test_shown_notice_is_named_by_its_digest() -> None:
     """A notice's address is RFC 6920's for the digest of its wording, the banner's another."""
     shown = SHOWN | {
@@ -416,6 +429,7 @@ def test_another_notice_is_refused(notice: Notice, named: dict[str, Any] | None)
         event(decisions=None),
         event(decisions=["statistics"]),
         event(decisions=[{"purpose_id": "ads", "decision": "maybe", "basis": "consent"}]),
+        event(decisions=[{**decisions({"ads": Decision.REFUSED})[0], "vendor_ids": [1]}]),
         event(by="nobody"),
         event(jurisdiction="Wien"),
         event(received_at="2026-01-02"),
