@@ -40,6 +40,7 @@ from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
 from consent.auditing import Auditing
+from consent.bundling import Bundling
 from consent.configuring import Configuring
 from consent.keyring import Keyring
 from consent.proving import Proving
@@ -140,6 +141,16 @@ def open_places(settings: Settings, database: Database) -> list[Place]:
     if settings.checkpoint_webhook is not None:
         places.append(Webhook(settings.checkpoint_webhook))
     return places
+
+
+def open_bundling(settings: Settings, databases: Databases) -> Bundling:
+    """Put together what writes evidence bundles."""
+    return Bundling(
+        keyring=open_keyring(settings, Randomness()),
+        reading=databases.consent,
+        clock=clock.now,
+        made_by=f"aboveboard {version('aboveboard')}",
+    )
 
 
 def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:

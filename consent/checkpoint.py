@@ -96,8 +96,11 @@ class Verifier:
 
     def render(self, size: int, root: bytes, signature: bytes) -> str:
         """Put a checkpoint together from its parts, byte for byte as `Signer.sign` wrote it."""
-        encoded = b64encode(self.key_id + signature).decode()
-        return f"{_body(self.name, size, root)}{self._line}{encoded}\n"
+        return self.render_note(_body(self.name, size, root), signature)
+
+    def render_note(self, body: str, signature: bytes) -> str:
+        """Put a signed note together from its parts."""
+        return f"{body}{self._line}{b64encode(self.key_id + signature).decode()}\n"
 
     def open(self, text: str) -> Checkpoint:
         """Parse a checkpoint and check this key's signature.
@@ -108,6 +111,19 @@ class Verifier:
         """
         body, lines = _split_note(text)
         size, root = self._read_body(body)
+        return Checkpoint(self.name, size, root, self._signature(body, lines))
+
+    def open_note(self, text: str) -> str:
+        """Check this key's signature under a note that is no checkpoint; returns what it covers.
+
+        Raises `CheckpointInvalid`.
+        """
+        body, lines = _split_note(text)
+        self._signature(body, lines)
+        return body
+
+    def _signature(self, body: str, lines: list[str]) -> bytes:
+        """Return this key's signature over *body*; raises `CheckpointInvalid`."""
         signature = None
         for line in lines:
             name, signed = _read_signature(line)
@@ -120,7 +136,7 @@ class Verifier:
                 raise CheckpointInvalid(f"the signature of {self.name} does not verify") from error
         if signature is None:
             raise CheckpointInvalid(f"expected a signature by {self.name}+{self.key_id.hex()}")
-        return Checkpoint(self.name, size, root, signature)
+        return signature
 
     def _read_body(self, body: str) -> tuple[int, bytes]:
         """Read size and root from *body*, the text the signatures cover."""
@@ -172,6 +188,15 @@ class Signer:
     def sign(self, size: int, root: bytes) -> str:
         """Sign the tree head; returns the whole checkpoint."""
         return self.verifier.render(size, root, self.signature(size, root))
+
+    def sign_note(self, body: str) -> str:
+        """Sign a text that nobody can take for a checkpoint of this log; returns the whole note.
+
+        Raises `CheckpointInvalid` for a text that begins as a checkpoint does.
+        """
+        if not body.endswith("\n") or body.startswith(f"{self.verifier.name}\n"):
+            raise CheckpointInvalid("expected lines that do not begin with the log's origin")
+        return self.verifier.render_note(body, self._private.sign(body.encode()))
 
 
 @dataclass(frozen=True, slots=True)

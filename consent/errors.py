@@ -24,6 +24,7 @@ ConsentError
 │   ├── SubjectKindRefused
 │   ├── SubjectRestricted
 │   └── ValidityInconsistent
+├── EvidenceInvalid
 ├── ForkRefused
 ├── HistoryBroken
 │   ├── HistoryRewritten
@@ -187,6 +188,25 @@ class ValidityInconsistent(EventRefused):
     """A validity or a next question stands where it cannot, or lies in the past."""
 
     code = "validity_inconsistent"
+
+
+class EvidenceInvalid(ConsentError):
+    """An evidence bundle does not prove what it says, or what should go into one would not.
+
+    *check* names the first check that failed: zip, manifest, seal, key, checkpoint, notice,
+    banner, truncated, entries, root, records, leaf, erasure or files; *epoch* and *index* are of
+    the first entry that it found.
+    """
+
+    def __init__(
+        self, check: str, finding: str, *, epoch: int | None = None, index: int | None = None
+    ) -> None:
+        where = "" if epoch is None else f"epoch {epoch}: "
+        entry = "" if index is None else f"entry {index}: "
+        super().__init__(f"{check}: {where}{entry}{finding}")
+        self.check = check
+        self.epoch = epoch
+        self.index = index
 
 
 class ForkRefused(ConsentError):

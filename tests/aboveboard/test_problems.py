@@ -24,6 +24,7 @@ OURS = {
     # What no client can cause: set-up, the model, and faults in the code or the files.
     consent.CheckpointInvalid,
     consent.EventInvalid,
+    consent.EvidenceInvalid,
     consent.ForkRefused,
     consent.FrontierInvalid,
     consent.HistoryRewritten,

@@ -216,3 +216,20 @@ def test_what_is_no_proof_is_refused(text: str) -> None:
     """Every line has one spelling, and everything has its bound."""
     with pytest.raises(CheckpointInvalid):
         parse_proof(text)
+
+
+def test_other_texts_are_signed_as_notes_that_are_no_checkpoints() -> None:
+    """A log's key may seal something else, as long as nobody can read a tree head from it."""
+    body = "another-format/1\nsomething\n"
+    note = SIGNER.sign_note(body)
+
+    assert VERIFIER.open_note(note) == body
+    with pytest.raises(CheckpointInvalid, match="at least three"):
+        VERIFIER.open(note)
+    with pytest.raises(CheckpointInvalid, match="does not verify"):
+        VERIFIER.open_note(note.replace("something", "another thing"))
+    with pytest.raises(CheckpointInvalid, match="expected a signature"):
+        VERIFIER.open_note(body + "\n" + WITNESS)
+    for taken in (f"{NAME}\n12\nroot\n", "no end of line"):
+        with pytest.raises(CheckpointInvalid, match="do not begin with the log's origin"):
+            SIGNER.sign_note(taken)

@@ -2,6 +2,7 @@
 
 import typer
 
+from aboveboard.cli.consent.bundle import bundle
 from aboveboard.cli.consent.checkpoint import check_consistency, checkpoint
 from aboveboard.cli.consent.decode import decode
 from aboveboard.cli.consent.receipt import receipt
@@ -23,3 +24,4 @@ app.command()(receipt)
 app.command()(decode)
 app.command()(checkpoint)
 app.command()(check_consistency)
+app.command()(bundle)

@@ -1,41 +1,89 @@
-"""`aboveboard consent verify`: what a visitor does without the service."""
+"""`aboveboard consent verify`: what a visitor or an auditor does without the service."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from aboveboard.cli.options import AsJson, say, say_json
+from aboveboard.cli.options import AsJson, counting, say, say_json
+
+if TYPE_CHECKING:
+    from consent.checkpoint import Verifier
+    from consent.evidence import VerifiedEvidence, VerifiedLog
+
+ZIP = b"PK"
 
 
 def verify(
-    receipt: Annotated[Path, typer.Argument(help="A receipt: the 201 answer, saved as it is.")],
-    key: Annotated[
-        str, typer.Option(help="The log's verifier key (VKEY), or a file that holds it.")
+    file: Annotated[
+        Path,
+        typer.Argument(help="A receipt (the 201 answer, saved as it is) or an evidence bundle."),
     ],
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            help="The log's verifier key (VKEY), or a file that holds it. A bundle has its own, "
+            "which proves nothing of whose it is; give one for each log that it holds.",
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint", help="A checkpoint from earlier, that a bundle has to continue."
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Verify a receipt with nothing but the log's key: no service, no network, no database."""
+    """Verify a receipt or an evidence bundle offline: no service, no network, no database.
+
+    A receipt is verified with nothing but the log's key.
+    """
     from consent.checkpoint import Verifier
-    from consent.errors import CheckpointInvalid, ReceiptInvalid
-    from consent.receipt import verify as verify_receipt
-    from consent.record import instant
+    from consent.errors import CheckpointInvalid, EvidenceInvalid, ReceiptInvalid
 
     try:
-        saved = receipt.read_bytes()
-        vkey = Path(key).read_text(encoding="utf-8") if Path(key).is_file() else key
+        with file.open("rb") as opened:
+            verifiers = [Verifier.from_vkey(_read(key)) for key in keys or []]
+            older = [path.read_text(encoding="utf-8") for path in checkpoints or []]
+            check = _bundle if opened.read(len(ZIP)) == ZIP else _receipt
+            opened.seek(0)
+            check(opened, verifiers, older, json)
     except (OSError, UnicodeDecodeError) as error:
         typer.echo(f"aboveboard: expected a readable file, got: {error}", err=True)
         raise typer.Exit(1) from None
-    try:
-        verified = verify_receipt(saved, Verifier.from_vkey(vkey.strip()))
-    except (CheckpointInvalid, ReceiptInvalid) as error:
+    except (CheckpointInvalid, EvidenceInvalid, ReceiptInvalid) as error:
         if json:
-            say_json({"valid": False, "problem": str(error)})
+            say_json({"valid": False, "problem": str(error)} | _place(error))
         else:
             typer.echo(f"NOT VALID  {error}", err=True)
         raise typer.Exit(1) from None
-    if json:
+
+
+def _read(key: str) -> str:
+    return (Path(key).read_text(encoding="utf-8") if Path(key).is_file() else key).strip()
+
+
+def _place(error: Exception) -> dict[str, Any]:
+    """Return where in a bundle something was found wrong, as far as that is known."""
+    names = ("check", "epoch", "index")
+    return {name: found for name in names if (found := getattr(error, name, None)) is not None}
+
+
+def _receipt(
+    file: BinaryIO,
+    verifiers: "list[Verifier]",
+    older: list[str],
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    from consent.receipt import MAX_RECEIPT_BYTES
+    from consent.receipt import verify as verify_receipt
+    from consent.record import instant
+
+    if len(verifiers) != 1 or older:
+        raise typer.BadParameter("a receipt needs the one --key of its log, and no --checkpoint")
+    verified = verify_receipt(file.read(MAX_RECEIPT_BYTES + 1), verifiers[0])
+    if as_json:
         say_json(
             {
                 "valid": True,
@@ -57,3 +105,90 @@ def verify(
         f"{made['purpose_id']} {made['decision']}" for made in event.get("decisions", [])
     )
     say(f"       {event['event_type']} by {event['method']}: {shown or 'no decisions'}")
+
+
+def _bundle(
+    file: BinaryIO,
+    verifiers: "list[Verifier]",
+    older: list[str],
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    from consent.evidence import verify as verify_evidence
+
+    with counting("entries verified") as told:
+        verified = verify_evidence(file, keys=verifiers, older=older, told=told)
+    (_say_json if as_json else _say_plainly)(verified)
+
+
+def _say_json(verified: "VerifiedEvidence") -> None:
+    manifest = verified.manifest
+    say_json(
+        {
+            "valid": True,
+            "site": manifest.site,
+            "made": manifest.made,
+            "made_by": manifest.made_by,
+            "selection": dict(manifest.selection),
+            "sealed": verified.sealed,
+            "notices": manifest.notices,
+            "banners": len(manifest.banners),
+            "banners_missing": verified.banners_missing,
+            "logs": [
+                {
+                    "epoch": log.epoch,
+                    "origin": log.origin,
+                    "key": log.vkey,
+                    "trusted": log.trusted,
+                    "entries": log.entries,
+                    "root": log.root.hex(),
+                    "opened": log.opened,
+                    "erased": log.erased,
+                    "checkpoints": list(log.older),
+                }
+                for log in verified.logs
+            ],
+        }
+    )
+
+
+def _say_plainly(verified: "VerifiedEvidence") -> None:
+    manifest = verified.manifest
+    say(f"VALID  evidence of the site {manifest.site}, made {manifest.made} by {manifest.made_by}")
+    for log in verified.logs:
+        _say_log(log)
+    say(
+        f"       {manifest.notices:,} notices and {len(manifest.banners):,} archived banners, "
+        "each with its digest"
+    )
+    for warning in _warnings(verified):
+        say(f"WARN   {warning}")
+
+
+def _say_log(log: "VerifiedLog") -> None:
+    closed = log.entries - log.opened - log.erased
+    say(f"       {log.entries:,} entries of the log {log.origin}, under a signed root")
+    say(
+        f"         {log.opened:,} records opened, {log.erased:,} erased, "
+        f"{closed:,} not opened here: commitments alone"
+    )
+    for size in log.older:
+        say(f"         continues the checkpoint of {size:,} entries")
+
+
+def _warnings(verified: "VerifiedEvidence") -> list[str]:
+    warnings = [
+        f"the key of {log.origin} came with the bundle, so it is only the bundle that says whose "
+        "it is; get it from elsewhere and give it as --key"
+        for log in verified.logs
+        if not log.trusted
+    ]
+    if not verified.sealed:
+        warnings.append(
+            "nobody signed the manifest: which records are opened, unused notices and banners "
+            "may be as another than the log wanted them"
+        )
+    if verified.banners_missing:
+        warnings.append(
+            f"{verified.banners_missing:,} records name a banner that is not in the bundle"
+        )
+    return warnings

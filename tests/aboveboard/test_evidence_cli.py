@@ -1,0 +1,138 @@
+"""`consent bundle` and `consent verify` as an auditor calls them, beside a running service."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from conftest import COMMAND, PATIENCE_S, Service, Site
+from full_bodies import event, notice
+
+
+@pytest.fixture
+def recorded(client: httpx2.Client, site: Site) -> list[dict[str, Any]]:
+    """Record three withdrawals of three devices; return the receipts."""
+    client.post("/v1/consent/notices", json=notice(site.id))
+    answers = [client.post("/v1/consent/events", json=event(site.id, at)) for at in range(3)]
+    return [answer.json() for answer in answers]
+
+
+def verify(service: Service, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Verify where there is neither data directory nor setting."""
+    environment = dict(service.environment)
+    environment.pop("ABOVEBOARD_DATABASE_URL", None)
+    return subprocess.run(  # noqa: S603
+        [*COMMAND, "consent", "verify", *map(str, arguments)],
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def test_a_bundle_is_written_beside_the_service_and_verified_without_it(
+    service: Service,
+    client: httpx2.Client,
+    site: Site,
+    recorded: list[dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    """Whole, with the log's key and an older checkpoint; then with some bytes changed."""
+    out, key, older = tmp_path / "bundle.zip", tmp_path / "log.key", tmp_path / "older"
+    log = f"/v1/consent/logs/{site.id}/1"
+    key.write_text(client.get(f"{log}/key").text)
+    older.write_text(client.get(f"{log}/checkpoint").text)
+    client.post("/v1/consent/events", json=event(site.id, 3))
+
+    made = json.loads(
+        service.command("consent", "bundle", "--site", site.id, "--out", str(out), "--json")
+    )
+    good = verify(service, out, "--key", key, "--checkpoint", older)
+    told = json.loads(verify(service, out, "--json").stdout)
+    whole = out.read_bytes()
+    (tmp_path / "changed.zip").write_bytes(whole[:2000] + bytes(200) + whole[2200:])
+    bad = verify(service, tmp_path / "changed.zip")
+    bad_told = verify(service, tmp_path / "changed.zip", "--json")
+
+    assert made["bytes"] == out.stat().st_size
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout.startswith(f"VALID  evidence of the site {site.id}, made ")
+    assert "4 records opened, 0 erased" in good.stdout
+    assert "continues the checkpoint of 3 entries" in good.stdout
+    assert "WARN   4 records name a banner that is not in the bundle" in good.stdout
+    assert "came with the bundle" not in good.stdout
+    assert told["valid"]
+    assert told["logs"][0]["trusted"] is False
+    assert told["logs"][0]["entries"] == 4
+    assert (bad.returncode, bad_told.returncode) == (1, 1)
+    assert bad.stderr.startswith("NOT VALID  zip: ")
+    assert json.loads(bad_told.stdout)["check"] == "zip"
+    assert [item["leaf_index"] for item in recorded] == [0, 1, 2]
+
+
+def test_a_key_from_the_bundle_is_warned_of(
+    service: Service, site: Site, recorded: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Records of one subject, and no key from elsewhere."""
+    out = tmp_path / "bundle.zip"
+    service.command(
+        *("consent", "bundle", "--site", site.id, "--out", str(out)),
+        *("--subject", "device:device-1", "--from", "2000-01-01", "--to", "2999-12-31T00:00:00Z"),
+    )
+
+    done = verify(service, out)
+
+    assert len(recorded) == 3
+    assert done.returncode == 0
+    assert "1 records opened, 0 erased, 2 not opened here" in done.stdout
+    assert "WARN   the key of" in done.stdout
+    assert b"device-1" not in out.read_bytes()
+
+
+def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
+    service: Service, site: Site, recorded: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """No such site, a file that is there, a folder that is not; no file, no key, no such option."""
+    receipt, there = tmp_path / "receipt.json", tmp_path / "there.zip"
+    receipt.write_text(json.dumps(recorded[0]))
+    there.write_text("there")
+
+    def bundle(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(  # noqa: S603
+            [*COMMAND, "consent", "bundle", *arguments, "--data-dir", str(service.data_dir)],
+            env=service.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    new = str(tmp_path / "new.zip")
+    failed = [
+        bundle("--site", "nowhere", "--out", new),
+        bundle("--site", site.id, "--out", str(there)),
+        bundle("--site", site.id, "--out", str(tmp_path / "no" / "folder.zip")),
+        bundle("--site", site.id, "--out", new, "--epoch", "7"),
+        verify(service, tmp_path / "nothing"),
+        verify(service, receipt, "--key", "nonsense"),
+    ]
+    misused = [
+        bundle("--site", site.id, "--out", new, "--subject", "canary"),
+        bundle("--site", site.id, "--out", new, "--from", "canary"),
+        verify(service, receipt),
+    ]
+
+    for done in failed:
+        assert done.returncode == 1, done.stdout
+        assert len(done.stderr.splitlines()) == 1
+    for done in misused:
+        assert done.returncode == 2
+    assert "KIND:ID" in misused[0].stderr
+    assert "canary" not in misused[0].stderr
+    assert there.read_text() == "there"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["receipt.json", "there.zip"]
