@@ -101,6 +101,8 @@ KINDS: dict[type[Exception], Kind] = {
     consent.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "This key was used with another body"
     ),
+    consent.ImportRefused: INTERNAL,
+    consent.MappingInvalid: INTERNAL,
     consent.LogNotFound: Kind(404, "log-not-found", "No such log"),
     consent.MerkleError: INTERNAL,
     consent.OutsideTree: Kind(404, "outside-tree", "The log has no such leaf, tile or size"),

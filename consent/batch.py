@@ -78,6 +78,13 @@ class Batch:
         """Take in the subjects that were read for this batch."""
         self._subjects.update(subjects)
 
+    def know_links(self) -> None:
+        """Read the subjects that known ones are linked with: a no of one is a no of both."""
+        links = {link for known in self._subjects.values() for link in known.standing.links}
+        unknown = sorted(links - self._subjects.keys())
+        if unknown:
+            self.know(store.ask_subjects(self._rows, self._site_id, unknown)())
+
     def standing(self, ref: str) -> Standing | None:
         """Return where a known subject stands, this batch's events included."""
         changed = self._changed.get(ref)

@@ -32,7 +32,9 @@ ConsentError
 ├── IdempotencyInFlight
 ├── IdempotencyKeyMissing
 ├── IdempotencyMismatch
+├── ImportRefused
 ├── LogNotFound
+├── MappingInvalid
 ├── MerkleError
 │   ├── FrontierInvalid
 │   ├── OutsideTree
@@ -235,6 +237,14 @@ class IdempotencyKeyMissing(ConsentError):
 
 class IdempotencyMismatch(ConsentError):
     """The idempotency key was used before with another body."""
+
+
+class ImportRefused(ConsentError):
+    """A row of another tool's export cannot be read as a choice."""
+
+
+class MappingInvalid(ConsentError):
+    """A column mapping is malformed, or does not fit the export."""
 
 
 class LogNotFound(ConsentError):

@@ -218,6 +218,6 @@ def _state(event: Mapping[str, Any], decision: str) -> str | None:
     if decision == Decision.NOT_ASKED:
         return None
     if decision == Decision.GIVEN:
-        unproved = kind == EventType.IMPORTED and event.get("evidence") is None
-        return None if unproved else EventType.GIVEN.value
+        proved = event.get("evidence") is not None and event.get("notice") is not None
+        return EventType.GIVEN.value if proved or kind != EventType.IMPORTED else None
     return kind if kind in _NOES else EventType.REFUSED.value

@@ -175,11 +175,8 @@ class _Part:
         )
         self._batch.begin()
         self._answers, self._versions, self._setting = answers(), versions(), setting()
-        known = subjects()
-        self._batch.know(known)
-        links = {link for subject in known.values() for link in subject.standing.links}
-        if links - known.keys():
-            self._batch.know(store.ask_subjects(rows, site_id, sorted(links - known.keys()))())
+        self._batch.know(subjects())
+        self._batch.know_links()
 
     def outcomes(self) -> list[Receipt | Exception]:
         """Check, append and answer every command, in order."""

@@ -13,7 +13,9 @@ from consent.batch import Receipt
 from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
 from consent.claim import Choice
 from consent.configuring import Configuring
+from consent.importing import Importing, Taken
 from consent.keyring import Keyring
+from consent.mapping import ColumnMapping, Refused, Row, read
 from consent.notice import Controller, Notice, Purpose
 from consent.publishing import Publishing
 from consent.record import parse_instant
@@ -63,6 +65,9 @@ class Desk:
         )
         self.showing = Showing(keyring=self.keyring, writing=writing, clock=self.clock)
         self.configuring = Configuring(writing=writing, reading=self.database, clock=self.clock)
+        self.importing = Importing(
+            keyring=self.keyring, writing=writing, clock=self.clock, ids=self._ids
+        )
         self.standing = StandingRead(keyring=self.keyring, looking=self.database, clock=self.clock)
 
     def clock(self) -> datetime:
@@ -114,6 +119,13 @@ class Desk:
         )
         key = key or f"k-{self._keys}"
         return asyncio.run(self.recording.record(SITE, choice, key=key, body=repr(choice).encode()))
+
+    def take(self, mapping: ColumnMapping, rows: Sequence[Row]) -> tuple[Taken, list[Refused]]:
+        """Take in another tool's rows; returns what was taken and what was refused."""
+        refused: list[Refused] = []
+        choices = read(rows, mapping)
+        taken = asyncio.run(self.importing.take(SITE, mapping, choices, refused.append))
+        return taken, refused
 
     def give(self, *purposes: str, **more: Any) -> Receipt:  # noqa: ANN401
         """Ask, and record that everything asked about was given."""

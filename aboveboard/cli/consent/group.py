@@ -5,6 +5,7 @@ import typer
 from aboveboard.cli.consent.bundle import bundle
 from aboveboard.cli.consent.checkpoint import check_consistency, checkpoint
 from aboveboard.cli.consent.decode import decode
+from aboveboard.cli.consent.imports import import_log
 from aboveboard.cli.consent.receipt import receipt
 from aboveboard.cli.consent.verify import verify
 
@@ -25,3 +26,4 @@ app.command()(decode)
 app.command()(checkpoint)
 app.command()(check_consistency)
 app.command()(bundle)
+app.command("import")(import_log)

@@ -1,0 +1,92 @@
+"""A column mapping as it stands in its file; strict like everything that comes in."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from consent.choice import SubjectKind
+from consent.errors import MappingInvalid
+from consent.mapping import NO, YES, Column, ColumnMapping, Long, ShownIn
+from consent.wire.strict import Id, Jurisdiction, Language, Short, Strings, Wire
+
+
+class ColumnIn(Wire):
+    """Where a decision stands, and which words mean what; those of everyday by default."""
+
+    column: Short
+    given: Strings = Field([])
+    refused: Strings = Field([])
+
+    def decided(self) -> Column:
+        """Return what it says."""
+        return Column(
+            self.column,
+            frozenset(word.lower() for word in self.given) or YES,
+            frozenset(word.lower() for word in self.refused) or NO,
+        )
+
+
+class LongIn(Wire):
+    """Where a long export names the purpose of a row, and our ids for its purposes."""
+
+    purpose: Short
+    decision: ColumnIn
+    purposes: Annotated[dict[str, Id], Field(min_length=1, max_length=1000)]
+
+    def long(self) -> Long:
+        """Return what it says."""
+        return Long(self.purpose, self.decision.decided(), self.purposes)
+
+
+class NoticeIn(Wire):
+    """On which notice the choices were made."""
+
+    notice_id: Id
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    language: Language
+
+
+class MappingIn(Wire):
+    """A column mapping: `purposes` for a wide export, `long` for a long one."""
+
+    format: Literal["csv", "jsonl"] = "csv"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    subject: Short
+    kind: Annotated[SubjectKind, Field(strict=False)] = SubjectKind.DEVICE
+    time: Short
+    time_format: Short | None = None
+    purposes: dict[Id, ColumnIn] | None = None
+    long: LongIn | None = None
+    notice: NoticeIn | None = None
+    jurisdiction: Jurisdiction | None = None
+    evidence: bool = False
+
+    @model_validator(mode="after")
+    def _wide_or_long(self) -> Self:
+        if (self.purposes is None) == (self.long is None):
+            raise ValueError("expected either `purposes` or `long`")
+        return self
+
+    def mapping(self) -> ColumnMapping:
+        """Return what it says."""
+        return ColumnMapping(
+            self.subject,
+            self.kind,
+            self.time,
+            self.time_format,
+            {name: told.decided() for name, told in (self.purposes or {}).items()},
+            None if self.long is None else self.long.long(),
+            None if self.notice is None else ShownIn(**self.notice.model_dump()),
+            self.jurisdiction,
+            self.evidence,
+        )
+
+
+def read(content: dict[str, object]) -> MappingIn:
+    """Read a mapping. Raises MappingInvalid with the first place that does not fit."""
+    try:
+        return MappingIn.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MappingInvalid(f"mapping: {where}: {first['msg'].lower()}") from None
