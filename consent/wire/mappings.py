@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from consent.choice import SubjectKind
 from consent.errors import MappingInvalid
 from consent.mapping import NO, YES, Column, ColumnMapping, Long, ShownIn
-from consent.wire.strict import Id, Jurisdiction, Language, Short, Strings, Wire
+from consent.wire.strict import PURPOSES_LIMIT, Id, Jurisdiction, Language, Short, Strings, Wire
 
 
 class ColumnIn(Wire):
@@ -26,16 +26,30 @@ class ColumnIn(Wire):
         )
 
 
+class PurposeColumnIn(ColumnIn):
+    """Where the decision about one of our purposes stands."""
+
+    id: Id
+
+
+class TheirPurposeIn(Wire):
+    """What the export calls a purpose, and our id for it."""
+
+    name: Short
+    id: Id
+
+
 class LongIn(Wire):
     """Where a long export names the purpose of a row, and our ids for its purposes."""
 
     purpose: Short
     decision: ColumnIn
-    purposes: Annotated[dict[str, Id], Field(min_length=1, max_length=1000)]
+    purposes: Annotated[list[TheirPurposeIn], Field(min_length=1, max_length=1000)]
 
     def long(self) -> Long:
         """Return what it says."""
-        return Long(self.purpose, self.decision.decided(), self.purposes)
+        ours = {theirs.name: theirs.id for theirs in self.purposes}
+        return Long(self.purpose, self.decision.decided(), ours)
 
 
 class NoticeIn(Wire):
@@ -55,7 +69,9 @@ class MappingIn(Wire):
     kind: Annotated[SubjectKind, Field(strict=False)] = SubjectKind.DEVICE
     time: Short
     time_format: Short | None = None
-    purposes: dict[Id, ColumnIn] | None = None
+    purposes: (
+        Annotated[list[PurposeColumnIn], Field(min_length=1, max_length=PURPOSES_LIMIT)] | None
+    ) = None
     long: LongIn | None = None
     notice: NoticeIn | None = None
     jurisdiction: Jurisdiction | None = None
@@ -74,7 +90,7 @@ class MappingIn(Wire):
             self.kind,
             self.time,
             self.time_format,
-            {name: told.decided() for name, told in (self.purposes or {}).items()},
+            {told.id: told.decided() for told in self.purposes or ()},
             None if self.long is None else self.long.long(),
             None if self.notice is None else ShownIn(**self.notice.model_dump()),
             self.jurisdiction,

@@ -25,6 +25,8 @@ OURS = {
     consent.CheckpointInvalid,
     consent.EventInvalid,
     consent.EvidenceInvalid,
+    consent.ImportRefused,
+    consent.MappingInvalid,
     consent.ForkRefused,
     consent.FrontierInvalid,
     consent.HistoryRewritten,

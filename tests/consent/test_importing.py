@@ -22,11 +22,15 @@ from consent.wire import mappings
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NOTICE = {"notice_id": "main", "version": 1, "language": "en"}
-WIDE = {"subject": "id", "time": "at", "purposes": {"ads": {"column": "a"}}}
+WIDE = {"subject": "id", "time": "at", "purposes": [{"id": "ads", "column": "a"}]}
 LONG = {
     "subject": "id",
     "time": "at",
-    "long": {"purpose": "p", "decision": {"column": "a"}, "purposes": {"x": "ads", "y": "ads"}},
+    "long": {
+        "purpose": "p",
+        "decision": {"column": "a"},
+        "purposes": [{"name": "x", "id": "ads"}, {"name": "y", "id": "ads"}],
+    },
 }
 
 
@@ -113,7 +117,7 @@ def test_a_row_that_cannot_be_read_is_named(told: Row, problem: str) -> None:
         {**WIDE, **LONG},
         {**WIDE, "kind": "animal"},
         {**WIDE, "purpose": "ads"},
-        {"subject": "id", "time": "at", "purposes": {"Ads!": {"column": "a"}}},
+        {"subject": "id", "time": "at", "purposes": [{"id": "Ads!", "column": "a"}]},
     ],
 )
 def test_a_mapping_is_read_strictly(wrong: dict[str, Any]) -> None:
