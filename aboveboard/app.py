@@ -32,16 +32,19 @@ from aboveboard.auth import Authenticator
 from aboveboard.checkpoints import Folder, Place, Pushing, Webhook, prover
 from aboveboard.database import Database
 from aboveboard.errors import StorageError
+from aboveboard.keeping import KeptFolder
 from aboveboard.keys import KeyFolder
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Entrance, routes
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
-from aboveboard.writer import Writer
+from aboveboard.writer import CommandWriter, Writer
 from consent.auditing import Auditing
 from consent.bundling import Bundling
 from consent.configuring import Configuring
+from consent.continuing import Continuing
+from consent.keeping import Keeping
 from consent.keyring import Keyring
 from consent.proving import Proving
 from consent.publishing import Publishing
@@ -90,8 +93,9 @@ class Databases:
 
 
 def open_databases(settings: Settings) -> Databases:
-    """Make the data directory and its keys if there are none, and describe the databases in it."""
+    """Make the data directory and its folders if there are none, and describe the databases."""
     KeyFolder(settings.data_dir).prepare()
+    KeptFolder(settings.data_dir).prepare()
     url = settings.database_url.get_secret_value() if settings.database_url else None
 
     def database(name: str, metadata: MetaData) -> Database:
@@ -129,6 +133,7 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
         wrapping_keys=keys.versions("key-encryption"),
         fingerprint_key=keys.get("fingerprint"),
         log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),
+        keeping=KeptFolder(settings.data_dir),
         random=random,
     )
 
@@ -150,6 +155,18 @@ def open_bundling(settings: Settings, databases: Databases) -> Bundling:
         reading=databases.consent,
         clock=clock.now,
         made_by=f"aboveboard {version('aboveboard')}",
+    )
+
+
+def open_continuing(settings: Settings, databases: Databases) -> Continuing:
+    """Put together what begins new epochs: before the service starts, and for commands."""
+    random = Randomness()
+    return Continuing(
+        keyring=open_keyring(settings, random),
+        writing=CommandWriter(databases.consent),
+        reading=databases.consent,
+        clock=clock.now,
+        ids=clock.uuid7(random),
     )
 
 
@@ -239,12 +256,16 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(_sync, keyring.keeping)
             for writer in (comments, choices):
                 writer.start()
                 stack.push_async_callback(writer.stop)
             for place in places:
                 stack.push_async_callback(place.close)
-            for work in (_keep_house(screening), *([pushing.run()] if places else ())):
+            for work in (
+                _keep_house(screening, keyring.keeping),
+                *([pushing.run()] if places else ()),
+            ):
                 stack.callback(asyncio.create_task(work).cancel)
             # What start-up made stays; requests make much that soon goes by itself.
             gc.collect()
@@ -293,11 +314,20 @@ class Head:
             await self._writer.check()
 
 
-async def _keep_house(screening: Screening) -> None:
+async def _keep_house(screening: Screening, keeping: Keeping) -> None:
     while True:
+        await _sync(keeping)
         with suppress(StorageError):
             await screening.forget_keys()
         await asyncio.sleep(HOUSEKEEPING_S)
+
+
+async def _sync(keeping: Keeping) -> None:
+    """Have the kept checkpoints outlast a power cut, too: their commits do not wait for that."""
+    try:
+        await asyncio.to_thread(keeping.sync)
+    except OSError as error:
+        log.error("checkpoints_not_synced", error=type(error).__name__)  # noqa: TRY400 - no traces
 
 
 async def _no_such_route(_request: Request, error: Exception) -> Response:

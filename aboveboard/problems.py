@@ -103,6 +103,7 @@ KINDS: dict[type[Exception], Kind] = {
     ),
     consent.ImportRefused: INTERNAL,
     consent.MappingInvalid: INTERNAL,
+    consent.LogBehind: Kind(503, "log-behind", "The log is older than what its key has signed"),
     consent.LogNotFound: Kind(404, "log-not-found", "No such log"),
     consent.MerkleError: INTERNAL,
     consent.OutsideTree: Kind(404, "outside-tree", "The log has no such leaf, tile or size"),

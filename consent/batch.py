@@ -1,6 +1,7 @@
 """A site's part of one transaction: events sealed, committed to, appended and proved together."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from consent import ledger, store
 from consent.checkpoint import format_proof
 from consent.choice import SUBJECTLESS
+from consent.keeping import Kept
 from consent.keyring import Keyring
 from consent.projection import Standing, follow
 from consent.record import SALT_BYTES, Json, commit, encode, leaf
@@ -66,8 +68,15 @@ class Batch:
         self._entered: list[_Entered] = []
 
     def begin(self) -> None:
-        """Read the locked head. Raises LogNotFound where no notice was published yet."""
-        self._head = self._ask_head()
+        """Read the locked head.
+
+        Raises LogNotFound where no notice was published yet, LogBehind where the log is older
+        than what its key has signed.
+        """
+        self._head = head = self._ask_head()
+        kept = self._keyring.keeping.newest(self._site_id)
+        if kept is not None:
+            kept.check_reached(head.epoch, head.frontier.size, head.root)
 
     @property
     def head(self) -> ledger.Head:
@@ -135,6 +144,9 @@ class Batch:
         head = appended.head
         verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
         checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
+        size = head.frontier.size
+        kept = Kept(head.site_id, head.epoch, head.origin, size, head.root, checkpoint)
+        self._rows.afterwards(partial(self._keyring.keeping.keep, kept))
         first = self._head.frontier.size
         receipts = [
             Receipt(

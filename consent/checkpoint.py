@@ -16,7 +16,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Self
+from typing import NamedTuple, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -55,6 +55,14 @@ class Checkpoint:
     root: bytes
     signature: bytes
     """The 64 bytes of the trusted key's signature; with the size, all a replay has to keep."""
+
+
+class Claim(NamedTuple):
+    """What a checkpoint says; no signature is checked yet."""
+
+    origin: str
+    size: int
+    root: bytes
 
 
 class Verifier:
@@ -110,7 +118,9 @@ class Verifier:
         Raises `CheckpointInvalid`.
         """
         body, lines = _split_note(text)
-        size, root = self._read_body(body)
+        origin, size, root = _read_body(body)
+        if origin != self.name:
+            raise CheckpointInvalid(f"expected origin {self.name!r}, got {origin[:255]!r}")
         return Checkpoint(self.name, size, root, self._signature(body, lines))
 
     def open_note(self, text: str) -> str:
@@ -137,19 +147,6 @@ class Verifier:
         if signature is None:
             raise CheckpointInvalid(f"expected a signature by {self.name}+{self.key_id.hex()}")
         return signature
-
-    def _read_body(self, body: str) -> tuple[int, bytes]:
-        """Read size and root from *body*, the text the signatures cover."""
-        lines = body.split("\n")[:-1]
-        if len(lines) < 3 or not all(lines):  # noqa: PLR2004 -- origin, size, root
-            raise CheckpointInvalid("expected at least three non-empty lines: origin, size, root")
-        if lines[0] != self.name:
-            raise CheckpointInvalid(f"expected origin {self.name!r}, got {lines[0][:255]!r}")
-        size = _decimal(lines[1], "tree size")
-        root = _hash(lines[2], "root")
-        if size == 0 and root != EMPTY_ROOT:
-            raise CheckpointInvalid(f"expected {EMPTY_ROOT.hex()} at size 0, got {root.hex()}")
-        return size, root
 
 
 class Signer:
@@ -246,6 +243,26 @@ def parse_proof(text: str) -> Proof:
 
 def _body(name: str, size: int, root: bytes) -> str:
     return f"{name}\n{size}\n{b64encode(root).decode()}\n"
+
+
+def read_claim(text: str) -> Claim:
+    """Read what a checkpoint says of itself, before it is known whose key to hold it against.
+
+    Raises `CheckpointInvalid`.
+    """
+    return Claim(*_read_body(_split_note(text)[0]))
+
+
+def _read_body(body: str) -> tuple[str, int, bytes]:
+    """Read origin, size and root from *body*, the text the signatures cover."""
+    lines = body.split("\n")[:-1]
+    if len(lines) < 3 or not all(lines):  # noqa: PLR2004 -- origin, size, root
+        raise CheckpointInvalid("expected at least three non-empty lines: origin, size, root")
+    size = _decimal(lines[1], "tree size")
+    root = _hash(lines[2], "root")
+    if size == 0 and root != EMPTY_ROOT:
+        raise CheckpointInvalid(f"expected {EMPTY_ROOT.hex()} at size 0, got {root.hex()}")
+    return lines[0], size, root
 
 
 def _split_note(text: str) -> tuple[str, list[str]]:

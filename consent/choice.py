@@ -51,6 +51,7 @@ class EventType(StrEnum):
     IMPORTED = "imported"
     RESTRICTED = "restricted"
     ERASED = "erased"
+    CONTINUED = "continued"
 
 
 class Decision(StrEnum):
@@ -110,6 +111,13 @@ class Origin(StrEnum):
     TCF_UI = "tcf_ui"
 
 
+class Reason(StrEnum):
+    """Why a log goes on in a new epoch."""
+
+    RESTORED = "restored"
+    ROTATED = "rotated"
+
+
 class Actor(StrEnum):
     """Who brought the event about: the member `by`."""
 
@@ -149,8 +157,11 @@ ON_NOTICE = GIVING | {
 }
 """Event types that answer a notice, so that the event names it."""
 
-SUBJECTLESS = frozenset({EventType.RESTRICTED, EventType.ERASED})
-"""Event types that hold only record ids and are sealed under a key of the site."""
+TOMBSTONES = frozenset({EventType.RESTRICTED, EventType.ERASED})
+"""Event types that hold only the ids of the records that they concern."""
+
+SUBJECTLESS = TOMBSTONES | {EventType.CONTINUED}
+"""Event types that name no subject and are sealed under a key of the site."""
 
 CLOCK_AHEAD = timedelta(minutes=5)
 """How far `occurred_at` may lie after the server's clock."""
@@ -183,6 +194,19 @@ class ShownNotice(NamedTuple):
 
     variant: str | None = None
     """Which of several designs was shown."""
+
+
+class Previous(NamedTuple):
+    """The log that a new epoch continues, as it was last signed, and why it does."""
+
+    epoch: int
+    origin: str
+    key: str
+    """Its verifier key: the rows of that log may be gone, its receipts are not."""
+    size: int
+    root: bytes
+    checkpoint: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ ConsentError
 ├── IdempotencyKeyMissing
 ├── IdempotencyMismatch
 ├── ImportRefused
+├── LogBehind
 ├── LogNotFound
 ├── MappingInvalid
 ├── MerkleError
@@ -243,12 +244,16 @@ class ImportRefused(ConsentError):
     """A row of another tool's export cannot be read as a choice."""
 
 
-class MappingInvalid(ConsentError):
-    """A column mapping is malformed, or does not fit the export."""
+class LogBehind(ConsentError):
+    """The stored log is older than what its key has signed: it was put back from a copy."""
 
 
 class LogNotFound(ConsentError):
     """No such log: the site has none, or none of that epoch."""
+
+
+class MappingInvalid(ConsentError):
+    """A column mapping is malformed, or does not fit the export."""
 
 
 class MerkleError(ConsentError):

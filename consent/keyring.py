@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from consent.checkpoint import Signer
 from consent.choice import SubjectKind
 from consent.errors import VaultUnreadable
+from consent.keeping import Keeping
 from consent.record import SubjectKey
 from consent.vault import DataKey, Random, SiteWrapping
 
 
 class Keyring:
-    """Every key that recording needs, by site; newest versions seal, older ones still open."""
+    """Every key that recording needs, by site; newest versions seal, older ones still open.
+
+    *keeping* keeps what the logs' keys last signed.
+    """
 
     def __init__(
         self,
@@ -23,6 +27,7 @@ class Keyring:
         wrapping_keys: Mapping[int, bytes],
         fingerprint_key: bytes,
         log_key: Callable[[str, int, bool], bytes],
+        keeping: Keeping,
         random: Random,
     ) -> None:
         self._subject_keys = subject_keys
@@ -30,6 +35,7 @@ class Keyring:
         self._fingerprint_key = fingerprint_key
         self._fingerprints = hmac.new(fingerprint_key, digestmod="sha256")
         self._log_key = log_key
+        self.keeping = keeping
         self.random = random
         self._subjects: dict[str, list[SubjectKey]] = {}
         self._wrappings: dict[str, dict[int, SiteWrapping]] = {}

@@ -60,22 +60,19 @@ def open_log(rows: Rows, site_id: str, host: str, signer_of: SignerOf) -> None:
     """
     if rows.find(_NEWEST_HEAD, site_id=site_id):
         return
-    origin = f"{host}/aboveboard/{site_id}/{FIRST_EPOCH}"
-    signature = signer_of(site_id, FIRST_EPOCH, origin).signature(0, EMPTY_ROOT)
-    rows.insert(
-        LOG,
-        [
-            (
-                site_id,
-                FIRST_EPOCH,
-                origin,
-                0,
-                EMPTY_ROOT,
-                Frontier.empty().to_bytes(),
-                signature,
-            )
-        ],
-    )
+    _open(rows, site_id, FIRST_EPOCH, f"{host}/aboveboard/{site_id}", signer_of)
+
+
+def open_epoch(rows: Rows, site_id: str, epoch: int, before: str, signer_of: SignerOf) -> None:
+    """Open a further log of a site, empty and signed; *before* is the origin of the last one."""
+    _open(rows, site_id, epoch, before.rpartition("/")[0], signer_of)
+
+
+def _open(rows: Rows, site_id: str, epoch: int, place: str, signer_of: SignerOf) -> None:
+    origin = f"{place}/{epoch}"
+    signature = signer_of(site_id, epoch, origin).signature(0, EMPTY_ROOT)
+    edge = Frontier.empty().to_bytes()
+    rows.insert(LOG, [(site_id, epoch, origin, 0, EMPTY_ROOT, edge, signature)])
 
 
 def lock_head(rows: Rows, site_id: str) -> Callable[[], Head]:
@@ -83,6 +80,9 @@ def lock_head(rows: Rows, site_id: str) -> Callable[[], Head]:
 
     What reads it raises LogNotFound where no notice was published yet.
     """
+    rows.ask(_NEWEST_HEAD, site_id=site_id)
+    # Asked again under the lock: an epoch that was opened while the first question waited is
+    # seen only by a statement that began later.
     found = rows.ask(_NEWEST_HEAD, site_id=site_id)
     return lambda: _head(next(iter(found()), None))
 

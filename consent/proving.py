@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from consent import ledger, store, tiles
+from consent.batch import SITE
 from consent.checkpoint import Verifier, format_proof
+from consent.choice import EventType
 from consent.keyring import Keyring
 from consent.ledger import Head, Nodes
 from consent.tiles import Place
+from consent.vault import Opened
 
 T = TypeVar("T")
 
@@ -39,6 +42,14 @@ class Reading(Protocol):
         ...
 
 
+class Log(NamedTuple):
+    """One epoch: its head, its verifier key, and the opened event by which it *continues*."""
+
+    head: Head
+    vkey: str
+    continues: Opened | None
+
+
 class Proving:
     """The public use cases of a log."""
 
@@ -46,10 +57,27 @@ class Proving:
         self._keyring = keyring
         self._reading = reading
 
-    async def list_logs(self, site_id: str) -> list[tuple[Head, str]]:
-        """Return every epoch with its verifier key. Raises LogNotFound where there is none."""
-        heads = await self._reading.query(lambda connection: ledger.list_heads(connection, site_id))
-        return [(head, self._vkey(head)) for head in heads]
+    async def list_logs(self, site_id: str) -> list[Log]:
+        """Return every epoch, oldest first. Raises LogNotFound where there is none."""
+
+        def ask(connection: Connection) -> tuple[list[Head], dict[int, Opened]]:
+            heads = ledger.list_heads(connection, site_id)
+            # Usually there is only the first epoch, which continues nothing.
+            later = heads[-1].epoch != ledger.FIRST_EPOCH
+            return heads, self._continuations(connection, site_id) if later else {}
+
+        heads, continued = await self._reading.query(ask)
+        return [Log(head, self._vkey(head), continued.get(head.epoch)) for head in heads]
+
+    def _continuations(self, connection: Connection, site_id: str) -> dict[int, Opened]:
+        subject = store.find_subject(connection, site_id, SITE)
+        if subject is None:
+            return {}
+        key = self._keyring.unwrap(site_id, SITE, subject.key_version, subject.wrapped)
+        return {
+            sealed.epoch: key.open(site_id, sealed.record_id, sealed.sealed)
+            for sealed in store.list_records(connection, site_id, EventType.CONTINUED)
+        }
 
     async def vkey(self, site_id: str, epoch: int) -> str:
         """Return the verifier key of a log (C2SP signed-note). Raises LogNotFound."""

@@ -10,6 +10,7 @@ True
 
 import hmac
 import re
+from base64 import b64encode
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from consent.choice import (
     GIVING,
     ON_NOTICE,
     SUBJECTLESS,
+    TOMBSTONES,
     Actor,
     Assurance,
     ConsentType,
@@ -34,6 +36,7 @@ from consent.choice import (
     EventType,
     Method,
     Origin,
+    Previous,
     PurposeDecision,
     ShownNotice,
     Signals,
@@ -85,7 +88,7 @@ def canonical(value: Json) -> bytes:
 
 
 def encode(built: Mapping[str, Json]) -> bytes:
-    """Write an event that `event` or `tombstone` built as canonical JSON.
+    """Write an event that `event`, `tombstone` or `continuation` built as canonical JSON.
 
     They put nothing into it that `canonical` would refuse but a lone surrogate, which raises
     `EventInvalid` here as there.
@@ -252,7 +255,7 @@ def tombstone(
     Raises `EventInvalid` for any other event type, or for no record at all.
     """
     concerned = sorted(set(record_ids))
-    if event_type not in SUBJECTLESS or not concerned:
+    if event_type not in TOMBSTONES or not concerned:
         raise EventInvalid(
             f"expected erased or restricted and some records, got {event_type} and {len(concerned)}"
         )
@@ -262,6 +265,36 @@ def tombstone(
         "site_id": site_id,
         "event_type": str(event_type),
         "record_ids": concerned,
+        "method": str(method),
+        "by": str(by),
+        "received_at": instant(received_at),
+    }
+
+
+def continuation(
+    *,
+    record_id: str,
+    site_id: str,
+    previous: Previous,
+    method: Method,
+    by: Actor,
+    received_at: datetime,
+) -> dict[str, Json]:
+    """Build the first event of a new epoch: it commits to the log that it continues."""
+    return {
+        "schema": SCHEMA,
+        "record_id": record_id,
+        "site_id": site_id,
+        "event_type": str(EventType.CONTINUED),
+        "previous": {
+            "epoch": previous.epoch,
+            "origin": previous.origin,
+            "key": previous.key,
+            "size": previous.size,
+            "root": b64encode(previous.root).decode(),
+            "checkpoint": previous.checkpoint,
+            "reason": str(previous.reason),
+        },
         "method": str(method),
         "by": str(by),
         "received_at": instant(received_at),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from sqlalchemy import Connection, Executable, Table, bindparam, select
 
-from consent.choice import Basis
+from consent.choice import Basis, EventType
 from consent.notice import Controller, Held, Notice, Purpose, Tracker
 from consent.projection import Standing
 from consent.setting import NOTHING_SET, Setting
@@ -54,6 +54,10 @@ class Rows(Protocol):
 
     def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = "") -> None:
         """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
+        ...
+
+    def lock(self, names: Sequence[str]) -> None:
+        """Keep other processes from writing under these *names* until the transaction ends."""
         ...
 
     def afterwards(self, work: Callable[[], None]) -> None:
@@ -351,10 +355,18 @@ def ask_answers(rows: Rows, site_id: str, keys: Sequence[str]) -> Callable[[], d
 def ask_subjects(rows: Rows, site_id: str, refs: Sequence[str]) -> Callable[[], dict[str, Subject]]:
     """Ask for subjects by pseudonym; those without events are left out."""
     found = rows.ask(_SUBJECTS, site_id=site_id, refs=list(refs))
-    return lambda: {
-        ref: Subject(version, bytes(wrapped), Standing.from_json(standing), restricted)
-        for ref, version, wrapped, standing, restricted in found()
-    }
+    return lambda: {ref: _subject(row) for ref, *row in found()}
+
+
+def _subject(row: Sequence[Any]) -> Subject:
+    version, wrapped, standing, restricted = row
+    return Subject(version, bytes(wrapped), Standing.from_json(standing), restricted)
+
+
+def find_subject(connection: Connection, site_id: str, ref: str) -> Subject | None:
+    """Return one subject, or None."""
+    row = connection.execute(_SUBJECTS, {"site_id": site_id, "refs": [ref]}).first()
+    return None if row is None else _subject(row[1:])
 
 
 def find_record(connection: Connection, site_id: str, record_id: str) -> Sealed | None:
@@ -369,6 +381,22 @@ def find_record(connection: Connection, site_id: str, record_id: str) -> Sealed 
         ).where(RECORD.c.site_id == site_id, RECORD.c.record_id == record_id)
     ).first()
     return None if row is None else Sealed(*row[:4], bytes(row[4]))
+
+
+def list_records(connection: Connection, site_id: str, event_type: EventType) -> list[Sealed]:
+    """Return the sealed records of one type, oldest first."""
+    rows = connection.execute(
+        select(
+            RECORD.c.record_id,
+            RECORD.c.epoch,
+            RECORD.c.leaf_index,
+            RECORD.c.subject_ref,
+            RECORD.c.sealed,
+        )
+        .where(RECORD.c.site_id == site_id, RECORD.c.event_type == event_type.value)
+        .order_by(RECORD.c.record_id)
+    )
+    return [Sealed(*row[:4], bytes(row[4])) for row in rows]
 
 
 def get_leaf(connection: Connection, site_id: str, epoch: int, leaf_index: int) -> bytes:

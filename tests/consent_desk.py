@@ -14,6 +14,7 @@ from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKi
 from consent.claim import Choice
 from consent.configuring import Configuring
 from consent.importing import Importing, Taken
+from consent.keeping import Kept
 from consent.keyring import Keyring
 from consent.mapping import ColumnMapping, Refused, Row, read
 from consent.notice import Controller, Notice, Purpose
@@ -41,6 +42,32 @@ METHODS = {
 }
 
 
+class Drawer:
+    """Keeps the last checkpoint of each log for as long as the desk stands."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, int], Kept] = {}
+
+    def keep(self, kept: Kept) -> None:
+        """Keep a checkpoint."""
+        self._kept[kept.site_id, kept.epoch] = kept
+
+    def newest(self, site_id: str) -> Kept | None:
+        """Return what is kept of a site's newest log."""
+        return max((kept for kept in self._kept.values() if kept.site_id == site_id), default=None)
+
+    def epochs(self, site_id: str) -> list[int]:
+        """Return the epochs of a site."""
+        return sorted(epoch for site, epoch in self._kept if site == site_id)
+
+    def sites(self) -> list[str]:
+        """Return every site."""
+        return sorted({site for site, _ in self._kept})
+
+    def sync(self) -> None:
+        """Wait for nothing."""
+
+
 class Desk:
     """One site's consent; everything is asked and told synchronously."""
 
@@ -51,6 +78,7 @@ class Desk:
             wrapping_keys={1: b"w" * 32},
             fingerprint_key=b"f" * 32,
             log_key=lambda _site, epoch, _make: bytes([epoch]) * 32,
+            keeping=Drawer(),
             random=os.urandom,
         )
         self.database = databases.consent

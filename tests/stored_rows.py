@@ -50,28 +50,31 @@ def check_comments(service: Service, site: Site) -> None:
     assert revisions == expected
 
 
-def check_log(client: httpx2.Client, service: Service, site: Site) -> Checkpoint:
+def check_log(client: httpx2.Client, service: Service, site: Site, *, epoch: int = 1) -> Checkpoint:
     """Recompute a site's log from its rows and return the served checkpoint, which must match."""
-    log = f"/v1/consent/logs/{site.id}/1"
+    log = f"/v1/consent/logs/{site.id}/{epoch}"
     verifier = Verifier.from_vkey(client.get(f"{log}/key").text)
     checkpoint = verifier.open(client.get(f"{log}/checkpoint").text)
     entries = rows(
         service,
         "consent",
-        "SELECT leaf_index, leaf FROM entry WHERE site_id = ? AND epoch = 1 ORDER BY leaf_index",
+        "SELECT leaf_index, leaf FROM entry WHERE site_id = ? AND epoch = ? ORDER BY leaf_index",
         site.id,
+        str(epoch),
     )
     records = rows(
         service,
         "consent",
-        "SELECT leaf_index, record_id FROM record WHERE site_id = ? ORDER BY leaf_index",
+        "SELECT epoch, leaf_index, record_id, event_type FROM record WHERE site_id = ? "
+        "ORDER BY epoch, leaf_index",
         site.id,
     )
     keys = rows(service, "consent", "SELECT record_id FROM idempotency WHERE site_id = ?", site.id)
     indexes = list(range(checkpoint.size))
     assert [index for index, _ in entries] == indexes
-    assert [index for index, _ in records] == indexes
-    assert sorted(keys) == sorted((record_id,) for _, record_id in records)
+    assert [index for within, index, _, _ in records if within == epoch] == indexes
+    asked = sorted((record_id,) for _, _, record_id, kind in records if kind != "continued")
+    assert sorted(keys) == asked
     assert root([leaf_hash(bytes(leaf)) for _, leaf in entries]) == checkpoint.root
     return checkpoint
 

@@ -2,12 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, Field
 
-from consent.ledger import Head
+from consent.choice import Reason
+from consent.proving import Log
+from consent.vault import Opened
 from consent.wire.strict import Wire
 
 
@@ -25,13 +27,23 @@ class ConsistencyIn(Wire):
     to: Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
+class ContinuesOut(BaseModel):
+    """What an epoch continues: the event of its entry 0, opened, and the salt to check it by."""
+
+    epoch: int
+    reason: Reason
+    event: dict[str, Any]
+    salt: str
+
+
 class LogOut(BaseModel):
-    """One epoch of a site's log."""
+    """One epoch of a site's log; every one but the first continues another."""
 
     epoch: int
     origin: str
     key: str
     size: int
+    continues: ContinuesOut | None = None
 
 
 class LogsOut(BaseModel):
@@ -46,21 +58,32 @@ class HashesOut(BaseModel):
     hashes: list[str]
 
 
-def logs(heads: Sequence[tuple[Head, str]]) -> bytes:
+def logs(logs: Sequence[Log]) -> bytes:
     """Write the epochs of a log, each with its verifier key."""
     return orjson.dumps(
         {
             "items": [
                 {
-                    "epoch": head.epoch,
-                    "origin": head.origin,
-                    "key": vkey,
-                    "size": head.frontier.size,
+                    "epoch": log.head.epoch,
+                    "origin": log.head.origin,
+                    "key": log.vkey,
+                    "size": log.head.frontier.size,
                 }
-                for head, vkey in heads
+                | ({} if log.continues is None else {"continues": _continues(log.continues)})
+                for log in logs
             ]
         }
     )
+
+
+def _continues(opened: Opened) -> dict[str, Any]:
+    event = orjson.loads(opened.event)
+    return {
+        "epoch": event["previous"]["epoch"],
+        "reason": event["previous"]["reason"],
+        "event": event,
+        "salt": b64encode(opened.salt).decode(),
+    }
 
 
 def hashes(path: Sequence[bytes]) -> bytes:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyld import jsonld as pyld
 
-from consent.choice import Actor, Basis, Decision, EventType
+from consent.choice import SUBJECTLESS, Actor, Basis, Decision, EventType
 from consent.dpv import CONTEXT, jsonld
 from consent.errors import EventInvalid
 from consent.notice import Controller, Notice, Purpose, Tracker
@@ -25,7 +25,7 @@ EVENTS = {
     vector["event"]["event_type"]: vector["event"]
     for vector in json.loads((VECTORS / "event.json").read_text("utf-8"))
 }
-SUBJECTS = [kind for kind in EventType if kind not in {EventType.ERASED, EventType.RESTRICTED}]
+SUBJECTS = [kind for kind in EventType if kind not in SUBJECTLESS]
 
 COUNT = Purpose(
     id="statistics",

@@ -61,6 +61,7 @@ UNSENT = {
     EventType.IMPORTED,
     EventType.RESTRICTED,
     EventType.ERASED,
+    EventType.CONTINUED,
 }
 
 

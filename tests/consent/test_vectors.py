@@ -4,7 +4,7 @@ import ast
 import json
 import subprocess
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,16 @@ def rebuilt(event: dict[str, Any]) -> dict[str, Any]:
     }.items():
         if name in words:
             words[name] = kind(words[name])
+    if "previous" in words:
+        del words["event_type"]
+        words["previous"] = choice.Previous(
+            **words["previous"]
+            | {
+                "root": b64decode(words["previous"]["root"]),
+                "reason": choice.Reason(words["previous"]["reason"]),
+            }
+        )
+        return record.continuation(**words)
     return record.tombstone(**words) if "record_ids" in words else record.event(**words)
 
 
@@ -78,7 +88,9 @@ def test_the_script_takes_nothing_from_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "vector", vectors("event"), ids=lambda vector: vector["event"]["event_type"]
+    "vector",
+    vectors("event") + vectors("continued"),
+    ids=lambda vector: f"{vector['event']['event_type']}-{vector['event']['method']}",
 )
 def test_event_bytes_commitment_and_leaf(vector: dict[str, Any]) -> None:
     """An event leads to the same canonical bytes, commitment, leaf and leaf hash."""
@@ -229,6 +241,24 @@ def test_receipts() -> None:
         assert saved["leaf"] == b64encode(leaves[index]).decode()
         path = grown.inclusion_proof(index)
         assert saved["proof"] == format_proof(index, path, head["checkpoint"], extra=leaves[index])
+
+
+def test_continued_logs() -> None:
+    """Each epoch begins with an entry that commits to the checkpoint and key of the one before."""
+    before = vectors("log")["checkpoints"][-1]
+
+    for vector in vectors("continued"):
+        previous, head = vector["event"]["previous"], vector["head"]
+        opened = Verifier.from_vkey(previous["key"]).open(previous["checkpoint"])
+        assert (previous["key"], previous["checkpoint"]) == (before["vkey"], before["checkpoint"])
+        assert opened.origin == previous["origin"]
+        assert (opened.size, b64encode(opened.root).decode()) == (
+            previous["size"],
+            previous["root"],
+        )
+        signer = Signer(head["vkey"].split("+")[0], bytes.fromhex(head["private"]))
+        assert signer.sign(1, bytes.fromhex(vector["leaf_hash"])) == head["checkpoint"]
+        before = head
 
 
 @pytest.mark.parametrize("vector", vectors("vault"), ids=lambda vector: vector["record_id"][-1])

@@ -367,20 +367,22 @@ def event_vectors() -> list[dict[str, Any]]:
     return vectors
 
 
-def checkpoint(size: int, root: bytes) -> dict[str, Any]:
+def checkpoint(
+    size: int, root: bytes, origin: str = ORIGIN, label: str = "log key"
+) -> dict[str, Any]:
     """Sign a tree head as C2SP tlog-checkpoint."""
-    private = Ed25519PrivateKey.from_private_bytes(fixed("log key"))
+    private = Ed25519PrivateKey.from_private_bytes(fixed(label))
     public = private.public_key().public_bytes_raw()
-    key_id = sha(ORIGIN.encode(), b"\n", b"\x01", public)[:4]
-    body = f"{ORIGIN}\n{size}\n{b64(root)}\n"
+    key_id = sha(origin.encode(), b"\n", b"\x01", public)[:4]
+    body = f"{origin}\n{size}\n{b64(root)}\n"
     signature = private.sign(body.encode())
     return {
-        "private": fixed("log key").hex(),
-        "vkey": f"{ORIGIN}+{key_id.hex()}+{b64(bytes([1]) + public)}",
+        "private": fixed(label).hex(),
+        "vkey": f"{origin}+{key_id.hex()}+{b64(bytes([1]) + public)}",
         "size": size,
         "root": root.hex(),
         "signature": signature.hex(),
-        "checkpoint": f"{body}\n\u2014 {ORIGIN} {b64(key_id + signature)}\n",
+        "checkpoint": f"{body}\n\u2014 {origin} {b64(key_id + signature)}\n",
     }
 
 
@@ -404,6 +406,47 @@ def log_vectors() -> dict[str, Any]:
             }
         )
     return {"checkpoints": heads, "receipts": receipts}
+
+
+def continued_vectors() -> list[dict[str, Any]]:
+    """Begin a second and a third epoch: entry 0 of each commits to the log before it."""
+    vectors = []
+    before, origin = log_vectors()["checkpoints"][-1], ORIGIN
+    for number, (reason, method) in enumerate((("restored", "job"), ("rotated", "admin")), 1):
+        event = {
+            "schema": "consent-event/1",
+            "record_id": record_id(100 + number),
+            "site_id": SITE,
+            "event_type": "continued",
+            "received_at": f"2026-01-03T03:04:{number:02}Z",
+            "method": method,
+            "by": "system",
+            "previous": {
+                "epoch": number,
+                "origin": origin,
+                "key": before["vkey"],
+                "size": before["size"],
+                "root": b64(bytes.fromhex(before["root"])),
+                "checkpoint": before["checkpoint"],
+                "reason": reason,
+            },
+        }
+        salt = fixed(f"continued salt {number}")
+        committed, leaf = leaf_of(event, salt)
+        origin = f"{ORIGIN.removesuffix('1')}{number + 1}"
+        before = checkpoint(1, sha(b"\x00", leaf), origin, f"log key {number + 1}")
+        vectors.append(
+            {
+                "event": event,
+                "canonical": rfc8785.dumps(event).decode(),
+                "salt": salt.hex(),
+                "commitment": committed.hex(),
+                "leaf": leaf.decode(),
+                "leaf_hash": sha(b"\x00", leaf).hex(),
+                "head": before,
+            }
+        )
+    return vectors
 
 
 def vault_vectors() -> list[dict[str, Any]]:
@@ -444,6 +487,7 @@ def main(folder: Path) -> None:
         "notice": notice_vectors(),
         "event": event_vectors(),
         "log": log_vectors(),
+        "continued": continued_vectors(),
         "vault": vault_vectors(),
     }.items():
         text = json.dumps(vectors, indent=1, sort_keys=True)

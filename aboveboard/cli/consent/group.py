@@ -6,6 +6,7 @@ from aboveboard.cli.consent.bundle import bundle
 from aboveboard.cli.consent.checkpoint import check_consistency, checkpoint
 from aboveboard.cli.consent.decode import decode
 from aboveboard.cli.consent.imports import import_log
+from aboveboard.cli.consent.log import rotate_log
 from aboveboard.cli.consent.receipt import receipt
 from aboveboard.cli.consent.verify import verify
 
@@ -27,3 +28,14 @@ app.command()(checkpoint)
 app.command()(check_consistency)
 app.command()(bundle)
 app.command("import")(import_log)
+
+rotation = typer.Typer(help="Change a key; what it made before stays good.", no_args_is_help=True)
+app.add_typer(rotation, name="rotate-key")
+
+
+@rotation.callback()
+def _rotation() -> None:
+    """Change a key; what it made before stays good."""
+
+
+rotation.command("log")(rotate_log)
