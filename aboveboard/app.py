@@ -50,6 +50,7 @@ from consent.proving import Proving
 from consent.publishing import Publishing
 from consent.recording import Recording
 from consent.routes.events import EventRoutes
+from consent.routes.history import HistoryRoutes
 from consent.routes.logs import LogRoutes
 from consent.routes.notices import NoticeRoutes
 from consent.routes.records import RecordRoutes
@@ -234,6 +235,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     NoticeRoutes(publishing=publishing, host_of=host_of).declare(catalogue.declare)
     LogRoutes(proving=proving).declare(catalogue.declare)
     RecordRoutes(auditing=auditing).declare(catalogue.declare)
+    HistoryRoutes(auditing=auditing).declare(catalogue.declare)
 
     metrics = Metrics()
     for writer in (comments, choices):

@@ -28,6 +28,19 @@ class Reading(Protocol):
         ...
 
 
+class File(Protocol):
+    """What a history is written as: *head*, then what each part of it comes to."""
+
+    @property
+    def head(self) -> bytes:
+        """What stands before everything."""
+        ...
+
+    def write(self, entries: Sequence[Entry]) -> bytes:
+        """Return what some entries come to."""
+        ...
+
+
 class Found(NamedTuple):
     """A record that was searched for; *opened* where that was asked and its key is still there."""
 
@@ -99,22 +112,25 @@ class Auditing:
 
         return await self._reading.query(ask)
 
-    async def export(
-        self, site_id: str, wanted: Filter, render: Callable[[Sequence[Entry]], bytes]
-    ) -> AsyncGenerator[bytes, None]:
-        """Render the history up to now, step by step. Raises LogNotFound and VaultUnreadable."""
+    async def export(self, site_id: str, wanted: Filter, file: File) -> AsyncGenerator[bytes, None]:
+        """Write the history up to now, part by part; every record it tells of is opened.
+
+        Raises LogNotFound and VaultUnreadable.
+        """
         history = await self._reading.query(
             lambda connection: History.begun(connection, self._keyring, site_id)
         )
+        following = file.head
 
-        def step(connection: Connection) -> tuple[bytes, Position, bool]:
-            entries, reached, ended = history.read(connection, position, wanted=wanted)
-            return render(entries), reached, ended
+        def read_on(connection: Connection) -> tuple[bytes, Position, bool]:
+            step = history.read(connection, position, wanted=wanted)
+            return file.write(step.entries), step.position, step.ended
 
         position, ended = START, False
         while not ended:
-            chunk, position, ended = await self._reading.query(step)
-            yield chunk
+            lines, position, ended = await self._reading.query(read_on)
+            yield following + lines
+            following = b""
 
     def _prove(self, connection: Connection, site_id: str, record_id: str) -> Proved:
         kept = get_record(connection, self._keyring, site_id, record_id)

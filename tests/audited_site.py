@@ -11,7 +11,9 @@ from sqlalchemy import delete, update
 
 from aboveboard import app
 from aboveboard.accounts import Scope
+from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
+from consent.keyring import Keyring
 from consent.tables import RECORD, RECORD_PURPOSE, SUBJECT
 
 PURPOSES = [
@@ -110,13 +112,14 @@ class AuditedSite:
 
 
 @contextmanager
-def audited_site(service: Service) -> Iterator[AuditedSite]:
-    """Create a site with a published notice and a key that may do everything."""
+def audited_site(service: Service, *, published: bool = True) -> Iterator[AuditedSite]:
+    """Create a site, with a published notice or without, and a key that may do everything."""
     scopes = [scope.value for scope in Scope]
     site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=scopes)
     with service.client(site.key) as client:
         audited = AuditedSite(service, client, site.id)
-        audited.publish()
+        if published:
+            audited.publish()
         yield audited
 
 
@@ -129,3 +132,8 @@ def opened(service: Service) -> Iterator[app.Databases]:
         yield databases
     finally:
         databases.close()
+
+
+def read_keyring(service: Service) -> Keyring:
+    """Read the keys of the service, as its commands do."""
+    return app.open_keyring(Settings(data_dir=service.data_dir), Randomness())

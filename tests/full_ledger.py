@@ -5,7 +5,7 @@ any send a signal; nearly all see one notice, whose version changes now and then
 depends on the seed alone, keys and salts apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -182,7 +182,8 @@ def fill(database: Database, keyring: Keyring, visitors: Visitors) -> None:
 
 def enter(database: Database, keyring: Keyring, site_id: str, made: list[Made]) -> None:
     """Append events in one transaction."""
-    with database.write() as connection, Rows(connection) as rows:
+    follow_ups: list[Callable[[], None]] = []
+    with database.write() as connection, Rows(connection, follow_ups) as rows:
         batch = Batch(rows, keyring, site_id)
         subjects = store.ask_subjects(rows, site_id, list({ref for ref, _ in made}))
         batch.begin()
@@ -190,6 +191,8 @@ def enter(database: Database, keyring: Keyring, site_id: str, made: list[Made]) 
         for ref, content in made:
             batch.enter(ref, content)
         batch.close()
+    for follow_up in follow_ups:
+        follow_up()
 
 
 def _drawn(random: Random, people: list[tuple[str, ShownNotice]]) -> tuple[str, ShownNotice]:

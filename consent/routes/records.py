@@ -1,15 +1,14 @@
 """`/v1/consent/records`: what auditors search for."""
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 
 from consent.auditing import Auditing
-from consent.errors import CursorInvalid, SubjectKindRefused
+from consent.errors import SubjectKindRefused
 from consent.routes.call import PROBLEM, Answer, Call
 from consent.routes.standings import IN_A_URL
 from consent.search import Filter, whole_second
+from consent.wire import cursor
 from consent.wire import records as wire
 from consent.wire.strict import SiteIn
 
@@ -82,11 +81,11 @@ class RecordRoutes:
         found, following = await self._auditing.search(
             site_id,
             wanted,
-            before=None if asked.cursor is None else _read_cursor(asked.cursor),
+            before=None if asked.cursor is None else cursor.read(asked.cursor, _RECORD_ID)[0],
             limit=asked.limit,
             opening=asked.open,
         )
-        return 200, wire.records(found, None if following is None else _cursor(following))
+        return 200, wire.records(found, None if following is None else cursor.write(following))
 
 
 def subject_filter(auditing: Auditing, site_id: str, asked: wire.SubjectFilterIn) -> Filter:
@@ -113,18 +112,3 @@ def _filter(asked: wire.FilterIn, refs: list[str] | None) -> Filter:
         notice_id=asked.notice_id,
         notice_version=asked.notice_version,
     )
-
-
-def _cursor(record_id: str) -> str:
-    return base64.urlsafe_b64encode(record_id.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        record_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        record_id = ""
-    if not _RECORD_ID.fullmatch(record_id):
-        raise CursorInvalid("expected the `next` of an earlier page, got something else")
-    return record_id

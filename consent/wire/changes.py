@@ -1,0 +1,108 @@
+"""The change feed as JSON."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, Field
+
+from consent.choice import EventType, Method
+from consent.history import START, Entry, Position, Step
+from consent.wire import cursor
+from consent.wire.records import PAGE_LIMIT, DecidedOut, decided
+from consent.wire.strict import Short, Wire
+
+_PLACE = re.compile(r"([1-9][0-9]{0,8})\.([0-9]{1,18})", re.ASCII)
+
+
+class Change(StrEnum):
+    """What an entry of the ledger says to those who follow it."""
+
+    CHANGED = "consent.changed"
+    ERASED = "consent.erased"
+
+
+class FeedIn(Wire):
+    """From where to read on."""
+
+    after: Short | None = Field(None, description="the `next` of what was read before")
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 100
+    site: Short | None = None
+
+
+class FeedItemOut(BaseModel):
+    """One entry of the ledger.
+
+    `record_ids` are of the records that a `consent.erased`, or a restriction, concerns. A record
+    that was erased since has `erased` and no more than its place.
+    """
+
+    type: Change
+    record_id: str
+    epoch: int
+    leaf_index: int
+    received_at: str
+    event_type: EventType | None = None
+    method: Method | None = None
+    subject_ref: str | None = None
+    decisions: list[DecidedOut] | None = None
+    notice_id: str | None = None
+    notice_version: int | None = None
+    record_ids: list[str] | None = None
+    erased: bool | None = None
+
+
+class FeedOut(BaseModel):
+    """Entries in the order of the ledger, none left out; `next` is where to read on.
+
+    `next` is there at the end as well: what comes later is read after it.
+    """
+
+    items: list[FeedItemOut]
+    next: str
+
+
+def feed(step: Step) -> bytes:
+    """Write a part of the feed."""
+    return orjson.dumps(
+        {"items": [_item(entry) for entry in step.entries], "next": _cursor(step.position)}
+    )
+
+
+def position(after: str | None) -> Position:
+    """Read where to go on. Raises CursorInvalid."""
+    if after is None:
+        return START
+    found = cursor.read(after, _PLACE)
+    return Position(int(found[1]), int(found[2]) - 1)
+
+
+def _cursor(position: Position) -> str:
+    # Of the next entry: before the first one there is no index.
+    return cursor.write(f"{position.epoch}.{position.leaf_index + 1}")
+
+
+def _item(entry: Entry) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "type": Change.CHANGED,
+        "record_id": entry.record_id,
+        "epoch": entry.position.epoch,
+        "leaf_index": entry.position.leaf_index,
+        "received_at": entry.received_at,
+    }
+    record = entry.record
+    if record is None:
+        return {**item, "erased": True}
+    item |= {
+        "type": Change.ERASED if record.event_type == EventType.ERASED else Change.CHANGED,
+        "event_type": record.event_type,
+        "method": record.method,
+    }
+    if entry.opened is not None:
+        concerned = orjson.loads(entry.opened.event).get("record_ids")
+        return {**item, "record_ids": concerned} if concerned else item
+    item |= {"subject_ref": record.subject_ref, "decisions": decided(record.decisions)}
+    if record.notice_id is not None:
+        item |= {"notice_id": record.notice_id, "notice_version": record.notice_version}
+    return item

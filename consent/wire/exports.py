@@ -1,0 +1,188 @@
+"""The whole history as files: JSON Lines, which prove what they say, and CSV, for people.
+
+Every entry of the ledger is one line, in its order; of an erased record the entry alone is left.
+"""
+
+import csv
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from io import StringIO
+from typing import Annotated, Any, NamedTuple, TypeAlias
+
+import orjson
+from pydantic import Field
+
+from consent.history import Entry
+from consent.wire.records import SubjectFilterIn
+
+Cell: TypeAlias = str | int | bool | None
+
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide forms open a formula, too
+"""What a cell must not begin with: spreadsheets would compute it."""
+
+
+class Format(StrEnum):
+    """What a file is written as."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+class ExportIn(SubjectFilterIn):
+    """Which records to export, and as what."""
+
+    format: Annotated[Format, Field(description="JSON Lines or CSV")] = Format.JSONL
+
+
+class Column(NamedTuple):
+    """A column of a table: its name, the type of its cells, and where in an event it is from."""
+
+    name: str
+    kind: type[str] | type[int] | type[bool]
+    path: str = ""
+
+
+COLUMNS = (
+    # Of every entry.
+    Column("record_id", str),
+    Column("epoch", int),
+    Column("leaf_index", int),
+    Column("received_at", str),
+    Column("leaf", str),
+    Column("erased", bool),
+    Column("restricted_until", str),
+    # Of the event, as long as it can be opened.
+    Column("event_type", str, "event_type"),
+    Column("method", str, "method"),
+    Column("origin", str, "origin"),
+    Column("by", str, "by"),
+    Column("subject_ref", str, "subject_ref"),
+    Column("subject_kind", str, "subject_kind"),
+    Column("assurance", str, "assurance"),
+    Column("decisions", str, "decisions"),
+    Column("consent_type", str, "consent_type"),
+    Column("occurred_at", str, "occurred_at"),
+    Column("valid_until", str, "valid_until"),
+    Column("reprompt_not_before", str, "reprompt_not_before"),
+    Column("notice_id", str, "notice.notice_id"),
+    Column("notice_version", int, "notice.version"),
+    Column("notice_language", str, "notice.language"),
+    Column("notice_layer", int, "notice.layer"),
+    Column("notice_variant", str, "notice.variant"),
+    Column("text_sha256", str, "notice.text_sha256"),
+    Column("material_sha256", str, "notice.material_sha256"),
+    Column("ui_sha256", str, "notice.ui_sha256"),
+    Column("jurisdiction", str, "jurisdiction"),
+    Column("regime", str, "regime"),
+    Column("regime_source", str, "regime_source"),
+    Column("served_id", str, "served_id"),
+    Column("served_at", str, "served_at"),
+    Column("linked_subject_ref", str, "linked.subject_ref"),
+    Column("evidence", str, "evidence"),
+    Column("page", str, "context.page"),
+    Column("ua_class", str, "context.ua_class"),
+    Column("layout_w", int, "context.layout_w"),
+    Column("ip_trunc", str, "context.ip_trunc"),
+    Column("sec_gpc", bool, "signals.sec_gpc"),
+    Column("gpc_js", bool, "signals.gpc_js"),
+    Column("tc_string", str, "signals.tc_string"),
+    Column("gpp_string", str, "signals.gpp_string"),
+    Column("record_ids", str, "record_ids"),
+)
+
+_OF_EVENT = [column.path.split(".") for column in COLUMNS if column.path]
+
+
+class JsonLines:
+    """An object a line; with `event` and `salt`, `leaf` can be computed again."""
+
+    head = b""
+
+    def write(self, entries: Sequence[Entry]) -> bytes:
+        """Return a line for each of *entries*."""
+        return b"".join(
+            orjson.dumps(_line(entry), option=orjson.OPT_APPEND_NEWLINE) for entry in entries
+        )
+
+
+class Csv:
+    """A table with a header (RFC 4180, UTF-8) whose cells no spreadsheet takes for formulas."""
+
+    head = (",".join(column.name for column in COLUMNS) + "\r\n").encode()
+
+    def write(self, entries: Sequence[Entry]) -> bytes:
+        """Return a row for each of *entries*."""
+        text = StringIO(newline="")
+        csv.writer(text).writerows(map(_safe, row) for row in rows(entries))
+        return text.getvalue().encode()
+
+
+MEDIA = {
+    Format.JSONL: "application/jsonl",
+    Format.CSV: "text/csv; charset=utf-8; header=present",
+}
+FILES: Mapping[Format, JsonLines | Csv] = {Format.JSONL: JsonLines(), Format.CSV: Csv()}
+
+
+def rows(entries: Sequence[Entry]) -> list[list[Cell]]:
+    """Return the cells of *entries* in the order of `COLUMNS`; None where there is nothing."""
+    return [_row(entry) for entry in entries]
+
+
+def _row(entry: Entry) -> list[Cell]:
+    opened = entry.opened
+    cells: list[Cell] = [
+        entry.record_id,
+        *entry.position,
+        entry.received_at,
+        b64encode(entry.leaf).decode(),
+        opened is None,
+        entry.restricted_until,
+    ]
+    if opened is None:
+        return cells + [None] * len(_OF_EVENT)
+    event = orjson.loads(opened.event)
+    return cells + [_cell(event, path) for path in _OF_EVENT]
+
+
+def _cell(event: Mapping[str, Any], path: Sequence[str]) -> Cell:
+    value: Any = event
+    for name in path:
+        value = value.get(name)
+        if value is None:
+            return None
+    if isinstance(value, list):
+        return ";".join(map(_listed, value))
+    return value if isinstance(value, str | int) else str(value)
+
+
+def _listed(item: Any) -> str:  # noqa: ANN401 - a decision or an id
+    return f"{item['purpose_id']}={item['decision']}" if isinstance(item, dict) else str(item)
+
+
+def _safe(cell: Cell) -> str | int:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "record_id": entry.record_id,
+        "epoch": entry.position.epoch,
+        "leaf_index": entry.position.leaf_index,
+        "received_at": entry.received_at,
+        "leaf": b64encode(entry.leaf).decode(),
+    }
+    if entry.opened is None:
+        return {**line, "erased": True}
+    if entry.restricted_until is not None:
+        line["restricted_until"] = entry.restricted_until
+    return {
+        **line,
+        "salt": b64encode(entry.opened.salt).decode(),
+        "event": orjson.Fragment(entry.opened.event),
+    }
