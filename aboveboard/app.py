@@ -50,6 +50,7 @@ from consent.proving import Proving
 from consent.publishing import Publishing
 from consent.recording import Recording
 from consent.routes.events import EventRoutes
+from consent.routes.evidence import EvidenceRoutes
 from consent.routes.history import HistoryRoutes
 from consent.routes.logs import LogRoutes
 from consent.routes.notices import NoticeRoutes
@@ -236,6 +237,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     LogRoutes(proving=proving).declare(catalogue.declare)
     RecordRoutes(auditing=auditing).declare(catalogue.declare)
     HistoryRoutes(auditing=auditing).declare(catalogue.declare)
+    EvidenceRoutes(auditing=auditing, bundling=open_bundling(settings, databases)).declare(
+        catalogue.declare
+    )
 
     metrics = Metrics()
     for writer in (comments, choices):

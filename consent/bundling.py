@@ -4,15 +4,16 @@ Entries never change, so they are read page by page up to a head that was read o
 that is erased meanwhile is in the bundle as its entry alone.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
 from importlib.resources import files
 from io import RawIOBase
+from itertools import zip_longest
 from typing import Any, BinaryIO, Protocol, cast
 
-from sqlalchemy import Connection, Select, and_, bindparam, or_, select, true
+from sqlalchemy import Connection, select
 
 from consent import ledger, store
 from consent.archive import (
@@ -28,13 +29,16 @@ from consent.checkpoint import Signer
 from consent.choice import SUBJECTLESS, SubjectKind
 from consent.disclosure import notice_line, record_line, record_of
 from consent.errors import EvidenceInvalid
+from consent.history import read_vault
 from consent.keyring import Keyring
 from consent.ledger import Head
 from consent.record import instant
-from consent.tables import BANNER, ENTRY, RECORD, SUBJECT
-from consent.vault import DataKey, Opened
+from consent.search import Filter, Listed, read_records
+from consent.tables import BANNER
+from consent.vault import Opened
 
 PAGE = 1000
+EVERYTHING = Filter()
 
 
 class Reading(Protocol):
@@ -43,23 +47,6 @@ class Reading(Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """Lend a connection."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which records are opened: received from *since* to before *until*, of these subjects.
-
-    Tombstones are always opened: they name nobody, and say why others are not.
-    """
-
-    since: str | None = None
-    until: str | None = None
-    subject_refs: tuple[str, ...] | None = None
-
-    def told(self) -> dict[str, Any]:
-        """Return what the manifest says of it."""
-        members = {"since": self.since, "until": self.until, "subject_refs": self.subject_refs}
-        return {name: member for name, member in members.items() if member is not None}
 
 
 class _Outgoing(RawIOBase):
@@ -94,39 +81,30 @@ class Bundling:
         self._clock = clock
         self._made_by = made_by
 
-    def select(
-        self,
-        site_id: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        subject: tuple[SubjectKind, str] | None = None,
-    ) -> Selection:
-        """Select records by period and subject. Raises SubjectInvalid."""
-        return Selection(
-            None if since is None else instant(since),
-            None if until is None else instant(until),
-            None if subject is None else tuple(self._keyring.refs(site_id, *subject)),
-        )
+    def refs(self, site_id: str, kind: SubjectKind, subject_id: str) -> list[str]:
+        """Return every pseudonym of a subject. Raises SubjectInvalid."""
+        return self._keyring.refs(site_id, kind, subject_id)
 
     def bundle(
         self,
         site_id: str,
-        selection: Selection = Selection(),
+        wanted: Filter = EVERYTHING,
         *,
         epoch: int | None = None,
         told: Callable[[int], None] = lambda _: None,
     ) -> Iterator[bytes]:
         """Write the evidence of one log of a site, or of all of them, part by part.
 
-        *told* takes how many entries went in. Raises LogNotFound before anything is written,
-        EvidenceInvalid where the database does not hold what was signed.
+        All entries are in it, and of the records those that are *wanted*. Tombstones are always
+        opened: they name nobody, and say why others are not. *told* takes how many entries went
+        in. Raises LogNotFound before anything is written, EvidenceInvalid where the database
+        does not hold what was signed.
         """
         with self._reading.read() as connection:
             heads = ledger.list_heads(connection, site_id)
             if epoch is not None:
                 heads = [ledger.read_head(connection, site_id, epoch)]
-        return _Bundle(self._keyring, self._reading, site_id, selection, told).write(
+        return _Bundle(self._keyring, self._reading, site_id, wanted, told).write(
             heads, instant(self._clock()), self._made_by
         )
 
@@ -137,15 +115,14 @@ class _Bundle:
         keyring: Keyring,
         reading: Reading,
         site_id: str,
-        selection: Selection,
+        wanted: Filter,
         told: Callable[[int], None],
     ) -> None:
         self._keyring = keyring
         self._reading = reading
         self._site_id = site_id
-        self._selection = selection
+        self._wanted = wanted
         self._told = told
-        self._records = _selected(site_id, selection)
         self._outgoing = _Outgoing()
         self._archive = ArchiveWriter(cast("BinaryIO", self._outgoing))
         self._entries = 0
@@ -167,7 +144,7 @@ class _Bundle:
             site=self._site_id,
             made=made,
             made_by=made_by,
-            selection=self._selection.told(),
+            selection=_told(self._wanted),
             notices=notices,
             banners=banners,
             logs=tuple(logs),
@@ -239,79 +216,27 @@ class _Bundle:
         for first in range(0, head.frontier.size, PAGE):
             stop = min(first + PAGE, head.frontier.size)
             with self._reading.read() as connection:
-                rows = connection.execute(
-                    _ENTRIES,
-                    {"site_id": self._site_id, "epoch": head.epoch, "first": first, "stop": stop},
-                ).all()
-            for expected, (index, entry) in enumerate(rows, first):
-                if index != expected or b"\n" in entry:
-                    raise EvidenceInvalid(
-                        "entries",
-                        f"expected entry {expected} on one line, got entry {index}",
-                        epoch=head.epoch,
-                        index=expected,
-                    )
-            if len(rows) != stop - first:
-                raise EvidenceInvalid(
-                    "entries",
-                    f"expected {head.frontier.size} as signed, there are fewer",
-                    epoch=head.epoch,
-                    index=first + len(rows),
-                )
-            yield first, [bytes(entry) for _, entry in rows]
+                leaves = ledger.read_leaves(connection, head, first, stop)
+            for expected, found in zip_longest(range(first, stop), leaves):
+                if found is None or found[0] != expected or b"\n" in found[1]:
+                    finding = "expected it in the database and on one line"
+                    raise EvidenceInvalid("entries", finding, epoch=head.epoch, index=expected)
+            yield first, [leaf for _, leaf in leaves]
 
     def _open(self, entries: Sequence[bytes]) -> dict[str | None, Opened]:
-        """Open those records of a page that are asked for and not erased."""
+        """Open those records of a page that are wanted and not erased."""
+        ids = [record_id for record_id in map(record_of, entries) if record_id is not None]
         with self._reading.read() as connection:
-            rows = connection.execute(
-                self._records, {"record_ids": [record_of(entry) for entry in entries]}
-            ).all()
-            keys = self._keys(connection, {row.subject_ref for row in rows})
-        return {
-            row.record_id: keys[row.subject_ref].open(
-                self._site_id, row.record_id, bytes(row.sealed)
-            )
-            for row in rows
-            if row.subject_ref in keys
-        }
+            if self._wanted != EVERYTHING:
+                listed = read_records(connection, self._site_id, ids)
+                ids = [record.record_id for record in listed.values() if self._wants(record)]
+            vault = read_vault(connection, self._keyring, self._site_id, ids)
+        return {record_id: kept.open() for record_id, kept in vault.items()}
 
-    def _keys(self, connection: Connection, refs: Iterable[str]) -> dict[str, DataKey]:
-        """Unwrap the data keys of subjects; of those who were erased there is none."""
-        rows = connection.execute(_KEYS, {"site_id": self._site_id, "refs": list(refs)})
-        return {
-            ref: self._keyring.unwrap(self._site_id, ref, version, bytes(wrapped))
-            for ref, version, wrapped in rows
-            if wrapped
-        }
+    def _wants(self, record: Listed) -> bool:
+        return record.event_type in SUBJECTLESS or self._wanted.matches(record)
 
 
-_ENTRIES = (
-    select(ENTRY.c.leaf_index, ENTRY.c.leaf)
-    .where(
-        ENTRY.c.site_id == bindparam("site_id"),
-        ENTRY.c.epoch == bindparam("epoch"),
-        ENTRY.c.leaf_index >= bindparam("first"),
-        ENTRY.c.leaf_index < bindparam("stop"),
-    )
-    .order_by(ENTRY.c.leaf_index)
-)
-_KEYS = select(SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped).where(
-    SUBJECT.c.site_id == bindparam("site_id"),
-    SUBJECT.c.subject_ref.in_(bindparam("refs", expanding=True)),
-)
-
-
-def _selected(site_id: str, selection: Selection) -> Select[Any]:
-    """Return the question for those records of a page that are selected."""
-    asked = []
-    if selection.since is not None:
-        asked.append(RECORD.c.received_at >= selection.since)
-    if selection.until is not None:
-        asked.append(RECORD.c.received_at < selection.until)
-    if selection.subject_refs is not None:
-        asked.append(RECORD.c.subject_ref.in_(selection.subject_refs))
-    return select(RECORD.c.record_id, RECORD.c.subject_ref, RECORD.c.sealed).where(
-        RECORD.c.site_id == site_id,
-        RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)),
-        or_(RECORD.c.event_type.in_(SUBJECTLESS), and_(true(), *asked)),
-    )
+def _told(wanted: Filter) -> dict[str, Any]:
+    """Return what the manifest says of a filter."""
+    return {name: value for name, value in asdict(wanted).items() if value is not None}

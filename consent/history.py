@@ -20,7 +20,7 @@ from consent.errors import LogNotFound, RecordErased, RecordNotFound
 from consent.keyring import Keyring
 from consent.ledger import FIRST_EPOCH, Head
 from consent.search import LISTED, Filter, Listed
-from consent.tables import ENTRY, RECORD, SUBJECT
+from consent.tables import RECORD, SUBJECT
 from consent.vault import DataKey, Opened
 
 STEP = 500  # entries
@@ -156,22 +156,10 @@ class History:
 def _leaves(
     connection: Connection, head: Head, first: int, stop: int
 ) -> list[tuple[Position, bytes]]:
-    rows = connection.execute(
-        _LEAVES, {"site_id": head.site_id, "epoch": head.epoch, "first": first, "stop": stop}
-    )
-    return [(Position(head.epoch, index), bytes(leaf)) for index, leaf in rows]
-
-
-_LEAVES = (
-    select(ENTRY.c.leaf_index, ENTRY.c.leaf)
-    .where(
-        ENTRY.c.site_id == bindparam("site_id"),
-        ENTRY.c.epoch == bindparam("epoch"),
-        ENTRY.c.leaf_index >= bindparam("first"),
-        ENTRY.c.leaf_index < bindparam("stop"),
-    )
-    .order_by(ENTRY.c.leaf_index)
-)
+    return [
+        (Position(head.epoch, index), leaf)
+        for index, leaf in ledger.read_leaves(connection, head, first, stop)
+    ]
 
 
 # -- records ----------------------------------------------------------------------------------

@@ -206,17 +206,7 @@ def _stored(connection: Connection, head: Head, level: int, start: int, stop: in
     if start >= stop:
         return []
     if level == 0:
-        rows = connection.execute(
-            select(ENTRY.c.leaf)
-            .where(
-                ENTRY.c.site_id == head.site_id,
-                ENTRY.c.epoch == head.epoch,
-                ENTRY.c.leaf_index >= start,
-                ENTRY.c.leaf_index < stop,
-            )
-            .order_by(ENTRY.c.leaf_index)
-        )
-        return [leaf_hash(bytes(leaf)) for (leaf,) in rows]
+        return [leaf_hash(leaf) for _, leaf in read_leaves(connection, head, start, stop)]
     rows = connection.execute(
         select(TILE.c.hashes)
         .where(
@@ -229,6 +219,26 @@ def _stored(connection: Connection, head: Head, level: int, start: int, stop: in
         .order_by(TILE.c.tile_index)
     )
     return [_fold(_split(bytes(hashes))) for (hashes,) in rows]
+
+
+def read_leaves(
+    connection: Connection, head: Head, first: int, stop: int
+) -> list[tuple[int, bytes]]:
+    """Return the stored entries of a log from *first* to before *stop*, each with its index."""
+    place = {"site_id": head.site_id, "epoch": head.epoch, "first": first, "stop": stop}
+    return [(index, bytes(leaf)) for index, leaf in connection.execute(_LEAVES, place)]
+
+
+_LEAVES = (
+    select(ENTRY.c.leaf_index, ENTRY.c.leaf)
+    .where(
+        ENTRY.c.site_id == bindparam("site_id"),
+        ENTRY.c.epoch == bindparam("epoch"),
+        ENTRY.c.leaf_index >= bindparam("first"),
+        ENTRY.c.leaf_index < bindparam("stop"),
+    )
+    .order_by(ENTRY.c.leaf_index)
+)
 
 
 class Nodes:

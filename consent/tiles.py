@@ -12,11 +12,10 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
 from consent.errors import OutsideTree
-from consent.ledger import TILE_HEIGHT, TILE_WIDTH, Head, Nodes
-from consent.tables import ENTRY
+from consent.ledger import TILE_HEIGHT, TILE_WIDTH, Head, Nodes, read_leaves
 
 MAX_LEVEL = 63
 LENGTH_BYTES = 2
@@ -80,30 +79,8 @@ def read_entries(connection: Connection, head: Head, place: Place) -> bytes:
     """
     _check(head, 0, place)
     start = place.index << TILE_HEIGHT
-    entries = connection.execute(
-        _ENTRIES,
-        {
-            "site_id": head.site_id,
-            "epoch": head.epoch,
-            "start": start,
-            "stop": start + place.width,
-        },
-    ).scalars()
-    return b"".join(
-        len(entry).to_bytes(LENGTH_BYTES, "big") + entry for entry in map(bytes, entries)
-    )
-
-
-_ENTRIES = (
-    select(ENTRY.c.leaf)
-    .where(
-        ENTRY.c.site_id == bindparam("site_id"),
-        ENTRY.c.epoch == bindparam("epoch"),
-        ENTRY.c.leaf_index >= bindparam("start"),
-        ENTRY.c.leaf_index < bindparam("stop"),
-    )
-    .order_by(ENTRY.c.leaf_index)
-)
+    leaves = read_leaves(connection, head, start, start + place.width)
+    return b"".join(len(leaf).to_bytes(LENGTH_BYTES, "big") + leaf for _, leaf in leaves)
 
 
 def _check(head: Head, level: int, place: Place) -> None:

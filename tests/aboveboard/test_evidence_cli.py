@@ -8,14 +8,27 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
-from full_bodies import event, notice
+from full_bodies import notice
+
+
+def withdrawal(number: int) -> dict[str, Any]:
+    """Return a withdrawal by a device of that number."""
+    return {
+        "subject": {"kind": "device", "id": f"device-{number}"},
+        "event_type": "withdrawn",
+        "method": "withdraw_link",
+        "origin": "preferences",
+        "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+        "notice": {"notice_id": "main", "version": 1, "language": "en", "ui_sha256": "0" * 64},
+        "idempotency_key": f"key-{number}",
+    }
 
 
 @pytest.fixture
 def recorded(client: httpx2.Client, site: Site) -> list[dict[str, Any]]:
     """Record three withdrawals of three devices; return the receipts."""
     client.post("/v1/consent/notices", json=notice(site.id))
-    answers = [client.post("/v1/consent/events", json=event(site.id, at)) for at in range(3)]
+    answers = [client.post("/v1/consent/events", json=withdrawal(at)) for at in range(3)]
     return [answer.json() for answer in answers]
 
 
@@ -46,7 +59,7 @@ def test_a_bundle_is_written_beside_the_service_and_verified_without_it(
     log = f"/v1/consent/logs/{site.id}/1"
     key.write_text(client.get(f"{log}/key").text)
     older.write_text(client.get(f"{log}/checkpoint").text)
-    client.post("/v1/consent/events", json=event(site.id, 3))
+    client.post("/v1/consent/events", json=withdrawal(3))
 
     made = json.loads(
         service.command("consent", "bundle", "--site", site.id, "--out", str(out), "--json")

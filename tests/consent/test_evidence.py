@@ -22,7 +22,7 @@ from aboveboard import app
 from aboveboard.settings import Settings
 from consent import evidence
 from consent.archive import Archive, ArchiveWriter, Manifest
-from consent.bundling import Bundling, Selection
+from consent.bundling import EVERYTHING, Bundling
 from consent.checkpoint import Signer, Verifier
 from consent.choice import EventType
 from consent.disclosure import record_line
@@ -30,6 +30,7 @@ from consent.errors import EvidenceInvalid
 from consent.evidence import VerifiedEvidence
 from consent.merkle import leaf_hash
 from consent.record import commit, leaf
+from consent.search import Filter
 from consent.vault import Opened
 
 ENTRIES = "logs/1/entries.jsonl"
@@ -87,10 +88,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundled]:
     databases.close()
 
 
-EVERYTHING = Selection()
-
-
-def bundle(site: RecordedSite, selection: Selection = EVERYTHING) -> bytes:
+def bundle(site: RecordedSite, wanted: Filter = EVERYTHING) -> bytes:
     """Bundle all logs of a site."""
     bundling = Bundling(
         keyring=site.keyring,
@@ -98,7 +96,7 @@ def bundle(site: RecordedSite, selection: Selection = EVERYTHING) -> bytes:
         clock=lambda: BEGIN,
         made_by="a test",
     )
-    return b"".join(bundling.bundle(site.site_id, selection))
+    return b"".join(bundling.bundle(site.site_id, wanted))
 
 
 def unzipped(zipped: bytes) -> Content:
@@ -207,23 +205,21 @@ def test_records_are_selected(databases: app.Databases, tmp_path: Path) -> None:
     site.publish()
     receipts = list(site.visits(3))
     site.erase(receipts[:1])
-    bundling = Bundling(
-        keyring=site.keyring, reading=databases.consent, clock=lambda: BEGIN, made_by="a test"
-    )
     times = [json.loads(receipt.event)["received_at"] for receipt in receipts]
     refs = [json.loads(receipt.event)["subject_ref"] for receipt in receipts]
 
-    def opened(selection: Selection) -> list[int]:
-        zipped = bundle(site, selection)
+    def opened(wanted: Filter) -> list[int]:
+        zipped = bundle(site, wanted)
         assert verify(zipped).logs[0].entries == 10
         return [json.loads(line)["leaf_index"] for line in unzipped(zipped)[RECORDS].splitlines()]
 
-    assert opened(Selection()) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert opened(Selection(since=times[4], until=times[7])) == [4, 5, 6, 9]
-    assert opened(Selection(subject_refs=(refs[3],))) == [3, 4, 5, 9]
-    assert opened(Selection(since=times[5], subject_refs=(refs[3],))) == [5, 9]
-    assert opened(Selection(subject_refs=())) == [9]
-    assert bundling.select(site.site_id, since=BEGIN).told() == {"since": "2026-01-02T03:04:05Z"}
+    assert opened(Filter()) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert opened(Filter(since=times[4], until=times[7])) == [4, 5, 6, 9]
+    assert opened(Filter(refs=(refs[3],))) == [3, 4, 5, 9]
+    assert opened(Filter(since=times[5], refs=(refs[3],))) == [5, 9]
+    assert opened(Filter(refs=())) == [9]
+    assert opened(Filter(method="accept_all")) == [1, 4, 7, 9]
+    assert verify(bundle(site, Filter(since=times[4]))).manifest.selection == {"since": times[4]}
 
 
 def test_what_is_erased_while_a_bundle_is_made_is_in_it_as_its_entry(

@@ -46,12 +46,15 @@ def bundle(
 
     from aboveboard import app
     from aboveboard.errors import DataDirUnusable
+    from consent.search import Filter
 
     with open_databases(data_dir) as (settings, databases):
         app.open_accounts(settings, databases)
         bundling = app.open_bundling(settings, databases)
-        selection = bundling.select(
-            site, since=_utc(since), until=_utc(until), subject=_subject(subject)
+        wanted = Filter(
+            refs=None if subject is None else bundling.refs(site, *_subject(subject)),
+            since=_instant(since),
+            until=_instant(until),
         )
         try:
             if out.exists():
@@ -60,7 +63,7 @@ def bundle(
             handle, draft = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
             try:
                 with os.fdopen(handle, "wb") as file, counting("entries bundled") as told:
-                    for part in bundling.bundle(site, selection, epoch=epoch, told=told):
+                    for part in bundling.bundle(site, wanted, epoch=epoch, told=told):
                         file.write(part)
                 Path(draft).rename(out)
             finally:
@@ -74,14 +77,14 @@ def bundle(
         say(f"{out}: {size:,} bytes; verify it with: aboveboard consent verify {out} --key KEY")
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
+def _instant(moment: datetime | None) -> str | None:
+    from consent.record import instant
+
+    return None if moment is None else instant(moment.replace(tzinfo=UTC))
 
 
-def _subject(text: str | None) -> "tuple[SubjectKind, str] | None":
+def _subject(text: str) -> "tuple[SubjectKind, str]":
     """Read KIND:ID; what was given is never repeated."""
-    if text is None:
-        return None
     from consent.choice import SubjectKind
 
     kind, colon, subject_id = text.partition(":")

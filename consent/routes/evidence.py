@@ -1,0 +1,48 @@
+"""`/v1/consent/evidence`: proof to take along."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+
+from consent.auditing import Auditing
+from consent.bundling import Bundling
+from consent.routes.call import PROBLEM, Answer, Call, Streamed
+from consent.routes.records import subject_filter
+from consent.wire.evidence import EvidenceIn
+
+ZIP = "application/zip"
+
+
+class EvidenceRoutes:
+    """Evidence bundles."""
+
+    def __init__(self, *, auditing: Auditing, bundling: Bundling) -> None:
+        self._auditing = auditing
+        self._bundling = bundling
+
+    def declare(self, operation: Callable[..., None]) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="GET",
+            path="/v1/consent/evidence",
+            handler=self.bundle,
+            name="getEvidence",
+            summary="Take along a site's log as an evidence bundle, with the records asked for",
+            scope="consent:audit",
+            query=EvidenceIn,
+            answers={200: ZIP, 404: PROBLEM},
+        )
+
+    async def bundle(self, call: Call) -> Answer:
+        """Answer 200 with the bundle, while it is written; 404 where there is no such log."""
+        asked = EvidenceIn.model_validate_strings(call.query())
+        site_id = call.site(asked.site)
+        wanted = subject_filter(self._auditing, site_id, asked)
+        parts = await asyncio.to_thread(self._bundling.bundle, site_id, wanted, epoch=asked.epoch)
+        name = f'attachment; filename="evidence-{site_id}.zip"'.encode()
+        return 200, Streamed(ZIP.encode(), _parts(parts), ((b"content-disposition", name),))
+
+
+async def _parts(parts: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Have each part written in a thread."""
+    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+        yield part
