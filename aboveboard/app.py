@@ -29,7 +29,7 @@ import moderation.tables
 from aboveboard import clock, marks, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
-from aboveboard.checkpoints import Folder, Place, Pushing, Webhook, prover
+from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook
 from aboveboard.database import Database
 from aboveboard.errors import StorageError
 from aboveboard.keeping import KeptFolder
@@ -140,11 +140,11 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
     )
 
 
-def open_places(settings: Settings, database: Database) -> list[Place]:
+def open_places(settings: Settings, logs: Logs) -> list[Place]:
     """List where the settings want checkpoints kept."""
     places: list[Place] = []
     if settings.checkpoint_dir is not None:
-        places.append(Folder(settings.checkpoint_dir, prove=prover(database)))
+        places.append(Folder(settings.checkpoint_dir, logs))
     if settings.checkpoint_webhook is not None:
         places.append(Webhook(settings.checkpoint_webhook))
     return places
@@ -215,13 +215,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     configuring = Configuring(writing=choices, reading=databases.consent, clock=clock.now)
     proving = Proving(keyring=keyring, reading=databases.consent)
     auditing = Auditing(keyring=keyring, reading=databases.consent)
-    places = open_places(settings, databases.consent)
-    pushing = Pushing(
-        places,
-        consent=databases.consent,
-        keyring=keyring,
-        interval_s=settings.checkpoint_interval_s,
-    )
+    logs = Logs(databases.consent, keyring)
+    places = open_places(settings, logs)
+    pushing = Pushing(places, logs, interval_s=settings.checkpoint_interval_s)
 
     async def host_of(site_id: str) -> str:
         return (await accounts.get_site(site_id)).host

@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -17,14 +17,13 @@ from typing import Protocol
 import httpx2
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import Connection
 
 from aboveboard.database import Database
 from aboveboard.errors import CheckpointNotKept
 from consent import continuity, ledger
 from consent.errors import HistoryBroken
 from consent.keyring import Keyring
-from consent.ledger import Head, Nodes
+from consent.ledger import Nodes
 from consent.proving import Signed, signed
 
 PATIENCE_S = 10.0  # for a webhook's answer
@@ -33,10 +32,38 @@ TAIL_BYTES = 4096  # several of our checkpoints
 
 log = structlog.get_logger(__name__)
 
-Prove = Callable[[Head, int], list[bytes]]
-"""Answers what shows that a log continues the size that it once had."""
-
 _END = re.compile(rb"\n\xe2\x80\x94 [^\n]+\n\n")
+
+
+class Logs:
+    """The logs of this installation, as far as their checkpoints go."""
+
+    def __init__(self, consent: Database, keyring: Keyring) -> None:
+        self._consent = consent
+        self._keyring = keyring
+
+    def newest(self, site_id: str | None = None) -> list[Signed]:
+        """Return the newest checkpoint of every log, of one site or of all.
+
+        Raises LogNotFound where the site has none.
+        """
+        with self._consent.read() as connection:
+            heads = (
+                ledger.list_heads(connection, site_id) if site_id else ledger.all_heads(connection)
+            )
+        return [signed(self._keyring, head) for head in heads]
+
+    def reread(self, known: Signed) -> Signed:
+        """Return the newest checkpoint of a log, which may have grown."""
+        with self._consent.read() as connection:
+            head = ledger.read_head(connection, known.head.site_id, known.head.epoch)
+        return signed(self._keyring, head)
+
+    def prove(self, newest: Signed, old_size: int) -> list[bytes]:
+        """Return what shows that a log continues the size that it once had."""
+        with self._consent.read() as connection:
+            nodes = Nodes(connection, newest.head)
+            return nodes.consistency(old_size, newest.head.frontier.size)
 
 
 class Place(Protocol):
@@ -61,9 +88,9 @@ class Folder:
 
     name = "folder"
 
-    def __init__(self, path: Path, *, prove: Prove) -> None:
+    def __init__(self, path: Path, logs: Logs) -> None:
         self._path = path
-        self._prove = prove
+        self._logs = logs
 
     async def push(self, newest: Signed) -> None:
         """Keep one, in a thread: it waits for the disk."""
@@ -89,6 +116,10 @@ class Folder:
             else:
                 if before == newest.text:
                     return
+                # Another process may have kept a newer one since this one was read.
+                newest = self._logs.reread(newest)
+                if before == newest.text:
+                    return
                 self._check(before, newest)
             # The history first: it must not lack what the newest file has.
             _append(self._path / f"{name}.history", f"{newest.text}\n".encode())
@@ -103,7 +134,7 @@ class Folder:
     def _check(self, kept: str, newest: Signed) -> None:
         old, new = newest.verifier.open(kept), newest.verifier.open(newest.text)
         needed = continuity.needs_proof(old, new)
-        continuity.check(old, new, self._prove(newest.head, old.size) if needed else [])
+        continuity.check(old, new, self._logs.prove(newest, old.size) if needed else [])
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -179,12 +210,9 @@ class Webhook:
 class Pushing:
     """Hands on, time and again, the checkpoint of every log that grew."""
 
-    def __init__(
-        self, places: Sequence[Place], *, consent: Database, keyring: Keyring, interval_s: float
-    ) -> None:
+    def __init__(self, places: Sequence[Place], logs: Logs, *, interval_s: float) -> None:
         self._places = places
-        self._consent = consent
-        self._keyring = keyring
+        self._logs = logs
         self._interval_s = interval_s
         self._pushed: dict[tuple[str, str], str] = {}
         self._failed_in_a_row = 0
@@ -201,7 +229,7 @@ class Pushing:
     async def tick(self) -> float:
         """Push what grew since it was last pushed; return the seconds until the next time."""
         try:
-            newest = await self._consent.query(self._newest)
+            newest = await asyncio.to_thread(self._logs.newest)
             well = [await self._push_all(place, newest) for place in self._places]
         except Exception as error:  # noqa: BLE001 - whatever it is, the service goes on
             log.error("checkpoints_unreadable", error=type(error).__name__)  # noqa: TRY400
@@ -211,9 +239,6 @@ class Pushing:
             return self._interval_s
         self._failed_in_a_row += 1
         return min(self._interval_s, FIRST_RETRY_S * 2.0 ** min(self._failed_in_a_row - 1, 10))
-
-    def _newest(self, connection: Connection) -> list[Signed]:
-        return [signed(self._keyring, head) for head in ledger.all_heads(connection)]
 
     async def _push_all(self, place: Place, newest: Sequence[Signed]) -> bool:
         well = True
@@ -248,13 +273,3 @@ class Pushing:
                 self.outcomes[place.name, "kept"] += 1
                 self._pushed[place.name, one.head.origin] = one.text
         return well
-
-
-def prover(consent: Database) -> Prove:
-    """Return what proves a log's growth from the stored tree."""
-
-    def prove(head: Head, old_size: int) -> list[bytes]:
-        with consent.read() as connection:
-            return Nodes(connection, head).consistency(old_size, head.frontier.size)
-
-    return prove

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from aboveboard import app
-from aboveboard.checkpoints import Folder, Place, Pushing, Webhook, prover
+from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.continuity import split_kept
@@ -33,13 +34,18 @@ NOTICE = {
 class Keeping(House):
     """Logs, and whatever keeps their checkpoints."""
 
+    @property
+    def logs(self) -> Logs:
+        """The logs as checkpoints need them."""
+        return Logs(self.consent, self.keyring)
+
     def folder(self, path: Path) -> Folder:
         """Keep checkpoints in a folder."""
-        return Folder(path, prove=prover(self.consent))
+        return Folder(path, self.logs)
 
     def pushing(self, *places: Place) -> Pushing:
         """Push to places when told to."""
-        return Pushing(places, consent=self.consent, keyring=self.keyring, interval_s=INTERVAL_S)
+        return Pushing(places, self.logs, interval_s=INTERVAL_S)
 
 
 @pytest.fixture
@@ -123,6 +129,42 @@ def test_another_history_does_not_overwrite_what_is_kept(
         assert (tmp_path / "kept" / name).read_text() == kept[name]
     assert pushing.outcomes["folder", "refused"] == 1
     assert house.size((tmp_path / "kept" / "shop.1.checkpoint").read_text()) == 1
+
+
+def test_a_slow_process_takes_nothing_back(house: Keeping, tmp_path: Path) -> None:
+    """Several may serve one database: what one read before another kept a newer one is no fork."""
+    folder = house.folder(tmp_path / "kept")
+    house.grow("blog", b"1")
+    folder.keep(house.logs.newest("blog")[0])
+    house.grow("blog", b"2")
+    (slow,) = house.logs.newest("blog")
+    house.grow("blog", b"3")
+    folder.keep(house.logs.newest("blog")[0])
+
+    house.folder(tmp_path / "kept").keep(slow)
+
+    assert house.size((tmp_path / "kept" / "blog.1.checkpoint").read_text()) == 3
+    history = split_kept((tmp_path / "kept" / "blog.1.history").read_text())
+    assert [house.size(note) for note in history] == [1, 3]
+
+
+def test_many_at_once_keep_one_history(house: Keeping, tmp_path: Path) -> None:
+    """While a log grows, eight who keep its checkpoints leave an ascending history, whole."""
+    growing = threading.Lock()
+
+    def work(worker: int) -> None:
+        for step in range(10):
+            with growing:
+                house.grow("blog", b"%d %d" % (worker, step))
+            house.folder(tmp_path / "kept").keep(house.logs.newest("blog")[0])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+    history = split_kept((tmp_path / "kept" / "blog.1.history").read_text())
+    sizes = [house.size(note) for note in history]
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == 80
 
 
 def test_a_log_that_comes_back_whole_is_kept_again(house: Keeping, tmp_path: Path) -> None:
@@ -217,7 +259,7 @@ def test_a_database_that_does_not_answer_stops_nothing(
     databases.close()
     broken = Settings(data_dir=tmp_path / "nowhere")
     strange = app.open_databases(broken)
-    pushing = Pushing([], consent=strange.consent, keyring=house.keyring, interval_s=INTERVAL_S)
+    pushing = Pushing([], Logs(strange.consent, house.keyring), interval_s=INTERVAL_S)
 
     with capture_logs() as told:
         assert asyncio.run(pushing.tick()) == 30

@@ -27,23 +27,19 @@ def checkpoint(
 ) -> None:
     """Print the newest checkpoint of every log, or keep each in a folder; for cron and e-mail."""
     from aboveboard import app
-    from aboveboard.checkpoints import Folder, prover
+    from aboveboard.checkpoints import Folder, Logs
     from aboveboard.randomness import Randomness
-    from consent import ledger
     from consent.errors import CheckpointInvalid, HistoryBroken, LogNotFound
-    from consent.proving import signed
 
     with open_databases(data_dir) as (settings, databases):
-        keyring = app.open_keyring(settings, Randomness())
-        with databases.consent.read() as connection:
-            heads = ledger.list_heads(connection, site) if site else ledger.all_heads(connection)
-        if not heads:
+        logs = Logs(databases.consent, app.open_keyring(settings, Randomness()))
+        newest = logs.newest(site)
+        if not newest:
             raise LogNotFound("expected a site that has a log, there is none yet")
-        newest = [signed(keyring, head) for head in heads]
         if out is None:
             say("\n".join(one.text for one in newest).rstrip("\n"))
             return
-        folder = Folder(out, prove=prover(databases.consent))
+        folder = Folder(out, logs)
         refused = False
         for one in newest:
             try:
