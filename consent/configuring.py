@@ -1,13 +1,14 @@
 """Use cases of a site's settings."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from consent import store
+from consent import ledger, store
 from consent.record import instant
+from consent.regime import GpcPolicy, gpc_json, updated
 from consent.setting import Setting
 from consent.store import Rows
 
@@ -51,6 +52,20 @@ class Configuring:
     async def get(self, site_id: str) -> Setting:
         """Return a site's settings, or those of a site that set none."""
         return await self._reading.query(lambda connection: store.find_setting(connection, site_id))
+
+    async def gpc_json(self, site_id: str) -> bytes:
+        """Return what a site serves as `/.well-known/gpc.json`. Raises LogNotFound."""
+
+        def ask(connection: Connection) -> tuple[Setting, str | None]:
+            ledger.list_heads(connection, site_id)  # a site that has a log is one
+            return (
+                store.find_setting(connection, site_id),
+                store.find_setting_day(connection, site_id),
+            )
+
+        setting, day = await self._reading.query(ask)
+        since = updated() if day is None else date.fromisoformat(day)
+        return gpc_json(since, honoured=setting.gpc is not GpcPolicy.IGNORE)
 
     async def put(self, site_id: str, setting: Setting) -> Setting:
         """Set a site's settings; they hold from the next event and question on."""

@@ -259,11 +259,11 @@ def gpc_ends(
     return sharing if policy is GpcPolicy.REFUSE_ADVERTISING else frozenset()
 
 
-def gpc_json(last_update: date) -> bytes:
-    """Write `/.well-known/gpc.json`, by which a site says that it honours the signal.
+def gpc_json(last_update: date, *, honoured: bool = True) -> bytes:
+    """Write `/.well-known/gpc.json`, by which a site says whether it honours the signal.
 
     *last_update* is the day of that statement. The file belongs on the site's own host.
     """
     return json.dumps(
-        {"gpc": True, "lastUpdate": last_update.isoformat()}, separators=(",", ":")
+        {"gpc": honoured, "lastUpdate": last_update.isoformat()}, separators=(",", ":")
     ).encode()

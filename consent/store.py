@@ -270,6 +270,14 @@ def find_setting(connection: Connection, site_id: str) -> Setting:
     return read_setting([tuple(row) for row in rows])
 
 
+def find_setting_day(connection: Connection, site_id: str) -> str | None:
+    """Return the day on which a site's settings were last set, or None where they never were."""
+    changed = connection.execute(
+        select(SETTING.c.changed).where(SETTING.c.site_id == site_id)
+    ).scalar_one_or_none()
+    return None if changed is None else changed[:10]
+
+
 def put_setting(rows: Rows, site_id: str, setting: Setting, changed: str) -> None:
     """Write a site's settings, all of them."""
     rows.insert(

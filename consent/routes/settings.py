@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from consent.configuring import Configuring
-from consent.routes.call import Answer, Call
+from consent.routes.call import PROBLEM, Answer, Call
 from consent.wire import settings as wire
 from consent.wire.strict import SiteIn
 
@@ -36,6 +36,20 @@ class SettingRoutes:
             body=wire.SettingsIn,
             answers={200: wire.SettingsIn},
         )
+
+        operation(
+            method="GET",
+            path="/v1/consent/sites/{site}/gpc.json",
+            handler=self.gpc,
+            name="getGpcStatement",
+            summary="Read what the site should serve as /.well-known/gpc.json on its own host",
+            scope=None,
+            answers={200: wire.GpcOut, 404: PROBLEM},
+        )
+
+    async def gpc(self, call: Call) -> Answer:
+        """Answer 200 with the statement that Global Privacy Control is honoured, or is not."""
+        return 200, await self._configuring.gpc_json(call.path["site"])
 
     async def get(self, call: Call) -> Answer:
         """Answer 200 with every setting."""

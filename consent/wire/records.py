@@ -6,8 +6,10 @@ from typing import Annotated, Any, Self
 import orjson
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from consent import gpp
 from consent.auditing import Found, Proved
 from consent.choice import Decision, EventType, Method, SubjectKind
+from consent.errors import StringInvalid
 from consent.wire import notices
 from consent.wire.events import ReceiptOut, receipt_members
 from consent.wire.notices import NoticeOut
@@ -119,6 +121,9 @@ class RecordDetailOut(ReceiptOut):
 
     epoch: int
     notice: NoticeOut | None = None
+    strings: dict[str, Any] | None = Field(
+        None, description="the event's TC and GPP strings, decoded"
+    )
     restricted_until: str | None = None
 
 
@@ -136,10 +141,27 @@ def detail(proved: Proved) -> bytes:
             "epoch": found.record.epoch,
             **_present(
                 notice=orjson.Fragment(notices.notice(proved.notice)) if proved.notice else None,
+                strings=_strings(orjson.loads(proved.receipt.event)),
                 restricted_until=found.restricted_until,
             ),
         }
     )
+
+
+def _strings(event: dict[str, Any]) -> dict[str, Any] | None:
+    """Decode what another consent tool told; what is none of its strings is told to be none."""
+    signals: dict[str, Any] = event.get("signals", {})
+    decoded: dict[str, Any] = {
+        name: _decoded(signals[name]) for name in ("tc_string", "gpp_string") if name in signals
+    }
+    return decoded or None
+
+
+def _decoded(text: str) -> Any:  # noqa: ANN401 - whatever JSON has
+    try:
+        return gpp.plain(gpp.decode(text))
+    except StringInvalid as error:
+        return {"problem": str(error)}
 
 
 def decided(decisions: str) -> list[dict[str, str]]:

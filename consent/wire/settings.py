@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import orjson
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from consent.regime import Defaults, GpcPolicy, Regime
 from consent.setting import Setting
@@ -47,6 +47,13 @@ class SettingsIn(Wire):
         """Return what was set."""
         told = self.model_dump(exclude={"site", "custom"})
         return Setting(**told, custom=Defaults(**self.custom.model_dump()))
+
+
+class GpcOut(BaseModel):
+    """Whether a site honours Global Privacy Control, and since when it says so."""
+
+    gpc: bool
+    lastUpdate: str  # noqa: N815 - the specification's own name
 
 
 def setting(held: Setting) -> bytes:

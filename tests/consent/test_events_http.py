@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from conftest import Service, Site
 
 NOTICE = {
     "notice_id": "main",
@@ -98,6 +99,34 @@ def test_one_signal_among_several_headers_counts(shop: httpx2.Client) -> None:
     assert event["signals"]["sec_gpc"] is True
     assert event["decisions"] == [{"purpose_id": "ads", "decision": "refused", "basis": "opt_out"}]
     assert silent.json()["type"] == "/problems/signal-missing"
+
+
+def test_a_site_says_that_it_honours_the_signal(shop: httpx2.Client, site: Site) -> None:
+    """The statement for its own host, by its setting; nothing is told of no site."""
+    path = f"/v1/consent/sites/{site.id}/gpc.json"
+    honoured = shop.get(path).json()
+    shop.put("/v1/consent/settings", json={"gpc": "ignore"})
+
+    assert honoured.keys() == {"gpc", "lastUpdate"}
+    assert honoured["gpc"] is True
+    assert shop.get(path).json()["gpc"] is False
+    assert shop.get("/v1/consent/sites/nobody/gpc.json").status_code == 404
+
+
+def test_strings_of_other_tools_are_kept_and_shown_decoded(
+    service: Service, shop: httpx2.Client, site: Site
+) -> None:
+    """A TC string as it came, what it says beside the record; nonsense is kept and said to be."""
+    tc = "COvFyGBOvFyGBAbAAAENAPCAAOAAAAAAAAAAAEEUACCKAAA"
+    made = send(shop, "requested", "api", signals={"tc_string": tc, "gpp_string": "DBnonsense"})
+    with service.accounts() as accounts:
+        auditor = accounts.create_key([site.id], scopes=["consent:audit"])
+    with service.client(auditor) as reading:
+        shown = reading.get(f"/v1/consent/records/{made.json()['record_id']}").json()
+
+    assert shown["event"]["signals"]["tc_string"] == tc
+    assert shown["strings"]["tc_string"]["cmp_id"] == 27
+    assert "expected" in shown["strings"]["gpp_string"]["problem"]
 
 
 def test_a_served_notice_is_answered(shop: httpx2.Client) -> None:
