@@ -1,0 +1,51 @@
+"""The pages of docs/: their commands run one after the other, their links lead somewhere."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Service
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+RUN = ["consent.md"]
+"""Pages that go on where the README ends, and need nothing but a key."""
+
+
+def blocks(page: Path) -> list[str]:
+    """Return the shell blocks of a page, in order."""
+    return re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed; the pages use it")
+@pytest.mark.parametrize("name", RUN)
+def test_a_page_runs(new_service: Service, tmp_path: Path, name: str) -> None:
+    """After the README's, every command of the page ends well, and no answer is a problem."""
+    new_service.start()
+    key = re.search(r"shown this once: (\S+)", new_service.log.read_text())
+    assert key
+    told = [block for block in blocks(ROOT / "README.md") if "curl" in block]
+    for block in [*told, *blocks(ROOT / "docs" / name)]:
+        command = block.replace("localhost:8080", f"127.0.0.1:{new_service.port}")
+        command = command.replace(".venv/bin/aboveboard", f"{sys.executable} -m aboveboard")
+        done = subprocess.run(  # noqa: S603
+            ["bash", "-e", "-c", re.sub(r"export KEY=.*\n", "", command)],  # noqa: S607
+            cwd=tmp_path,
+            env={**new_service.environment, "KEY": key[1], "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, (block, done.stderr)
+        assert '"type":"/problems/' not in done.stdout, (block, done.stdout)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page is to a file that is there."""
+    for place in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / place).exists(), place
