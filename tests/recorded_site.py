@@ -104,7 +104,7 @@ class RecordedSite:
     def erase(self, receipts: Sequence[Receipt]) -> None:
         """Erase records, and leave the tombstone that names them."""
         ids = [receipt.record_id for receipt in receipts]
-        with self.databases.consent.write() as connection, Rows(connection) as rows:
+        with self.databases.consent.write() as connection, Rows(connection, []) as rows:
             for table in ("record", "record_purpose", "idempotency"):
                 for record_id in ids:
                     connection.exec_driver_sql(
