@@ -226,16 +226,17 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     CommentRoutes(
         screening, refuse=problems.render, fingerprint=fingerprints(settings, "comments")
     ).declare(catalogue.declare, batch_bytes=BATCH_BYTES)
-    EventRoutes(recording=recording, showing=showing).declare(catalogue.declare)
-    StandingRoutes(standing=standing).declare(catalogue.declare)
-    SettingRoutes(configuring=configuring).declare(catalogue.declare)
-    NoticeRoutes(publishing=publishing, host_of=host_of).declare(catalogue.declare)
-    LogRoutes(proving=proving).declare(catalogue.declare)
-    RecordRoutes(auditing=auditing).declare(catalogue.declare)
-    HistoryRoutes(auditing=auditing).declare(catalogue.declare)
-    EvidenceRoutes(auditing=auditing, bundling=open_bundling(settings, databases)).declare(
-        catalogue.declare
-    )
+    for consenting in (
+        EventRoutes(recording=recording, showing=showing),
+        StandingRoutes(standing=standing),
+        SettingRoutes(configuring=configuring),
+        NoticeRoutes(publishing=publishing, host_of=host_of),
+        LogRoutes(proving=proving),
+        RecordRoutes(auditing=auditing),
+        HistoryRoutes(auditing=auditing),
+        EvidenceRoutes(auditing=auditing, bundling=open_bundling(settings, databases)),
+    ):
+        consenting.declare(catalogue.declare)
 
     metrics = Metrics()
     for writer in (comments, choices):
