@@ -140,14 +140,15 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
     )
 
 
-def open_places(settings: Settings, logs: Logs) -> list[Place]:
-    """List where the settings want checkpoints kept."""
+def open_pushing(settings: Settings, database: Database, keyring: Keyring) -> Pushing:
+    """Put together what hands checkpoints on to where the settings want them kept."""
+    logs = Logs(database, keyring)
     places: list[Place] = []
     if settings.checkpoint_dir is not None:
         places.append(Folder(settings.checkpoint_dir, logs))
     if settings.checkpoint_webhook is not None:
         places.append(Webhook(settings.checkpoint_webhook))
-    return places
+    return Pushing(places, logs, interval_s=settings.checkpoint_interval_s)
 
 
 def open_bundling(settings: Settings, databases: Databases) -> Bundling:
@@ -215,9 +216,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     configuring = Configuring(writing=choices, reading=databases.consent, clock=clock.now)
     proving = Proving(keyring=keyring, reading=databases.consent)
     auditing = Auditing(keyring=keyring, reading=databases.consent)
-    logs = Logs(databases.consent, keyring)
-    places = open_places(settings, logs)
-    pushing = Pushing(places, logs, interval_s=settings.checkpoint_interval_s)
+    pushing = open_pushing(settings, databases.consent, keyring)
 
     async def host_of(site_id: str) -> str:
         return (await accounts.get_site(site_id)).host
@@ -263,12 +262,8 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
             for writer in (comments, choices):
                 writer.start()
                 stack.push_async_callback(writer.stop)
-            for place in places:
-                stack.push_async_callback(place.close)
-            for work in (
-                _keep_house(screening, keyring.keeping),
-                *([pushing.run()] if places else ()),
-            ):
+            stack.push_async_callback(pushing.close)
+            for work in (_keep_house(screening, keyring.keeping), pushing.run()):
                 stack.callback(asyncio.create_task(work).cancel)
             # What start-up made stays; requests make much that soon goes by itself.
             gc.collect()

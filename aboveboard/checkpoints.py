@@ -221,10 +221,15 @@ class Pushing:
         """How many checkpoints were kept, failed to be, or do not continue what is kept."""
 
     async def run(self) -> None:
-        """Push for ever."""
-        while True:
+        """Push for ever, if there is anywhere to push to."""
+        while self._places:
             wait_s = await self.tick()
             await asyncio.sleep(wait_s)
+
+    async def close(self) -> None:
+        """Let go of what the places have open."""
+        for place in self._places:
+            await place.close()
 
     async def tick(self) -> float:
         """Push what grew since it was last pushed; return the seconds until the next time."""
