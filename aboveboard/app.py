@@ -57,8 +57,10 @@ from consent.routes.notices import NoticeRoutes
 from consent.routes.records import RecordRoutes
 from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
+from consent.routes.statistics import StatisticsRoutes
 from consent.showing import Showing
 from consent.standing import StandingRead
+from consent.statistics import Counting
 from moderation import bundle, wire
 from moderation.policy import Policy
 from moderation.routes import CommentRoutes
@@ -233,6 +235,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         LogRoutes(proving=proving),
         RecordRoutes(auditing=auditing),
         HistoryRoutes(auditing=auditing),
+        StatisticsRoutes(counting=Counting(reading=databases.consent)),
         EvidenceRoutes(auditing=auditing, bundling=open_bundling(settings, databases)),
     ):
         consenting.declare(catalogue.declare)

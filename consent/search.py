@@ -112,6 +112,19 @@ def whole_second(moment: datetime) -> str:
         return instant(cut)
 
 
+def id_bounds(since: str | None, until: str | None) -> tuple[str, str]:
+    """Return between which ids the records of a period lie, and a few more on either side."""
+    return (
+        "" if since is None else _lowest_id(parse_instant(since) - _EPOCH - SLACK),
+        NEWEST if until is None else _lowest_id(parse_instant(until) - _EPOCH + SLACK),
+    )
+
+
+def _lowest_id(since_1970: timedelta) -> str:
+    millis = max(0, since_1970 // timedelta(milliseconds=1))
+    return f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7000-8000-000000000000"
+
+
 def list_records(
     connection: Connection, site_id: str, wanted: Filter, *, before: str | None, limit: int
 ) -> Page:
@@ -120,11 +133,8 @@ def list_records(
     A page may hold fewer, even none, and still have one that follows.
     """
     lists = _lists(connection, site_id, wanted)
-    within = _Within(
-        site_id,
-        _lowest_id(wanted.since, -SLACK),
-        min(before or NEWEST, NEWEST if wanted.until is None else _lowest_id(wanted.until, SLACK)),
-    )
+    floor, below = id_bounds(wanted.since, wanted.until)
+    within = _Within(site_id, floor, min(before or NEWEST, below))
     chosen = lists[0]
     if len(lists) > 1:
         chosen = min(lists, key=lambda selects: _reach(connection, selects, within))
@@ -259,11 +269,3 @@ def _distinct(
         found.append(value)
         value = connection.scalar(select(func.min(column)).where(*conditions, column > value))
     return found
-
-
-def _lowest_id(second: str | None, slack: timedelta) -> str:
-    """Return the lowest UUIDv7 of a second, moved by *slack*; before everything for None."""
-    if second is None:
-        return ""
-    millis = max(0, (parse_instant(second) - _EPOCH + slack) // timedelta(milliseconds=1))
-    return f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7000-8000-000000000000"

@@ -291,7 +291,7 @@ def test_an_altered_record_is_no_answer(audited: AuditedSite) -> None:
 
 # -- who may ----------------------------------------------------------------------------------
 
-ADDRESSES = ["records", f"records/{UNKNOWN}", "export", "changes"]
+ADDRESSES = ["records", f"records/{UNKNOWN}", "export", "changes", "statistics"]
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
