@@ -29,7 +29,7 @@ import moderation.tables
 from aboveboard import clock, marks, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
-from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook
+from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histories
 from aboveboard.database import Database
 from aboveboard.errors import StorageError
 from aboveboard.keeping import KeptFolder
@@ -160,6 +160,7 @@ def open_bundling(settings: Settings, databases: Databases) -> Bundling:
         reading=databases.consent,
         clock=clock.now,
         made_by=f"aboveboard {version('aboveboard')}",
+        history=histories(settings.checkpoint_dir),
     )
 
 

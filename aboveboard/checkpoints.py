@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from aboveboard.database import Database
 from aboveboard.errors import CheckpointNotKept
 from consent import continuity, ledger
-from consent.errors import HistoryBroken
+from consent.errors import CheckpointInvalid, HistoryBroken
 from consent.keyring import Keyring
 from consent.ledger import Nodes
 from consent.proving import Signed, signed
@@ -29,6 +29,7 @@ from consent.proving import Signed, signed
 PATIENCE_S = 10.0  # for a webhook's answer
 FIRST_RETRY_S = 30.0
 TAIL_BYTES = 4096  # several of our checkpoints
+HISTORY_BYTES = 4 << 20  # of the checkpoints that were kept, thousands
 
 log = structlog.get_logger(__name__)
 
@@ -145,6 +146,28 @@ class Folder:
             yield
         finally:
             os.close(handle)
+
+
+def histories(folder: Path | None) -> Callable[[str, int], list[str]]:
+    """Return what reads the latest checkpoints that a folder has kept of a site's epoch."""
+
+    def read(site_id: str, epoch: int) -> list[str]:
+        if folder is None:
+            return []
+        try:
+            with (folder / f"{site_id}.{epoch}.history").open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - HISTORY_BYTES))
+                kept = file.read(HISTORY_BYTES)
+            if size > HISTORY_BYTES:
+                begin = _END.search(kept)
+                kept = kept[begin.end() :] if begin else b""
+            return continuity.split_kept(kept.decode())
+        except (OSError, UnicodeDecodeError, CheckpointInvalid):
+            # Not there, or broken: its owner is told of that elsewhere.
+            return []
+
+    return read
 
 
 def _append(path: Path, entry: bytes) -> None:

@@ -4,8 +4,8 @@ Entries never change, so they are read page by page up to a head that was read o
 that is erased meanwhile is in the bundle as its entry alone.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from importlib.resources import files
@@ -25,10 +25,10 @@ from consent.archive import (
     Manifest,
     log_file,
 )
-from consent.checkpoint import Signer
+from consent.checkpoint import Signer, Verifier
 from consent.choice import SUBJECTLESS, SubjectKind
 from consent.disclosure import notice_line, record_line, record_of
-from consent.errors import EvidenceInvalid
+from consent.errors import CheckpointInvalid, EvidenceInvalid
 from consent.history import read_vault
 from consent.keyring import Keyring
 from consent.ledger import Head
@@ -38,7 +38,12 @@ from consent.tables import BANNER
 from consent.vault import Opened
 
 PAGE = 1000
+MOST_OLDER = 64
 EVERYTHING = Filter()
+
+
+History = Callable[[str, int], Iterable[str]]
+"""Answers the checkpoints of a site's epoch that were kept, whatever they are."""
 
 
 class Reading(Protocol):
@@ -74,12 +79,19 @@ class Bundling:
     """The use case of an auditor who wants proof to take along."""
 
     def __init__(
-        self, *, keyring: Keyring, reading: Reading, clock: Callable[[], datetime], made_by: str
+        self,
+        *,
+        keyring: Keyring,
+        reading: Reading,
+        clock: Callable[[], datetime],
+        made_by: str,
+        history: History = lambda _site, _epoch: [],
     ) -> None:
         self._keyring = keyring
         self._reading = reading
         self._clock = clock
         self._made_by = made_by
+        self._history = history
 
     def refs(self, site_id: str, kind: SubjectKind, subject_id: str) -> list[str]:
         """Return every pseudonym of a subject. Raises SubjectInvalid."""
@@ -104,9 +116,8 @@ class Bundling:
             heads = ledger.list_heads(connection, site_id)
             if epoch is not None:
                 heads = [ledger.read_head(connection, site_id, epoch)]
-        return _Bundle(self._keyring, self._reading, site_id, wanted, told).write(
-            heads, instant(self._clock()), self._made_by
-        )
+        bundle = _Bundle(self._keyring, self._reading, site_id, wanted, self._history, told)
+        return bundle.write(heads, instant(self._clock()), self._made_by)
 
 
 class _Bundle:
@@ -116,12 +127,14 @@ class _Bundle:
         reading: Reading,
         site_id: str,
         wanted: Filter,
+        history: History,
         told: Callable[[int], None],
     ) -> None:
         self._keyring = keyring
         self._reading = reading
         self._site_id = site_id
         self._wanted = wanted
+        self._history = history
         self._told = told
         self._outgoing = _Outgoing()
         self._archive = ArchiveWriter(cast("BinaryIO", self._outgoing))
@@ -193,6 +206,9 @@ class _Bundle:
         self._archive.add(log_file(epoch, "vkey"), f"{verifier.vkey}\n".encode())
         checkpoint = verifier.render(size, head.root, head.signature)
         self._archive.add(log_file(epoch, "checkpoint"), checkpoint.encode())
+        older = self._older(head, verifier)
+        for old, text in older.items():
+            self._archive.add(log_file(epoch, f"checkpoints/{old}"), text.encode())
         with self._archive.file(log_file(epoch, "entries.jsonl")) as write:
             for _, entries in self._pages(head):
                 write(b"".join([entry + b"\n" for entry in entries]))
@@ -209,7 +225,18 @@ class _Bundle:
                 yield from self._outgoing.take()
                 self._entries += len(entries)
                 self._told(self._entries)
-        return LogPart(epoch, head.origin, verifier.vkey, size, records)
+        return LogPart(epoch, head.origin, verifier.vkey, size, records, tuple(older))
+
+    def _older(self, head: Head, verifier: Verifier) -> dict[int, str]:
+        """Return older checkpoints that were kept, by size: some of them, where they are many."""
+        kept = list(self._history(head.site_id, head.epoch))
+        found: dict[int, str] = {}
+        for text in kept[:: -(-len(kept) // MOST_OLDER) or 1]:
+            with suppress(CheckpointInvalid):
+                checkpoint = verifier.open(text)
+                if 0 < checkpoint.size < head.frontier.size:
+                    found[checkpoint.size] = text
+        return dict(sorted(found.items()))
 
     def _pages(self, head: Head) -> Iterator[tuple[int, list[bytes]]]:
         """Go through the entries of a log, up to what its head has signed."""

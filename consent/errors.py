@@ -197,8 +197,8 @@ class EvidenceInvalid(ConsentError):
     """An evidence bundle does not prove what it says, or what should go into one would not.
 
     *check* names the first check that failed: zip, manifest, seal, key, checkpoint, notice,
-    banner, truncated, entries, root, records, leaf, erasure or files; *epoch* and *index* are of
-    the first entry that it found.
+    banner, continued, truncated, entries, root, records, leaf, erasure or files; *epoch* and
+    *index* are of the first entry that it found.
     """
 
     def __init__(

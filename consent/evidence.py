@@ -31,6 +31,7 @@ from consent.disclosure import Disclosed, read_notice, read_record, record_of
 from consent.errors import CheckpointInvalid, EvidenceInvalid
 from consent.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from consent.record import commit, leaf
+from consent.succession import Ending, ending
 
 Told = Callable[[int], None]
 """Takes how many entries were checked."""
@@ -55,6 +56,9 @@ class VerifiedLog:
     older: tuple[int, ...]
     """Sizes of older checkpoints that this log continues."""
 
+    lost: int
+    """Entries that its key has signed and that were lost before the next log took over."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEvidence:
@@ -77,6 +81,7 @@ class _Walked:
     newest: Checkpoint
     older: tuple[int, ...]
     opened: bytearray
+    lost: int
 
 
 def verify(
@@ -119,6 +124,7 @@ class _Check:
         self._older: dict[str, list[str]] = {log.origin: [] for log in self.manifest.logs}
         self._sort(older)
         self._notices: dict[bytes, tuple[str, str]] = {}
+        self._endings = self._find_endings()
         self._banners = {banner.ui_sha256 for banner in self.manifest.banners}
         self.banners_missing = 0
         self._erased: set[str] = set()
@@ -184,6 +190,11 @@ class _Check:
             if found != banner.ui_sha256:
                 _fail("banner", f"expected content of digest {banner.ui_sha256}, got {found}")
 
+    def _find_endings(self) -> dict[str, Ending]:
+        """Return, by origin, what later logs say of earlier ones."""
+        found = (ending(log, next(self._records(log), None)) for log in self.manifest.logs)
+        return {end.checkpoint.origin: end for end in found if end is not None}
+
     # -- one log ------------------------------------------------------------------------------
 
     def walk(self, log: LogPart) -> _Walked:
@@ -195,6 +206,10 @@ class _Check:
             older.append(self._open(log, text))
             if older[-1].size != size:
                 _fail("checkpoint", f"expected size {size}, got {older[-1].size}", epoch=log.epoch)
+        end, lost = self._endings.get(log.origin), 0
+        if end is not None:
+            lost = end.check(newest, log.vkey, log.epoch)
+            older += [] if lost else [end.checkpoint]
         older.sort(key=lambda checkpoint: checkpoint.size)
         if older and older[-1].size > newest.size:
             _fail(
@@ -203,7 +218,7 @@ class _Check:
                 epoch=log.epoch,
             )
         opened = self._walk(log, deque([*older, newest]))
-        return _Walked(log, newest, tuple(checkpoint.size for checkpoint in older), opened)
+        return _Walked(log, newest, tuple(checkpoint.size for checkpoint in older), opened, lost)
 
     def _open(self, log: LogPart, text: str) -> Checkpoint:
         try:
@@ -297,6 +312,7 @@ class _Check:
             log.opened.count(1),
             self._count_erased(log) if self._erased else 0,
             log.older,
+            log.lost,
         )
 
     def _count_erased(self, log: _Walked) -> int:

@@ -30,7 +30,8 @@ def verify(
     checkpoints: Annotated[
         list[Path] | None,
         typer.Option(
-            "--checkpoint", help="A checkpoint from earlier, that a bundle has to continue."
+            "--checkpoint",
+            help="A checkpoint from earlier, or a history of several; a bundle has to continue it.",
         ),
     ] = None,
     json: AsJson = False,
@@ -40,12 +41,17 @@ def verify(
     A receipt is verified with nothing but the log's key.
     """
     from consent.checkpoint import Verifier
+    from consent.continuity import split_kept
     from consent.errors import CheckpointInvalid, EvidenceInvalid, ReceiptInvalid
 
     try:
         with file.open("rb") as opened:
             verifiers = [Verifier.from_vkey(_read(key)) for key in keys or []]
-            older = [path.read_text(encoding="utf-8") for path in checkpoints or []]
+            older = [
+                kept
+                for path in checkpoints or []
+                for kept in split_kept(path.read_text(encoding="utf-8"))
+            ]
             check = _bundle if opened.read(len(ZIP)) == ZIP else _receipt
             opened.seek(0)
             check(opened, verifiers, older, json)
@@ -144,6 +150,7 @@ def _say_json(verified: "VerifiedEvidence") -> None:
                     "opened": log.opened,
                     "erased": log.erased,
                     "checkpoints": list(log.older),
+                    "lost": log.lost,
                 }
                 for log in verified.logs
             ],
@@ -181,6 +188,11 @@ def _warnings(verified: "VerifiedEvidence") -> list[str]:
         "it is; get it from elsewhere and give it as --key"
         for log in verified.logs
         if not log.trusted
+    ]
+    warnings += [
+        f"{log.lost:,} entries that {log.origin} has signed were lost before the next log took over"
+        for log in verified.logs
+        if log.lost
     ]
     if not verified.sealed:
         warnings.append(
