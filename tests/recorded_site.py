@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, insert, select
 
 from aboveboard import app
 from aboveboard.keys import KeyFolder
@@ -15,19 +18,45 @@ from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
 from consent import store
 from consent.batch import SITE, Batch, Receipt
+from consent.bundling import EVERYTHING, Bundling
+from consent.checkpoint import Signer
 from consent.choice import Actor, Basis, Decision, EventType, Method, Origin, SubjectKind
+from consent.continuing import Continuing
 from consent.keyring import Keyring
 from consent.notice import Controller, Notice, Purpose
 from consent.publishing import Publishing
 from consent.record import tombstone
 from consent.recording import Choice, Recording
+from consent.search import Filter
 from consent.store import Published
+from consent.tables import METADATA
 
 SITE_ID = "blog-example-org"
 HOST = "blog.example.org"
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ADS = Purpose(id="ads", name="Ads", description="Ads that fit", basis=Basis.CONSENT)
 NOTICE = Notice("main", "en", "May we show ads that fit?", Controller("Blog Ltd"), (ADS,))
+
+
+Copy = dict[str, list[dict[str, Any]]]
+
+
+def copy_rows(databases: app.Databases) -> Copy:
+    """Copy every row of consent."""
+    with databases.consent.read() as connection:
+        return {
+            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in METADATA.sorted_tables
+        }
+
+
+def put_rows_back(databases: app.Databases, copied: Copy) -> None:
+    """Replace every row of consent by a copy, behind everybody's back."""
+    with databases.consent.write() as connection:
+        for table in METADATA.sorted_tables:
+            connection.execute(delete(table))
+            if copied[table.name]:
+                connection.execute(insert(table), copied[table.name])
 
 
 @dataclass
@@ -64,6 +93,14 @@ class RecordedSite:
             ids=lambda: next(self._ids),
         )
 
+        self._continuing = Continuing(
+            keyring=self.keyring,
+            writing=writing,
+            reading=self.databases.consent,
+            clock=lambda: next(self._times),
+            ids=lambda: next(self._ids),
+        )
+
     def publish(self, notice: Notice = NOTICE) -> Published:
         """Publish a notice; the first opens the log."""
         return asyncio.run(self._publishing.publish(self.site_id, HOST, notice))[0]
@@ -95,11 +132,37 @@ class RecordedSite:
             self._recording.record(self.site_id, choice, key=next(self._keys), body=b"{}")
         )
 
+    def rotate(self) -> None:
+        """Go on in a new epoch under a new key."""
+        asyncio.run(self._continuing.rotate(self.site_id))
+
+    def restart(self) -> None:
+        """Do what every start does: a log that is behind goes on in a new epoch."""
+        asyncio.run(self._continuing.check())
+
     def visits(self, devices: int) -> Iterator[Receipt]:
         """Have devices asked, give and take back, in turn."""
         for number in range(devices):
             for event_type in (EventType.REQUESTED, EventType.GIVEN, EventType.WITHDRAWN):
                 yield self.record(event_type, f"d-{number}")
+
+    def bundle(self, wanted: Filter = EVERYTHING, **how: Any) -> bytes:  # noqa: ANN401
+        """Write an evidence bundle."""
+        return b"".join(self.bundling().bundle(self.site_id, wanted, **how))
+
+    def bundling(self, **how: Any) -> Bundling:  # noqa: ANN401
+        """Put together what writes evidence bundles."""
+        return Bundling(
+            keyring=self.keyring,
+            reading=self.databases.consent,
+            clock=lambda: BEGIN,
+            made_by="a test",
+            **how,
+        )
+
+    def signer(self, epoch: int = 1) -> Signer:
+        """Return what signs a log of the site."""
+        return self.keyring.signer(self.site_id, epoch, f"{HOST}/aboveboard/{self.site_id}/{epoch}")
 
     def erase(self, receipts: Sequence[Receipt]) -> None:
         """Erase records, and leave the tombstone that names them."""

@@ -14,15 +14,15 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
+from edited_bundle import Content, edited, lines, remade, rezipped, unzipped
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded_site import BEGIN, NOTICE, SITE_ID, RecordedSite
+from recorded_site import NOTICE, SITE_ID, RecordedSite
 
 from aboveboard import app
 from aboveboard.settings import Settings
 from consent import evidence
-from consent.archive import Archive, ArchiveWriter, Manifest
-from consent.bundling import EVERYTHING, Bundling
+from consent.archive import Archive, Manifest
 from consent.checkpoint import Signer, Verifier
 from consent.choice import EventType
 from consent.disclosure import record_line
@@ -35,7 +35,6 @@ from consent.vault import Opened
 
 ENTRIES = "logs/1/entries.jsonl"
 RECORDS = "logs/1/records.jsonl"
-Content = dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -73,64 +72,19 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundled]:
     for event_type in (EventType.REQUESTED, EventType.GIVEN, EventType.WITHDRAWN):
         receipts.append(site.record(event_type, ui_sha256=banner))
         older.append(receipts[-1].proof.partition("\n\n")[2])
-    before = unzipped(bundle(site))
+    before = unzipped(site.bundle())
     site.erase(receipts[1:2])
-    zipped = bundle(site)
+    zipped = site.bundle()
     content = unzipped(zipped)
     yield Bundled(
         zipped,
         content,
         Manifest.from_bytes(content["manifest.json"]),
         tuple(older),
-        site.keyring.signer(SITE_ID, 1, f"blog.example.org/aboveboard/{SITE_ID}/1"),
+        site.signer(),
         before[RECORDS].splitlines(keepends=True)[1],
     )
     databases.close()
-
-
-def bundle(site: RecordedSite, wanted: Filter = EVERYTHING) -> bytes:
-    """Bundle all logs of a site."""
-    bundling = Bundling(
-        keyring=site.keyring,
-        reading=site.databases.consent,
-        clock=lambda: BEGIN,
-        made_by="a test",
-    )
-    return b"".join(bundling.bundle(site.site_id, wanted))
-
-
-def unzipped(zipped: bytes) -> Content:
-    """Return every file of a zip, in its order."""
-    with zipfile.ZipFile(io.BytesIO(zipped)) as file:
-        return {member.filename: file.read(member) for member in file.infolist()}
-
-
-def rezipped(content: Content, **how: Any) -> bytes:  # noqa: ANN401
-    """Zip files as they are: nothing of the manifest is made anew."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        for name, told in content.items():
-            file.writestr(name, told, **how)
-    return out.getvalue()
-
-
-def remade(
-    bundled: Bundled,
-    content: Content,
-    sign: Callable[[str], str] = str,
-    **told: Any,  # noqa: ANN401
-) -> bytes:
-    """Zip files with a manifest that fits them, as someone without the log's key can."""
-    log = replace(bundled.manifest.logs[0], **told.pop("log", {}))
-    log = replace(log, records=len(content[RECORDS].splitlines()))
-    manifest = replace(bundled.manifest, **{"logs": (log,), **told})
-    out = io.BytesIO()
-    writer = ArchiveWriter(out)
-    for name, told_content in content.items():
-        if name not in {"manifest.json", "seal"}:
-            writer.add(name, told_content)
-    writer.close(manifest, sign)
-    return out.getvalue()
 
 
 def verify(zipped: bytes, **how: Any) -> VerifiedEvidence:  # noqa: ANN401
@@ -167,7 +121,7 @@ def test_an_empty_log_verifies(databases: app.Databases, tmp_path: Path) -> None
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
 
-    (log,) = verify(bundle(site)).logs
+    (log,) = verify(site.bundle()).logs
 
     assert (log.entries, log.opened) == (0, 0)
 
@@ -209,7 +163,7 @@ def test_records_are_selected(databases: app.Databases, tmp_path: Path) -> None:
     refs = [json.loads(receipt.event)["subject_ref"] for receipt in receipts]
 
     def opened(wanted: Filter) -> list[int]:
-        zipped = bundle(site, wanted)
+        zipped = site.bundle(wanted)
         assert verify(zipped).logs[0].entries == 10
         return [json.loads(line)["leaf_index"] for line in unzipped(zipped)[RECORDS].splitlines()]
 
@@ -219,7 +173,7 @@ def test_records_are_selected(databases: app.Databases, tmp_path: Path) -> None:
     assert opened(Filter(since=times[5], refs=(refs[3],))) == [5, 9]
     assert opened(Filter(refs=())) == [9]
     assert opened(Filter(method="accept_all")) == [1, 4, 7, 9]
-    assert verify(bundle(site, Filter(since=times[4]))).manifest.selection == {"since": times[4]}
+    assert verify(site.bundle(Filter(since=times[4]))).manifest.selection == {"since": times[4]}
 
 
 def test_what_is_erased_while_a_bundle_is_made_is_in_it_as_its_entry(
@@ -229,9 +183,7 @@ def test_what_is_erased_while_a_bundle_is_made_is_in_it_as_its_entry(
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
     receipts = list(site.visits(2))
-    parts = Bundling(
-        keyring=site.keyring, reading=databases.consent, clock=lambda: BEGIN, made_by="a test"
-    ).bundle(site.site_id)
+    parts = site.bundling().bundle(site.site_id)
 
     first = next(parts)
     site.erase(receipts[:2])
@@ -287,16 +239,6 @@ def test_whatever_is_done_to_a_bundle_is_told_as_such(
 # -- somebody without the key -----------------------------------------------------------------
 
 
-def lines(content: bytes) -> list[bytes]:
-    """Cut a file into lines that keep their ends."""
-    return content.splitlines(keepends=True)
-
-
-def edited(bundled: Bundled, name: str, edit: Callable[[list[bytes]], list[bytes]]) -> Content:
-    """Edit the lines of a file."""
-    return {**bundled.content, name: b"".join(edit(lines(bundled.content[name])))}
-
-
 @pytest.mark.parametrize(
     ("name", "edit", "check", "index"),
     [
@@ -340,16 +282,16 @@ def test_tampering_is_named_with_its_place(
     index: int | None,
 ) -> None:
     """Whoever makes the manifest anew, without the log's key, gains nothing."""
-    found = refusal(remade(bundled, edited(bundled, name, edit)))
+    found = refusal(remade(bundled.manifest, edited(bundled.content, name, edit)))
 
     assert (found.check, found.index) == (check, index)
 
 
 def test_what_was_erased_cannot_be_brought_back(bundled: Bundled) -> None:
     """A record from an older bundle opens and is in the log; its tombstone is, too."""
-    content = edited(bundled, RECORDS, lambda old: [old[0], bundled.erased_line, *old[1:]])
+    content = edited(bundled.content, RECORDS, lambda old: [old[0], bundled.erased_line, *old[1:]])
 
-    found = refusal(remade(bundled, content))
+    found = refusal(remade(bundled.manifest, content))
 
     assert (found.check, found.index) == ("erasure", 1)
 
@@ -358,7 +300,7 @@ def test_a_notice_cannot_be_changed_under_its_events(bundled: Bundled) -> None:
     """Another text has another digest; a digest that no event knows breaks the events."""
     texts = refusal(
         remade(
-            bundled,
+            bundled.manifest,
             {
                 **bundled.content,
                 "notices.jsonl": bundled.content["notices.jsonl"].replace(b"May we", b"We may"),
@@ -366,10 +308,14 @@ def test_a_notice_cannot_be_changed_under_its_events(bundled: Bundled) -> None:
         )
     )
     gone = refusal(
-        remade(bundled, edited(bundled, "notices.jsonl", lambda old: old[:1]), notices=1)
+        remade(
+            bundled.manifest,
+            edited(bundled.content, "notices.jsonl", lambda old: old[:1]),
+            notices=1,
+        )
     )
     banner = f"banners/{bundled.manifest.banners[0].ui_sha256}"
-    shown = refusal(remade(bundled, {**bundled.content, banner: b"<p>Other</p>"}))
+    shown = refusal(remade(bundled.manifest, {**bundled.content, banner: b"<p>Other</p>"}))
 
     assert (texts.check, gone.check, gone.index) == ("notice", "notice", 0)
     assert shown.check == "banner"
@@ -377,12 +323,14 @@ def test_a_notice_cannot_be_changed_under_its_events(bundled: Bundled) -> None:
 
 def test_a_seal_is_of_this_manifest_by_this_key(bundled: Bundled) -> None:
     """Records can be left out only where nobody signed, and then that is said."""
-    content = edited(bundled, RECORDS, lambda old: old[1:])
+    content = edited(bundled.content, RECORDS, lambda old: old[1:])
     stranger = Signer(bundled.key.name, bytes(32))
 
-    unsigned = verify(remade(bundled, content))
-    forged = refusal(remade(bundled, content, stranger.sign_note))
-    old = refusal(rezipped({**unzipped(remade(bundled, content)), "seal": bundled.content["seal"]}))
+    unsigned = verify(remade(bundled.manifest, content))
+    forged = refusal(remade(bundled.manifest, content, stranger.sign_note))
+    old = refusal(
+        rezipped({**unzipped(remade(bundled.manifest, content)), "seal": bundled.content["seal"]})
+    )
 
     assert not unsigned.sealed
     assert unsigned.logs[0].opened == 2
@@ -410,7 +358,7 @@ def test_a_log_of_another_key_proves_nothing(bundled: Bundled) -> None:
         "logs/1/vkey": f"{thief.verifier.vkey}\n".encode(),
         "logs/1/checkpoint": thief.sign(newest.size, newest.root).encode(),
     }
-    stolen = remade(bundled, content, thief.sign_note, log={"vkey": thief.verifier.vkey})
+    stolen = remade(bundled.manifest, content, thief.sign_note, log={"vkey": thief.verifier.vkey})
 
     assert not verify(stolen).logs[0].trusted
     assert refusal(stolen, keys=[bundled.key]).check == "key"
@@ -443,7 +391,7 @@ def test_a_log_rewritten_by_its_own_key_shows_against_an_older_checkpoint(
         ENTRIES: lines(bundled.content[ENTRIES])[0],
         RECORDS: lines(bundled.content[RECORDS])[0],
     }
-    short = remade(bundled, content, key.sign_note, log={"entries": first.size})
+    short = remade(bundled.manifest, content, key.sign_note, log={"entries": first.size})
 
     assert verify(short, keys=[bundled.key]).sealed
     assert refusal(short, keys=[bundled.key], older=[bundled.older[2]]).check == "truncated"
@@ -460,7 +408,7 @@ def test_a_bundle_carries_older_checkpoints(bundled: Bundled) -> None:
             f"logs/1/checkpoints/{size}": text.encode(),
             **{name: bundled.content[name] for name in names[at:]},
         }
-        return remade(bundled, content, log={"checkpoints": (size,)})
+        return remade(bundled.manifest, content, log={"checkpoints": (size,)})
 
     assert verify(with_older(2, bundled.older[1])).logs[0].older == (2,)
     assert refusal(with_older(3, bundled.older[1])).check == "checkpoint"
@@ -595,7 +543,10 @@ def test_whatever_a_hostile_log_holds_is_told_as_such(bundled: Bundled) -> None:
             RECORDS: record_line(0, opened),
         }
         return remade(
-            bundled, content, thief.sign_note, log={"vkey": thief.verifier.vkey, "entries": 1}
+            bundled.manifest,
+            content,
+            thief.sign_note,
+            log={"vkey": thief.verifier.vkey, "entries": 1},
         )
 
     assert verify(hostile()).logs[0].opened == 1
