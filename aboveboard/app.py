@@ -211,12 +211,18 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     choices = Writer(databases.consent, limit=settings.queue_limit)
     keyring = open_keyring(settings, random)
     recording = Recording(keyring=keyring, writing=choices, clock=clock.now, ids=ids)
+    standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
     publishing = Publishing(
-        keyring=keyring, writing=choices, reading=databases.consent, clock=clock.now
+        keyring=keyring,
+        writing=choices,
+        reading=databases.consent,
+        clock=clock.now,
+        changed=standing.forget,
     )
     showing = Showing(keyring=keyring, writing=choices, clock=clock.now)
-    standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
-    configuring = Configuring(writing=choices, reading=databases.consent, clock=clock.now)
+    configuring = Configuring(
+        writing=choices, reading=databases.consent, clock=clock.now, changed=standing.forget
+    )
     proving = Proving(keyring=keyring, reading=databases.consent)
     auditing = Auditing(keyring=keyring, reading=databases.consent)
     pushing = open_pushing(settings, databases.consent, keyring)

@@ -43,11 +43,17 @@ class Configuring:
     """Reads and writes how a site wants consent to be handled."""
 
     def __init__(
-        self, *, writing: Writing, reading: Reading, clock: Callable[[], datetime]
+        self,
+        *,
+        writing: Writing,
+        reading: Reading,
+        clock: Callable[[], datetime],
+        changed: Callable[[str], None] = lambda _site_id: None,
     ) -> None:
         self._writing = writing
         self._reading = reading
         self._clock = clock
+        self._changed = changed
 
     async def get(self, site_id: str) -> Setting:
         """Return a site's settings, or those of a site that set none."""
@@ -71,6 +77,7 @@ class Configuring:
         """Set a site's settings; they hold from the next event and question on."""
         command = Configure(site_id, setting, instant(self._clock()))
         await self._writing.write(self.carry_out, command)
+        self._changed(site_id)
         return setting
 
     def carry_out(self, rows: Rows, commands: Sequence[Configure]) -> list[Exception | None]:

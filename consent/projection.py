@@ -165,7 +165,9 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
     kind = event["event_type"]
     if kind == EventType.REQUESTED:
         asked = Asked(notice["version"], event["record_id"], leaf_index)
-        return replace(standing, asked={**standing.asked, notice["notice_id"]: asked})
+        # Not by `replace`: this runs for every event.
+        everything = {**standing.asked, notice["notice_id"]: asked}
+        return Standing(standing.purposes, everything, standing.links, standing.whole)
     if not event.get("decisions"):
         return standing
     occurred = event.get("occurred_at")
@@ -199,7 +201,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             event.get("reprompt_not_before"),
             signal,
         )
-    return replace(standing, purposes=purposes)
+    return Standing(purposes, standing.asked, standing.links, standing.whole)
 
 
 def _overruled(event: Mapping[str, Any], before: PurposeStanding) -> bool:

@@ -63,11 +63,13 @@ class Publishing:
         writing: Writing,
         reading: Reading,
         clock: Callable[[], datetime],
+        changed: Callable[[str], None] = lambda _site_id: None,
     ) -> None:
         self._keyring = keyring
         self._writing = writing
         self._reading = reading
         self._clock = clock
+        self._changed = changed
 
     async def publish(self, site_id: str, host: str, notice: Notice) -> tuple[Published, bool]:
         """Publish a notice; returns it as stored, and whether that is new.
@@ -76,6 +78,7 @@ class Publishing:
         """
         command = Publish(site_id, host, notice, instant(self._clock()))
         answer: tuple[Published, bool] = await self._writing.write(self.carry_out, command)
+        self._changed(site_id)
         return answer
 
     async def list_notices(self, site_id: str) -> list[Published]:

@@ -3,9 +3,9 @@
 One indexed read a subject; what nobody decided follows the law that holds where the visitor is.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -79,6 +79,11 @@ class Visitor(NamedTuple):
 
 
 UNKNOWN = Visitor()
+REMEMBERED = timedelta(seconds=1)
+"""How long notices and settings of another process may go unnoticed; its own are known at once."""
+
+SITES_REMEMBERED = 10_000
+ANSWERS_REMEMBERED = 10_000
 
 
 class Looking(Protocol):
@@ -108,23 +113,14 @@ class StandingRead:
                 SUBJECT.c.subject_ref == bindparam("ref"),
             )
         )
-        self._material = looking.prepare(
-            select(NOTICE.c.material_sha256)
-            .where(
-                NOTICE.c.site_id == bindparam("site_id"),
-                NOTICE.c.notice_id == bindparam("notice_id"),
-            )
-            .order_by(NOTICE.c.version.desc())
-            .limit(1)
-        )
         newest = (
             select(NOTICE.c.notice_id, func.max(NOTICE.c.version).label("version"))
             .where(NOTICE.c.site_id == bindparam("site_id"))
             .group_by(NOTICE.c.notice_id)
             .subquery()
         )
-        self._purposes = looking.prepare(
-            select(NOTICE.c.purposes)
+        self._notices = looking.prepare(
+            select(NOTICE.c.notice_id, NOTICE.c.material_sha256, NOTICE.c.purposes)
             .join(
                 newest,
                 (NOTICE.c.notice_id == newest.c.notice_id) & (NOTICE.c.version == newest.c.version),
@@ -132,6 +128,11 @@ class StandingRead:
             .where(NOTICE.c.site_id == bindparam("of_site"))
         )
         self._setting = looking.prepare(store.SETTING_OF_SITE)
+        self._houses: dict[str, _House] = {}
+
+    def forget(self, site_id: str) -> None:
+        """Forget what is remembered of a site: a notice or its settings have changed."""
+        self._houses.pop(site_id, None)
 
     async def ask(
         self,
@@ -151,50 +152,71 @@ class StandingRead:
             if rows:
                 standing, restricted = Standing.from_json(rows[0][0]), rows[0][1] is not None
                 break
-        asking = _Asking(self, site_id, visitor, self._clock())
         if restricted:
             return [Answer(purpose, allowed=False, why=Why.RESTRICTED) for purpose in purposes]
-        return [await asking.answer(standing, purpose) for purpose in purposes]
+        now = self._clock()
+        asking = _Asking(await self._house(site_id, now), visitor, now)
+        return [asking.answer(standing, purpose) for purpose in purposes]
 
-    async def material(self, site_id: str, notice_id: str | None) -> str | None:
-        """Return the digest of what a notice's current version is about."""
-        rows = await self._looking.look(self._material, site_id=site_id, notice_id=notice_id)
-        return rows[0][0] if rows else None
+    async def _house(self, site_id: str, now: datetime) -> "_House":
+        """Return what holds for every visitor of a site, as it was at most a second ago."""
+        house = self._houses.get(site_id)
+        if house is None or not house.read_at <= now < house.read_at + REMEMBERED:
+            rows = await self._looking.look(self._notices, site_id=site_id, of_site=site_id)
+            setting = await self._looking.look(self._setting, site_id=site_id)
+            if len(self._houses) >= SITES_REMEMBERED:
+                self._houses.clear()
+            house = self._houses[site_id] = _House(
+                now,
+                store.read_setting(setting),
+                {notice_id: material for notice_id, material, _ in rows},
+                [purpose for *_, text in rows for purpose in store.read_purposes(text)],
+                {},
+            )
+        return house
 
-    async def purposes(self, site_id: str) -> list[Purpose]:
-        """Return the purposes of every current notice of a site, those of each language."""
-        rows = await self._looking.look(self._purposes, site_id=site_id, of_site=site_id)
-        return [purpose for (text,) in rows for purpose in store.read_purposes(text)]
 
-    async def setting(self, site_id: str) -> Setting:
-        """Return a site's settings."""
-        return store.read_setting(await self._looking.look(self._setting, site_id=site_id))
+class _House(NamedTuple):
+    """What holds for every visitor of a site: settings, and what the current notices are about."""
+
+    read_at: datetime
+    setting: Setting
+    material: Mapping[str, str]
+    """Of each notice, the digest of its substance."""
+
+    purposes: Sequence[Purpose]
+    undecided: dict[tuple[str, bool, Visitor], Answer]
+    """Answers about what nobody decided: the same for everybody who comes alike."""
 
 
 class _Asking:
-    """One question: what is read for one purpose serves the others too."""
+    """One question to one site by one visitor."""
 
-    def __init__(self, read: StandingRead, site_id: str, visitor: Visitor, now: datetime) -> None:
-        self._read = read
-        self._site_id = site_id
+    def __init__(self, house: _House, visitor: Visitor, now: datetime) -> None:
+        self._house = house
+        self._setting = house.setting
         self._visitor = visitor
         self._day = now.date()
         self._now = instant(now)
-        self._setting: Setting | None = None
-        self._known: list[Purpose] | None = None
 
-    async def answer(self, standing: Standing, purpose: str) -> Answer:
+    def answer(self, standing: Standing, purpose: str) -> Answer:
         at = standing.purposes.get(purpose)
         if at is None:
-            return await self._undecided(purpose, asked=bool(standing.asked))
+            alike = (purpose, bool(standing.asked), self._visitor)
+            answer = self._house.undecided.get(alike)
+            if answer is None:
+                answer = self._undecided(purpose, asked=alike[1])
+                if len(self._house.undecided) < ANSWERS_REMEMBERED:
+                    self._house.undecided[alike] = answer
+            return answer
         if at.ended:
-            return await self._ended(purpose, at)
+            return self._ended(purpose, at)
         why = Why.GIVEN
         if at.lapsed(self._now):
             why = Why.EXPIRED
-        elif await self._read.material(self._site_id, at.notice_id) != at.material_sha256:
+        elif self._superseded(at):
             why = Why.SUPERSEDED
-        elif self._visitor.gpc and not at.signal and await self._signalled(purpose):
+        elif self._visitor.gpc and not at.signal and self._opted_out(purpose):
             # Said before the signal was there: only a yes in its sight outlives an opt-out.
             return Answer(purpose, allowed=False, why=Why.SIGNAL, signal=True)
         return Answer(
@@ -207,12 +229,13 @@ class _Asking:
             at.valid_until,
         )
 
-    async def _ended(self, purpose: str, at: PurposeStanding) -> Answer:
-        setting = await self._set()
-        after = setting.patience(at)
-        other = at.notice_id is not None and at.material_sha256 != await self._read.material(
-            self._site_id, at.notice_id
-        )
+    def _superseded(self, at: PurposeStanding) -> bool:
+        """Whether the notice that was in view is no longer current in substance."""
+        return self._house.material.get(at.notice_id or "") != at.material_sha256
+
+    def _ended(self, purpose: str, at: PurposeStanding) -> Answer:
+        after = self._setting.patience(at)
+        other = at.notice_id is not None and self._superseded(at)
         final = at.state in {EventType.OBJECTED, EventType.REVOKED}
         ask = not final and (other or self._now >= after)
         return Answer(
@@ -226,14 +249,14 @@ class _Asking:
             signal=at.signal,
         )
 
-    async def _undecided(self, purpose: str, *, asked: bool) -> Answer:
-        regime, given = await self._law()
-        known = await self._notices()
+    def _undecided(self, purpose: str, *, asked: bool) -> Answer:
+        regime, given = self._law()
+        known = self._house.purposes
         bases = {each.basis for each in known if each.id == purpose}
         if bases == {Basis.STRICTLY_NECESSARY}:
             return Answer(purpose, allowed=True, why=Why.NECESSARY)
         runs = bool(bases) and all(runs_undecided(basis, given) for basis in bases)
-        signal = self._visitor.gpc and purpose in gpc_ends(known, given, (await self._set()).gpc)
+        signal = self._visitor.gpc and purpose in gpc_ends(known, given, self._setting.gpc)
         why = Why.NOT_ANSWERED if asked else Why.NOT_ASKED
         if signal:
             why = Why.SIGNAL
@@ -248,27 +271,16 @@ class _Asking:
             regime=regime,
         )
 
-    async def _signalled(self, purpose: str) -> bool:
+    def _opted_out(self, purpose: str) -> bool:
         """Whether the law makes the signal an opt-out of *purpose*."""
-        _, given = await self._law()
-        return given.signal_opts_out and purpose in gpc_ends(await self._notices(), given)
+        _, given = self._law()
+        return given.signal_opts_out and purpose in gpc_ends(self._house.purposes, given)
 
-    async def _law(self) -> tuple[Regime, Defaults]:
-        setting = await self._set()
-        resolved = setting.resolve(
+    def _law(self) -> tuple[Regime, Defaults]:
+        resolved = self._setting.resolve(
             self._visitor.jurisdiction, on=self._day, source=self._visitor.source
         )
-        return resolved.regime, setting.defaults(resolved.regime, on=self._day)
-
-    async def _notices(self) -> list[Purpose]:
-        if self._known is None:
-            self._known = await self._read.purposes(self._site_id)
-        return self._known
-
-    async def _set(self) -> Setting:
-        if self._setting is None:
-            self._setting = await self._read.setting(self._site_id)
-        return self._setting
+        return resolved.regime, self._setting.defaults(resolved.regime, on=self._day)
 
 
 def together(answers: Iterable[Sequence[Answer]]) -> list[Answer]:

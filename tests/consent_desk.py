@@ -85,18 +85,27 @@ class Desk:
         self._ids = clock.uuid7(os.urandom)
         self._keys = 0
         writing = CommandWriter(self.database)
+        self.standing = StandingRead(keyring=self.keyring, looking=self.database, clock=self.clock)
         self.recording = Recording(
             keyring=self.keyring, writing=writing, clock=self.clock, ids=self._ids
         )
         self.publishing = Publishing(
-            keyring=self.keyring, writing=writing, reading=self.database, clock=self.clock
+            keyring=self.keyring,
+            writing=writing,
+            reading=self.database,
+            clock=self.clock,
+            changed=self.standing.forget,
         )
         self.showing = Showing(keyring=self.keyring, writing=writing, clock=self.clock)
-        self.configuring = Configuring(writing=writing, reading=self.database, clock=self.clock)
+        self.configuring = Configuring(
+            writing=writing,
+            reading=self.database,
+            clock=self.clock,
+            changed=self.standing.forget,
+        )
         self.importing = Importing(
             keyring=self.keyring, writing=writing, clock=self.clock, ids=self._ids
         )
-        self.standing = StandingRead(keyring=self.keyring, looking=self.database, clock=self.clock)
 
     def clock(self) -> datetime:
         """Return the time at this desk."""

@@ -110,6 +110,23 @@ def test_every_no_ends_what_was_given(desk: Desk, kind: EventType, why: Why) -> 
     assert count.allowed
 
 
+def test_what_another_process_changed_is_noticed_within_a_second(
+    desk: Desk, databases: Databases
+) -> None:
+    """Notices and settings are remembered that long; a subject's choices not at all."""
+    elsewhere = Desk(databases)
+    elsewhere.give("ads")
+    first = desk.ask("ads")[0]
+    changed = Purpose("ads", "Ads", "Shows ads.", Basis.CONSENT, recipients=("Ad Ltd",))
+    elsewhere.publish([changed])
+    desk.later(seconds=1)
+    second = desk.ask("ads")[0]
+    elsewhere.record(EventType.WITHDRAWN, {"ads": "refused"}, version=None)
+
+    assert (first.why, second.why) == (Why.GIVEN, Why.SUPERSEDED)
+    assert desk.ask("ads")[0].why is Why.WITHDRAWN
+
+
 # -- patience ---------------------------------------------------------------------------------
 
 
