@@ -6,9 +6,10 @@ No work at import time; `assemble` opens, `Service.close` closes.
 import asyncio
 import gc
 import hmac
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import orjson
 import structlog
 from sqlalchemy import MetaData, literal, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,6 +33,7 @@ from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
 from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histories
 from aboveboard.database import Database
+from aboveboard.erasures import Erasures
 from aboveboard.errors import StorageError
 from aboveboard.keeping import KeptFolder
 from aboveboard.keys import KeyFolder
@@ -39,16 +42,20 @@ from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Entrance, routes
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
+from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter, Writer
 from consent.auditing import Auditing
 from consent.bundling import Bundling
 from consent.configuring import Configuring
 from consent.continuing import Continuing
+from consent.erasure import Erasing, Writing
+from consent.errors import ConsentError
 from consent.keeping import Keeping
 from consent.keyring import Keyring
 from consent.proving import Proving
 from consent.publishing import Publishing
 from consent.recording import Recording
+from consent.restriction import Restricting
 from consent.routes.events import EventRoutes
 from consent.routes.evidence import EvidenceRoutes
 from consent.routes.history import HistoryRoutes
@@ -58,9 +65,11 @@ from consent.routes.records import RecordRoutes
 from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
 from consent.routes.statistics import StatisticsRoutes
+from consent.routes.subjects import SubjectRoutes
 from consent.showing import Showing
 from consent.standing import StandingRead
 from consent.statistics import Counting
+from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 from moderation import bundle, wire
 from moderation.policy import Policy
 from moderation.routes import CommentRoutes
@@ -69,6 +78,9 @@ from moderation.verdict import Label
 
 HOUSEKEEPING_S = 3600
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
+
+Chores = Mapping[str, Callable[[], Awaitable[object]]]
+"""What is done every hour, by name."""
 
 log = structlog.get_logger(__name__)
 
@@ -176,6 +188,33 @@ def open_continuing(settings: Settings, databases: Databases) -> Continuing:
     )
 
 
+def open_sweeper(databases: Databases) -> Sweeper:
+    """Return what looks after the bytes of records that were erased."""
+    erased_from = (RECORD, RECORD_PURPOSE, SUBJECT, IDEMPOTENCY)
+    return Sweeper(databases.consent, [table.name for table in erased_from])
+
+
+def open_erasing(
+    settings: Settings,
+    databases: Databases,
+    writing: Writing,
+    *,
+    keyring: Keyring,
+    ids: clock.Ids,
+    sweeper: Sweeper,
+) -> Erasing:
+    """Put together what erases, for the service and for commands beside it."""
+    return Erasing(
+        keyring=keyring,
+        writing=writing,
+        reading=databases.consent,
+        clock=clock.now,
+        ids=ids,
+        note=Erasures(settings.data_dir).note,
+        sweep=sweeper.sweep,
+    )
+
+
 def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:
     """Return a keyed digest of request bodies: nobody without the key can try bodies."""
     key = KeyFolder(settings.data_dir).get("fingerprint")
@@ -226,6 +265,15 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     proving = Proving(keyring=keyring, reading=databases.consent)
     auditing = Auditing(keyring=keyring, reading=databases.consent)
     pushing = open_pushing(settings, databases.consent, keyring)
+    sweeper = open_sweeper(databases)
+    erasing = open_erasing(settings, databases, choices, keyring=keyring, ids=ids, sweeper=sweeper)
+    restricting = Restricting(
+        keyring=keyring,
+        writing=choices,
+        clock=clock.now,
+        ids=ids,
+        note=Erasures(settings.data_dir).note,
+    )
 
     async def host_of(site_id: str) -> str:
         return (await accounts.get_site(site_id)).host
@@ -239,6 +287,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         StandingRoutes(standing=standing),
         SettingRoutes(configuring=configuring),
         NoticeRoutes(publishing=publishing, host_of=host_of),
+        SubjectRoutes(erasing=erasing, restricting=restricting),
         LogRoutes(proving=proving),
         RecordRoutes(auditing=auditing),
         HistoryRoutes(auditing=auditing),
@@ -273,7 +322,12 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 writer.start()
                 stack.push_async_callback(writer.stop)
             stack.push_async_callback(pushing.close)
-            for work in (_keep_house(screening, keyring.keeping), pushing.run()):
+            chores: Chores = {
+                "shred_due": erasing.shred_due,
+                "retention": erasing.keep_to_retention,
+                "sweep": partial(sweeper.finish, choices),
+            }
+            for work in (_keep_house(screening, keyring.keeping, chores), pushing.run()):
                 stack.callback(asyncio.create_task(work).cancel)
             # What start-up made stays; requests make much that soon goes by itself.
             gc.collect()
@@ -322,11 +376,17 @@ class Head:
             await self._writer.check()
 
 
-async def _keep_house(screening: Screening, keeping: Keeping) -> None:
+async def _keep_house(
+    screening: Screening,
+    keeping: Keeping,
+    chores: Chores,
+) -> None:
     while True:
         await _sync(keeping)
         with suppress(StorageError):
             await screening.forget_keys()
+        for name, work in chores.items():
+            await _chore(name, work)
         await asyncio.sleep(HOUSEKEEPING_S)
 
 
@@ -338,12 +398,18 @@ async def _sync(keeping: Keeping) -> None:
         log.error("checkpoints_not_synced", error=type(error).__name__)  # noqa: TRY400 - no traces
 
 
+async def _chore(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do what nobody waits for: should it fail, it is told, and tried again in an hour."""
+    try:
+        await work()
+    except (StorageError, ConsentError, OSError, SQLAlchemyError) as error:
+        log.error("chore_failed", chore=name, error=type(error).__name__)  # noqa: TRY400 - no values
+
+
 async def _no_such_route(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     kind = problems.METHOD_NOT_ALLOWED if status == 405 else problems.NOT_FOUND  # noqa: PLR2004
-    headers = {"cache-control": "no-store"}
-    if isinstance(error, HTTPException):
-        headers.update(error.headers or {})
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     return Response(
         problems.document(kind), kind.status, headers, media_type="application/problem+json"
     )

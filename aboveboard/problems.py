@@ -87,6 +87,9 @@ KINDS: dict[type[Exception], Kind] = {
     consent.ValidityInconsistent: Kind(
         422, "validity-inconsistent", "A validity stands where it cannot"
     ),
+    consent.RestrictionInvalid: Kind(
+        422, "restriction-invalid", "Processing cannot be restricted until then"
+    ),
     consent.SubjectKindRefused: Kind(
         422, "subject-kind-refused", "This kind of subject cannot be named here"
     ),
@@ -115,6 +118,7 @@ KINDS: dict[type[Exception], Kind] = {
     consent.RecordNotFound: Kind(404, "record-not-found", "No such record"),
     consent.StringInvalid: Kind(422, "string-invalid", "The consent string does not decode"),
     consent.SubjectInvalid: Kind(422, "subject-invalid", "The subject's id is not of its kind"),
+    consent.SubjectNotFound: Kind(404, "subject-not-found", "Nothing is held about this subject"),
     consent.VaultUnreadable: INTERNAL,
 }
 

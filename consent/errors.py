@@ -45,8 +45,10 @@ ConsentError
 ├── ReceiptInvalid
 ├── RecordErased
 ├── RecordNotFound
+├── RestrictionInvalid
 ├── StringInvalid
 ├── SubjectInvalid
+├── SubjectNotFound
 └── VaultUnreadable
 """
 
@@ -304,12 +306,20 @@ class RecordNotFound(ConsentError):
     """No such record on this site."""
 
 
+class RestrictionInvalid(ConsentError):
+    """Processing cannot be restricted until then."""
+
+
 class StringInvalid(ConsentError):
     """A TC or GPP string does not decode: cut short, of another version, or no such string."""
 
 
 class SubjectInvalid(ConsentError):
     """A subject's identifier does not have the form of its kind."""
+
+
+class SubjectNotFound(ConsentError):
+    """Nothing is held about this subject."""
 
 
 class VaultUnreadable(ConsentError):

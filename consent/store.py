@@ -278,6 +278,12 @@ def find_setting_day(connection: Connection, site_id: str) -> str | None:
     return None if changed is None else changed[:10]
 
 
+def list_settings(connection: Connection) -> list[tuple[str, Setting]]:
+    """Return the settings of every site that has set some."""
+    rows = connection.execute(select(SETTING.c.site_id, SETTING.c.content))
+    return [(site_id, Setting.from_json(content)) for site_id, content in rows]
+
+
 def put_setting(rows: Rows, site_id: str, setting: Setting, changed: str) -> None:
     """Write a site's settings, all of them."""
     rows.insert(

@@ -4,7 +4,7 @@ Every primary key and index starts with the site. An `entry` is for ever and say
 anybody; what can be erased is in `record` and `subject`.
 """
 
-from sqlalchemy import Index, LargeBinary, Table
+from sqlalchemy import Index, LargeBinary, Table, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -122,6 +122,14 @@ class SubjectRow(ConsentTable, table=True):
     """
 
     __tablename__ = "subject"
+    __table_args__ = (
+        Index(
+            "subject_restricted",
+            "restricted_until",
+            sqlite_where=text("restricted_until IS NOT NULL"),
+            postgresql_where=text("restricted_until IS NOT NULL"),
+        ),
+    )
 
     site_id: str = Field(primary_key=True)
     subject_ref: str = Field(primary_key=True)
@@ -170,6 +178,7 @@ class IdempotencyRow(ConsentTable, table=True):
     """What it takes to give the first answer again, byte for byte; kept for ever."""
 
     __tablename__ = "idempotency"
+    __table_args__ = (Index("idempotency_record", "site_id", "record_id"),)
 
     site_id: str = Field(primary_key=True)
     key: str = Field(primary_key=True)

@@ -5,14 +5,15 @@ import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from aboveboard import clock
-from aboveboard.app import Databases
+from aboveboard.app import Databases, open_sweeper
 from aboveboard.writer import CommandWriter
 from consent.batch import Receipt
 from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
 from consent.claim import Choice
 from consent.configuring import Configuring
+from consent.erasure import Erased, Erasing
 from consent.importing import Importing, Taken
 from consent.keeping import Kept
 from consent.keyring import Keyring
@@ -21,6 +22,7 @@ from consent.notice import Controller, Notice, Purpose
 from consent.publishing import Publishing
 from consent.record import parse_instant
 from consent.recording import Recording
+from consent.restriction import Restricted, Restricting
 from consent.setting import Setting
 from consent.showing import Showing
 from consent.standing import UNKNOWN, Answer, StandingRead, Visitor
@@ -82,12 +84,12 @@ class Desk:
             random=os.urandom,
         )
         self.database = databases.consent
-        self._ids = clock.uuid7(os.urandom)
+        self._made = 0
         self._keys = 0
         writing = CommandWriter(self.database)
         self.standing = StandingRead(keyring=self.keyring, looking=self.database, clock=self.clock)
         self.recording = Recording(
-            keyring=self.keyring, writing=writing, clock=self.clock, ids=self._ids
+            keyring=self.keyring, writing=writing, clock=self.clock, ids=self.new_id
         )
         self.publishing = Publishing(
             keyring=self.keyring,
@@ -104,12 +106,36 @@ class Desk:
             changed=self.standing.forget,
         )
         self.importing = Importing(
-            keyring=self.keyring, writing=writing, clock=self.clock, ids=self._ids
+            keyring=self.keyring, writing=writing, clock=self.clock, ids=self.new_id
+        )
+        self.noted: list[Any] = []
+        self.sweeper = open_sweeper(databases)
+        self.erasing = Erasing(
+            keyring=self.keyring,
+            writing=writing,
+            reading=self.database,
+            clock=self.clock,
+            ids=self.new_id,
+            note=self.noted.append,
+            sweep=self.sweeper.sweep,
+        )
+        self.restricting = Restricting(
+            keyring=self.keyring,
+            writing=writing,
+            clock=self.clock,
+            ids=self.new_id,
+            note=self.noted.append,
         )
 
     def clock(self) -> datetime:
         """Return the time at this desk."""
         return self.now
+
+    def new_id(self) -> str:
+        """Return a UUIDv7 of this desk's time."""
+        self._made += 1
+        time = f"{int(self.now.timestamp() * 1000):012x}7{self._made % 4096:03x}"
+        return str(UUID(f"{time}8000{os.urandom(6).hex()}"))
 
     def later(self, **span: float) -> None:
         """Let time pass, as `timedelta` spells it."""
@@ -174,6 +200,24 @@ class Desk:
     def refuse(self, *purposes: str, **more: Any) -> Receipt:  # noqa: ANN401
         """Record that purposes were refused."""
         return self.record(EventType.REFUSED, dict.fromkeys(purposes, "refused"), **more)
+
+    def erase(
+        self,
+        *record_ids: str,
+        device: str | None = None,
+        subject_kind: SubjectKind = SubjectKind.DEVICE,
+        **how: bool,
+    ) -> Erased:
+        """Erase a subject, and single records."""
+        subject = None if device is None else (subject_kind, device)
+        return asyncio.run(self.erasing.erase(SITE, subject, record_ids, **how))
+
+    def restrict(self, device: str = "d-1", **span: float) -> Restricted:
+        """Restrict processing for a device until so long from now."""
+        until = self.now + timedelta(**span)
+        return asyncio.run(
+            self.restricting.restrict(SITE, SubjectKind.DEVICE, device, evidence_until=until)
+        )
 
     def ask(
         self,

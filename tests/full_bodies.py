@@ -10,6 +10,9 @@ Path = Sequence[str | int]
 
 _COUNTER = count()
 
+KNOWN = ("device-to-erase", "device-to-restrict")
+"""Devices that bodies are about which need somebody known: each has refused something."""
+
 
 def item(number: int) -> dict[str, Json]:
     """Return an item of a batch with all its members."""
@@ -104,6 +107,18 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
         "/v1/consent/standing:query": lambda: {
             "subject": {"kind": "email", "id": "ada@example.org"},
             "purposes": ["ads"],
+            "site": site,
+        },
+        "/v1/consent/subjects:erase": lambda: {
+            "subject": {"kind": "device", "id": KNOWN[0]},
+            "record_ids": ["some-record"],
+            "keep_refusals": True,
+            "include_linked": False,
+            "site": site,
+        },
+        "/v1/consent/subjects:restrict": lambda: {
+            "subject": {"kind": "device", "id": KNOWN[1]},
+            "evidence_until": "2099-01-31T10:00:00Z",
             "site": site,
         },
     }

@@ -13,8 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import Service, Site
-from full_bodies import full_bodies, places, replaced
+from full_bodies import KNOWN, full_bodies, places, replaced
 from raw_connection import Answer, connected, exchange, request_bytes
+
+from aboveboard.accounts import Scope
 
 CANARY = "kanarienvogel"  # in no word of ours: where it appears, input was quoted
 SINGLE_BYTES = 256 * 1024
@@ -115,11 +117,22 @@ def hostile(
     service: Service, engine: str, outcomes: dict[str, dict[str, Outcome]]
 ) -> Iterator[Hostile]:
     """Serve one site, with the notice published that its events name."""
-    site = service.add_site("https://hostile.example.org")
+    every = [scope.value for scope in Scope]
+    site = service.add_site("https://hostile.example.org", scopes=every)
     with service.client(site.key) as client:
         prepared = Hostile(service, site, engine, client, outcomes)
         published = client.post("/v1/consent/notices", json=prepared.body("/v1/consent/notices"))
         assert published.status_code == 201, published.text
+        for name in KNOWN:
+            refusal = {
+                "subject": {"kind": "device", "id": name},
+                "event_type": "withdrawn",
+                "method": "withdraw_link",
+                "origin": "preferences",
+                "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+                "idempotency_key": name,
+            }
+            client.post("/v1/consent/events", json=refusal).raise_for_status()
         yield prepared
         prepared.still_serves()
 

@@ -1,0 +1,116 @@
+"""What was erased or restricted, written down outside the databases: a restore does it again.
+
+One line of JSON each, appended to `<data-dir>/erasures.jsonl` and on the disk before it is
+acknowledged. `docs/decisions/erasure.md` says what the members mean.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from aboveboard.errors import StorageUnavailable
+from consent.forgetting import Erasure, Restriction
+
+FILE = "erasures.jsonl"
+VERSION = 1
+
+
+class Erasures:
+    """The file of erasures, and of restrictions, in a data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / FILE
+
+    def note(self, done: Erasure | Restriction) -> None:
+        """Append what was done, durably. Raises StorageUnavailable."""
+        line = orjson.dumps(_written(done)) + b"\n"
+        try:
+            new = not self.path.exists()
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            with os.fdopen(os.open(self.path, flags, 0o600), "ab", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.write(line if _whole(file.fileno()) else b"\n" + line)
+                os.fsync(file.fileno())
+            if new:
+                _sync(self.path.parent)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"expected to write down an erasure in {self.path}, got: {error.strerror}"
+            ) from error
+
+    def read(self) -> Iterator[Erasure | Restriction]:
+        """Return everything that was done, oldest first.
+
+        A line that a power cut left unfinished belongs to what nobody was told of, and is passed
+        over.
+        """
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                content = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            yield _read(content)
+
+
+def _written(done: Erasure | Restriction) -> dict[str, Any]:
+    if isinstance(done, Restriction):
+        return {
+            "v": VERSION,
+            "did": "restricted",
+            "site": done.site_id,
+            "at": done.restricted_at,
+            "tombstones": done.tombstones,
+            "subjects": [{"ref": ref} for ref in done.refs],
+            "until": done.until,
+        }
+    return {
+        "v": VERSION,
+        "did": "erased",
+        "site": done.site_id,
+        "at": done.erased_at,
+        "tombstones": done.tombstones,
+        "subjects": [{"ref": ref, "key_sha256": key} for ref, key in done.subjects],
+        "records": done.record_ids,
+        "keep_refusals": done.keep_refusals,
+    }
+
+
+def _read(content: dict[str, Any]) -> Erasure | Restriction:
+    if content["did"] == "restricted":
+        return Restriction(
+            content["site"],
+            content["at"],
+            content["tombstones"],
+            [subject["ref"] for subject in content["subjects"]],
+            content["until"],
+        )
+    return Erasure(
+        content["site"],
+        content["at"],
+        content["tombstones"],
+        [(subject["ref"], subject["key_sha256"]) for subject in content["subjects"]],
+        content["records"],
+        content["keep_refusals"],
+    )
+
+
+def _whole(handle: int) -> bool:
+    """Whether the file ends with a whole line."""
+    size = os.fstat(handle).st_size
+    return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,138 @@
+"""After an erasure: that no file of the database holds its bytes any more.
+
+SQLite overwrites what is deleted (`secure_delete`), but older pages wait in the write-ahead log,
+and a row that moved to another page leaves a copy behind in an unused part of the old one. So the
+log is emptied, the file is searched, and rebuilt where something is found. PostgreSQL keeps
+deleted rows until VACUUM, and their bytes for longer: there the destroyed key is what counts.
+"""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+import anyio.to_thread
+import numpy as np
+
+from aboveboard.database import Database
+from aboveboard.rows import FollowUp, Rows
+
+CHUNK_BYTES = 1 << 20
+PIECE_BYTES = 16  # of either end of a trace: enough to know it by, for it is random
+AT_ONCE_BYTES = 256 << 20  # a larger file is not searched while a request waits
+PATIENCE_MS = 200  # for a reader that still looks at an older state
+LOCK_S = 5.0
+
+
+class Writing(Protocol):
+    """Carries out commands durably."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+class Sweeper:
+    """Looks after what erasures leave behind in one database; *tables* are those erased from."""
+
+    def __init__(self, database: Database, tables: Sequence[str]) -> None:
+        self._database = database
+        self._tables = tables
+        self._pieces: set[bytes] = set()
+        self._new = database.is_sqlite
+
+    @property
+    def due(self) -> bool:
+        """Whether something is left to do."""
+        return bool(self._pieces)
+
+    def sweep(self, traces: Sequence[bytes]) -> None:
+        """Leave nothing of *traces* in any file, as far as that can be done at once.
+
+        Called by the thread that has committed, before it begins another transaction.
+        """
+        for trace in traces:
+            self._pieces |= {trace[:PIECE_BYTES], trace[-PIECE_BYTES:]}
+        path = self._database.sqlite_path
+        if path is None or not self._pieces:
+            return
+        pieces = frozenset(self._pieces)
+        if not self._empty_log() or path.stat().st_size > AT_ONCE_BYTES:
+            return
+        if not _is_in(path, pieces) or self._rebuild():
+            self._pieces -= pieces
+
+    async def finish(self, writing: Writing) -> None:
+        """Do what could not be done at once: a reader was in the way, or the file is large.
+
+        The first time the log is emptied in any case: an earlier process may have died before.
+        """
+        pieces = frozenset(self._pieces)
+        if not pieces and not self._new:
+            return
+        path = self._database.sqlite_path
+        if path is None:
+            await anyio.to_thread.run_sync(self._vacuum)
+            self._pieces -= pieces
+            return
+        done: list[bool] = []
+        await _after_a_commit(writing, lambda: done.append(self._empty_log()))
+        self._new = False
+        if done == [True] and pieces and await anyio.to_thread.run_sync(_is_in, path, pieces):
+            done.clear()
+            await _after_a_commit(writing, lambda: done.append(self._rebuild()))
+        if done == [True]:
+            self._pieces -= pieces
+
+    def _empty_log(self) -> bool:
+        """Copy SQLite's write-ahead log into the file and cut it to nothing, unless it is read."""
+        return self._alone("PRAGMA wal_checkpoint(TRUNCATE)") == [(0, 0, 0)]
+
+    def _rebuild(self) -> bool:
+        """Write the file anew, without unused parts; writers wait for it, readers do not."""
+        self._alone("VACUUM")
+        return self._empty_log()
+
+    def _alone(self, sql: str) -> list[Any]:
+        with self._database.exclusive(wait_s=LOCK_S), self._database.connect_writer() as connection:
+            driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+            driver.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+            return driver.execute(sql).fetchall()
+
+    def _vacuum(self) -> None:
+        with self._database.connect_writer() as connection:
+            outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in self._tables:
+                outside.exec_driver_sql(f'VACUUM "{table}"')
+
+
+def holds(file: BinaryIO, pieces: Collection[bytes]) -> bool:
+    """Whether a file holds one of *pieces*, each `PIECE_BYTES` long."""
+    wanted = frozenset(pieces)
+    begins = np.zeros(1 << 16, dtype=bool)
+    begins[[int.from_bytes(piece[:2], "little") for piece in wanted]] = True
+    data = b""
+    while chunk := file.read(CHUNK_BYTES):
+        data = data[1 - PIECE_BYTES :] + chunk
+        for start in (0, 1):
+            pairs = np.frombuffer(data, "<u2", count=(len(data) - start) // 2, offset=start)
+            for at in (2 * np.flatnonzero(begins[pairs]) + start).tolist():
+                if data[at : at + PIECE_BYTES] in wanted:
+                    return True
+    return False
+
+
+def _is_in(path: Path, pieces: Collection[bytes]) -> bool:
+    with path.open("rb") as file:
+        return holds(file, pieces)
+
+
+async def _after_a_commit(writing: Writing, work: FollowUp) -> None:
+    """Have *work* done where the writer is between two transactions."""
+    await writing.write(partial(_left, work), None)
+
+
+def _left(work: FollowUp, rows: Rows, commands: Sequence[None]) -> list[None]:
+    rows.afterwards(work)
+    return list(commands)

@@ -1,0 +1,63 @@
+"""`/v1/consent/subjects`: what a person may ask of whoever holds records about them."""
+
+from collections.abc import Callable
+
+from consent.erasure import Erasing
+from consent.restriction import Restricting
+from consent.routes.call import PROBLEM, Answer, Call
+from consent.wire import subjects as wire
+
+
+class SubjectRoutes:
+    """Erasing and restricting."""
+
+    def __init__(self, *, erasing: Erasing, restricting: Restricting) -> None:
+        self._erasing = erasing
+        self._restricting = restricting
+
+    def declare(self, operation: Callable[..., None]) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="POST",
+            path="/v1/consent/subjects:erase",
+            handler=self.erase,
+            name="eraseSubject",
+            summary="Erase all records of a subject, and single records (GDPR Art. 17)",
+            scope="consent:erase",
+            body=wire.EraseIn,
+            answers={201: wire.ErasedOut, 200: wire.NothingErasedOut, 404: PROBLEM},
+        )
+        operation(
+            method="POST",
+            path="/v1/consent/subjects:restrict",
+            handler=self.restrict,
+            name="restrictSubject",
+            summary="Keep a subject's records as evidence alone, then erase them (GDPR Art. 18)",
+            scope="consent:erase",
+            body=wire.RestrictIn,
+            answers={201: wire.RestrictedOut, 404: PROBLEM},
+        )
+
+    async def erase(self, call: Call) -> Answer:
+        """Answer 201 with the receipt of the tombstone, 200 where no record was left to erase."""
+        given = wire.EraseIn.model_validate_json(call.body)
+        subject = given.subject
+        done = await self._erasing.erase(
+            call.site(given.site),
+            (subject.kind, subject.id) if subject else None,
+            given.record_ids,
+            keep_refusals=given.keep_refusals,
+            linked=given.include_linked,
+        )
+        return (201 if done.receipt else 200), wire.erased(done)
+
+    async def restrict(self, call: Call) -> Answer:
+        """Answer 201 with the receipt of the tombstone."""
+        given = wire.RestrictIn.model_validate_json(call.body)
+        done = await self._restricting.restrict(
+            call.site(given.site),
+            given.subject.kind,
+            given.subject.id,
+            evidence_until=given.evidence_until,
+        )
+        return 201, wire.restricted(done)

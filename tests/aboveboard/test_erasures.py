@@ -1,0 +1,82 @@
+"""The file that outlives the database: every line whole, in order, durable, its owner's alone."""
+
+import json
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from aboveboard.erasures import Erasures
+from aboveboard.errors import StorageUnavailable
+from consent.forgetting import Erasure, Restriction
+
+ERASED = Erasure(
+    "shop",
+    "2026-01-31T12:00:00Z",
+    ["t-1"],
+    [("1.aa", "0" * 64), ("1.bb", None)],
+    ["r-1", "r-2"],
+    keep_refusals=True,
+)
+RESTRICTED = Restriction("shop", "2026-01-31T12:00:00Z", ["t-2"], ["1.cc"], "2027-01-31T12:00:00Z")
+
+
+def test_what_is_noted_is_read_back(tmp_path: Path) -> None:
+    """In its order, by whoever opens the file next; without a file there is nothing."""
+    assert list(Erasures(tmp_path).read()) == []
+
+    for done in (ERASED, RESTRICTED, ERASED._replace(subjects=[], tombstones=[])):
+        Erasures(tmp_path).note(done)
+
+    assert list(Erasures(tmp_path).read()) == [
+        ERASED,
+        RESTRICTED,
+        ERASED._replace(subjects=[], tombstones=[]),
+    ]
+    path = tmp_path / "erasures.jsonl"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    first = json.loads(path.read_text().splitlines()[0])
+    assert first == {
+        "v": 1,
+        "did": "erased",
+        "site": "shop",
+        "at": "2026-01-31T12:00:00Z",
+        "tombstones": ["t-1"],
+        "subjects": [{"ref": "1.aa", "key_sha256": "0" * 64}, {"ref": "1.bb", "key_sha256": None}],
+        "records": ["r-1", "r-2"],
+        "keep_refusals": True,
+    }
+
+
+def test_half_a_line_spoils_no_other(tmp_path: Path) -> None:
+    """What a power cut left is passed over, and the next line begins anew."""
+    erasures = Erasures(tmp_path)
+    erasures.note(ERASED)
+    whole = erasures.path.read_bytes()
+    for cut in (1, len(whole) // 2, len(whole) - 2):
+        erasures.path.write_bytes(whole + whole[:cut])
+
+        erasures.note(RESTRICTED)
+
+        assert list(erasures.read()) == [ERASED, RESTRICTED]
+
+
+def test_many_write_at_once(tmp_path: Path) -> None:
+    """Threads here stand for processes: each has a handle of its own, and no line is mixed."""
+    several = [ERASED._replace(record_ids=[f"r-{number}"] * 500) for number in range(20)]
+    threads = [threading.Thread(target=Erasures(tmp_path).note, args=(done,)) for done in several]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(Erasures(tmp_path).read(), key=str) == sorted(several, key=str)
+
+
+def test_a_disk_that_takes_nothing_refuses_the_erasure(tmp_path: Path) -> None:
+    """So that nothing is acknowledged that a restore would bring back."""
+    erasures = Erasures(tmp_path / "gone")
+
+    with pytest.raises(StorageUnavailable, match=r"erasures\.jsonl"):
+        erasures.note(ERASED)
