@@ -409,7 +409,9 @@ async def _chore(name: str, work: Callable[[], Awaitable[object]]) -> None:
 async def _no_such_route(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     kind = problems.METHOD_NOT_ALLOWED if status == 405 else problems.NOT_FOUND  # noqa: PLR2004
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    headers = {"cache-control": "no-store"}
+    if isinstance(error, HTTPException):
+        headers.update(error.headers or {})
     return Response(
         problems.document(kind), kind.status, headers, media_type="application/problem+json"
     )

@@ -41,6 +41,7 @@ KEY_LIMIT = 255  # characters of an idempotency key
 EMPTY: Mapping[str, str] = {}
 NOBODY = Caller("", frozenset(), ())
 CLOSE = (b"connection", b"close")
+UNCACHED = (b"cache-control", b"no-store")
 COMMON_HEADERS = [(b"x-content-type-options", b"nosniff")]
 
 
@@ -259,7 +260,8 @@ def _place(error: Exception) -> str:
 
 
 def _problem_head(error: Exception, status: int) -> list[tuple[bytes, bytes]]:
-    head = [(b"content-type", problems.MEDIA_TYPE), *COMMON_HEADERS]
+    # What is not there today may be tomorrow, and a 404 could be cached unless it says otherwise.
+    head = [(b"content-type", problems.MEDIA_TYPE), *COMMON_HEADERS, UNCACHED]
     if isinstance(error, (BodyTooLarge, ClientGone)) or status in {401, 403, 415}:
         # The rest of an unread body would be taken for the next request, or drain for nothing.
         head.append(CLOSE)

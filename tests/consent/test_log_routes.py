@@ -120,7 +120,7 @@ def test_what_the_signed_tree_does_not_hold_is_not_there(
         answer = anyone.get(f"/v1/consent/logs/{site.id}/1/{path}")
 
     assert (answer.status_code, answer.json()["type"]) == (404, f"/problems/{kind}")
-    assert "cache-control" not in answer.headers
+    assert answer.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", ["tile/0/000.p/1", "tile/entries/000.p/1", "proof/0.tlog-proof"])

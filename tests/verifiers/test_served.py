@@ -1,6 +1,8 @@
 """Strangers read a served log over HTTP: receipts, proofs, every tile and every entry."""
 
+import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -274,3 +276,23 @@ def test_a_history_that_was_rewritten_is_refused(go: Stranger, service: Service)
 
     assert (alone["ok"], alone["size"]) == (True, 20)
     assert held["error"] == "invalid transparency proof"
+
+
+def test_the_page_about_the_log_is_true(log: Log, tmp_path: Path) -> None:
+    """Its commands build and run the verifier as they stand there."""
+    page = (Path(__file__).parents[2] / "docs" / "log.md").read_text(encoding="utf-8")
+    (block,) = [one for one in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "_go" in one]
+    (tmp_path / "log.key").write_text(f"{log.key}\n")
+    (tmp_path / "then.checkpoint").write_text(log.old[100])
+    (tmp_path / "tests").symlink_to(Path(__file__).parents[1])
+    shown = block.replace("http://localhost:8080/v1/consent/logs/localhost/1", log.url)
+    done = subprocess.run(  # noqa: S603
+        ["bash", "-euc", shown.replace("python ", f"{sys.executable} ")],  # noqa: S607
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"{EVENTS} entries") == 2
