@@ -1,10 +1,11 @@
 """Options that several commands share, and how settings are read from them."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -72,6 +73,30 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
     ) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def drafted(out: Path) -> Iterator[BinaryIO]:
+    """Lend a file that gets its name only once it is whole; private from its first byte.
+
+    Raises DataDirUnusable where it cannot be written, or is there already.
+    """
+    import tempfile
+
+    from aboveboard.errors import DataDirUnusable
+
+    try:
+        if out.exists():
+            raise FileExistsError("it is there already")
+        handle, draft = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+            Path(draft).rename(out)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataDirUnusable(f"expected to write {out}, got: {error}") from error
 
 
 def say(text: str) -> None:

@@ -6,6 +6,7 @@ Every entry of the ledger is one line, in its order; of an erased record the ent
 import csv
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from io import StringIO
 from typing import Annotated, Any, NamedTuple, TypeAlias
@@ -39,7 +40,7 @@ class Column(NamedTuple):
     """A column of a table: its name, the type of its cells, and where in an event it is from."""
 
     name: str
-    kind: type[str] | type[int] | type[bool]
+    kind: type[str] | type[int] | type[bool] | type[datetime]
     path: str = ""
 
 
@@ -48,10 +49,10 @@ COLUMNS = (
     Column("record_id", str),
     Column("epoch", int),
     Column("leaf_index", int),
-    Column("received_at", str),
+    Column("received_at", datetime),
     Column("leaf", str),
     Column("erased", bool),
-    Column("restricted_until", str),
+    Column("restricted_until", datetime),
     # Of the event, as long as it can be opened.
     Column("event_type", str, "event_type"),
     Column("method", str, "method"),
@@ -62,9 +63,9 @@ COLUMNS = (
     Column("assurance", str, "assurance"),
     Column("decisions", str, "decisions"),
     Column("consent_type", str, "consent_type"),
-    Column("occurred_at", str, "occurred_at"),
-    Column("valid_until", str, "valid_until"),
-    Column("reprompt_not_before", str, "reprompt_not_before"),
+    Column("occurred_at", datetime, "occurred_at"),
+    Column("valid_until", datetime, "valid_until"),
+    Column("reprompt_not_before", datetime, "reprompt_not_before"),
     Column("notice_id", str, "notice.notice_id"),
     Column("notice_version", int, "notice.version"),
     Column("notice_language", str, "notice.language"),
@@ -77,7 +78,7 @@ COLUMNS = (
     Column("regime", str, "regime"),
     Column("regime_source", str, "regime_source"),
     Column("served_id", str, "served_id"),
-    Column("served_at", str, "served_at"),
+    Column("served_at", datetime, "served_at"),
     Column("linked_subject_ref", str, "linked.subject_ref"),
     Column("evidence", str, "evidence"),
     Column("page", str, "context.page"),
@@ -128,6 +129,13 @@ FILES: Mapping[Format, JsonLines | Csv] = {Format.JSONL: JsonLines(), Format.CSV
 def rows(entries: Sequence[Entry]) -> list[list[Cell]]:
     """Return the cells of *entries* in the order of `COLUMNS`; None where there is nothing."""
     return [_row(entry) for entry in entries]
+
+
+def sealed(entry: Entry) -> tuple[str | None, str | None]:
+    """Return the salt, in base64, and the canonical event of an entry that is not erased."""
+    if entry.opened is None:
+        return None, None
+    return b64encode(entry.opened.salt).decode(), entry.opened.event.decode()
 
 
 def _row(entry: Entry) -> list[Cell]:

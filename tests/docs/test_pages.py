@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import Service
 
+from consent.wire.exports import COLUMNS
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-RUN = ["consent.md"]
+RUN = ["consent.md", "audit.md"]
 """Pages that go on where the README ends, and need nothing but a key."""
 
 
@@ -49,3 +51,10 @@ def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link of a page is to a file that is there."""
     for place in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / place).exists(), place
+
+
+def test_the_page_for_auditors_tells_every_column() -> None:
+    """A column of an export that nobody explained is not there."""
+    told = set(re.findall(r"`([a-z0-9_]+)`", (ROOT / "docs" / "audit.md").read_text("utf-8")))
+
+    assert {column.name for column in COLUMNS} <= told
