@@ -49,6 +49,9 @@ ANY = frozenset(Method) - NEVER_ACTS - {Method.IMPORT}
 NO = ANY - {Method.ACCEPT_ALL}
 """What may say no: everything but the button that says yes."""
 
+ANSWERS = GIVING | {EventType.REFUSED, EventType.DEFERRED}
+"""Event types that answer a question; the others stand for themselves."""
+
 UNASKED = frozenset({Basis.STRICTLY_NECESSARY, Basis.EXEMPT_STATISTICS})
 """Bases of purposes that nobody is asked about."""
 
@@ -241,6 +244,8 @@ def check_asked(
     subject came to the preferences by themselves. What occurred before the no and comes late is
     recorded; it changes nothing. Raises NotAsked, ServedUnknown, AskedTooSoon and NothingToRenew.
     """
+    if told.event_type not in ANSWERS:
+        return
     asked = standing.asked.get(question.notice_id)
     answers = asked is not None and asked.version == question.version
     if question.served_id is not None and (
@@ -250,13 +255,15 @@ def check_asked(
             "expected the record id of the newest request to this subject with this notice "
             "version, got another"
         )
-    if told.event_type is not EventType.DEFERRED and told.event_type not in GIVING:
+    if told.event_type is EventType.REFUSED:
         return
     if not answers and question.served_at is None:
         raise NotAsked(
             f"expected an earlier `requested` event for version {question.version} of this "
             "notice, or a served token of it, got none"
         )
+    if told.event_type is EventType.DEFERRED:
+        return
     given = [
         before
         for purpose, decision in told.decisions

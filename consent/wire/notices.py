@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from consent.choice import Basis
 from consent.notice import Controller, Notice, Purpose, Tracker
@@ -79,9 +79,10 @@ class BannerIn(Wire):
     css: Annotated[Text, Field(max_length=1_000_000)] | None = None
     config: Annotated[Text, Field(max_length=1_000_000)] | None = None
     script_sha256: Digest | None = None
-    screenshot: Annotated[Text, Field(max_length=4_000_000)] | None = Field(
-        None, description="a PNG, base64"
-    )
+    screenshot: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=4_000_000)]
+        | None
+    ) = Field(None, description="a PNG, base64")
     site: Short | None = None
 
 

@@ -57,7 +57,7 @@ class SubjectIn(Wire):
     id: Annotated[Text, Field(min_length=1, max_length=1024)]
 
 
-SecGpc = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=8)]
+SecGpc = Annotated[list[Annotated[Text, Field(max_length=64)]], Field(max_length=8)]
 """The values of the `Sec-GPC` headers, as they came."""
 
 

@@ -341,6 +341,7 @@ def test_a_served_id_names_the_newest_question(served: str, expected: str | None
 
     assert asked(standing, EventType.GIVEN, served_id=served) == expected
     assert asked(standing, EventType.REFUSED, served_id=served) == expected
+    assert asked(standing, EventType.WITHDRAWN, served_id=served) is None
 
 
 def test_a_no_needs_no_question() -> None:

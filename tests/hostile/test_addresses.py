@@ -16,6 +16,8 @@ from conftest import Service, Site
 from full_bodies import full_bodies, notice
 from raw_connection import Answer, exchange, request_bytes
 
+from aboveboard.accounts import Scope
+
 CANARY = "kanarienvogel"  # in no word of ours: where it appears, input was quoted
 
 PATH_PARTS = {
@@ -117,7 +119,8 @@ def hostile(
     service: Service, engine: str, statuses: dict[str, dict[str, int]]
 ) -> Iterator[Hostile]:
     """Serve one site with an open log."""
-    site = service.add_site("https://addresses.example.org")
+    every = [scope.value for scope in Scope]
+    site = service.add_site("https://addresses.example.org", scopes=every)
     with service.client(site.key) as client:
         client.post("/v1/consent/notices", json=notice(site.id)).raise_for_status()
         document = dict(client.get("/openapi.json").json())
