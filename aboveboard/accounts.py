@@ -191,10 +191,37 @@ class Accounts:
                 raise SiteExists(f"expected a new URL, got {address}, which is site {there!r}")
             taken = set(connection.execute(select(SITE.c.id)).scalars())
             site = Site(next_slug(slug(host), taken), address, host)
-            connection.execute(
-                insert(SITE).values(id=site.id, url=site.url, host=site.host, created=self._now())
-            )
-            return Created(site, self._add_key(connection, [site.id], key, chosen))
+            return self._add_site(connection, site, key, chosen)
+
+    def adopt_site(self, site_id: str, url: str) -> Created | None:
+        """Create a site under the id that it has had elsewhere, and a first key for its backend.
+
+        None where this very site is here already. Raises UrlUnusable and SiteExists.
+        """
+        address, host = parse_url(url)
+        with self._database.write() as connection:
+            there = connection.execute(
+                select(SITE.c.id, SITE.c.url).where(
+                    (SITE.c.id == site_id) | (SITE.c.url == address)
+                )
+            ).all()
+            if there == [(site_id, address)]:
+                return None
+            if there:
+                raise SiteExists(
+                    f"expected neither a site {site_id} nor {address} here, "
+                    f"got {there[0].id} for {there[0].url}"
+                )
+            site = Site(site_id, address, host)
+            return self._add_site(connection, site, None, _scopes(None))
+
+    def _add_site(
+        self, connection: Connection, site: Site, key: str | None, scopes: tuple[str, ...]
+    ) -> Created:
+        connection.execute(
+            insert(SITE).values(id=site.id, url=site.url, host=site.host, created=self._now())
+        )
+        return Created(site, self._add_key(connection, [site.id], key, scopes))
 
     def create_key(
         self,

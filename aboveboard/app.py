@@ -50,6 +50,7 @@ from consent.configuring import Configuring
 from consent.continuing import Continuing
 from consent.erasure import Erasing, Writing
 from consent.errors import ConsentError
+from consent.intake import Intake
 from consent.keeping import Keeping
 from consent.keyring import Keyring
 from consent.proving import Proving
@@ -144,11 +145,17 @@ def open_accounts(settings: Settings, databases: Databases) -> Accounts:
 def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
     """Read the keys of the consent half."""
     keys = KeyFolder(settings.data_dir)
+
+    def log_vkey(site_id: str, epoch: int) -> str | None:
+        name = f"log.{site_id}.{epoch}"
+        return None if keys.holds(name) else keys.find_public(name)
+
     return Keyring(
         subject_keys=keys.versions("subject"),
         wrapping_keys=keys.versions("key-encryption"),
         fingerprint_key=keys.get("fingerprint"),
         log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),
+        log_vkey=log_vkey,
         keeping=KeptFolder(settings.data_dir),
         random=random,
     )
@@ -212,6 +219,13 @@ def open_erasing(
         ids=ids,
         note=Erasures(settings.data_dir).note,
         sweep=sweeper.sweep,
+    )
+
+
+def open_intake(settings: Settings, databases: Databases) -> Intake:
+    """Put together what takes evidence bundles in."""
+    return Intake(
+        keyring=open_keyring(settings, Randomness()), writing=CommandWriter(databases.consent)
     )
 
 

@@ -1,7 +1,8 @@
 """The key files in `<data-dir>/keys`: made once, mode 0600, never in a database or a backup.
 
 Each file holds 32 random bytes as 64 hexadecimal characters and a newline. Versioned keys are
-named `<purpose>.<version>`; the newest seals, older ones still open.
+named `<purpose>.<version>`; the newest seals, older ones still open. Of a log that was taken over
+without its private key, the public one is a file `log.<site>.<epoch>.vkey`.
 """
 
 import os
@@ -65,6 +66,26 @@ class KeyFolder:
         )
         return {version: self.get(f"{purpose}.{version}", make=make) for version in found or [1]}
 
+    def find_public(self, name: str) -> str | None:
+        """Return the public half of key *name* where only that is here, or None.
+
+        Raises DataDirUnusable.
+        """
+        try:
+            return (self.path / f"{name}.vkey").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataDirUnusable(f"expected a readable key {name}.vkey, got: {error}") from error
+
+    def keep_public(self, name: str, vkey: str) -> None:
+        """Keep the public half of a key whose private half is elsewhere. Raises DataDirUnusable."""
+        self._write(self.path / f"{name}.vkey", f"{vkey}\n")
+
+    def holds(self, name: str) -> bool:
+        """Whether key *name* is here."""
+        return (self.path / f"{name}.key").exists()
+
     def _read(self, path: Path) -> bytes:
         try:
             text = path.read_text(encoding="ascii").strip()
@@ -78,13 +99,18 @@ class KeyFolder:
         return key
 
     def _make(self, path: Path) -> bytes:
+        self._write(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
+        return self._read(path)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file, unless it is there already."""
         # Written whole under another name first and linked into place: two processes that start
         # at once agree on one key, and a crash leaves no half key behind.
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(secrets.token_bytes(KEY_BYTES).hex() + "\n")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             try:
@@ -100,4 +126,3 @@ class KeyFolder:
                 os.close(folder)
         except OSError as error:
             raise DataDirUnusable(f"expected to write a key at {path}, got: {error}") from error
-        return self._read(path)

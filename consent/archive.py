@@ -106,9 +106,9 @@ class Manifest:
     selection: Mapping[str, Any]
     """Which records were asked for; empty where all were."""
 
-    notices: int
-    banners: tuple[BannerPart, ...]
-    logs: tuple[LogPart, ...]
+    notices: int = 0
+    banners: tuple[BannerPart, ...] = ()
+    logs: tuple[LogPart, ...] = ()
     files: tuple[FilePart, ...] = ()
 
     def names(self) -> list[str]:

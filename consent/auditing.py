@@ -138,7 +138,7 @@ class Auditing:
         head = ledger.read_head(connection, site_id, record.epoch)
         leaf = store.get_leaf(connection, site_id, record.epoch, record.leaf_index)
         path = Nodes(connection, head).inclusion(record.leaf_index, head.frontier.size)
-        verifier = self._keyring.signer(site_id, head.epoch, head.origin).verifier
+        verifier = self._keyring.verifier(site_id, head.epoch, head.origin)
         checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
         receipt = Receipt(
             record_id,

@@ -6,12 +6,11 @@ that is erased meanwhile is in the bundle as its entry alone.
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.resources import files
-from io import RawIOBase
 from itertools import zip_longest
-from typing import Any, BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast
 
 from sqlalchemy import Connection, select
 
@@ -25,17 +24,16 @@ from consent.archive import (
     Manifest,
     log_file,
 )
-from consent.checkpoint import Signer, Verifier
+from consent.checkpoint import Verifier
 from consent.choice import SUBJECTLESS, SubjectKind
 from consent.disclosure import notice_line, record_line, record_of
 from consent.errors import CheckpointInvalid, EvidenceInvalid
-from consent.history import read_vault
+from consent.history import Kept, read_vault
 from consent.keyring import Keyring
 from consent.ledger import Head
 from consent.record import instant
 from consent.search import Filter, Listed, read_records
 from consent.tables import BANNER
-from consent.vault import Opened
 
 PAGE = 1000
 MOST_OLDER = 64
@@ -54,19 +52,18 @@ class Reading(Protocol):
         ...
 
 
-class _Outgoing(RawIOBase):
-    """Collects what is written until it is taken."""
+class _Outgoing:
+    """Collects what is written until it is taken; no file, so that a bundle may be abandoned."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
 
-    def writable(self) -> bool:
-        return True
+    def write(self, content: bytes) -> int:
+        self._parts.append(bytes(content))
+        return len(content)
 
-    def write(self, content: Any) -> int:  # noqa: ANN401 - whatever has bytes
-        part = bytes(content)
-        self._parts.append(part)
-        return len(part)
+    def flush(self) -> None:
+        """Do nothing: what was written is there."""
 
     def take(self) -> Iterator[bytes]:
         """Yield what was written since, if anything was."""
@@ -117,7 +114,14 @@ class Bundling:
             if epoch is not None:
                 heads = [ledger.read_head(connection, site_id, epoch)]
         bundle = _Bundle(self._keyring, self._reading, site_id, wanted, self._history, told)
-        return bundle.write(heads, instant(self._clock()), self._made_by)
+        asked = {**asdict(wanted), "epoch": epoch}
+        manifest = Manifest(
+            site=site_id,
+            made=instant(self._clock()),
+            made_by=self._made_by,
+            selection={name: value for name, value in asked.items() if value is not None},
+        )
+        return bundle.write(manifest, heads)
 
 
 class _Bundle:
@@ -140,9 +144,8 @@ class _Bundle:
         self._archive = ArchiveWriter(cast("BinaryIO", self._outgoing))
         self._entries = 0
 
-    def write(self, heads: Sequence[Head], made: str, made_by: str) -> Iterator[bytes]:
-        readme = files("consent").joinpath("evidence.txt").read_bytes()
-        self._archive.add(README, readme)
+    def write(self, manifest: Manifest, heads: Sequence[Head]) -> Iterator[bytes]:
+        self._archive.add(README, files("consent").joinpath("evidence.txt").read_bytes())
         with self._reading.read() as connection:
             notices = self._add_notices(connection)
             banners = tuple(self._list_banners(connection))
@@ -153,20 +156,15 @@ class _Bundle:
         for head in heads:
             log = yield from self._log(head)
             logs.append(log)
-        manifest = Manifest(
-            site=self._site_id,
-            made=made,
-            made_by=made_by,
-            selection=_told(self._wanted),
-            notices=notices,
-            banners=banners,
-            logs=tuple(logs),
-        )
-        self._archive.close(manifest, self._signer(heads[-1]).sign_note)
+        whole = replace(manifest, notices=notices, banners=banners, logs=tuple(logs))
+        self._archive.close(whole, self._seal(heads[-1]))
         yield from self._outgoing.take()
 
-    def _signer(self, head: Head) -> Signer:
-        return self._keyring.signer(head.site_id, head.epoch, head.origin)
+    def _seal(self, head: Head) -> Callable[[str], str]:
+        """Return what signs for the newest log, or leaves as it is what nobody here can sign."""
+        if not self._keyring.signs(head.site_id, head.epoch):
+            return str
+        return self._keyring.signer(head.site_id, head.epoch, head.origin).sign_note
 
     def _add_notices(self, connection: Connection) -> int:
         notices = store.list_notices(connection, self._site_id)
@@ -202,7 +200,7 @@ class _Bundle:
 
     def _log(self, head: Head) -> Generator[bytes, None, LogPart]:
         epoch, size = head.epoch, head.frontier.size
-        verifier = self._signer(head).verifier
+        verifier = self._keyring.verifier(head.site_id, epoch, head.origin)
         self._archive.add(log_file(epoch, "vkey"), f"{verifier.vkey}\n".encode())
         checkpoint = verifier.render(size, head.root, head.signature)
         self._archive.add(log_file(epoch, "checkpoint"), checkpoint.encode())
@@ -216,11 +214,12 @@ class _Bundle:
         records = 0
         with self._archive.file(log_file(epoch, "records.jsonl")) as write:
             for first, entries in self._pages(head):
-                opened = self._open(entries)
+                vault = self._vault(entries)
                 for index, entry in enumerate(entries, first):
-                    record = opened.get(record_of(entry))
-                    if record is not None:
-                        write(record_line(index, record))
+                    kept = vault.get(record_of(entry) or "")
+                    if kept is not None:
+                        _check_place(kept.record, epoch, index)
+                        write(record_line(index, kept.open()))
                         records += 1
                 yield from self._outgoing.take()
                 self._entries += len(entries)
@@ -250,20 +249,20 @@ class _Bundle:
                     raise EvidenceInvalid("entries", finding, epoch=head.epoch, index=expected)
             yield first, [leaf for _, leaf in leaves]
 
-    def _open(self, entries: Sequence[bytes]) -> dict[str | None, Opened]:
-        """Open those records of a page that are wanted and not erased."""
+    def _vault(self, entries: Sequence[bytes]) -> dict[str, Kept]:
+        """Return those records of a page that are wanted and not erased."""
         ids = [record_id for record_id in map(record_of, entries) if record_id is not None]
         with self._reading.read() as connection:
             if self._wanted != EVERYTHING:
                 listed = read_records(connection, self._site_id, ids)
                 ids = [record.record_id for record in listed.values() if self._wants(record)]
-            vault = read_vault(connection, self._keyring, self._site_id, ids)
-        return {record_id: kept.open() for record_id, kept in vault.items()}
+            return read_vault(connection, self._keyring, self._site_id, ids)
 
     def _wants(self, record: Listed) -> bool:
         return record.event_type in SUBJECTLESS or self._wanted.matches(record)
 
 
-def _told(wanted: Filter) -> dict[str, Any]:
-    """Return what the manifest says of a filter."""
-    return {name: value for name, value in asdict(wanted).items() if value is not None}
+def _check_place(record: Listed, epoch: int, index: int) -> None:
+    if (record.epoch, record.leaf_index) != (epoch, index):
+        finding = f"expected its record here, got it at {record.leaf_index} of {record.epoch}"
+        raise EvidenceInvalid("records", finding, epoch=epoch, index=index)

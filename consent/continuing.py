@@ -189,7 +189,7 @@ class Continuing:
         )
 
     def _verifier(self, log: Kept | Head) -> Verifier:
-        return self._keyring.signer(log.site_id, log.epoch, log.origin).verifier
+        return self._keyring.verifier(log.site_id, log.epoch, log.origin)
 
 
 def _find_head(rows: Rows, site_id: str) -> Head | None:

@@ -33,6 +33,7 @@ ConsentError
 ├── IdempotencyKeyMissing
 ├── IdempotencyMismatch
 ├── ImportRefused
+├── IntakeRefused
 ├── LogBehind
 ├── LogNotFound
 ├── MappingInvalid
@@ -244,6 +245,10 @@ class IdempotencyMismatch(ConsentError):
 
 class ImportRefused(ConsentError):
     """A row of another tool's export cannot be read as a choice."""
+
+
+class IntakeRefused(ConsentError):
+    """A bundle cannot be taken in: it is not whole, or the site has a history already."""
 
 
 class LogBehind(ConsentError):

@@ -6,7 +6,7 @@ The raw keys are handed in; they live in files outside every database.
 import hmac
 from collections.abc import Callable, Mapping
 
-from consent.checkpoint import Signer
+from consent.checkpoint import Signer, Verifier
 from consent.choice import SubjectKind
 from consent.errors import VaultUnreadable
 from consent.keeping import Keeping
@@ -17,7 +17,8 @@ from consent.vault import DataKey, Random, SiteWrapping
 class Keyring:
     """Every key that recording needs, by site; newest versions seal, older ones still open.
 
-    *keeping* keeps what the logs' keys last signed.
+    *log_key* answers the private key of a log, *log_vkey* the public one of a log whose private key
+    is elsewhere; *keeping* keeps what the logs' keys last signed.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Keyring:
         wrapping_keys: Mapping[int, bytes],
         fingerprint_key: bytes,
         log_key: Callable[[str, int, bool], bytes],
+        log_vkey: Callable[[str, int], str | None] = lambda _site_id, _epoch: None,
         keeping: Keeping,
         random: Random,
     ) -> None:
@@ -35,11 +37,13 @@ class Keyring:
         self._fingerprint_key = fingerprint_key
         self._fingerprints = hmac.new(fingerprint_key, digestmod="sha256")
         self._log_key = log_key
+        self._log_vkey = log_vkey
         self.keeping = keeping
         self.random = random
         self._subjects: dict[str, list[SubjectKey]] = {}
         self._wrappings: dict[str, dict[int, SiteWrapping]] = {}
         self._signers: dict[tuple[str, int, str], Signer] = {}
+        self._verifiers: dict[tuple[str, int, str], Verifier] = {}
 
     def refs(self, site_id: str, kind: SubjectKind, subject_id: str) -> list[str]:
         """Return the subject's pseudonyms under every live version, the newest first.
@@ -70,6 +74,21 @@ class Keyring:
         if signer is None:
             signer = self._signers[place] = Signer(origin, self._log_key(site_id, epoch, make))
         return signer
+
+    def verifier(self, site_id: str, epoch: int, origin: str) -> Verifier:
+        """Return a log's public key, also of one that was taken over without its private key."""
+        place = (site_id, epoch, origin)
+        verifier = self._verifiers.get(place)
+        if verifier is None:
+            vkey = self._log_vkey(site_id, epoch)
+            verifier = self._verifiers[place] = (
+                Verifier.from_vkey(vkey) if vkey else self.signer(*place).verifier
+            )
+        return verifier
+
+    def signs(self, site_id: str, epoch: int) -> bool:
+        """Whether the private key of a log is here."""
+        return self._log_vkey(site_id, epoch) is None
 
     def first_signer(self, site_id: str, epoch: int, origin: str) -> Signer:
         """Return the signer of a log that is about to be opened."""

@@ -4,13 +4,13 @@ Takes a connection inside a transaction; never commits one. No row of `entry` or
 changed: there is no statement here that could.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from consent.checkpoint import Signer
+from consent.checkpoint import Checkpoint, Signer
 from consent.errors import CheckpointInvalid, ForkRefused, LogNotFound, OutsideTree
 from consent.merkle import (
     EMPTY_ROOT,
@@ -158,15 +158,9 @@ def append(rows: Rows, head: Head, leaves: Sequence[bytes], signer_of: SignerOf)
         raise ForkRefused(
             f"{head.origin}: expected a stored head that the log's key signed, got another"
         ) from error
-    extension = head.frontier.extend([leaf_hash(leaf) for leaf in leaves])
+    extension = _grow(rows, head, leaves)
     size = extension.frontier.size
     signature = signer.signature(size, extension.root)
-    first = head.frontier.size
-    rows.insert(
-        ENTRY,
-        [(head.site_id, head.epoch, first + offset, leaf) for offset, leaf in enumerate(leaves)],
-    )
-    _insert_full_tiles(rows, head, extension)
     rows.change(
         _SIGNED,
         of_site=head.site_id,
@@ -180,6 +174,41 @@ def append(rows: Rows, head: Head, leaves: Sequence[bytes], signer_of: SignerOf)
         head.site_id, head.epoch, head.origin, extension.frontier, extension.root, signature
     )
     return Appended(grown, extension)
+
+
+def take_in(
+    rows: Rows,
+    site_id: str,
+    epoch: int,
+    newest: Checkpoint,
+    batches: Iterable[Sequence[bytes]],
+) -> None:
+    """Store a log that was signed elsewhere, its leaves from the first on.
+
+    Raises ForkRefused where these leaves do not have the root that was signed.
+    """
+    head = Head(site_id, epoch, newest.origin, Frontier.empty(), EMPTY_ROOT, newest.signature)
+    for leaves in batches:
+        extension = _grow(rows, head, leaves)
+        head = replace(head, frontier=extension.frontier, root=extension.root)
+    if (head.frontier.size, head.root) != (newest.size, newest.root):
+        raise ForkRefused(f"{head.origin}: expected the leaves of the signed root, got others")
+    edge = head.frontier.to_bytes()
+    rows.insert(
+        LOG, [(site_id, epoch, head.origin, newest.size, newest.root, edge, newest.signature)]
+    )
+
+
+def _grow(rows: Rows, head: Head, leaves: Sequence[bytes]) -> Extension:
+    """Store *leaves* behind those that a log has, and the tiles that they fill."""
+    extension = head.frontier.extend([leaf_hash(leaf) for leaf in leaves])
+    first = head.frontier.size
+    rows.insert(
+        ENTRY,
+        [(head.site_id, head.epoch, first + offset, leaf) for offset, leaf in enumerate(leaves)],
+    )
+    _insert_full_tiles(rows, head, extension)
+    return extension
 
 
 def _insert_full_tiles(rows: Rows, head: Head, extension: Extension) -> None:

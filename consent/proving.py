@@ -29,7 +29,7 @@ class Signed:
 
 def signed(keyring: Keyring, head: Head) -> Signed:
     """Write down what was signed last of a log."""
-    verifier = keyring.signer(head.site_id, head.epoch, head.origin).verifier
+    verifier = keyring.verifier(head.site_id, head.epoch, head.origin)
     text = verifier.render(head.frontier.size, head.root, head.signature)
     return Signed(head, verifier, text)
 
@@ -141,4 +141,4 @@ class Proving:
         )
 
     def _vkey(self, head: Head) -> str:
-        return self._keyring.signer(head.site_id, head.epoch, head.origin).verifier.vkey
+        return self._keyring.verifier(head.site_id, head.epoch, head.origin).vkey

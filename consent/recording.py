@@ -357,7 +357,7 @@ class _Part:
         opened = key.open(self._site_id, sealed.record_id, sealed.sealed)
         head = ledger.read_head(connection, self._site_id, sealed.epoch)
         nodes = ledger.Nodes(connection, head)
-        verifier = self._keyring.signer(head.site_id, head.epoch, head.origin).verifier
+        verifier = self._keyring.verifier(head.site_id, head.epoch, head.origin)
         entry = store.get_leaf(connection, self._site_id, sealed.epoch, sealed.leaf_index)
         checkpoint = verifier.render(
             answered.tree_size, nodes.root(answered.tree_size), answered.signature

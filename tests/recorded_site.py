@@ -66,6 +66,8 @@ class RecordedSite:
     databases: app.Databases
     data_dir: Path
     site_id: str = SITE_ID
+    notice_version: int = 1
+    first_id: int = 1
     keyring: Keyring = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class RecordedSite:
             keys.versions(purpose)
         keys.get("fingerprint")
         self.keyring = app.open_keyring(Settings(data_dir=self.data_dir), random)
-        self._ids = (f"019b7d00-0000-7000-8000-{number:012x}" for number in count(1))
+        self._ids = (f"019b7d00-0000-7000-8000-{number:012x}" for number in count(self.first_id))
         self._times = (BEGIN + timedelta(seconds=number) for number in count())
         self._keys = (f"key-{number}" for number in count())
         writing = CommandWriter(self.databases.consent)
@@ -125,7 +127,7 @@ class RecordedSite:
             origin=Origin.PREFERENCES,
             decisions=(("ads", decision),) if decision else (),
             notice_id="main",
-            notice_version=1,
+            notice_version=self.notice_version,
             language="en",
         )._replace(**more)
         return asyncio.run(
@@ -167,12 +169,17 @@ class RecordedSite:
     def erase(self, receipts: Sequence[Receipt]) -> None:
         """Erase records, and leave the tombstone that names them."""
         ids = [receipt.record_id for receipt in receipts]
-        with self.databases.consent.write() as connection, Rows(connection, []) as rows:
+        with self.databases.consent.write() as connection:
             for table in ("record", "record_purpose", "idempotency"):
                 for record_id in ids:
                     connection.exec_driver_sql(
                         f"DELETE FROM {table} WHERE record_id = '{record_id}'"  # noqa: S608
                     )
+        self.entomb(EventType.ERASED, ids)
+
+    def entomb(self, event_type: EventType, record_ids: Sequence[str]) -> None:
+        """Name records in the log as erased or restricted."""
+        with self.databases.consent.write() as connection, Rows(connection, []) as rows:
             batch = Batch(rows, self.keyring, self.site_id)
             subjects = store.ask_subjects(rows, self.site_id, [SITE])
             batch.begin()
@@ -182,8 +189,8 @@ class RecordedSite:
                 tombstone(
                     record_id=next(self._ids),
                     site_id=self.site_id,
-                    event_type=EventType.ERASED,
-                    record_ids=ids,
+                    event_type=event_type,
+                    record_ids=record_ids,
                     method=Method.ADMIN,
                     by=Actor.CONTROLLER,
                     received_at=next(self._times),

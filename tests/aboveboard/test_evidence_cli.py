@@ -107,6 +107,47 @@ def test_a_key_from_the_bundle_is_warned_of(
     assert b"device-1" not in out.read_bytes()
 
 
+@pytest.mark.parametrize("with_key", [True, False], ids=["its key", "another key"])
+def test_a_site_moves_with_its_history(
+    service: Service,
+    client: httpx2.Client,
+    site: Site,
+    recorded: list[dict[str, Any]],
+    new_service: Service,
+    tmp_path: Path,
+    with_key: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Bundled here, taken in there: the log goes on, or is closed and continued by another."""
+    out = tmp_path / "bundle.zip"
+    log = f"/v1/consent/logs/{site.id}/1"
+    newest = client.get(f"{log}/checkpoint").text
+    service.command("consent", "bundle", "--site", site.id, "--out", str(out))
+    if with_key:
+        keys = new_service.data_dir / "keys"
+        keys.mkdir(parents=True)
+        name = f"log.{site.id}.1.key"
+        (keys / name).write_bytes((service.data_dir / "keys" / name).read_bytes())
+    (tmp_path / "kept").write_text(newest)
+
+    made = json.loads(
+        new_service.command(
+            *("consent", "import-bundle", str(out), "--site-url", site.url, "--json"),
+            *("--key", client.get(f"{log}/key").text, "--checkpoint", str(tmp_path / "kept")),
+        )
+    )
+    new_service.start()
+    with new_service.client(made["key"]) as asking:
+        moved = asking.get(f"{log}/checkpoint").text
+        receipt = asking.post("/v1/consent/events", json=withdrawal(3)).json()
+        logs = asking.get(f"/v1/consent/logs/{site.id}").json()["items"]
+
+    assert made["site"] == site.id
+    assert made["entries"] == len(recorded)
+    assert moved == newest
+    assert receipt["leaf_index"] == (3 if with_key else 1)
+    assert made["epoch"] == len(logs) == (1 if with_key else 2)
+
+
 def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
     service: Service, site: Site, recorded: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -115,9 +156,9 @@ def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
     receipt.write_text(json.dumps(recorded[0]))
     there.write_text("there")
 
-    def bundle(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def consent(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(  # noqa: S603
-            [*COMMAND, "consent", "bundle", *arguments, "--data-dir", str(service.data_dir)],
+            [*COMMAND, "consent", *arguments, "--data-dir", str(service.data_dir)],
             env=service.environment,
             capture_output=True,
             text=True,
@@ -127,16 +168,18 @@ def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
 
     new = str(tmp_path / "new.zip")
     failed = [
-        bundle("--site", "nowhere", "--out", new),
-        bundle("--site", site.id, "--out", str(there)),
-        bundle("--site", site.id, "--out", str(tmp_path / "no" / "folder.zip")),
-        bundle("--site", site.id, "--out", new, "--epoch", "7"),
+        consent("bundle", "--site", "nowhere", "--out", new),
+        consent("bundle", "--site", site.id, "--out", str(there)),
+        consent("bundle", "--site", site.id, "--out", str(tmp_path / "no" / "folder.zip")),
+        consent("bundle", "--site", site.id, "--out", new, "--epoch", "7"),
         verify(service, tmp_path / "nothing"),
         verify(service, receipt, "--key", "nonsense"),
+        consent("import-bundle", new, "--site-url", "https://moved.example"),
+        consent("import-bundle", str(receipt), "--site-url", "https://moved.example"),
     ]
     misused = [
-        bundle("--site", site.id, "--out", new, "--subject", "canary"),
-        bundle("--site", site.id, "--out", new, "--from", "canary"),
+        consent("bundle", "--site", site.id, "--out", new, "--subject", "canary"),
+        consent("bundle", "--site", site.id, "--out", new, "--from", "canary"),
         verify(service, receipt),
     ]
 

@@ -29,6 +29,7 @@ OURS = {
     consent.MappingInvalid,
     consent.ForkRefused,
     consent.FrontierInvalid,
+    consent.IntakeRefused,
     consent.HistoryRewritten,
     consent.HistoryTruncated,
     consent.ProofInvalid,

@@ -193,6 +193,31 @@ def test_what_is_erased_while_a_bundle_is_made_is_in_it_as_its_entry(
     assert (log.entries, log.opened, log.erased) == (6, 4, 0)
 
 
+@pytest.mark.parametrize(
+    ("change", "check", "index"),
+    [
+        ("DELETE FROM entry WHERE leaf_index = 1", "entries", 1),
+        ("DELETE FROM entry WHERE leaf_index = 2", "entries", 2),
+        ("UPDATE record SET leaf_index = 7 WHERE leaf_index = 1", "records", 1),
+    ],
+    ids=["entry gone", "last entry gone", "record elsewhere"],
+)
+def test_what_is_not_whole_is_not_bundled(
+    databases: app.Databases, tmp_path: Path, change: str, check: str, index: int
+) -> None:
+    """A database that does not hold what was signed is told of, not papered over."""
+    site = RecordedSite(databases, tmp_path / "data")
+    site.publish()
+    list(site.visits(1))
+    with databases.consent.write() as connection:
+        connection.exec_driver_sql(change)
+
+    with pytest.raises(EvidenceInvalid) as caught:
+        site.bundle()
+
+    assert (caught.value.check, caught.value.index) == (check, index)
+
+
 # -- every byte -------------------------------------------------------------------------------
 
 

@@ -61,7 +61,8 @@ def test_a_bundle_is_served_and_verifies(
     assert verified.sealed
     assert (verified.logs[0].entries, verified.logs[0].opened) == (3, 3)
     assert (selected.logs[0].entries, selected.logs[0].opened) == (3, 1)
-    assert selected.manifest.selection == {"refs": [receipts[1]["event"]["subject_ref"]]}
+    ref = receipts[1]["event"]["subject_ref"]
+    assert selected.manifest.selection == {"refs": [ref], "epoch": 1}
 
 
 def test_a_bundle_is_for_auditors(service: Service, client: httpx2.Client, site: Site) -> None:

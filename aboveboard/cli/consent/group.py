@@ -7,6 +7,7 @@ from aboveboard.cli.consent.checkpoint import check_consistency, checkpoint
 from aboveboard.cli.consent.decode import decode
 from aboveboard.cli.consent.export import export
 from aboveboard.cli.consent.imports import import_log
+from aboveboard.cli.consent.intake import import_bundle
 from aboveboard.cli.consent.log import rotate_log
 from aboveboard.cli.consent.receipt import receipt
 from aboveboard.cli.consent.verify import verify
@@ -29,6 +30,7 @@ app.command()(checkpoint)
 app.command()(check_consistency)
 app.command()(bundle)
 app.command()(export)
+app.command()(import_bundle)
 app.command("import")(import_log)
 
 rotation = typer.Typer(help="Change a key; what it made before stays good.", no_args_is_help=True)

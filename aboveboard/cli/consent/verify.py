@@ -40,18 +40,11 @@ def verify(
 
     A receipt is verified with nothing but the log's key.
     """
-    from consent.checkpoint import Verifier
-    from consent.continuity import split_kept
     from consent.errors import CheckpointInvalid, EvidenceInvalid, ReceiptInvalid
 
     try:
         with file.open("rb") as opened:
-            verifiers = [Verifier.from_vkey(_read(key)) for key in keys or []]
-            older = [
-                kept
-                for path in checkpoints or []
-                for kept in split_kept(path.read_text(encoding="utf-8"))
-            ]
+            verifiers, older = read_keys(keys), read_checkpoints(checkpoints)
             check = _bundle if opened.read(len(ZIP)) == ZIP else _receipt
             opened.seek(0)
             check(opened, verifiers, older, json)
@@ -66,8 +59,23 @@ def verify(
         raise typer.Exit(1) from None
 
 
-def _read(key: str) -> str:
-    return (Path(key).read_text(encoding="utf-8") if Path(key).is_file() else key).strip()
+def read_keys(keys: list[str] | None) -> "list[Verifier]":
+    """Read verifier keys, each given as such or as a file. Raises CheckpointInvalid."""
+    from consent.checkpoint import Verifier
+
+    return [
+        Verifier.from_vkey(
+            (Path(key).read_text(encoding="utf-8") if Path(key).is_file() else key).strip()
+        )
+        for key in keys or []
+    ]
+
+
+def read_checkpoints(files: list[Path] | None) -> list[str]:
+    """Read files of one or several checkpoints. Raises CheckpointInvalid."""
+    from consent.continuity import split_kept
+
+    return [kept for path in files or [] for kept in split_kept(path.read_text(encoding="utf-8"))]
 
 
 def _place(error: Exception) -> dict[str, Any]:

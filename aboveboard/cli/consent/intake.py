@@ -1,0 +1,98 @@
+"""`aboveboard consent import-bundle`: a site that moves in with its whole history."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aboveboard.cli.options import AsJson, DataDir, counting, open_databases, say, say_json
+
+if TYPE_CHECKING:
+    from aboveboard.keys import KeyFolder
+    from consent.archive import LogPart
+
+
+def import_bundle(
+    file: Annotated[Path, typer.Argument(help="An evidence bundle of all records of a site.")],
+    site_url: Annotated[
+        str, typer.Option(help="The site's address here, such as https://blog.example.")
+    ],
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="A verifier key of its logs (VKEY), or a file that holds it."),
+    ] = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="A checkpoint from earlier that it has to continue."),
+    ] = None,
+    data_dir: DataDir = None,
+    json: AsJson = False,
+) -> None:
+    """Verify a bundle and take its site in: entries, records, notices, banners, same roots.
+
+    With the log's key in the keys folder its log goes on; without, it stays as it is and the site
+    goes on in the next epoch, under a key of this installation. Visitors are known again only
+    with the same subject keys.
+    """
+    import asyncio
+
+    from aboveboard import app
+    from aboveboard.cli.consent.verify import read_checkpoints, read_keys
+    from aboveboard.errors import DataDirUnusable
+    from aboveboard.keys import KeyFolder
+    from consent.evidence import verify
+    from consent.intake import check_whole
+
+    try:
+        with file.open("rb") as opened:
+            with counting("entries verified") as told:
+                verified = verify(
+                    opened, keys=read_keys(keys), older=read_checkpoints(checkpoints), told=told
+                )
+            check_whole(verified)
+            site_id, newest = verified.manifest.site, verified.logs[-1]
+            with open_databases(data_dir, make=True) as (settings, databases):
+                accounts = app.open_accounts(settings, databases)
+                folder = KeyFolder(settings.data_dir)
+                goes_on = [_adopt(folder, site_id, log) for log in verified.manifest.logs][-1]
+                made = accounts.adopt_site(site_id, site_url)
+                with counting("records taken in") as told:
+                    intake = app.open_intake(settings, databases)
+                    asyncio.run(intake.take_in(opened, verified, told))
+                if not goes_on:
+                    continuing = app.open_continuing(settings, databases)
+                    asyncio.run(continuing.rotate(site_id))
+    except OSError as error:
+        raise DataDirUnusable(f"expected a readable file, got: {error}") from error
+    epoch = newest.epoch + (not goes_on)
+    key = made.key if made else None
+    if json:
+        say_json({"site": site_id, "entries": newest.entries, "epoch": epoch, "key": key})
+        return
+    say(f"site  {site_id}")
+    say(f"log   {newest.origin}: {newest.entries:,} entries, root {newest.root.hex()}")
+    if not goes_on:
+        say(f"      its key is elsewhere: the site goes on in epoch {epoch}, which commits to it")
+    if key:
+        say(f"key   {key}   (shown this once)")
+
+
+def _adopt(folder: "KeyFolder", site_id: str, log: "LogPart") -> bool:
+    """Keep a log's public key unless its private one is here; returns whether it is.
+
+    Raises DataDirUnusable where another key has its name.
+    """
+    from aboveboard.errors import DataDirUnusable
+    from consent.checkpoint import Signer
+
+    name = f"log.{site_id}.{log.epoch}"
+    if folder.holds(name):
+        vkey = Signer(log.origin, folder.get(name, make=False)).verifier.vkey
+    else:
+        folder.keep_public(name, log.vkey)
+        vkey = folder.find_public(name) or ""
+    if vkey != log.vkey:
+        raise DataDirUnusable(
+            f"expected the key {name} in {folder.path} to be {log.vkey}, got {vkey}; move it away"
+        )
+    return folder.holds(name)

@@ -1,0 +1,255 @@
+"""Evidence in: a site's history taken over from a bundle, under this installation's own keys.
+
+Entries, checkpoints, events and pseudonyms stay what they are, byte for byte; only what is sealed
+is sealed anew. All of it becomes one transaction, and memory holds a part of it at a time.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+import orjson
+from sqlalchemy import Table, bindparam, select
+
+from consent import holdings, ledger, store
+from consent.archive import MAX_BANNER_BYTES, NOTICES, Archive, LogPart, log_file
+from consent.batch import SITE
+from consent.checkpoint import Verifier
+from consent.choice import SUBJECTLESS, EventType
+from consent.disclosure import Disclosed, DisclosedNotice, read_notice, read_record
+from consent.errors import EvidenceInvalid, IntakeRefused
+from consent.evidence import VerifiedEvidence
+from consent.filing import Filing
+from consent.keeping import Kept
+from consent.keyring import Keyring
+from consent.notice import Controller, Notice
+from consent.store import Banner, Published, Rows
+from consent.tables import BANNER, LOG, NOTICE, RECORD
+from consent.vault import Opened
+
+CHUNK = 1000
+MAX_EPOCH = 999_999_999
+_SITE_ID = re.compile(r"[a-z0-9-]{1,40}")
+WHOLE = 1_000_000
+"""Rows that an intake is told to be, so that it has a transaction of its own."""
+
+FOR_EVER = "9999-12-31T23:59:59Z"
+"""Until when what was restricted stays so: a bundle does not tell."""
+
+
+class Writing(Protocol):
+    """Carries out commands durably."""
+
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
+        """Return what *handler* answered to *command*, of about *size* rows, once durable."""
+        ...
+
+
+class TakeIn(NamedTuple):
+    """Take in what was *verified* of the bundle *file*; *told* takes how many records came."""
+
+    file: BinaryIO
+    verified: VerifiedEvidence
+    told: Callable[[int], None]
+
+
+def check_whole(verified: VerifiedEvidence) -> None:
+    """Check that nothing was left out of a bundle but what is erased. Raises IntakeRefused.
+
+    Where a withdrawal is missing, the consent before it would stand again.
+    """
+    if not _SITE_ID.fullmatch(verified.manifest.site):
+        raise IntakeRefused(f"expected a site id of the form {_SITE_ID.pattern}, got another")
+    if verified.manifest.logs[-1].epoch > MAX_EPOCH:
+        raise IntakeRefused(f"expected epochs up to {MAX_EPOCH}, got one beyond")
+    if verified.manifest.selection:
+        raise IntakeRefused("expected a bundle of all records of all logs, got a selection")
+    for log in verified.logs:
+        closed = log.entries - log.opened - log.erased
+        if closed:
+            raise IntakeRefused(
+                f"{log.origin}: expected every record opened or erased, got {closed} that are "
+                "neither; have the bundle written anew"
+            )
+
+
+class Intake:
+    """The use case of an installation that takes a site over."""
+
+    def __init__(self, *, keyring: Keyring, writing: Writing) -> None:
+        self._keyring = keyring
+        self._writing = writing
+
+    async def take_in(
+        self, file: BinaryIO, verified: VerifiedEvidence, told: Callable[[int], None]
+    ) -> None:
+        """Take in a verified bundle, as a whole or not at all.
+
+        Raises IntakeRefused where the site has anything already, EvidenceInvalid where the file
+        is no longer the one that was verified.
+        """
+        await self._writing.write(self.carry_out, TakeIn(file, verified, told), size=WHOLE)
+
+    def carry_out(self, rows: Rows, commands: Sequence[TakeIn]) -> list[None]:
+        """Carry out commands inside the writer's transaction."""
+        for command in commands:
+            _Intake(rows, self._keyring, command).carry_out()
+        return [None] * len(commands)
+
+
+class _Intake:
+    def __init__(self, rows: Rows, keyring: Keyring, command: TakeIn) -> None:
+        self._rows = rows
+        self._keyring = keyring
+        self._manifest = command.verified.manifest
+        self._site_id = self._manifest.site
+        self._archive = Archive(command.file)
+        self._archive.expect(self._manifest.files)
+        self._told = command.told
+        self._taken = 0
+
+    def carry_out(self) -> None:
+        self._rows.lock([self._site_id])
+        for table in (LOG, NOTICE, RECORD, BANNER):
+            self._check_empty(table)
+        self._take_notices()
+        self._take_banners()
+        restricted: set[str] = set()
+        for log in self._manifest.logs:
+            self._take_log(log)
+        for log in self._manifest.logs:
+            restricted |= self._take_records(log)
+        self._restrict(restricted)
+
+    def _check_empty(self, table: Table) -> None:
+        if self._rows.find(
+            select(table.c.site_id).where(table.c.site_id == bindparam("site_id")).limit(1),
+            site_id=self._site_id,
+        ):
+            raise IntakeRefused(
+                f"expected a site of which nothing is held, got {self._site_id}, which has a "
+                f"{table.name} already"
+            )
+
+    def _take_notices(self) -> None:
+        number = 0
+        for lines in self._archive.lines(NOTICES):
+            for line in lines:
+                told = read_notice(line, number)
+                published = Published(
+                    told.version,
+                    _notice(told, number),
+                    told.text_sha256,
+                    told.material_sha256,
+                    told.published,
+                )
+                store.add_notice(self._rows, self._site_id, published)
+                number += 1
+
+    def _take_banners(self) -> None:
+        for part in self._manifest.banners:
+            content = self._archive.read(f"banners/{part.ui_sha256}", MAX_BANNER_BYTES)
+            banner = Banner(part.ui_sha256, part.media_type, content, part.archived)
+            store.add_banner(self._rows, self._site_id, banner)
+
+    def _take_log(self, log: LogPart) -> None:
+        text = self._archive.text(log_file(log.epoch, "checkpoint"))
+        newest = Verifier.from_vkey(log.vkey).open(text)
+        entries = self._archive.lines(log_file(log.epoch, "entries.jsonl"))
+        ledger.take_in(self._rows, self._site_id, log.epoch, newest, _chunks(entries))
+        kept = Kept(self._site_id, log.epoch, log.origin, newest.size, newest.root, text)
+        self._rows.afterwards(partial(self._keyring.keeping.keep, kept))
+
+    def _take_records(self, log: LogPart) -> set[str]:
+        """File the records of a log in its order; returns the ids of those that are restricted."""
+        restricted: set[str] = set()
+        before = -1
+        lines = self._archive.lines(log_file(log.epoch, "records.jsonl"))
+        for chunk in _chunks(lines):
+            records = []
+            for line in chunk:
+                records.append(read_record(line, log.epoch, before))
+                before = records[-1].leaf_index
+            self._file(log.epoch, records)
+            restricted.update(
+                record_id
+                for record in records
+                if record.event["event_type"] == EventType.RESTRICTED
+                for record_id in record.event["record_ids"]
+            )
+            self._taken += len(records)
+            self._told(self._taken)
+        return restricted
+
+    def _file(self, epoch: int, records: Sequence[Disclosed]) -> None:
+        filing = Filing(self._rows, self._keyring, self._site_id)
+        refs = {ref for record in records for ref in _concerned(record.event)}
+        filing.know(store.ask_subjects(self._rows, self._site_id, sorted(refs))())
+        filing.know_links()
+        for record in records:
+            filing.file(
+                _owner(record.event),
+                record.event,
+                Opened(record.salt, record.text),
+                epoch=epoch,
+                leaf_index=record.leaf_index,
+            )
+        filing.store()
+
+    def _restrict(self, record_ids: Iterable[str]) -> None:
+        """Restrict whose records a tombstone restricts, until somebody says otherwise."""
+        for chunk in _chunks([sorted(record_ids)]):
+            found = self._rows.find(_OWNERS, site_id=self._site_id, record_ids=chunk)
+            holdings.restrict(
+                self._rows, self._site_id, sorted({ref for (ref,) in found}), FOR_EVER
+            )
+
+
+_OWNERS = (
+    select(RECORD.c.subject_ref)
+    .distinct()
+    .where(
+        RECORD.c.site_id == bindparam("site_id"),
+        RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)),
+    )
+)
+
+
+def _owner(event: Mapping[str, Any]) -> str:
+    return SITE if event["event_type"] in SUBJECTLESS else str(event["subject_ref"])
+
+
+def _concerned(event: Mapping[str, Any]) -> Iterator[str]:
+    yield _owner(event)
+    if event["event_type"] == EventType.LINKED:
+        yield event["linked"]["subject_ref"]
+
+
+def _chunks(batches: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Cut batches of any size into such as one statement takes."""
+    for batch in batches:
+        for start in range(0, len(batch), CHUNK):
+            yield batch[start : start + CHUNK]
+
+
+def _notice(told: DisclosedNotice, number: int) -> Notice:
+    """Make the notice of a line, and check that this release digests it in the same way."""
+    members = told.notice
+    try:
+        notice = Notice(
+            members["notice_id"],
+            members["language"],
+            members["text"],
+            Controller(**members["controller"]),
+            store.read_purposes(orjson.dumps(members["purposes"]).decode()),
+            members["withdrawal_uri"],
+            members["ui_sha256"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceInvalid("notice", f"line {number}: expected a notice: {error}") from error
+    if (notice.text_sha256(), notice.material_sha256()) != (told.text_sha256, told.material_sha256):
+        raise EvidenceInvalid(
+            "notice", f"line {number}: expected a notice of its digests, got another"
+        )
+    return notice
