@@ -23,6 +23,7 @@ ConsentError
 │   ├── SignalMissing
 │   ├── SubjectKindRefused
 │   ├── SubjectRestricted
+│   ├── TooManyLinks
 │   └── ValidityInconsistent
 ├── EvidenceInvalid
 ├── ForkRefused
@@ -188,6 +189,12 @@ class SubjectRestricted(EventRefused):
     """Processing is restricted for this subject: only what takes consent away is recorded."""
 
     code = "subject_restricted"
+
+
+class TooManyLinks(EventRefused):
+    """A subject is linked with as many others as a person plausibly has."""
+
+    code = "too_many_links"
 
 
 class ValidityInconsistent(EventRefused):

@@ -180,7 +180,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         if state is None:
             continue
         before = purposes.get(made["purpose_id"])
-        if before is not None and _overruled(event, before):
+        if before is not None and _overruled(event, happened, before):
             continue
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
@@ -204,12 +204,14 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
     return Standing(purposes, standing.asked, standing.links, standing.whole)
 
 
-def _overruled(event: Mapping[str, Any], before: PurposeStanding) -> bool:
-    """Whether a signal says no to what the subject has said yes to by themselves.
+def _overruled(event: Mapping[str, Any], happened: str, before: PurposeStanding) -> bool:
+    """Whether what the subject has said by themselves counts more than this event.
 
-    An explicit yes outlives a signal that no law makes an opt-out, and one that was on when the
-    yes was said.
+    An import counts only where nothing newer is known. An explicit yes outlives a signal that no
+    law makes an opt-out, and one that was on when the yes was said.
     """
+    if event["event_type"] == EventType.IMPORTED:
+        return happened < before.occurred_at
     if event.get("method") != Method.GPC or before.ended:
         return False
     return event["event_type"] != EventType.OPTED_OUT or before.signal

@@ -24,6 +24,7 @@ from consent.errors import (
     RecordErased,
     ServedInvalid,
     SubjectRestricted,
+    TooManyLinks,
 )
 from consent.keyring import Keyring
 from consent.projection import Standing
@@ -40,6 +41,9 @@ from consent.transition import (
     check_may_ask,
     check_purposes,
 )
+
+LINKS = 64
+"""Ids that one subject may be linked with: each is read whenever one of them says no."""
 
 
 class Writing(Protocol):
@@ -258,7 +262,12 @@ class _Part:
             return None
         if not command.linked_refs or self._known(command.linked_refs) == ref:
             raise DecisionsInconsistent("expected another subject to link with, got none")
-        return self._known(command.linked_refs)
+        other = self._known(command.linked_refs)
+        for one, another in ((ref, other), (other, ref)):
+            links = (self._batch.standing(one) or Standing()).links
+            if another not in links and len(links) >= LINKS:
+                raise TooManyLinks(f"expected at most {LINKS} links of a subject, got one more")
+        return other
 
     def _served_at(self, command: Record) -> datetime:
         choice = command.choice

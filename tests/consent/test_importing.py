@@ -204,6 +204,17 @@ def test_an_older_yes_does_not_undo_a_no_that_is_here(desk: Desk) -> None:
     assert desk.ask("ads", device="s")[0].why is Why.REFUSED
 
 
+def test_an_older_no_does_not_undo_a_yes_that_is_here(desk: Desk) -> None:
+    """What was decided here later counts, whatever the old log says; a newer no from it does."""
+    desk.give("ads", device="s")
+    desk.take(mapped(**WIDE), [row("s", "2025-01-01", a="no")])
+    older = desk.ask("ads", device="s")[0].why
+    desk.later(days=2)
+    desk.take(mapped(**WIDE), [row("s", "2026-02-01", a="no")])
+
+    assert (older, desk.ask("ads", device="s")[0].why) == (Why.GIVEN, Why.REFUSED)
+
+
 def test_the_command(new_service: Service) -> None:
     """Beside a service: told what was read, recorded, known and refused."""
     new_service.start()

@@ -11,6 +11,7 @@ from aboveboard.app import Databases
 from consent.choice import Basis, EventType, Method, Origin, Signals, SubjectKind
 from consent.errors import EventRefused
 from consent.notice import Purpose
+from consent.recording import LINKS
 from consent.regime import Defaults, GpcPolicy, Regime, RegimeSource
 from consent.standing import Answer, Visitor, Why, together
 from consent.tables import RECORD, SHOWN
@@ -340,6 +341,20 @@ def test_a_subject_is_not_linked_with_itself(desk: Desk) -> None:
     link = {"kind": EventType.LINKED, "version": None, "linked": (SubjectKind.DEVICE, "d-1")}
 
     assert code(lambda: desk.record(**link)) == "decisions_inconsistent"
+
+
+def test_a_subject_has_so_many_links(desk: Desk) -> None:
+    """Known ones may be told again; one more is refused, from either side."""
+    link = {"kind": EventType.LINKED, "version": None}
+    for number in range(LINKS):
+        desk.record(**link, linked=(SubjectKind.ACCOUNT, f"a-{number}"))
+    again = {"linked": (SubjectKind.ACCOUNT, "a-0")}
+    more = {"linked": (SubjectKind.ACCOUNT, "a-more")}
+    back = {"device": "a-x", "linked": (SubjectKind.DEVICE, "d-1")}
+
+    assert desk.record(**link, **again).leaf_index == LINKS
+    assert code(lambda: desk.record(**link, **more)) == "too_many_links"
+    assert code(lambda: desk.record(**link, **back)) == "too_many_links"
 
 
 def test_a_visitor_known_by_several_ids() -> None:
