@@ -7,7 +7,7 @@ PORT ?= 8080
 BIN := .venv/bin
 SOURCES := aboveboard consent moderation tests benchmarks
 
-.PHONY: serve test test-verifiers check fix bench lock clean
+.PHONY: serve test test-verifiers check fix bench bench-ledger lock clean
 
 serve: .venv/.serve
 	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
@@ -31,6 +31,9 @@ check: .venv/.test
 fix: .venv/.test
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+bench-ledger: .venv/.test
+	$(BIN)/python benchmarks/ledger.py
 
 bench: .venv/.test
 	$(BIN)/python benchmarks/run.py

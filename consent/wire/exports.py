@@ -92,7 +92,12 @@ COLUMNS = (
     Column("record_ids", str, "record_ids"),
 )
 
-_OF_EVENT = [column.path.split(".") for column in COLUMNS if column.path]
+_OF_EVENT = [
+    tuple(column.path.rpartition(".")[::2]) for column in COLUMNS if column.path
+]  # the object that a member is in, "" for the event itself, and its name
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 class JsonLines:
@@ -150,19 +155,14 @@ def _row(entry: Entry) -> list[Cell]:
     ]
     if opened is None:
         return cells + [None] * len(_OF_EVENT)
-    event = orjson.loads(opened.event)
-    return cells + [_cell(event, path) for path in _OF_EVENT]
-
-
-def _cell(event: Mapping[str, Any], path: Sequence[str]) -> Cell:
-    value: Any = event
-    for name in path:
-        value = value.get(name)
-        if value is None:
-            return None
-    if isinstance(value, list):
-        return ";".join(map(_listed, value))
-    return value if isinstance(value, str | int) else str(value)
+    event: dict[str, Any] = orjson.loads(opened.event)
+    within = {**event, "": event}
+    for parent, name in _OF_EVENT:
+        value = within.get(parent, _NOTHING).get(name)
+        if isinstance(value, list):
+            value = ";".join(map(_listed, value))
+        cells.append(value)
+    return cells
 
 
 def _listed(item: Any) -> str:  # noqa: ANN401 - a decision or an id

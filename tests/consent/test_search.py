@@ -1,5 +1,6 @@
 """Searching: exactly what matches, newest first, by index and in bounded work, on both engines."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -33,6 +34,12 @@ class Filled:
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self.database = database
         self.keyring = keyring
+        if not database.is_sqlite:
+            with database.write() as connection:
+                # The worst that may be: statistics that say that there is nothing.
+                for table in ("record", "record_purpose"):
+                    connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled=off)")
+                    connection.exec_driver_sql(f"ANALYZE {table}")
         for site_id, events in EVENTS.items():
             fill(database, keyring, Visitors(keyring, site_id, events, days=events / 400))
         with database.read() as connection:
@@ -129,7 +136,7 @@ def pages(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    chosen=filters, limit=st.sampled_from([20, 50, 200]), looked_at=st.sampled_from([30, 90, 4_000])
+    chosen=filters, limit=st.sampled_from([20, 50, 200]), looked_at=st.sampled_from([30, 90, 2_000])
 )
 def test_pages_hold_exactly_what_matches(
     filled: Filled,
@@ -202,7 +209,7 @@ def work(connection: Connection, asked: Filter, site_id: str) -> int:
 
     On SQLite steps of its virtual machine, on PostgreSQL rows that its plans went through.
     """
-    told = asked_sql(connection, asked, site_id)
+    told = [one for one in asked_sql(connection, asked, site_id) if "SET LOCAL" not in one[0]]
     assert told
     if connection.dialect.name == "sqlite":
         for sql, values in told:
@@ -228,7 +235,7 @@ def work(connection: Connection, asked: Filter, site_id: str) -> int:
     for sql, values in told:
         ((plans,),) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
         for node in plan_nodes(plans[0]["Plan"]):
-            assert node["Node Type"] not in {"Seq Scan", "Sort", "Incremental Sort"}, (sql, plans)
+            assert not re.search("Seq Scan|Sort|Bitmap", node["Node Type"]), (sql, plans)
             removed = node.get("Rows Removed by Filter", 0)
             rows += int((node["Actual Rows"] + removed) * node["Actual Loops"])
     return rows
