@@ -6,7 +6,9 @@ log is emptied, the file is searched, and rebuilt where something is found. Post
 deleted rows until VACUUM, and their bytes for longer: there the destroyed key is what counts.
 """
 
+import os
 import sqlite3
+import threading
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -40,6 +42,8 @@ class Sweeper:
         self._database = database
         self._tables = tables
         self._pieces: set[bytes] = set()
+        self._file: int | None = None
+        self._searching = threading.Lock()
         self._new = database.is_sqlite
 
     @property
@@ -60,7 +64,7 @@ class Sweeper:
         pieces = frozenset(self._pieces)
         if not self._empty_log() or path.stat().st_size > AT_ONCE_BYTES:
             return
-        if not _is_in(path, pieces) or self._rebuild():
+        if not self._is_in(path, pieces) or self._rebuild():
             self._pieces -= pieces
 
     async def finish(self, writing: Writing) -> None:
@@ -79,7 +83,7 @@ class Sweeper:
         done: list[bool] = []
         await _after_a_commit(writing, lambda: done.append(self._empty_log()))
         self._new = False
-        if done == [True] and pieces and await anyio.to_thread.run_sync(_is_in, path, pieces):
+        if done == [True] and pieces and await anyio.to_thread.run_sync(self._is_in, path, pieces):
             done.clear()
             await _after_a_commit(writing, lambda: done.append(self._rebuild()))
         if done == [True]:
@@ -99,6 +103,19 @@ class Sweeper:
             driver = cast("sqlite3.Connection", connection.connection.driver_connection)
             driver.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
             return driver.execute(sql).fetchall()
+
+    def _is_in(self, path: Path, pieces: Collection[bytes]) -> bool:
+        """Search the database's file, which is opened once and never closed.
+
+        Closing it would let go of every lock that SQLite holds on it in this process (POSIX
+        record locks): whoever closed it next would take away the write-ahead log in use.
+        """
+        with self._searching:
+            if self._file is None:
+                self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            with os.fdopen(self._file, "rb", closefd=False) as file:
+                return holds(file, pieces)
 
     def _vacuum(self) -> None:
         with self._database.connect_writer() as connection:
@@ -121,11 +138,6 @@ def holds(file: BinaryIO, pieces: Collection[bytes]) -> bool:
                 if data[at : at + PIECE_BYTES] in wanted:
                     return True
     return False
-
-
-def _is_in(path: Path, pieces: Collection[bytes]) -> bool:
-    with path.open("rb") as file:
-        return holds(file, pieces)
 
 
 async def _after_a_commit(writing: Writing, work: FollowUp) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from io import BytesIO
@@ -16,12 +18,19 @@ from sqlalchemy import delete
 
 from aboveboard import app, sweeping
 from aboveboard.rows import Rows
+from aboveboard.settings import Settings
 from aboveboard.sweeping import PIECE_BYTES, holds
 from aboveboard.writer import CommandWriter
 from consent.tables import SUBJECT
 
 GROWING = " ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing"
 SEEDS = 20
+STRANGER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT 1 FROM subject").fetchone()
+connection.close()
+"""
 
 
 @given(st.integers(0, 60), st.integers(PIECE_BYTES, 40), st.integers(0, 40), st.integers(16, 50))
@@ -187,3 +196,18 @@ def test_a_process_that_died_is_made_up_for(databases: app.Databases) -> None:
     assert before
     assert emptied == 0
     assert after
+
+
+def test_searching_lets_go_of_no_lock(tmp_path: Path) -> None:
+    """Another process that closes the file later leaves the write-ahead log in use where it is."""
+    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases.migrate()
+    subjects = Subjects(databases, 1)
+    path = tmp_path / "data" / "consent.sqlite3"
+    with databases.consent.read() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM subject").first()
+        subjects.erase(sweep=True)
+        subprocess.run([sys.executable, "-c", STRANGER, path], check=True, timeout=60)  # noqa: S603
+
+        assert path.with_name(f"{path.name}-wal").exists()
+    databases.close()
