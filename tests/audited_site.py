@@ -7,14 +7,12 @@ from typing import Any
 
 import httpx2
 from conftest import Service
-from sqlalchemy import delete, update
 
 from aboveboard import app
 from aboveboard.accounts import Scope
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.keyring import Keyring
-from consent.tables import RECORD, RECORD_PURPOSE, SUBJECT
 
 PURPOSES = [
     {"id": "ads", "name": "Ads", "description": "Ads that fit", "basis": "consent"},
@@ -94,21 +92,14 @@ class AuditedSite:
         answer = self.client.get(f"/v1/consent/{path}", params=names)
         return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
-    def shred(self, *subject_refs: str) -> None:
-        """Take everything that can be erased of some subjects, and nothing else."""
-        with opened(self.service) as databases, databases.consent.write() as connection:
-            for ref in subject_refs:
-                of_subject = (RECORD.c.site_id == self.id, RECORD.c.subject_ref == ref)
-                ids = RECORD.select().with_only_columns(RECORD.c.record_id).where(*of_subject)
-                connection.execute(
-                    delete(RECORD_PURPOSE).where(RECORD_PURPOSE.c.record_id.in_(ids))
-                )
-                connection.execute(delete(RECORD).where(*of_subject))
-                connection.execute(
-                    update(SUBJECT)
-                    .where(SUBJECT.c.site_id == self.id, SUBJECT.c.subject_ref == ref)
-                    .values(wrapped=b"")
-                )
+    def erase(self, device: str) -> dict[str, Any]:
+        """Erase everything of a device, and return the receipt of the tombstone."""
+        answer = self.client.post(
+            "/v1/consent/subjects:erase", json={"subject": {"kind": "device", "id": device}}
+        )
+        assert answer.status_code == 201, answer.text
+        receipt: dict[str, Any] = answer.json()
+        return receipt
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import csv
 import io
 from base64 import b64decode
 from collections.abc import Iterator
-from random import Random
 from typing import Any
 
 import httpx2
@@ -12,13 +11,11 @@ import orjson
 import pytest
 from audited_site import AuditedSite, audited_site, opened, read_keyring
 from conftest import Service
-from full_ledger import Visitors, enter, fill, record_id
+from full_ledger import Visitors, fill
 from sqlalchemy import update
 
-from consent.batch import SITE
-from consent.choice import Actor, EventType, Method
 from consent.merkle import leaf_hash, root
-from consent.record import canonical, commit, parse_instant, tombstone
+from consent.record import canonical, commit
 from consent.tables import RECORD
 from consent.wire.exports import COLUMNS
 
@@ -147,8 +144,8 @@ def test_of_erased_records_the_entry_is_left(audited: AuditedSite) -> None:
     """Its place, its id and its commitment; a filter that it can no longer answer leaves it out."""
     audited.record("requested", device="device-0")
     erased = audited.record("requested")
-    audited.shred(erased["event"]["subject_ref"])
     audited.record("requested", device="device-2")
+    stone = audited.erase("device-1")
 
     found, rows = lines(audited), table(audited)
     period = {"from_": erased["event"]["received_at"], "to": "2100-01-01T00:00:00Z"}
@@ -161,7 +158,9 @@ def test_of_erased_records_the_entry_is_left(audited: AuditedSite) -> None:
         "leaf": erased["leaf"],
         "erased": True,
     }
-    assert [row["erased"] for row in rows] == ["false", "true", "false"]
+    assert [row["erased"] for row in rows] == ["false", "true", "false", "false"]
+    assert rows[3]["record_ids"] == erased["record_id"]
+    assert found[3]["event"] == stone["event"]
     assert {name for name, cell in rows[1].items() if cell} == {
         "record_id",
         "epoch",
@@ -171,7 +170,8 @@ def test_of_erased_records_the_entry_is_left(audited: AuditedSite) -> None:
         "erased",
     }
     assert erased["record_id"] in [line["record_id"] for line in lines(audited, **period)]
-    assert [line["leaf_index"] for line in lines(audited, method="api")] == [0, 2]
+    asked = lines(audited, event_type="requested")
+    assert [line["leaf_index"] for line in asked] == [0, 2]
 
 
 def test_an_export_without_records_is_a_file_all_the_same(audited: AuditedSite) -> None:
@@ -291,19 +291,7 @@ def test_the_feed_tells_of_erasures(audited: AuditedSite) -> None:
     """The tombstone names the records; what they were is no longer told."""
     kept = audited.record("requested", device="device-0")
     gone = audited.record("requested")
-    audited.shred(gone["event"]["subject_ref"])
-    at = parse_instant(kept["event"]["received_at"])
-    stone = tombstone(
-        record_id=record_id(at, Random(1)),  # noqa: S311 - repeatable, nothing secret
-        site_id=audited.id,
-        event_type=EventType.ERASED,
-        record_ids=[gone["record_id"]],
-        method=Method.API,
-        by=Actor.CONTROLLER,
-        received_at=at,
-    )
-    with opened(audited.service) as databases:
-        enter(databases.consent, read_keyring(audited.service), audited.id, [(SITE, dict(stone))])
+    stone = audited.erase("device-1")
 
     first, second, third = follow(audited)["items"]
 
@@ -321,8 +309,28 @@ def test_the_feed_tells_of_erasures(audited: AuditedSite) -> None:
         "record_id": stone["record_id"],
         "epoch": 1,
         "leaf_index": 2,
-        "received_at": stone["received_at"],
+        "received_at": stone["event"]["received_at"],
         "event_type": "erased",
         "method": "api",
         "record_ids": [gone["record_id"]],
     }
+
+
+def test_the_feed_tells_of_restrictions(audited: AuditedSite) -> None:
+    """As a change that names the records; the records themselves are still told."""
+    kept = audited.record("requested")
+    subject = {"kind": "device", "id": "device-1"}
+    answer = audited.client.post(
+        "/v1/consent/subjects:restrict",
+        json={"subject": subject, "evidence_until": "2099-01-01T00:00:00Z"},
+    )
+    assert answer.status_code == 201, answer.text
+
+    first, second = follow(audited)["items"]
+
+    assert (first["record_id"], "erased" in first) == (kept["record_id"], False)
+    assert (second["type"], second["event_type"]) == ("consent.changed", "restricted")
+    assert second["record_ids"] == [kept["record_id"]]
+    assert "subject_ref" not in second
+    (line, _) = lines(audited)
+    assert line["restricted_until"] == "2099-01-01T00:00:00Z"

@@ -235,16 +235,19 @@ def test_what_is_erased_is_gone_and_what_never_was_is_not_there(audited: Audited
     before = audited.record("requested", device="device-0")
     erased = [audited.record("requested")["record_id"], audited.record("given")["record_id"]]
     audited.record("requested", device="device-2")
-    audited.shred(audited.get(f"records/{erased[0]}")["event"]["subject_ref"])
+    stone = audited.erase("device-1")
 
     for record_id in erased:
         answer = audited.client.get(f"/v1/consent/records/{record_id}")
         assert answer.status_code == 410
         assert answer.json()["type"] == "/problems/record-erased"
         assert answer.json()["record_id"] == record_id
+    assert stone["erased"] == erased
     for record_id in (UNKNOWN, before["record_id"][:-1], "x" * 2000, "é"):
         assert audited.refused(f"records/{record_id}") == (404, "record-not-found")
-    assert len(ids(audited.get("records"))) == 2
+    assert len(ids(audited.get("records"))) == 3
+    found = audited.get(f"records/{stone['record_id']}")
+    assert (found["event"]["record_ids"], found.get("notice")) == (erased, None)
 
 
 def test_a_record_without_its_key_is_erased(audited: AuditedSite) -> None:
