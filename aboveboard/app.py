@@ -44,6 +44,7 @@ from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter, Writer
+from consent.access import Accessing
 from consent.auditing import Auditing
 from consent.bundling import Bundling
 from consent.configuring import Configuring
@@ -201,24 +202,40 @@ def open_sweeper(databases: Databases) -> Sweeper:
     return Sweeper(databases.consent, [table.name for table in erased_from])
 
 
-def open_erasing(
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The use cases of a person's rights."""
+
+    accessing: Accessing
+    erasing: Erasing
+    restricting: Restricting
+    sweeper: Sweeper
+
+
+def open_subjects(
     settings: Settings,
     databases: Databases,
     writing: Writing,
     *,
     keyring: Keyring,
     ids: clock.Ids,
-    sweeper: Sweeper,
-) -> Erasing:
-    """Put together what erases, for the service and for commands beside it."""
-    return Erasing(
-        keyring=keyring,
-        writing=writing,
-        reading=databases.consent,
-        clock=clock.now,
-        ids=ids,
-        note=Erasures(settings.data_dir).note,
-        sweep=sweeper.sweep,
+) -> Subjects:
+    """Put together what answers a person, for the service and for commands beside it."""
+    reading, note = databases.consent, Erasures(settings.data_dir).note
+    sweeper = open_sweeper(databases)
+    return Subjects(
+        Accessing(keyring=keyring, reading=reading, clock=clock.now),
+        Erasing(
+            keyring=keyring,
+            writing=writing,
+            reading=reading,
+            clock=clock.now,
+            ids=ids,
+            note=note,
+            sweep=sweeper.sweep,
+        ),
+        Restricting(keyring=keyring, writing=writing, clock=clock.now, ids=ids, note=note),
+        sweeper,
     )
 
 
@@ -279,15 +296,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     proving = Proving(keyring=keyring, reading=databases.consent)
     auditing = Auditing(keyring=keyring, reading=databases.consent)
     pushing = open_pushing(settings, databases.consent, keyring)
-    sweeper = open_sweeper(databases)
-    erasing = open_erasing(settings, databases, choices, keyring=keyring, ids=ids, sweeper=sweeper)
-    restricting = Restricting(
-        keyring=keyring,
-        writing=choices,
-        clock=clock.now,
-        ids=ids,
-        note=Erasures(settings.data_dir).note,
-    )
+    subjects = open_subjects(settings, databases, choices, keyring=keyring, ids=ids)
 
     async def host_of(site_id: str) -> str:
         return (await accounts.get_site(site_id)).host
@@ -301,7 +310,11 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         StandingRoutes(standing=standing),
         SettingRoutes(configuring=configuring),
         NoticeRoutes(publishing=publishing, host_of=host_of),
-        SubjectRoutes(erasing=erasing, restricting=restricting),
+        SubjectRoutes(
+            accessing=subjects.accessing,
+            erasing=subjects.erasing,
+            restricting=subjects.restricting,
+        ),
         LogRoutes(proving=proving),
         RecordRoutes(auditing=auditing),
         HistoryRoutes(auditing=auditing),
@@ -337,9 +350,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 stack.push_async_callback(writer.stop)
             stack.push_async_callback(pushing.close)
             chores: Chores = {
-                "shred_due": erasing.shred_due,
-                "retention": erasing.keep_to_retention,
-                "sweep": partial(sweeper.finish, choices),
+                "shred_due": subjects.erasing.shred_due,
+                "retention": subjects.erasing.keep_to_retention,
+                "sweep": partial(subjects.sweeper.finish, choices),
             }
             for work in (_keep_house(screening, keyring.keeping, chores), pushing.run()):
                 stack.callback(asyncio.create_task(work).cancel)

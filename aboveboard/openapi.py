@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from aboveboard.operations import Operation
+from aboveboard.operations import Answers, Operation
 
 PROBLEM_TYPE = "application/problem+json"
 TITLES = {
@@ -59,8 +59,9 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
         [
             model
             for item in operations
-            for model in item.answers.values()
-            if not isinstance(model, str | tuple)
+            for answer in item.answers.values()
+            for model in _choices(answer)
+            if not isinstance(model, str)
         ]
     )
     names, definitions = models_json_schema(
@@ -176,19 +177,24 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**choices[0], **rest} if len(choices) == 1 else rest or schema
 
 
+def _choices(answer: Answers) -> tuple[type[BaseModel] | str, ...]:
+    """Return what a client may choose from."""
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
 def _responses(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401
     responses: dict[str, Any] = {}
     for status, answer in item.answers.items():
         if answer == PROBLEM_TYPE:
             responses[str(status)] = _problem(status)
-        elif isinstance(answer, str | tuple):
-            content = {
-                media: {"schema": {"type": "string"} if media.startswith("text/") else {}}
-                for media in ((answer,) if isinstance(answer, str) else answer)
-            }
-            responses[str(status)] = {"description": TITLES[status], "content": content}
         else:
-            content = {"application/json": {"schema": names[answer, "serialization"]}}
+            content: dict[str, Any] = {}
+            for choice in _choices(answer):
+                if isinstance(choice, str):
+                    text = choice.startswith("text/")
+                    content[choice] = {"schema": {"type": "string"} if text else {}}
+                else:
+                    content["application/json"] = {"schema": names[choice, "serialization"]}
             responses[str(status)] = {"description": TITLES[status], "content": content}
     for status in _refusals(item):
         responses.setdefault(str(status), _problem(status))

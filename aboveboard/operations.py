@@ -105,6 +105,7 @@ class Call:
 
 
 Answer = tuple[int, bytes | Streamed]
+Answers = type[BaseModel] | str | tuple[type[BaseModel] | str, ...]
 CallHandler = Callable[[Call], Awaitable[Answer]]
 
 
@@ -122,7 +123,7 @@ class Operation:
     name: str
     summary: str
     scope: str | None
-    answers: Mapping[int, type[BaseModel] | str | tuple[str, ...]]
+    answers: Mapping[int, Answers]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     limit: int = SINGLE_BYTES

@@ -3,16 +3,13 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-import orjson
 from sqlalchemy import Connection
 
-from consent import ledger, store
 from consent.batch import Receipt
-from consent.checkpoint import format_proof
 from consent.choice import SUBJECTLESS, SubjectKind
+from consent.exhibit import Exhibits
 from consent.history import START, Entry, History, Position, Step, get_record, read_vault
 from consent.keyring import Keyring
-from consent.ledger import Nodes
 from consent.search import Filter, Listed, list_records
 from consent.store import Published
 from consent.vault import Opened
@@ -134,34 +131,9 @@ class Auditing:
 
     def _prove(self, connection: Connection, site_id: str, record_id: str) -> Proved:
         kept = get_record(connection, self._keyring, site_id, record_id)
-        record, opened = kept.record, kept.open()
-        head = ledger.read_head(connection, site_id, record.epoch)
-        leaf = store.get_leaf(connection, site_id, record.epoch, record.leaf_index)
-        path = Nodes(connection, head).inclusion(record.leaf_index, head.frontier.size)
-        verifier = self._keyring.verifier(site_id, head.epoch, head.origin)
-        checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
-        receipt = Receipt(
-            record_id,
-            opened.event,
-            opened.salt,
-            leaf,
-            record.leaf_index,
-            format_proof(record.leaf_index, path, checkpoint, extra=leaf),
-        )
-        shown = orjson.loads(opened.event).get("notice")
-        notices = (
-            store.list_notices(
-                connection,
-                site_id,
-                notice_id=shown["notice_id"],
-                version=shown["version"],
-                language=shown["language"],
-            )
-            if shown
-            else []
-        )
+        shown = Exhibits(connection, self._keyring, site_id).show(kept)
         return Proved(
-            Found(record, opened, kept.restricted_until), receipt, next(iter(notices), None)
+            Found(kept.record, shown.opened, kept.restricted_until), shown.receipt, shown.notice
         )
 
 

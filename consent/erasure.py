@@ -116,6 +116,7 @@ class Erasing:
         *,
         keep_refusals: bool = True,
         linked: bool = False,
+        method: Method = Method.API,
     ) -> Erased:
         """Erase everything held about a subject, their key first of all, and single records.
 
@@ -127,7 +128,7 @@ class Erasing:
             Erase(
                 site_id,
                 self._clock(),
-                Method.API,
+                method,
                 Actor.CONTROLLER,
                 refs=self._keyring.refs(site_id, *subject) if subject else (),
                 record_ids=record_ids,

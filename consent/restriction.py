@@ -42,6 +42,7 @@ class Restrict(NamedTuple):
     until: str
     record_id: str
     received: datetime
+    method: Method
 
 
 class Restricting:
@@ -63,7 +64,13 @@ class Restricting:
         self._note = note
 
     async def restrict(
-        self, site_id: str, kind: SubjectKind, subject_id: str, *, evidence_until: datetime
+        self,
+        site_id: str,
+        kind: SubjectKind,
+        subject_id: str,
+        *,
+        evidence_until: datetime,
+        method: Method = Method.API,
     ) -> Restricted:
         """Keep what is held about a subject as evidence alone, and shred it after that instant.
 
@@ -80,6 +87,7 @@ class Restricting:
             instant(evidence_until),
             self._ids(),
             now,
+            method,
         )
         restricted: Restricted = await self._writing.write(self.carry_out, command)
         return restricted
@@ -115,7 +123,7 @@ class Restricting:
                 site_id=site_id,
                 event_type=EventType.RESTRICTED,
                 record_ids=record_ids,
-                method=Method.API,
+                method=command.method,
                 by=Actor.CONTROLLER,
                 received_at=command.received,
             ),

@@ -178,6 +178,12 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
             "include_linked": False,
             "site": site,
         },
+        "/v1/consent/subjects:export": lambda: {
+            "subject": {"kind": "device", "id": KNOWN[0]},
+            "format": "text",
+            "include_linked": True,
+            "site": site,
+        },
         "/v1/consent/subjects:restrict": lambda: {
             "subject": {"kind": "device", "id": KNOWN[1]},
             "evidence_until": "2099-01-31T10:00:00Z",

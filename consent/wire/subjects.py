@@ -1,21 +1,29 @@
 """What is asked and told about what is held of a subject, as JSON."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from consent.access import Account, Held
+from consent.choice import EventType
 from consent.erasure import Erased
 from consent.restriction import Restricted
-from consent.wire.events import ReceiptOut, receipt
+from consent.wire.events import ReceiptOut, receipt, receipt_members
+from consent.wire.notices import NoticeOut, notice
 from consent.wire.strict import Instant, Short, SubjectIn, Wire
 
 RECORDS_LIMIT = 1000
 
 
-class EraseIn(Wire):
+class SubjectEraseIn(Wire):
     """Whose records go, and which others; at least one of the two."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["subject"]}, {"required": ["record_ids"]}]}
+    )
 
     subject: SubjectIn | None = None
     record_ids: Annotated[list[Short], Field(max_length=RECORDS_LIMIT)] = Field([])
@@ -46,7 +54,7 @@ class NothingErasedOut(BaseModel):
     remembered: list[str]
 
 
-class RestrictIn(Wire):
+class SubjectRestrictIn(Wire):
     """For whom processing is restricted, and until when what is held is kept as evidence."""
 
     subject: SubjectIn
@@ -69,6 +77,130 @@ def restricted(done: Restricted) -> bytes:
 def erased(done: Erased) -> bytes:
     """Write what an erasure came to."""
     return _beside(done, erased=done.record_ids, remembered=done.remembered)
+
+
+class Rendering(StrEnum):
+    """How what is held is written: for machines, or for the person."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class SubjectExportIn(Wire):
+    """About whom everything is wanted that is held."""
+
+    subject: SubjectIn
+    format: Rendering = Rendering.JSON
+    include_linked: bool = Field(
+        False, description="add whoever was linked with the subject, near or far"
+    )
+    site: Short | None = None
+
+
+class StandsOut(BaseModel):
+    """What was last decided about a purpose; without `record_id` it is remembered alone."""
+
+    purpose: str
+    state: EventType
+    since: str
+    record_id: str | None = None
+    notice_id: str | None = None
+    notice_version: int | None = None
+    valid_until: str | None = None
+    refused_at: str | None = None
+    ask_after: str | None = None
+    signal: bool = Field(description="whether Global Privacy Control was on, or was the reason")
+
+
+class AskedOut(BaseModel):
+    """The newest question with a notice."""
+
+    notice_id: str
+    version: int
+    record_id: str
+
+
+class HeldRecordOut(ReceiptOut):
+    """A record with its proof: saved as it is, it is a receipt; `notice` is what was shown."""
+
+    epoch: int
+    notice: NoticeOut | None = None
+    idempotency_key: str | None = None
+
+
+class AccountOut(BaseModel):
+    """What is held under one pseudonym, records in the order of the log."""
+
+    subject_ref: str
+    restricted_until: str | None = None
+    linked: list[str] = Field(description="pseudonyms of the same person")
+    standing: list[StandsOut]
+    asked: list[AskedOut]
+    records: list[HeldRecordOut]
+
+
+class HeldOut(BaseModel):
+    """Everything that a site holds about a person."""
+
+    site: str
+    as_of: str
+    subjects: list[AccountOut]
+
+
+def held(found: Held) -> bytes:
+    """Write everything that is held about a person."""
+    return orjson.dumps(
+        {
+            "site": found.site_id,
+            "as_of": found.as_of,
+            "subjects": [_account(account) for account in found.accounts],
+        }
+    )
+
+
+def _account(account: Account) -> dict[str, Any]:
+    standing = account.standing
+    return {
+        "subject_ref": account.subject_ref,
+        **_present(restricted_until=account.restricted_until),
+        "linked": standing.links,
+        "standing": [
+            {
+                "purpose": purpose,
+                "state": at.state,
+                "since": at.occurred_at,
+                **_present(
+                    record_id=at.record_id or None,
+                    notice_id=at.notice_id,
+                    notice_version=at.version,
+                    valid_until=at.valid_until,
+                    refused_at=at.refused_at,
+                    ask_after=at.ask_after,
+                ),
+                "signal": at.signal,
+            }
+            for purpose, at in sorted(standing.purposes.items())
+        ],
+        "asked": [
+            {"notice_id": notice_id, "version": at.version, "record_id": at.record_id}
+            for notice_id, at in sorted(standing.asked.items())
+        ],
+        "records": [
+            {
+                **receipt_members(exhibit.receipt),
+                "epoch": exhibit.record.epoch,
+                **_present(
+                    notice=orjson.Fragment(notice(exhibit.notice)) if exhibit.notice else None,
+                    idempotency_key=account.keys.get(exhibit.record.record_id),
+                ),
+            }
+            for exhibit in account.exhibits
+        ],
+    }
+
+
+def _present(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON has
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _beside(done: Any, **members: Sequence[str] | str) -> bytes:  # noqa: ANN401 - has a receipt

@@ -173,11 +173,12 @@ def test_every_post_route_takes_part_with_every_member(hostile: Hostile) -> None
         assert not some_refused(hostile.post(route, json.dumps(body).encode(), "full body")), route
 
 
-def compulsory(document: dict[str, Any], route: str) -> list[str]:
-    """Return the members that a body cannot do without."""
+def compulsory(document: dict[str, Any], route: str) -> list[Any]:
+    """Return the members that a body cannot do without, or must have one of."""
     content = document["paths"][route]["post"]["requestBody"]["content"]
     name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    members: list[str] = document["components"]["schemas"][name].get("required", [])
+    schema = document["components"]["schemas"][name]
+    members: list[Any] = schema.get("required", []) or schema.get("anyOf", [])
     return members
 
 

@@ -2,6 +2,7 @@
 
 import typer
 
+from aboveboard.cli.consent import subjects
 from aboveboard.cli.consent.bundle import bundle
 from aboveboard.cli.consent.checkpoint import check_consistency, checkpoint
 from aboveboard.cli.consent.decode import decode
@@ -32,6 +33,8 @@ app.command()(bundle)
 app.command()(export)
 app.command()(import_bundle)
 app.command("import")(import_log)
+
+app.add_typer(subjects.app, name="subject")
 
 rotation = typer.Typer(help="Change a key; what it made before stays good.", no_args_is_help=True)
 app.add_typer(rotation, name="rotate-key")
