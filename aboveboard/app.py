@@ -28,7 +28,7 @@ from starlette.types import ASGIApp
 import aboveboard.tables
 import consent.tables
 import moderation.tables
-from aboveboard import clock, marks, openapi, problems
+from aboveboard import arrivals, clock, marks, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
 from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histories
@@ -114,11 +114,17 @@ def open_databases(settings: Settings) -> Databases:
     """Make the data directory and its folders if there are none, and describe the databases."""
     KeyFolder(settings.data_dir).prepare()
     KeptFolder(settings.data_dir).prepare()
+    arrivals.settle(settings.data_dir)
     url = settings.database_url.get_secret_value() if settings.database_url else None
+    return describe_databases(settings.data_dir, url)
+
+
+def describe_databases(folder: Path, url: str | None) -> Databases:
+    """Describe the databases behind *url*, or else those that are files in *folder*."""
 
     def database(name: str, metadata: MetaData) -> Database:
         migrations = Path(str(files(name))) / "migrations"
-        return Database(name, metadata, migrations, data_dir=settings.data_dir, url=url)
+        return Database(name, metadata, migrations, data_dir=folder, url=url)
 
     return Databases(
         database("aboveboard", aboveboard.tables.METADATA),
@@ -132,15 +138,19 @@ def open_accounts(settings: Settings, databases: Databases) -> Accounts:
 
     Raises KeysChanged where a key file is not the one that the databases were made with.
     """
+    found = marked_keys(settings, make=not marks.noted(databases.aboveboard))
+    marks.check(databases.aboveboard, found)
+    return Accounts(databases.aboveboard, pepper=found["pepper"], clock=clock.now)
+
+
+def marked_keys(settings: Settings, *, make: bool) -> dict[str, bytes]:
+    """Return the keys of which the databases note the marks, by name."""
     keys = KeyFolder(settings.data_dir)
-    make = not marks.noted(databases.aboveboard)
-    pepper = keys.get("pepper", make=make)
-    found = {"pepper": pepper, "fingerprint": keys.get("fingerprint", make=make)}
+    found = {name: keys.get(name, make=make) for name in ("pepper", "fingerprint")}
     for purpose in ("subject", "key-encryption"):
         for number, key in keys.versions(purpose, make=make).items():
             found[f"{purpose}.{number}"] = key
-    marks.check(databases.aboveboard, found)
-    return Accounts(databases.aboveboard, pepper=pepper, clock=clock.now)
+    return found
 
 
 def open_keyring(settings: Settings, random: clock.Random) -> Keyring:

@@ -21,7 +21,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, MetaData, RootTransaction, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, RootTransaction, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -42,6 +42,7 @@ from aboveboard.rows import Statement
 T = TypeVar("T")
 
 MIGRATION_LOCK = 0x61626F7665  # any fixed number: PostgreSQL advisory lock held while migrating
+APPLICATION = "aboveboard"  # what PostgreSQL's list of connections names ours by
 BUSY_MS = 5000
 LOCK_LOOK_S = 0.005
 WRITER_CACHE_KB = 65_536  # random keys touch pages all over: SQLite's 2 MB would be read again
@@ -78,6 +79,27 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether this set of tables is a SQLite file."""
         return self.sqlite_path is not None
+
+    def is_there(self) -> bool:
+        """Whether there are tables of this set already, in whatever state."""
+        if self.sqlite_path:
+            return self.sqlite_path.exists()
+        with self.read() as connection:
+            schema = {"name": self.name}
+            found = connection.execute(text("SELECT to_regnamespace(:name) IS NOT NULL"), schema)
+            return bool(found.scalar_one())
+
+    def count_others(self) -> int:
+        """Count the connections of other processes of ours to a PostgreSQL database."""
+        with self.read() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name "
+                    "AND datname = current_database() AND pid <> pg_backend_pid()"
+                ),
+                {"name": APPLICATION},
+            )
+            return int(found.scalar_one())
 
     @contextmanager
     def exclusive(self, *, wait_s: float | None = None) -> Iterator[None]:
@@ -230,6 +252,17 @@ class Database:
             found = MigrationContext.configure(connection).get_current_revision()
         return found, self._newest
 
+    def check_known(self, revision: str) -> None:
+        """Raise SchemaNewer where this release does not know a *revision* of the tables."""
+        script = self._script()
+        try:
+            script.get_revision(revision)
+        except CommandError as error:
+            raise SchemaNewer(
+                f"{self.name}: expected tables up to revision {script.get_current_head()}, "
+                f"got {revision}; they were made by a newer release"
+            ) from error
+
     def differences(self) -> list[Any]:
         """Return what distinguishes the migrated tables from the declared ones: nothing, always."""
         from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - tests and doctor only
@@ -248,17 +281,10 @@ class Database:
     def _upgrade(self, connection: Connection) -> None:
         script = self._script()
         current = MigrationContext.configure(connection).get_current_revision()
-        head = script.get_current_head()
-        if current == head:
+        if current == script.get_current_head():
             return
-        try:
-            if current is not None:
-                script.get_revision(current)
-        except CommandError as error:
-            raise SchemaNewer(
-                f"{self.name}: expected tables up to revision {head}, got {current}; "
-                "they were made by a newer release"
-            ) from error
+        if current is not None:
+            self.check_known(current)
 
         def steps(revision: Any, _context: Any) -> list[Any]:  # noqa: ANN401 - Alembic's own
             return script._upgrade_revs("head", revision)  # noqa: SLF001 - as Alembic's commands do
@@ -334,6 +360,7 @@ def _postgresql(url: str, *, schema: str) -> Engine:
             pool_pre_ping=False,
             pool_recycle=300,
             connect_args={
+                "application_name": APPLICATION,
                 "options": f"-csearch_path={schema} -ctimezone=UTC",
                 # A connection that a firewall forgot is noticed in seconds, not in a quarter hour.
                 "connect_timeout": 10,

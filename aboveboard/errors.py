@@ -10,6 +10,10 @@ AboveboardError
 │   ├── SiteNotFound
 │   ├── SiteUnclear
 │   └── UrlUnusable
+├── BackupError
+│   ├── BackupFailed
+│   ├── BackupInvalid
+│   └── RestoreRefused
 ├── CheckpointNotKept
 ├── LogUnreadable
 ├── RequestRefused
@@ -85,6 +89,22 @@ class CheckpointNotKept(AboveboardError):
 
 class LogUnreadable(AboveboardError):
     """A log that is to be checked does not answer, or not as a log does."""
+
+
+class BackupError(AboveboardError):
+    """A backup cannot be made, read or put back; never raised itself."""
+
+
+class BackupFailed(BackupError):
+    """A backup could not be made or put back, for a reason outside of it."""
+
+
+class BackupInvalid(BackupError):
+    """A file is no backup, or not as it was written."""
+
+
+class RestoreRefused(BackupError):
+    """A backup does not belong where it is to be put back."""
 
 
 class RequestRefused(AboveboardError):

@@ -23,6 +23,7 @@ DRAFT = ".draft"
 LOCK = ".lock"
 
 _NAME = re.compile(r"([a-z0-9-]+)\.([1-9][0-9]{0,8})")
+_KEY = re.compile(r"log\.([a-z0-9-]+)\.([1-9][0-9]{0,8})\.key")
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ class KeptFolder:
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / "checkpoints"
+        self._keys = data_dir / "keys"
         self._newest: dict[str, Kept | None] = {}
         self._unsynced: set[str] = set()
         self._lock_file: int | None = None
@@ -70,12 +72,13 @@ class KeptFolder:
         return self._newest[site_id]
 
     def epochs(self, site_id: str) -> list[int]:
-        """Return the epochs of a site of which there is a file, oldest first."""
-        return sorted(epoch for site, epoch in self._names() if site == site_id)
+        """Return the epochs of a site of which there is a checkpoint or a key, oldest first."""
+        found = {*_found(self.path, _NAME), *_found(self._keys, _KEY)}
+        return sorted(epoch for site, epoch in found if site == site_id)
 
     def sites(self) -> list[str]:
-        """Return every site of which there is a file, by slug."""
-        return sorted({site for site, _ in self._names()})
+        """Return every site of which there is a checkpoint, by slug."""
+        return sorted({site for site, _ in _found(self.path, _NAME)})
 
     def sync(self) -> None:
         """Wait until what was kept is on the disk. Raises OSError."""
@@ -91,13 +94,6 @@ class KeptFolder:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         draft.replace(path)
-
-    def _names(self) -> Iterator[tuple[str, int]]:
-        with os.scandir(self.path) as found:
-            for item in found:
-                match = _NAME.fullmatch(item.name)
-                if match:
-                    yield match[1], int(match[2])
 
     def _read(self, site_id: str, epoch: int) -> Kept | None:
         try:
@@ -120,6 +116,14 @@ class KeptFolder:
             yield
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+
+def _found(folder: Path, name: re.Pattern[str]) -> list[tuple[str, int]]:
+    if not folder.exists():
+        return []
+    with os.scandir(folder) as items:
+        matches = (name.fullmatch(item.name) for item in items)
+        return [(match[1], int(match[2])) for match in matches if match]
 
 
 def _overwrite(path: Path, content: bytes) -> None:

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="postgresql://… for PostgreSQL; unset means SQLite in the data directory"
     )
+    postgres_bin: Path | None = Field(
+        None, description="directory of pg_dump and psql, for backups; unset means the PATH"
+    )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
     site_url: str = Field(

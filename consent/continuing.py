@@ -6,6 +6,7 @@ checkpoint of the one before, so that nobody can leave that one out.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -40,13 +41,27 @@ class Reading(Protocol):
         ...
 
 
+class Doubt(StrEnum):
+    """Of which stored logs it is not known that they are all that was ever signed."""
+
+    NONE = "none"
+    """Nothing was restored: a log of which nothing is kept is taken as it is."""
+
+    UNKEPT = "unkept"
+    """Restored where the kept checkpoints had always been: of those that have none."""
+
+    ALL = "all"
+    """Restored elsewhere: of all, for what is kept there may itself be a copy."""
+
+
 class Continue(NamedTuple):
-    """Go on in a new epoch; after a restore only where the log is really behind."""
+    """Go on in a new epoch; after a restore only where the log is behind, or in *doubt*."""
 
     site_id: str
     reason: Reason
     record_id: str
     received: datetime
+    doubt: Doubt = Doubt.NONE
 
 
 class Continued(NamedTuple):
@@ -76,26 +91,36 @@ class Continuing:
         self._clock = clock
         self._ids = ids
 
-    async def check(self) -> list[Continued]:
-        """Begin a new epoch of every log that is behind what its key last signed.
+    async def check(self, doubt: Doubt = Doubt.NONE) -> list[Continued]:
+        """Begin a new epoch of every log that is behind what its key last signed, or in *doubt*.
 
         Of all others the newest checkpoint is kept. Raises CheckpointInvalid where a kept one was
         not signed by its log's key.
         """
-        keeping = self._keyring.keeping
-        # First what is kept: a log that another process writes may grow meanwhile, never shrink.
-        kept = {site_id: keeping.newest(site_id) for site_id in keeping.sites()}
-        # Ascending, so that the newest epoch is the one that stays.
-        heads = {head.site_id: head for head in await self._reading.query(ledger.all_heads)}
+        kept, heads = await self._compare()
         continued = []
         for site_id in sorted({*kept, *heads}):
             head, before = heads.get(site_id), kept.get(site_id)
-            if before is not None and not await self._reading.query(_holding(head, before)):
-                made = await self._go_on(site_id, Reason.RESTORED)
+            behind = before is not None and not await self._reading.query(_holding(head, before))
+            if behind or (head is not None and _doubted(doubt, head, before)):
+                made = await self._go_on(site_id, Reason.RESTORED, doubt)
                 continued += [made] if made else []
-            elif head is not None and head.frontier.size:
-                keeping.keep(self._kept(head))
+            else:
+                self._keep(head)
         return continued
+
+    async def knows_all(self) -> bool:
+        """Keep the newest checkpoint of every log, and say whether none had signed more than that.
+
+        False where a stored log is behind what is kept: then nobody knows how far it had come.
+        """
+        kept, heads = await self._compare()
+        for site_id in sorted({*kept, *heads}):
+            head, before = heads.get(site_id), kept.get(site_id)
+            if before is not None and not await self._reading.query(_holding(head, before)):
+                return False
+            self._keep(head)
+        return True
 
     async def rotate(self, site_id: str) -> Continued:
         """Begin a new epoch of a site's log under a new key. Raises LogBehind, LogNotFound."""
@@ -103,8 +128,23 @@ class Continuing:
         assert made is not None  # noqa: S101 - only after a restore there may be nothing to do
         return made
 
-    async def _go_on(self, site_id: str, reason: Reason) -> Continued | None:
-        command = Continue(site_id, reason, self._ids(), self._clock())
+    async def _compare(self) -> tuple[dict[str, Kept | None], dict[str, Head]]:
+        """Return what is kept, and the newest heads, by site."""
+        keeping = self._keyring.keeping
+        # First what is kept: a log that another process writes may grow meanwhile, never shrink.
+        kept = {site_id: keeping.newest(site_id) for site_id in keeping.sites()}
+        # Ascending, so that the newest epoch is the one that stays.
+        heads = await self._reading.query(ledger.all_heads)
+        return kept, {head.site_id: head for head in heads}
+
+    def _keep(self, head: Head | None) -> None:
+        if head is not None and head.frontier.size:
+            self._keyring.keeping.keep(self._kept(head))
+
+    async def _go_on(
+        self, site_id: str, reason: Reason, doubt: Doubt = Doubt.NONE
+    ) -> Continued | None:
+        command = Continue(site_id, reason, self._ids(), self._clock(), doubt)
         made: Continued | None = await self._writing.write(self.carry_out, command)
         return made
 
@@ -154,10 +194,12 @@ class Continuing:
             if kept is not None:
                 kept.check_reached(head.epoch, head.frontier.size, head.root)
             kept = self._kept(head)
-        elif kept is None or _holds(rows.connection, head, kept):
-            return None
-        else:
+        elif kept is not None and not _holds(rows.connection, head, kept):
             self._verify(kept)
+        elif head is not None and _doubted(command.doubt, head, kept):
+            kept = self._kept(head)
+        else:
+            return None
         return Previous(
             kept.epoch,
             kept.origin,
@@ -190,6 +232,12 @@ class Continuing:
 
     def _verifier(self, log: Kept | Head) -> Verifier:
         return self._keyring.verifier(log.site_id, log.epoch, log.origin)
+
+
+def _doubted(doubt: Doubt, head: Head, kept: Kept | None) -> bool:
+    if doubt is Doubt.UNKEPT:
+        return kept is None and head.frontier.size > 0
+    return doubt is Doubt.ALL
 
 
 def _find_head(rows: Rows, site_id: str) -> Head | None:

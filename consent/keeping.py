@@ -53,7 +53,7 @@ class Keeping(Protocol):
         ...
 
     def epochs(self, site_id: str) -> list[int]:
-        """Return the epochs of a site of which something is kept, readable or not."""
+        """Return the epochs of a site that may ever have signed something."""
         ...
 
     def sites(self) -> list[str]:

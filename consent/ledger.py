@@ -28,6 +28,7 @@ from consent.tables import ENTRY, LOG, TILE
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 FIRST_EPOCH = 1
+RECOMPUTED = 10_000  # entries at once
 EPOCH_BITS = 40
 """Entries that an epoch has room for: 2^40, as many as C2SP's tiles can name."""
 
@@ -338,6 +339,31 @@ class Nodes:
             raise OutsideTree(
                 f"expected a tree of at most {self._head.frontier.size} leaves, got {size}"
             )
+
+
+def recompute(connection: Connection, head: Head) -> tuple[int, bytes]:
+    """Return how many entries a log has in a row from 0, and their root, from nothing but them."""
+    edge = Frontier.empty()
+    while True:
+        found = connection.execute(
+            _NEXT, {"site_id": head.site_id, "epoch": head.epoch, "first": edge.size}
+        ).all()
+        hashes = [leaf_hash(bytes(leaf)) for _, leaf in found]
+        if not found or found[-1][0] != edge.size + len(found) - 1:
+            return edge.size, edge.root()
+        edge = edge.extend(hashes).frontier
+
+
+_NEXT = (
+    select(ENTRY.c.leaf_index, ENTRY.c.leaf)
+    .where(
+        ENTRY.c.site_id == bindparam("site_id"),
+        ENTRY.c.epoch == bindparam("epoch"),
+        ENTRY.c.leaf_index >= bindparam("first"),
+    )
+    .order_by(ENTRY.c.leaf_index)
+    .limit(RECOMPUTED)
+)
 
 
 def _split(hashes: bytes) -> list[bytes]:

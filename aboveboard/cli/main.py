@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli import keys, operate, score, sites
+from aboveboard.cli import backup, keys, operate, score, sites
 from aboveboard.cli.consent import group as consent
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app.command("score")(score.score)
 app.add_typer(sites.app, name="site")
 app.add_typer(keys.app, name="key")
 app.add_typer(consent.app, name="consent")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("migrate")(operate.migrate)
 app.command("doctor")(operate.doctor)
 app.add_typer(operate.config, name="config")

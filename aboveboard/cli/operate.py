@@ -33,11 +33,10 @@ def serve(
     ] = None,
 ) -> None:
     """Serve; the very first start makes data directory, keys, tables, a site and an API key."""
-    import asyncio
-
     import uvicorn
 
     from aboveboard import app as service
+    from aboveboard import restoring
     from aboveboard.cli.consent.log import told
     from aboveboard.database import serving_alone
     from aboveboard.observe import configure_logs
@@ -60,7 +59,7 @@ def serve(
             made = accounts.create_site(settings.site_url)
             say(f"Created the site {made.site.id} for {made.site.url}.")
             say(f"Its API key, shown this once: {made.key}")
-        for continued in asyncio.run(service.open_continuing(settings, databases).check()):
+        for continued in restoring.resume(settings, databases):
             say(told(continued))
         sock = stack.enter_context(_listening(settings.host, settings.port))
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host

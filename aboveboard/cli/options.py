@@ -41,7 +41,7 @@ def open_databases(data_dir: Path | None, *, make: bool = False) -> Iterator[tup
 
     To all commands that do not *make* one, a data directory that is not there is a mistyped one.
     """
-    from aboveboard import app
+    from aboveboard import app, arrivals, restoring
     from aboveboard.errors import DataDirUnusable
 
     settings = read_settings(data_dir=data_dir)
@@ -50,6 +50,9 @@ def open_databases(data_dir: Path | None, *, make: bool = False) -> Iterator[tup
     databases = app.open_databases(settings)
     try:
         databases.migrate()
+        if arrivals.are_new(settings.data_dir):
+            # A restore was cut off; nothing may be written before its logs were looked at.
+            restoring.resume(settings, databases)
         yield settings, databases
     finally:
         databases.close()

@@ -48,6 +48,11 @@ def test_the_newest_checkpoint_is_kept(folder: KeptFolder) -> None:
     other.keep(signed(2**41))
     assert again(folder).newest("shop") == folder.newest("shop") == signed(2, epoch=2)
     assert (folder.epochs("shop"), folder.sites()) == ([1, 2], ["shop", "shop-2"])
+    keys = folder.path.parent / "keys"
+    keys.mkdir()
+    (keys / "log.shop.4.key").write_bytes(b"")
+    # A log that had a key may have signed, whatever is left of it.
+    assert (folder.epochs("shop"), folder.sites()) == ([1, 2, 4], ["shop", "shop-2"])
 
 
 @pytest.mark.parametrize("left", [b"", bytes(200), b"\xff", b"x" * 900], ids=len)

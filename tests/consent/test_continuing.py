@@ -25,7 +25,7 @@ from consent import ledger, store
 from consent.batch import Receipt
 from consent.checkpoint import Signer, Verifier
 from consent.choice import Basis, EventType, Method, Origin, Reason, SubjectKind
-from consent.continuing import Continued, Continuing
+from consent.continuing import Continued, Continuing, Doubt
 from consent.errors import CheckpointInvalid, ConsentError, LogBehind, LogNotFound
 from consent.keyring import Keyring
 from consent.merkle import leaf_hash
@@ -92,9 +92,13 @@ class Process:
         key = f"key-{next(NUMBERS)}"
         return asyncio.run(self.recording.record(site, choice, key=key, body=b"{}"))
 
-    def check(self) -> list[Continued]:
-        """Do what the start of the service does."""
-        return asyncio.run(self.continuing.check())
+    def check(self, doubt: Doubt = Doubt.NONE) -> list[Continued]:
+        """Do what the start of the service does; *doubt* is a restore's."""
+        return asyncio.run(self.continuing.check(doubt))
+
+    def knows_all(self) -> bool:
+        """Ask whether what is kept is all that the stored logs ever signed."""
+        return asyncio.run(self.continuing.knows_all())
 
     def rotate(self, site: str) -> Continued:
         """Give a log another key."""
@@ -335,6 +339,45 @@ def test_a_copy_from_before_the_log_goes_on_all_the_same(house: House) -> None:
     for item in receipts:
         signer = house.start().keyring.signer("shop", 1, f"{HOST}/aboveboard/shop/1")
         verify(wire_events.receipt(item), signer.verifier)
+
+
+@pytest.mark.parametrize("doubt", [Doubt.UNKEPT, Doubt.ALL])
+def test_in_doubt_logs_go_on_in_a_new_epoch(house: House, doubt: Doubt) -> None:
+    """Where nothing is kept, or whatever is: they may have signed more since."""
+    process = house.start()
+    for site in ("kept", "lost"):
+        process.publish(site)
+        process.record(site, 2)
+    process.publish("empty")
+    (house.folder / "lost.1").unlink()
+
+    process = house.start()
+    made = process.check(doubt)
+
+    expected = {"lost": 2} if doubt is Doubt.UNKEPT else {"empty": 0, "kept": 2, "lost": 2}
+    assert [(item.site_id, item.epoch, item.previous.size, item.held) for item in made] == [
+        (site, 2, size, size) for site, size in expected.items()
+    ]
+    for site in expected:
+        assert check_continuation(process, site, 2)["reason"] == "restored"
+        assert process.record(site)[0].leaf_index == 1
+    assert house.start().check() == []
+
+
+def test_what_is_known_of_live_logs(house: House) -> None:
+    """Whoever holds the newest rows knows all; with older rows than what is kept, nobody does."""
+    process = house.start()
+    process.publish("shop")
+    process.record("shop", 2)
+    copied, older = house.copy(), kept(house, "shop.1")
+    process.record("shop", 2)
+    newest = kept(house, "shop.1")
+
+    (house.folder / "shop.1").write_text(older, encoding="utf-8")
+    assert house.start().knows_all()
+    assert kept(house, "shop.1") == newest
+    house.put_back(copied)
+    assert not house.start().knows_all()
 
 
 @pytest.mark.parametrize("more", [0, 1, 3], ids=["same size", "one more", "three more"])

@@ -46,6 +46,11 @@ def told(made: "Continued") -> str:
             f"The log of {made.site_id} ended epoch {made.previous.epoch} with "
             f"{made.previous.size} entries; {goes_on}"
         )
+    if made.held == made.previous.size:
+        return (
+            f"The log of {made.site_id} may have signed more than the {made.held} entries that "
+            f"were put back; {goes_on}"
+        )
     return (
         f"The log of {made.site_id} holds {made.held} of the {made.previous.size} entries that "
         f"epoch {made.previous.epoch} has signed; {goes_on}"
