@@ -56,6 +56,7 @@ from consent.keeping import Keeping
 from consent.keyring import Keyring
 from consent.proving import Proving
 from consent.publishing import Publishing
+from consent.reapplying import Reapplying
 from consent.recording import Recording
 from consent.restriction import Restricting
 from consent.routes.events import EventRoutes
@@ -253,6 +254,17 @@ def open_intake(settings: Settings, databases: Databases) -> Intake:
     """Put together what takes evidence bundles in."""
     return Intake(
         keyring=open_keyring(settings, Randomness()), writing=CommandWriter(databases.consent)
+    )
+
+
+def open_reapplying(settings: Settings, databases: Databases, sweeper: Sweeper) -> Reapplying:
+    """Put together what erases again after a restore."""
+    return Reapplying(
+        keyring=open_keyring(settings, Randomness()),
+        writing=CommandWriter(databases.consent),
+        reading=databases.consent,
+        clock=clock.now,
+        sweep=sweeper.sweep,
     )
 
 

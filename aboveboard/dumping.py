@@ -56,11 +56,6 @@ class Programs:
             f"--file={path}",
         )
 
-    def check(self) -> None:
-        """Raise BackupFailed unless the programs are there."""
-        for name in ("pg_dump", "psql"):
-            self._find(name)
-
     def _find(self, name: str) -> str:
         found = shutil.which(name, path=None if self._folder is None else str(self._folder))
         if found is None:

@@ -43,7 +43,7 @@ class Erasures:
             ) from error
 
     def read(self) -> Iterator[Erasure | Restriction]:
-        """Return everything that was done, oldest first.
+        """Return everything that was done, newest first: the end may be all that is asked for.
 
         A line that a power cut left unfinished belongs to what nobody was told of, and is passed
         over.
@@ -52,7 +52,7 @@ class Erasures:
             lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
             return
-        for line in lines:
+        for line in reversed(lines):
             try:
                 content = orjson.loads(line)
             except orjson.JSONDecodeError:

@@ -12,6 +12,7 @@ from aboveboard import app, arrivals, backup, marks
 from aboveboard.backup import Backup, Engine, Manifest
 from aboveboard.database import serving_alone
 from aboveboard.dumping import DUMP, Programs
+from aboveboard.erasures import Erasures
 from aboveboard.errors import (
     AboveboardError,
     AlreadyServing,
@@ -22,6 +23,7 @@ from aboveboard.errors import (
 )
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
+from aboveboard.writer import CommandWriter
 from consent import ledger
 from consent.continuing import Continued, Doubt
 from consent.errors import CheckpointInvalid, ConsentError
@@ -29,11 +31,18 @@ from consent.errors import CheckpointInvalid, ConsentError
 STAGED = "restoring"
 
 
+class Resumed(NamedTuple):
+    """Which logs go on in a new epoch, and how many erasures and restrictions were done again."""
+
+    continued: list[Continued]
+    again: int
+
+
 class Restored(NamedTuple):
-    """What was put back, and which logs go on in a new epoch."""
+    """What was put back, and what had to be done then."""
 
     manifest: Manifest
-    continued: list[Continued]
+    resumed: Resumed
 
 
 def verify(path: Path) -> Manifest:
@@ -102,14 +111,26 @@ def restore(settings: Settings, path: Path, *, replace: bool) -> Restored:
         return Restored(found.manifest, resume(settings, databases))
 
 
-def resume(settings: Settings, databases: app.Databases) -> list[Continued]:
-    """Begin the epochs that are due; after a restore, finish what it left to do."""
+def resume(settings: Settings, databases: app.Databases) -> Resumed:
+    """Begin the epochs that are due and erase again what is back, before anything is served.
+
+    Due after a restore of any kind, also one that was cut off or made by other means.
+    """
     new = arrivals.are_new(settings.data_dir)
     doubt = arrivals.doubt_of(settings.data_dir) if new else Doubt.NONE
-    continued = asyncio.run(app.open_continuing(settings, databases).check(doubt))
+    resumed = asyncio.run(_resume(settings, databases, doubt))
     if new:
         arrivals.forget(settings.data_dir)
-    return continued
+    return resumed
+
+
+async def _resume(settings: Settings, databases: app.Databases, doubt: Doubt) -> Resumed:
+    continued = await app.open_continuing(settings, databases).check(doubt)
+    sweeper = app.open_sweeper(databases)
+    reapplying = app.open_reapplying(settings, databases, sweeper)
+    again = await reapplying.reapply(Erasures(settings.data_dir).read())
+    await sweeper.finish(CommandWriter(databases.consent))
+    return Resumed(continued, again)
 
 
 def _check(settings: Settings, databases: app.Databases, manifest: Manifest) -> None:
@@ -191,7 +212,6 @@ def _replay(settings: Settings, folder: Path, names: list[str], doubt: Doubt) ->
     """Carry out the script of a PostgreSQL backup, in one transaction."""
     assert settings.database_url is not None  # noqa: S101 - PostgreSQL
     programs = Programs(settings.database_url.get_secret_value(), settings.postgres_bin)
-    programs.check()
     script = folder / DUMP
     if not script.exists():
         raise BackupInvalid(f"expected {DUMP}, got other files")

@@ -16,7 +16,16 @@ from consent import holdings, store
 from consent.batch import SITE, Batch, Receipt
 from consent.choice import Actor, EventType, Method, SubjectKind
 from consent.errors import LogNotFound, RecordNotFound, SubjectNotFound
-from consent.forgetting import Erasure, Forgotten, find_linked, find_naming, forget, key_digest
+from consent.forgetting import (
+    TOMBSTONE_RECORDS,
+    Erasure,
+    Forgotten,
+    find_linked,
+    find_naming,
+    forget,
+    key_digest,
+    traces,
+)
 from consent.holdings import Held
 from consent.keyring import Keyring
 from consent.projection import Standing
@@ -28,9 +37,6 @@ T = TypeVar("T")
 
 PAGE = 500
 """Records that retention erases in one transaction."""
-
-TOMBSTONE_RECORDS = 5000
-"""Records that one tombstone names, so that its receipt stays one that verifies."""
 
 WHOLE_BATCH = 1_000_000
 """Rows that an erasure is told to be, so that it has a transaction of its own."""
@@ -301,11 +307,7 @@ class Erasing:
                 command.keep_refusals,
             )
         )
-        traces = [item.head for item in held]
-        for ref, subject in forgotten.gone.items():
-            traces += [subject.wrapped] if subject.wrapped else []
-            traces += [] if ref in forgotten.suppressed else [ref.encode()]
-        rows.afterwards(partial(self._sweep, traces))
+        rows.afterwards(partial(self._sweep, traces(held, forgotten)))
 
 
 def _with_linked(rows: Rows, site_id: str, refs: Sequence[str]) -> list[str]:

@@ -16,6 +16,9 @@ from consent.keyring import Keyring
 from consent.store import Rows, Subject
 from consent.suppression import NO_RECORD, remember, without
 
+TOMBSTONE_RECORDS = 5000
+"""Records that one tombstone names, so that its receipt stays one that verifies."""
+
 KEY_DIGEST_PREFIX = b"aboveboard-erased-key/v1\x00"
 
 
@@ -103,19 +106,28 @@ def forget(
     )
 
 
-def reapply(rows: Rows, keyring: Keyring, done: Erasure | Restriction) -> int:
+def reapply(rows: Rows, keyring: Keyring, done: Erasure | Restriction) -> list[bytes]:
     """Do again, on rows that were restored from before it, what was done to a subject.
 
     All that was done has to come in its order. What the same subject did after an erasure stays:
-    their key is then another than the one destroyed. Returns how many records went.
+    their key is then another than the one destroyed. Returns the traces of what went.
     """
     if isinstance(done, Restriction):
         holdings.restrict(rows, done.site_id, done.refs, done.until)
-        return 0
+        return []
     return _erase_again(rows, keyring, done)
 
 
-def _erase_again(rows: Rows, keyring: Keyring, erasure: Erasure) -> int:
+def traces(held: Sequence[Held], forgotten: Forgotten) -> list[bytes]:
+    """Return bytes of what went that must be found in no file any more."""
+    found = [item.head for item in held]
+    for ref, subject in forgotten.gone.items():
+        found += [subject.wrapped] if subject.wrapped else []
+        found += [] if ref in forgotten.suppressed else [ref.encode()]
+    return found
+
+
+def _erase_again(rows: Rows, keyring: Keyring, erasure: Erasure) -> list[bytes]:
     held = holdings.ask_held(rows, erasure.site_id, erasure.record_ids)()
     destroyed = dict(erasure.subjects)
     refs = list(dict.fromkeys([*destroyed, *(item.subject_ref for item in held)]))
@@ -124,7 +136,7 @@ def _erase_again(rows: Rows, keyring: Keyring, erasure: Erasure) -> int:
         found = key_digest(keyring, erasure.site_id, ref, subjects[ref])
         if found not in {None, destroyed[ref]}:
             del subjects[ref]
-    forget(
+    forgotten = forget(
         rows,
         erasure.site_id,
         held,
@@ -133,7 +145,7 @@ def _erase_again(rows: Rows, keyring: Keyring, erasure: Erasure) -> int:
         keep_refusals=erasure.keep_refusals,
         erased_at=erasure.erased_at,
     )
-    return len(held)
+    return traces(held, forgotten)
 
 
 def find_linked(rows: Rows, site_id: str, subjects: Mapping[str, Subject]) -> dict[str, Subject]:

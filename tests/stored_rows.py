@@ -11,6 +11,7 @@ import psycopg
 from conftest import Service, Site
 
 from consent.checkpoint import Checkpoint, Verifier
+from consent.choice import SUBJECTLESS
 from consent.merkle import leaf_hash, root, verify_consistency
 
 Rows = list[tuple[Any, ...]]
@@ -50,8 +51,13 @@ def check_comments(service: Service, site: Site) -> None:
     assert revisions == expected
 
 
-def check_log(client: httpx2.Client, service: Service, site: Site, *, epoch: int = 1) -> Checkpoint:
-    """Recompute a site's log from its rows and return the served checkpoint, which must match."""
+def check_log(
+    client: httpx2.Client, service: Service, site: Site, *, epoch: int = 1, erased: bool = False
+) -> Checkpoint:
+    """Recompute a site's log from its rows and return the served checkpoint, which must match.
+
+    Every entry has its record, unless some were *erased*.
+    """
     log = f"/v1/consent/logs/{site.id}/{epoch}"
     verifier = Verifier.from_vkey(client.get(f"{log}/key").text)
     checkpoint = verifier.open(client.get(f"{log}/checkpoint").text)
@@ -72,9 +78,15 @@ def check_log(client: httpx2.Client, service: Service, site: Site, *, epoch: int
     keys = rows(service, "consent", "SELECT record_id FROM idempotency WHERE site_id = ?", site.id)
     indexes = list(range(checkpoint.size))
     assert [index for index, _ in entries] == indexes
-    assert [index for within, index, _, _ in records if within == epoch] == indexes
-    asked = sorted((record_id,) for _, _, record_id, kind in records if kind != "continued")
-    assert sorted(keys) == asked
+    recorded = [index for within, index, _, _ in records if within == epoch]
+    asked = {(record_id,) for _, _, record_id, kind in records if kind not in SUBJECTLESS}
+    if erased:
+        assert set(recorded) < set(indexes)
+        assert asked < set(keys)
+    else:
+        assert recorded == indexes
+        assert asked == set(keys)
+    assert len(set(keys)) == len(keys)
     assert root([leaf_hash(bytes(leaf)) for _, leaf in entries]) == checkpoint.root
     return checkpoint
 

@@ -9,6 +9,7 @@ from aboveboard.cli.options import AsJson, DataDir, open_databases, read_setting
 
 if TYPE_CHECKING:
     from aboveboard.backup import Manifest
+    from aboveboard.restoring import Resumed
 
 NOT_IN_IT = ("keys", "checkpoints", "erasures.jsonl", "aboveboard.toml")
 
@@ -51,7 +52,6 @@ def restore(
     Logs that have signed more since, or may have, go on in a new epoch.
     """
     from aboveboard import restoring
-    from aboveboard.cli.consent.log import told
 
     settings = read_settings(data_dir=data_dir)
     done = restoring.restore(settings, file, replace=replace)
@@ -61,14 +61,24 @@ def restore(
                 **_content(file, done.manifest),
                 "continued": [
                     {"site": made.site_id, "epoch": made.epoch, "from": made.previous.size}
-                    for made in done.continued
+                    for made in done.resumed.continued
                 ],
+                "erased_again": done.resumed.again,
             }
         )
         return
     _tell(file, done.manifest, "is put back", json=False)
-    for made in done.continued:
+    say_resumed(done.resumed)
+
+
+def say_resumed(resumed: "Resumed") -> None:
+    """Say which logs go on in a new epoch, and what was erased again; usually nothing."""
+    from aboveboard.cli.consent.log import told
+
+    for made in resumed.continued:
         say(told(made))
+    if resumed.again:
+        say(f"Erasures and restrictions that the backup did not know, done again: {resumed.again}")
 
 
 def _tell(file: Path, manifest: "Manifest", what: str, *, json: bool) -> None:

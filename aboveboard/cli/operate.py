@@ -37,7 +37,7 @@ def serve(
 
     from aboveboard import app as service
     from aboveboard import restoring
-    from aboveboard.cli.consent.log import told
+    from aboveboard.cli.backup import say_resumed
     from aboveboard.database import serving_alone
     from aboveboard.observe import configure_logs
     from aboveboard.protocol import deadlined
@@ -59,8 +59,7 @@ def serve(
             made = accounts.create_site(settings.site_url)
             say(f"Created the site {made.site.id} for {made.site.url}.")
             say(f"Its API key, shown this once: {made.key}")
-        for continued in restoring.resume(settings, databases):
-            say(told(continued))
+        say_resumed(restoring.resume(settings, databases))
         sock = stack.enter_context(_listening(settings.host, settings.port))
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         say(f"aboveboard listens on http://{shown}:{sock.getsockname()[1]} (Ctrl-C stops it)")

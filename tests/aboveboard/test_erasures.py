@@ -23,16 +23,16 @@ RESTRICTED = Restriction("shop", "2026-01-31T12:00:00Z", ["t-2"], ["1.cc"], "202
 
 
 def test_what_is_noted_is_read_back(tmp_path: Path) -> None:
-    """In its order, by whoever opens the file next; without a file there is nothing."""
+    """Newest first, by whoever opens the file next; without a file there is nothing."""
     assert list(Erasures(tmp_path).read()) == []
 
     for done in (ERASED, RESTRICTED, ERASED._replace(subjects=[], tombstones=[])):
         Erasures(tmp_path).note(done)
 
     assert list(Erasures(tmp_path).read()) == [
-        ERASED,
-        RESTRICTED,
         ERASED._replace(subjects=[], tombstones=[]),
+        RESTRICTED,
+        ERASED,
     ]
     path = tmp_path / "erasures.jsonl"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -59,7 +59,7 @@ def test_half_a_line_spoils_no_other(tmp_path: Path) -> None:
 
         erasures.note(RESTRICTED)
 
-        assert list(erasures.read()) == [ERASED, RESTRICTED]
+        assert list(erasures.read()) == [RESTRICTED, ERASED]
 
 
 def test_many_write_at_once(tmp_path: Path) -> None:

@@ -7,141 +7,30 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import delete, insert, select
+from consent_house import HOST, House, Process
+from sqlalchemy import select
 
-from aboveboard import app, clock
-from aboveboard.randomness import Randomness
+from aboveboard import app
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
-from aboveboard.writer import CommandWriter
 from consent import ledger, store
 from consent.batch import Receipt
 from consent.checkpoint import Signer, Verifier
-from consent.choice import Basis, EventType, Method, Origin, Reason, SubjectKind
-from consent.continuing import Continued, Continuing, Doubt
+from consent.choice import EventType, Method, Origin, Reason, SubjectKind
+from consent.claim import Choice
+from consent.continuing import Doubt
 from consent.errors import CheckpointInvalid, ConsentError, LogBehind, LogNotFound
-from consent.keyring import Keyring
 from consent.merkle import leaf_hash
-from consent.notice import Controller, Notice, Purpose
-from consent.proving import Log, Proving
-from consent.publishing import Publishing
 from consent.receipt import verify
 from consent.record import canonical, commit, leaf
-from consent.recording import Choice, Recording
 from consent.tables import METADATA
 from consent.wire import events as wire_events
 from consent.wire import logs as wire_logs
-
-HOST = "shop.example"
-NOTICE = Notice(
-    "main",
-    "en",
-    "May we?",
-    Controller(name="Shop Ltd"),
-    (Purpose(id="ads", name="Ads", description="Ads", basis=Basis.CONSENT),),
-)
-
-Copy = dict[str, list[dict[str, Any]]]
-
-
-@dataclass
-class Process:
-    """What one process has in its memory over the databases and folders that all share."""
-
-    databases: app.Databases
-    keyring: Keyring
-
-    def __post_init__(self) -> None:
-        common: dict[str, Any] = {
-            "keyring": self.keyring,
-            "writing": CommandWriter(self.databases.consent),
-        }
-        reading = self.databases.consent
-        ids = clock.uuid7(Randomness())
-        self.recording = Recording(**common, clock=clock.now, ids=ids)
-        self.publishing = Publishing(**common, reading=reading, clock=clock.now)
-        self.continuing = Continuing(**common, reading=reading, clock=clock.now, ids=ids)
-        self.proving = Proving(keyring=self.keyring, reading=reading)
-
-    def publish(self, site: str) -> None:
-        """Publish a notice, which opens the site's log."""
-        asyncio.run(self.publishing.publish(site, HOST, NOTICE))
-
-    def record(self, site: str, number: int = 1) -> list[Receipt]:
-        """Record so many requests, one commit each."""
-        return [self._record(site) for _ in range(number)]
-
-    def _record(self, site: str) -> Receipt:
-        choice = Choice(
-            SubjectKind.DEVICE,
-            "d",
-            EventType.REQUESTED,
-            Method.API,
-            Origin.BANNER,
-            notice_id="main",
-            notice_version=1,
-            language="en",
-        )
-        key = f"key-{next(NUMBERS)}"
-        return asyncio.run(self.recording.record(site, choice, key=key, body=b"{}"))
-
-    def check(self, doubt: Doubt = Doubt.NONE) -> list[Continued]:
-        """Do what the start of the service does; *doubt* is a restore's."""
-        return asyncio.run(self.continuing.check(doubt))
-
-    def knows_all(self) -> bool:
-        """Ask whether what is kept is all that the stored logs ever signed."""
-        return asyncio.run(self.continuing.knows_all())
-
-    def rotate(self, site: str) -> Continued:
-        """Give a log another key."""
-        return asyncio.run(self.continuing.rotate(site))
-
-    def logs(self, site: str) -> list[Log]:
-        """List the epochs of a site."""
-        return asyncio.run(self.proving.list_logs(site))
-
-
-NUMBERS = count()
-
-
-@dataclass
-class House:
-    """Databases, keys and kept checkpoints, and the processes that are started over them."""
-
-    databases: app.Databases
-    settings: Settings
-    folder: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.folder = self.settings.data_dir / "checkpoints"
-
-    def start(self) -> Process:
-        """Start a process: it remembers nothing of those before it."""
-        return Process(self.databases, app.open_keyring(self.settings, Randomness()))
-
-    def copy(self) -> Copy:
-        """Copy every row of consent."""
-        with self.databases.consent.read() as connection:
-            return {
-                table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
-                for table in METADATA.sorted_tables
-            }
-
-    def put_back(self, copied: Copy) -> None:
-        """Replace every row of consent by a copy, behind everybody's back."""
-        with self.databases.consent.write() as connection:
-            for table in METADATA.sorted_tables:
-                connection.execute(delete(table))
-                if copied[table.name]:
-                    connection.execute(insert(table), copied[table.name])
 
 
 @pytest.fixture
