@@ -1,6 +1,7 @@
 """What lies in a service's databases, read past the service, and what must hold of it."""
 
 import base64
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,10 +10,12 @@ from typing import Any
 import httpx2
 import psycopg
 from conftest import Service, Site
+from diary import Told
 
-from consent.checkpoint import Checkpoint, Verifier
+from consent.checkpoint import Checkpoint, Verifier, parse_proof
 from consent.choice import SUBJECTLESS
 from consent.merkle import leaf_hash, root, verify_consistency
+from consent.receipt import verify
 
 Rows = list[tuple[Any, ...]]
 
@@ -110,3 +113,22 @@ def check_grown(
             new_root=new.root,
             proof=[base64.b64decode(item) for item in answer.json()["hashes"]],
         )
+
+
+def check_history(
+    client: httpx2.Client, site: Site, told: Sequence[Told], newest: Checkpoint
+) -> None:
+    """Check that the answers to these events are the whole log up to *newest*, in one history.
+
+    Nobody was shown another tree of the same size, and what was shown goes on to *newest*.
+    """
+    verifier = Verifier.from_vkey(client.get(f"/v1/consent/logs/{site.id}/1/key").text)
+    receipts = [verify(item.answer, verifier) for item in told]
+    assert sorted(receipt.index for receipt in receipts) == list(range(newest.size))
+    signed: dict[int, Checkpoint] = {}
+    for item in told:
+        shown = verifier.open(parse_proof(json.loads(item.answer)["proof"]).checkpoint)
+        assert signed.setdefault(shown.size, shown).root == shown.root, "two histories"
+    sizes = sorted(signed)
+    some = sizes[:: max(1, len(sizes) // 50)]
+    check_grown(client, site, [signed[size] for size in (*some, sizes[-1])], newest)
