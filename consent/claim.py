@@ -87,6 +87,7 @@ class Believed(NamedTuple):
     decisions: tuple[tuple[str, Decision], ...]
     bases: Mapping[str, Basis]
     notice: ShownNotice | None = None
+    served_id: str | None = None
     served_at: datetime | None = None
     valid_until: datetime | None = None
     linked_ref: str | None = None
@@ -121,7 +122,7 @@ def content(choice: Choice, believed: Believed) -> dict[str, Json]:
         received_at=believed.received,
         notice=believed.notice,
         jurisdiction=choice.jurisdiction,
-        served_id=choice.served_id,
+        served_id=believed.served_id,
         served_at=believed.served_at,
         valid_until=choice.valid_until or believed.valid_until,
         reprompt_not_before=choice.reprompt_not_before,

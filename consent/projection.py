@@ -134,12 +134,27 @@ def _linked(ref: str, account: Standing, other: str, device: Standing) -> dict[s
         for name, at in account.purposes.items()
         if at.ended and (name not in device.purposes or not device.purposes[name].ended)
     }
+    no_at = {
+        name: max(filter(None, (at.refused_at, device.purposes[name].refused_at)), default=None)
+        for name, at in account.purposes.items()
+        if name in device.purposes
+    }
+
+    def since(purposes: Mapping[str, PurposeStanding]) -> dict[str, PurposeStanding]:
+        """Return *purposes* with the latest no of either, whosever choice won."""
+        return {
+            name: at._replace(refused_at=no_at[name]) if no_at.get(name) else at
+            for name, at in purposes.items()
+        }
+
     return {
         ref: replace(
-            account, purposes={**account.purposes, **gained}, links=_with(account.links, other)
+            account,
+            purposes=since({**account.purposes, **gained}),
+            links=_with(account.links, other),
         ),
         other: replace(
-            device, purposes={**device.purposes, **noes}, links=_with(device.links, ref)
+            device, purposes=since({**device.purposes, **noes}), links=_with(device.links, ref)
         ),
     }
 
@@ -180,7 +195,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         if state is None:
             continue
         before = purposes.get(made["purpose_id"])
-        if before is not None and _overruled(event, happened, before):
+        if before is not None and _overruled(event, made["decision"], happened, before):
             continue
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
@@ -188,7 +203,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             refused_at = max(min(happened, event["received_at"]), refused_at or "")
         elif refused_at is not None and occurred is not None and occurred < refused_at:
             continue
-        purposes[made["purpose_id"]] = PurposeStanding(
+        now = PurposeStanding(
             state,
             event["record_id"],
             leaf_index,
@@ -201,17 +216,35 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             event.get("reprompt_not_before"),
             signal,
         )
+        if now.ended and before is not None and before.ended and happened < before.occurred_at:
+            now = _behind(now, before)
+        purposes[made["purpose_id"]] = now
     return Standing(purposes, standing.asked, standing.links, standing.whole)
 
 
-def _overruled(event: Mapping[str, Any], happened: str, before: PurposeStanding) -> bool:
+def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:
+    """Return a no that comes after a newer one: it brings no earlier question with it."""
+    return late._replace(
+        notice_id=newer.notice_id,
+        version=newer.version,
+        material_sha256=newer.material_sha256,
+        ask_after=max(filter(None, (late.ask_after, newer.ask_after)), default=None),
+    )
+
+
+def _overruled(
+    event: Mapping[str, Any], decision: str, happened: str, before: PurposeStanding
+) -> bool:
     """Whether what the subject has said by themselves counts more than this event.
 
     An import counts only where nothing newer is known. An explicit yes outlives a signal that no
     law makes an opt-out, and one that was on when the yes was said.
     """
     if event["event_type"] == EventType.IMPORTED:
-        return happened < before.occurred_at
+        # Of two choices at one instant the no counts, in whatever order an export has them.
+        return happened < before.occurred_at or (
+            happened == before.occurred_at and before.ended and decision == Decision.GIVEN
+        )
     if event.get("method") != Method.GPC or before.ended:
         return False
     return event["event_type"] != EventType.OPTED_OUT or before.signal

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from consent import ledger, store
 from consent.batch import Batch, Closed, Receipt
 from consent.checkpoint import format_proof
-from consent.choice import GIVING, Decision, EventType, Method, ShownNotice
+from consent.choice import ENDING, GIVING, Decision, EventType, Method, ShownNotice
 from consent.claim import Believed, Choice, content
 from consent.errors import (
     ConsentError,
@@ -29,7 +29,7 @@ from consent.errors import (
 from consent.keyring import Keyring
 from consent.projection import Standing
 from consent.regime import Regime, gpc_ends
-from consent.served import open_token
+from consent.served import Served, open_token
 from consent.store import Answered, Published, Rows
 from consent.tables import IDEMPOTENCY
 from consent.transition import (
@@ -40,6 +40,7 @@ from consent.transition import (
     check_form,
     check_may_ask,
     check_purposes,
+    named_question,
 )
 
 LINKS = 64
@@ -212,7 +213,10 @@ class _Part:
         check_clock(told)
         ref = self._known(command.refs)
         standing = self._batch.standing(ref) or Standing()
-        if self._batch.restricted(ref) and told.event_type in {*GIVING, EventType.LINKED}:
+        # A link hands consent over: neither end may be kept as evidence alone.
+        ends = [ref, *command.linked_refs]
+        restricted = any(self._batch.restricted(end) for end in ends)
+        if restricted and told.event_type in {*GIVING, EventType.LINKED}:
             raise SubjectRestricted(
                 f"expected an event that takes consent away, got {told.event_type.value}"
             )
@@ -223,8 +227,9 @@ class _Part:
             choice.jurisdiction, on=command.received.date(), source=choice.jurisdiction_source
         )
         decisions = choice.decisions
-        if choice.method is Method.GPC and not decisions:
+        if choice.method is Method.GPC and told.event_type in ENDING and not decisions:
             decisions = self._signalled(command, notice, resolved.regime)
+        question = None
         if notice is not None:
             check_purposes(told, bases)
             question = Question(
@@ -232,7 +237,6 @@ class _Part:
                 notice.version,
                 notice.material_sha256,
                 bases,
-                choice.served_id,
                 served_at,
             )
             check_may_ask(standing, told, question, self._setting.patience)
@@ -247,6 +251,7 @@ class _Part:
             decisions,
             bases,
             None if notice is None else _as_shown(notice, choice),
+            named_question(standing, told, question, choice.served_id),
             served_at,
             self._setting.validity(command.received) if giving else None,
             self._linked_ref(command, ref),
@@ -269,7 +274,16 @@ class _Part:
                 raise TooManyLinks(f"expected at most {LINKS} links of a subject, got one more")
         return other
 
-    def _served_at(self, command: Record) -> datetime:
+    def _served_at(self, command: Record) -> datetime | None:
+        """Return when the token was issued; a no is recorded without a token that is not good."""
+        try:
+            return self._served(command).at
+        except ServedInvalid:
+            if command.told.event_type in ENDING:
+                return None
+            raise
+
+    def _served(self, command: Record) -> Served:
         choice = command.choice
         served = open_token(
             self._keyring.served_key(self._site_id), choice.served or "", now=command.received
@@ -278,7 +292,7 @@ class _Part:
             raise ServedInvalid(
                 "expected a token of the notice, version and language answered, got another's"
             )
-        return served.at
+        return served
 
     def _signalled(
         self, command: Record, notice: Published | None, regime: Regime

@@ -170,7 +170,7 @@ class StandingRead:
                 now,
                 store.read_setting(setting),
                 {notice_id: material for notice_id, material, _ in rows},
-                [purpose for *_, text in rows for purpose in store.read_purposes(text)],
+                [store.read_purposes(text) for *_, text in rows],
                 {},
             )
         return house
@@ -184,7 +184,9 @@ class _House(NamedTuple):
     material: Mapping[str, str]
     """Of each notice, the digest of its substance."""
 
-    purposes: Sequence[Purpose]
+    purposes: Sequence[Sequence[Purpose]]
+    """Of each notice in each language."""
+
     undecided: dict[tuple[str, bool, Visitor], Answer]
     """Answers about what nobody decided: the same for everybody who comes alike."""
 
@@ -219,6 +221,9 @@ class _Asking:
         elif self._visitor.gpc and not at.signal and self._opted_out(purpose):
             # Said before the signal was there: only a yes in its sight outlives an opt-out.
             return Answer(purpose, allowed=False, why=Why.SIGNAL, signal=True)
+        if why is not Why.GIVEN and self._bases(purpose) == {Basis.STRICTLY_NECESSARY}:
+            # Accepted along with the rest; it needed nobody's consent and needs none now.
+            return Answer(purpose, allowed=True, why=Why.NECESSARY)
         return Answer(
             purpose,
             why is Why.GIVEN,
@@ -251,12 +256,11 @@ class _Asking:
 
     def _undecided(self, purpose: str, *, asked: bool) -> Answer:
         regime, given = self._law()
-        known = self._house.purposes
-        bases = {each.basis for each in known if each.id == purpose}
+        bases = self._bases(purpose)
         if bases == {Basis.STRICTLY_NECESSARY}:
             return Answer(purpose, allowed=True, why=Why.NECESSARY)
         runs = bool(bases) and all(runs_undecided(basis, given) for basis in bases)
-        signal = self._visitor.gpc and purpose in gpc_ends(known, given, self._setting.gpc)
+        signal = self._visitor.gpc and self._signalled(purpose, given)
         why = Why.NOT_ANSWERED if asked else Why.NOT_ASKED
         if signal:
             why = Why.SIGNAL
@@ -274,7 +278,16 @@ class _Asking:
     def _opted_out(self, purpose: str) -> bool:
         """Whether the law makes the signal an opt-out of *purpose*."""
         _, given = self._law()
-        return given.signal_opts_out and purpose in gpc_ends(self._house.purposes, given)
+        return given.signal_opts_out and self._signalled(purpose, given)
+
+    def _bases(self, purpose: str) -> set[Basis]:
+        every = self._house.purposes
+        return {each.basis for notice in every for each in notice if each.id == purpose}
+
+    def _signalled(self, purpose: str, given: Defaults) -> bool:
+        """Whether the signal ends *purpose*, by the marks of any notice that holds it."""
+        policy = self._setting.gpc
+        return any(purpose in gpc_ends(notice, given, policy) for notice in self._house.purposes)
 
     def _law(self) -> tuple[Regime, Defaults]:
         resolved = self._setting.resolve(
@@ -288,11 +301,18 @@ def together(answers: Iterable[Sequence[Answer]]) -> list[Answer]:
 
     A decision counts before what nobody decided.
     """
-    return [min(each, key=_careful) for each in zip(*answers, strict=True)]
+    return [max(each, key=_careful) for each in zip(*answers, strict=True)]
 
 
 _OPEN = frozenset({Why.NOT_ASKED, Why.NOT_ANSWERED, Why.UNDECIDED})
 
 
-def _careful(answer: Answer) -> tuple[bool, bool]:
-    return (answer.why in _OPEN, answer.allowed)
+def _careful(answer: Answer) -> tuple[bool, bool, bool, str]:
+    """Say how careful an answer is: the no that is left in peace the longest is the most."""
+    never = "~"  # after every instant
+    return (
+        answer.why not in _OPEN,
+        not answer.allowed,
+        not answer.ask,
+        answer.ask_after or never,
+    )

@@ -143,7 +143,7 @@ def _check_decisions(told: Told) -> None:
         expected, well = "the purposes that end, as `refused`", made == {Decision.REFUSED}
     else:
         expected, well = "no decisions, for nothing is decided by it", not made
-    if told.method is Method.GPC and not made:
+    if told.method is Method.GPC and kind in ENDING and not made:
         well = True  # the notice's purposes are filled in by what the signal ends
     if not well:
         shown = ", ".join(sorted(decision.value for decision in made)) or "none"
@@ -203,7 +203,6 @@ class Question(NamedTuple):
     version: int
     material_sha256: str
     purposes: Mapping[str, Basis]
-    served_id: str | None = None
     served_at: datetime | None = None
     """When a served token for this notice and version was issued."""
 
@@ -225,7 +224,7 @@ def check_may_ask(
         if basis in UNASKED:
             continue
         before = standing.purposes.get(purpose_id)
-        if before is None or before.material_sha256 not in {None, question.material_sha256}:
+        if before is None or _changed(before, question):
             return
         if before.ended and patience(before) > now:
             soonest = max(soonest, patience(before))
@@ -235,6 +234,18 @@ def check_may_ask(
         raise AskedTooSoon(f"expected no question before {soonest}, got one now")
 
 
+def _changed(before: PurposeStanding, question: Question) -> bool:
+    """Whether the notice that was answered has another substance now; another notice is no change.
+
+    Or two notices about one purpose could take turns to ask after every no.
+    """
+    return (
+        before.notice_id in {None, question.notice_id}
+        and before.material_sha256 is not None
+        and before.material_sha256 != question.material_sha256
+    )
+
+
 def check_asked(
     standing: Standing, told: Told, question: Question, patience: Callable[[PurposeStanding], str]
 ) -> None:
@@ -242,21 +253,12 @@ def check_asked(
 
     After a no the question must be newer than it, and *patience* must have run out, unless the
     subject came to the preferences by themselves. What occurred before the no and comes late is
-    recorded; it changes nothing. Raises NotAsked, ServedUnknown, AskedTooSoon and NothingToRenew.
+    recorded; it changes nothing. Raises NotAsked, AskedTooSoon and NothingToRenew.
     """
-    if told.event_type not in ANSWERS:
+    if told.event_type not in ANSWERS or told.event_type is EventType.REFUSED:
         return
     asked = standing.asked.get(question.notice_id)
     answers = asked is not None and asked.version == question.version
-    if question.served_id is not None and (
-        asked is None or not answers or asked.record_id != question.served_id
-    ):
-        raise ServedUnknown(
-            "expected the record id of the newest request to this subject with this notice "
-            "version, got another"
-        )
-    if told.event_type is EventType.REFUSED:
-        return
     if not answers and question.served_at is None:
         raise NotAsked(
             f"expected an earlier `requested` event for version {question.version} of this "
@@ -278,6 +280,31 @@ def check_asked(
         _check_newer(before, told, question, asked_at, patience)
 
 
+def named_question(
+    standing: Standing, told: Told, question: Question | None, served_id: str | None
+) -> str | None:
+    """Return the record id of the question that an event names as the one it answers.
+
+    It is the newest to this subject with this notice and version. A no is recorded without it
+    where it is not: of two open tabs one holds an older question. Raises ServedUnknown.
+    """
+    if served_id is None:
+        return None
+    asked = None if question is None else standing.asked.get(question.notice_id)
+    if (
+        asked is not None
+        and question is not None
+        and (asked.version, asked.record_id) == (question.version, served_id)
+    ):
+        return served_id
+    if told.event_type in ENDING:
+        return None
+    raise ServedUnknown(
+        "expected the record id of the newest request to this subject with this notice "
+        "version, got another"
+    )
+
+
 def _check_newer(
     before: PurposeStanding,
     told: Told,
@@ -292,11 +319,15 @@ def _check_newer(
     if not before.ended and not before.lapsed(now):
         return
     served = question.served_at
-    if asked_at <= before.leaf_index and (
-        served is None or instant(served) <= (before.refused_at or before.occurred_at)
-    ):
+    # A lapsed yes may follow a no: the question must be newer than the yes, too.
+    answered_at = (before.refused_at if before.ended else None) or before.occurred_at
+    if asked_at <= before.leaf_index and (served is None or instant(served) <= answered_at):
         raise NotAsked("expected a question newer than the refusal, withdrawal or expiry, got none")
-    same = before.material_sha256 in {None, question.material_sha256}
-    if before.ended and same and asked_at <= before.leaf_index and patience(before) > now:
+    if (
+        before.ended
+        and not _changed(before, question)
+        and asked_at <= before.leaf_index
+        and patience(before) > now
+    ):
         # A request is checked when it is made; a token knows nobody.
         raise AskedTooSoon(f"expected no question before {patience(before)}, got one now")

@@ -110,6 +110,18 @@ def test_a_late_withdrawal_does_not_hide_a_later_no() -> None:
     assert standing.purposes["ads"].state == "withdrawn"
 
 
+def test_a_late_no_brings_no_older_question_back() -> None:
+    """What a newer no said of its notice, and of when to ask again, stays."""
+    newer = event("refused", 9, ads="refused") | {"reprompt_not_before": "2027-01-01T00:00:00Z"}
+    newer["notice"] = {"notice_id": "main", "version": 2, "material_sha256": "m-2"}
+    late = event("refused", 2, record=1, ads="refused")
+
+    at = fold(newer, late).purposes["ads"]
+
+    assert (at.record_id, at.version, at.material_sha256) == ("r-1", 2, "m-2")
+    assert at.ask_after == "2027-01-01T00:00:00Z"
+
+
 def test_a_no_is_remembered_behind_a_yes() -> None:
     """A given from before the refusal does not replace the newer one that followed it."""
     standing = fold(
@@ -275,6 +287,19 @@ def test_the_most_restrictive_latest_choice_wins_a_link() -> None:
 
     assert states(found["account"]) == {"ads": "refused", "statistics": "given"}
     assert states(found["device"]) == {"ads": "refused", "statistics": "given"}
+
+
+def test_the_latest_no_of_either_is_remembered_by_both() -> None:
+    """A queued yes from before it changes nothing, whosever choice won the link."""
+    linked = [
+        ("account", event("refused", 9, ads="refused")),
+        ("device", event("withdrawn", 1, ads="refused")),
+        ("account", link(10, "device")),
+    ]
+
+    for ref in ("account", "device"):
+        found = replay(*linked, (ref, event("given", 5, ads="given")))
+        assert found[ref].purposes["ads"].ended
 
 
 def test_a_device_does_not_take_over_a_yes() -> None:

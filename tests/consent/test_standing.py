@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from consent_desk import SITE, Desk
+from consent_desk import PURPOSES, SITE, Desk
 from sqlalchemy import select
 
 from aboveboard.app import Databases
 from consent.choice import Basis, EventType, Method, Origin, Signals, SubjectKind
 from consent.errors import EventRefused
-from consent.notice import Purpose
+from consent.notice import Controller, Notice, Purpose
 from consent.recording import LINKS
 from consent.regime import Defaults, GpcPolicy, Regime, RegimeSource
 from consent.standing import Answer, Visitor, Why, together
@@ -311,6 +312,41 @@ def test_elsewhere_the_site_says_what_a_signal_ends(
     assert {answer.purpose for answer in found if answer.why is Why.REFUSED} == ended
 
 
+def test_a_signal_decides_only_where_something_ends(desk: Desk) -> None:
+    """A question or an acknowledgement that comes with it decides nothing."""
+    for kind in (EventType.REQUESTED, EventType.ACKNOWLEDGED):
+        made = desk.record(kind, method=Method.GPC, signals=GPC, jurisdiction="US-CA")
+        assert b'"decisions":[]' in made.event
+    assert desk.ask("ads")[0].why is Why.NOT_ANSWERED
+
+
+def test_a_signal_ends_by_the_marks_of_each_notice(desk: Desk) -> None:
+    """What one notice marks as advertising says nothing of another that marks nothing."""
+    sell = Purpose("sell", "Selling", "Sells data.", Basis.LEGITIMATE_INTEREST)
+    notice = Notice("other", "en", "We sell.", Controller("Shop Ltd"), (sell,))
+    asyncio.run(desk.publishing.publish(SITE, "shop.example", notice))
+
+    here, gone = (desk.ask("sell", visitor=CALIFORNIA._replace(gpc=on))[0] for on in (False, True))
+
+    assert (here.allowed, gone.allowed, gone.why) == (True, False, Why.SIGNAL)
+
+
+def test_what_is_necessary_is_not_superseded(desk: Desk) -> None:
+    """Accepted along with the rest, it goes on when the notice changes."""
+    login = Purpose("login", "Login", "Keeps you in.", Basis.STRICTLY_NECESSARY)
+    ads, count = PURPOSES
+    version = desk.publish((ads, count, login))
+    desk.give("ads", "login", version=version)
+    desk.publish((replace(ads, recipients=("Ad Ltd",)), count, login))
+
+    answers = desk.ask("ads", "login")
+
+    assert [(each.allowed, each.why) for each in answers] == [
+        (False, Why.SUPERSEDED),
+        (True, Why.NECESSARY),
+    ]
+
+
 def test_a_signal_that_ends_nothing_is_no_decision(desk: Desk) -> None:
     """Ignored by the site's own setting, there is nothing to record."""
     desk.configure(gpc=GpcPolicy.IGNORE)
@@ -368,6 +404,34 @@ def test_a_visitor_known_by_several_ids() -> None:
     assert together([[runs], [open_]]) == [open_]
 
 
+def test_who_said_no_by_any_id_is_left_in_peace() -> None:
+    """For as long as the latest of the noes says, in whatever order the ids are named."""
+    over = Answer("ads", False, Why.REFUSED, ask=True)
+    soon = Answer("ads", False, Why.REFUSED, ask_after="2026-07-31T12:00:00Z")
+    later = Answer("ads", False, Why.OPTED_OUT, ask_after="2027-01-31T12:00:00Z")
+    never = Answer("ads", False, Why.OBJECTED)
+
+    assert together([[over], [soon], [later]]) == together([[later], [soon], [over]]) == [later]
+    assert together([[later], [never]]) == [never]
+
+
+def test_a_restricted_subject_is_linked_from_neither_side(desk: Desk) -> None:
+    """A link would hand the consent on that is kept as evidence alone."""
+    desk.give("ads")
+    desk.restrict(days=9)
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    link = {"kind": EventType.LINKED, "version": None}
+
+    assert (
+        code(lambda: desk.record(**link, linked=(SubjectKind.DEVICE, "d-1"), **account))
+        == "subject_restricted"
+    )
+    assert code(lambda: desk.record(**link, linked=(SubjectKind.ACCOUNT, "a-1"))) == (
+        "subject_restricted"
+    )
+    assert not desk.ask("ads", **account)[0].allowed
+
+
 # -- served tokens ----------------------------------------------------------------------------
 
 
@@ -386,6 +450,21 @@ def test_an_answer_brings_its_token_back(desk: Desk) -> None:
     assert b'"served_at":"2026-01-31T12:00:00Z"' in given.event
     assert given.leaf_index == 0
     assert desk.ask("ads")[0].allowed
+
+
+def test_a_no_is_recorded_without_what_proves_no_question(desk: Desk) -> None:
+    """From a tab that stayed open too long, or the older of two: its token or id is left out."""
+    token, asked = served(desk), desk.record(EventType.REQUESTED)
+    desk.record(EventType.REQUESTED)
+    desk.later(days=2)
+
+    no = desk.refuse("ads", served=token, served_id=asked.record_id)
+    gone = desk.record(
+        EventType.WITHDRAWN, {"count": "refused"}, version=None, served_id="ada@example.org"
+    )
+
+    assert [answer.why for answer in desk.ask("ads", "count")] == [Why.REFUSED, Why.WITHDRAWN]
+    assert b"served" not in no.event + gone.event
 
 
 def test_a_token_is_of_its_notice_and_its_day(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from consent.transition import (
     check_form,
     check_may_ask,
     check_purposes,
+    named_question,
 )
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -336,12 +337,24 @@ def test_a_no_to_one_purpose_leaves_the_others_open() -> None:
     ("served", "expected"), [("r-0", "served_unknown"), ("r-1", None), ("r-9", "served_unknown")]
 )
 def test_a_served_id_names_the_newest_question(served: str, expected: str | None) -> None:
-    """An older request, or one that was never made, is refused for given and refused alike."""
+    """An older request, or one that was never made, is refused; a no is recorded without it."""
     standing = after("requested", "requested")
 
-    assert asked(standing, EventType.GIVEN, served_id=served) == expected
-    assert asked(standing, EventType.REFUSED, served_id=served) == expected
-    assert asked(standing, EventType.WITHDRAWN, served_id=served) is None
+    def named(kind: EventType) -> str | None:
+        return named_question(standing, told(kind, FITTING.get(kind, ())), question(), served)
+
+    assert code(named, EventType.GIVEN) == expected
+    assert code(named, EventType.ACKNOWLEDGED) == expected
+    for kind in (EventType.REFUSED, EventType.WITHDRAWN):
+        assert named(kind) == (served if expected is None else None)
+
+
+def test_without_a_notice_no_question_is_named() -> None:
+    """Whatever stands there is no record of ours, and is not kept."""
+    link, no = told(EventType.LINKED), told(EventType.WITHDRAWN, REFUSED)
+
+    assert code(named_question, Standing(), link, None, "r-1") == "served_unknown"
+    assert named_question(Standing(), no, None, "r-1") is None
 
 
 def test_a_no_needs_no_question() -> None:
@@ -419,6 +432,26 @@ def test_a_no_is_left_in_peace() -> None:
         assert may_ask(after(*NO), origin, purposes={"ads": Basis.CONSENT}) is None
     changed = {"material_sha256": "other", "purposes": {"ads": Basis.CONSENT}}
     assert may_ask(after(*NO), **changed) is None
+
+
+def test_two_notices_do_not_take_turns_to_ask() -> None:
+    """Another notice about the same purpose is no change of the one that was answered."""
+    other = {"notice_id": "other", "material_sha256": "o", "purposes": {"ads": Basis.CONSENT}}
+    since = parse_instant("2026-01-30T00:00:00Z")
+
+    assert may_ask(after(*NO), **other) == "asked_too_soon"
+    assert asked(after(*NO), EventType.GIVEN, served_at=since, **other) == "asked_too_soon"
+
+
+def test_a_token_is_not_answered_again_after_its_yes_lapsed() -> None:
+    """However long before the token the last no was."""
+    once = lapsed(asked_at=0)
+    given = once.purposes["ads"]._replace(refused_at="2020-01-01T00:00:00Z")
+    standing = Standing({"ads": given}, once.asked)
+
+    assert asked(standing, EventType.GIVEN, served_at=parse_instant(given.occurred_at)) == (
+        "not_asked"
+    )
 
 
 def test_somebody_with_an_open_question_may_be_asked() -> None:
