@@ -16,13 +16,14 @@ from consent.choice import (
     Actor,
     Assurance,
     Basis,
+    Decision,
     EventType,
     Method,
     Origin,
     PurposeDecision,
     ShownNotice,
 )
-from consent.errors import NoticeUnknown, SubjectInvalid
+from consent.errors import MappingInvalid, NoticeUnknown, SubjectInvalid
 from consent.keyring import Keyring
 from consent.mapping import ColumnMapping, Imported, Refused
 from consent.record import event
@@ -58,6 +59,13 @@ class Taken(NamedTuple):
     known: int
 
 
+class _Outcome(NamedTuple):
+    """What became of one transaction's choices."""
+
+    taken: Taken
+    refused: Sequence[Refused]
+
+
 class Importing:
     """Takes in the logs of other consent tools."""
 
@@ -84,7 +92,7 @@ class Importing:
         """Record *choices*, the oldest first, and tell *refuse* of those that cannot be.
 
         Raises LogNotFound where the site never published a notice, NoticeUnknown where it did not
-        publish the mapping's.
+        publish the mapping's, MappingInvalid where that notice lacks one of its purposes.
         """
         well: list[Imported] = []
         now = self._clock()
@@ -103,8 +111,10 @@ class Importing:
         remaining = iter(well)
         while batch := list(islice(remaining, BATCH)):
             command = Take(site_id, mapping, batch, [self._ids() for _ in batch], self._clock())
-            taken: Taken = await self._writing.write(self.carry_out, command)
-            recorded, known = recorded + taken.recorded, known + taken.known
+            outcome: _Outcome = await self._writing.write(self.carry_out, command)
+            recorded, known = recorded + outcome.taken.recorded, known + outcome.taken.known
+            for one in outcome.refused:
+                refuse(one)
         return Taken(recorded, known)
 
     def _problem(
@@ -120,13 +130,17 @@ class Importing:
 
     # -- inside the writer's transaction ------------------------------------------------------
 
-    def carry_out(self, rows: Rows, commands: Sequence[Take]) -> list[Taken | Exception]:
+    def carry_out(self, rows: Rows, commands: Sequence[Take]) -> list[_Outcome | Exception]:
         """Carry out commands one after the other."""
         return [self._take(rows, command) for command in commands]
 
-    def _take(self, rows: Rows, command: Take) -> Taken:
+    def _take(self, rows: Rows, command: Take) -> _Outcome:
         site_id, mapping = command.site_id, command.mapping
-        keys = [f"import.{choice.digest}" for choice in command.choices]
+        # Keyed: a bare digest of a person's row could be tried for.
+        keys = [
+            f"import.{self._keyring.fingerprint(site_id, choice.digest.encode())}"
+            for choice in command.choices
+        ]
         refs = [
             self._keyring.refs(site_id, mapping.kind, choice.subject) for choice in command.choices
         ]
@@ -143,6 +157,7 @@ class Importing:
             mapping.jurisdiction, on=command.received.date(), source=RegimeSource.DECLARED
         )
         entered: list[tuple[str, str]] = []
+        refused: list[Refused] = []
         for choice, record_id, key, known in zip(
             command.choices, command.record_ids, keys, refs, strict=True
         ):
@@ -150,6 +165,9 @@ class Importing:
                 continue
             seen.add(key)
             ref = next((ref for ref in known if batch.standing(ref)), known[0])
+            if batch.restricted(ref) and Decision.GIVEN in dict(choice.decisions).values():
+                refused.append(Refused(choice.number, "expected a no of a restricted subject"))
+                continue
             bases = {} if notice is None else notice.bases()
             batch.enter(
                 ref,
@@ -179,7 +197,8 @@ class Importing:
             entered.append((key, record_id))
         closed = batch.close()
         _remember(rows, site_id, entered, closed)
-        return Taken(len(entered), len(command.choices) - len(entered))
+        known_before = len(command.choices) - len(entered) - len(refused)
+        return _Outcome(Taken(len(entered), known_before), refused)
 
     def _notice(self, rows: Rows, site_id: str, mapping: ColumnMapping) -> Published | None:
         told = mapping.notice
@@ -196,6 +215,8 @@ class Importing:
             raise NoticeUnknown(
                 "expected the mapping's notice, version and language to be published, got another"
             )
+        if not mapping.ids() <= found[0].bases().keys():
+            raise MappingInvalid("mapping: expected purposes of its notice alone, got others")
         return found[0]
 
 

@@ -83,6 +83,10 @@ class ColumnMapping:
     evidence: bool = False
     """Whether the export is evidence of an act: only then does an imported yes count."""
 
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all purposes that the mapping knows."""
+        return frozenset(self.purposes if self.long is None else self.long.purposes.values())
+
 
 class Imported(NamedTuple):
     """A choice that another tool recorded; *number* is its first row's place in the export."""
@@ -123,6 +127,8 @@ def _same(row: Row, mapping: ColumnMapping) -> tuple[str, str]:
 def _choice(rows: Sequence[tuple[int, Row]], mapping: ColumnMapping) -> Imported | Refused:
     number, first = rows[0]
     try:
+        if any(None in row for _, row in rows):
+            raise ImportRefused("expected as many cells as the header has, got more")  # noqa: TRY301
         occurred = _instant(_cell(first, mapping.time), mapping.time_format)
         decided = (
             _wide(first, mapping.purposes)
@@ -152,15 +158,15 @@ def _long(rows: Sequence[Row], told: Long) -> tuple[tuple[str, Decision], ...]:
             continue
         decision = told.decision.decide(_cell(row, told.decision.name))
         # Several of their services may serve one purpose of ours: it is given when all are.
-        if decided.get(purpose) is not Decision.REFUSED:
+        if decided.get(purpose, Decision.GIVEN) is Decision.GIVEN or decision is Decision.REFUSED:
             decided[purpose] = decision
     return tuple(decided.items())
 
 
 def _cell(row: Row, column: str) -> str:
     if column not in row:
-        known = ", ".join(row)
-        raise MappingInvalid(f"expected a column {column!r} in the export, got {known}")
+        # Not by name: without a header, the first person's row stands for one.
+        raise MappingInvalid(f"expected a column {column!r} in the export, got {len(row)} others")
     return (row[column] or "").strip()
 
 
@@ -170,4 +176,7 @@ def _instant(text: str, form: str | None) -> datetime:
     except ValueError:
         expected = "ISO 8601" if form is None else form
         raise ImportRefused(f"expected a time as {expected}, got another form") from None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    try:
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except OverflowError:
+        raise ImportRefused("expected a time that the calendar has in UTC, got another") from None

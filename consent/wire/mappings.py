@@ -17,6 +17,13 @@ class ColumnIn(Wire):
     given: Strings = Field([])
     refused: Strings = Field([])
 
+    @model_validator(mode="after")
+    def _no_word_means_both(self) -> Self:
+        told = self.decided()
+        if told.given & told.refused:
+            raise ValueError("expected every word to mean either yes or no, got one for both")
+        return self
+
     def decided(self) -> Column:
         """Return what it says."""
         return Column(
@@ -45,6 +52,12 @@ class LongIn(Wire):
     purpose: Short
     decision: ColumnIn
     purposes: Annotated[list[TheirPurposeIn], Field(min_length=1, max_length=1000)]
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        if len({theirs.name for theirs in self.purposes}) < len(self.purposes):
+            raise ValueError("expected each name once, got one twice")
+        return self
 
     def long(self) -> Long:
         """Return what it says."""
@@ -81,6 +94,9 @@ class MappingIn(Wire):
     def _wide_or_long(self) -> Self:
         if (self.purposes is None) == (self.long is None):
             raise ValueError("expected either `purposes` or `long`")
+        told = self.purposes or []
+        if len({purpose.id for purpose in told}) < len(told):
+            raise ValueError("expected each purpose once, got one twice")
         return self
 
     def mapping(self) -> ColumnMapping:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import Service
 from consent_desk import Desk
+from sqlalchemy import select
 
 from aboveboard.app import Databases
 from consent.choice import Decision
@@ -18,6 +19,7 @@ from consent.importing import BATCH
 from consent.mapping import ColumnMapping, Imported, Refused, Row, read
 from consent.record import instant
 from consent.standing import Why
+from consent.tables import IDEMPOTENCY
 from consent.wire import mappings
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -118,18 +120,43 @@ def test_a_row_that_cannot_be_read_is_named(told: Row, problem: str) -> None:
         {**WIDE, "kind": "animal"},
         {**WIDE, "purpose": "ads"},
         {"subject": "id", "time": "at", "purposes": [{"id": "Ads!", "column": "a"}]},
+        {**WIDE, "purposes": [{"id": "ads", "column": "a"}, {"id": "ads", "column": "b"}]},
+        {**WIDE, "purposes": [{"id": "ads", "column": "a", "given": ["No"]}]},
+        {**LONG, "long": {**LONG["long"], "purposes": [{"name": "x", "id": "ads"}] * 2}},
     ],
 )
 def test_a_mapping_is_read_strictly(wrong: dict[str, Any]) -> None:
-    """Neither wide nor long, both at once, unknown words and members: refused."""
+    """Neither wide nor long, both at once, unknown words and members, two meanings: refused."""
     with pytest.raises(MappingInvalid, match="mapping: "):
         mapped(**wrong)
 
 
 def test_a_column_that_is_not_there() -> None:
     """The export does not fit the mapping: both sides are told."""
-    with pytest.raises(MappingInvalid, match="expected a column 'a' in the export, got id, at"):
+    with pytest.raises(MappingInvalid, match="expected a column 'a' in the export, got 2 others"):
         list(read([row("s", "2025-01-01")], mapped(**WIDE)))
+
+
+def test_cells_without_a_header_and_times_without_a_day_are_refused() -> None:
+    """By row, like everything else that cannot be read."""
+    export = "id,at,a\ns,2025-01-01,no,more\ns,0001-01-01T00:00:00+14:00,no\ns,2025-01-01,no\n"
+
+    first, second, third = read(rows(export), mapped(**WIDE))
+
+    assert first == Refused(1, "expected as many cells as the header has, got more")
+    assert second == Refused(2, "expected a time that the calendar has in UTC, got another")
+    assert isinstance(third, Imported)
+
+
+@pytest.mark.parametrize("cells", [["yes", ""], ["", "yes"]])
+def test_a_purpose_is_given_when_all_of_its_services_are(cells: list[str]) -> None:
+    """In whatever order the export has them."""
+    told = [row("s", "2025-01-01", p=name, a=a) for name, a in zip("xy", cells, strict=True)]
+
+    (found,) = read(told, mapped(**LONG))
+
+    assert isinstance(found, Imported)
+    assert found.decisions == (("ads", Decision.NOT_ASKED),)
 
 
 # -- recorded ---------------------------------------------------------------------------------
@@ -213,6 +240,51 @@ def test_an_older_no_does_not_undo_a_yes_that_is_here(desk: Desk) -> None:
     desk.take(mapped(**WIDE), [row("s", "2026-02-01", a="no")])
 
     assert (older, desk.ask("ads", device="s")[0].why) == (Why.GIVEN, Why.REFUSED)
+
+
+def test_of_two_choices_at_one_instant_the_no_counts(desk: Desk) -> None:
+    """Also where rows of others lie between them, in whatever order."""
+    told = mapped(**LONG, evidence=True, notice=NOTICE)
+    yes, no = ({"p": name, "a": word} for name, word in (("x", "yes"), ("y", "no")))
+    for subject, cells in (("s", (yes, no)), ("t", (no, yes))):
+        first, second = (row(subject, "2025-01-01", **each) for each in cells)
+        desk.take(told, [first, row(f"between {subject}", "2025-01-01", **yes), second])
+
+        assert desk.ask("ads", device=subject)[0].why is Why.REFUSED
+    assert desk.ask("ads", device="between s")[0].allowed
+
+
+def test_purposes_of_another_notice_are_not_given(desk: Desk) -> None:
+    """A yes is evidence of a notice that asked: the mapping is refused as a whole."""
+    told = {**WIDE, "purposes": [{"id": "other", "column": "a"}], "evidence": True}
+
+    with pytest.raises(MappingInvalid, match="purposes of its notice"):
+        desk.take(mapped(**told, notice=NOTICE), [row("s", "2025-01-01", a="yes")])
+
+    assert desk.ask("other", device="s")[0].why is Why.NOT_ASKED
+
+
+def test_no_yes_of_a_restricted_subject_is_taken_in(desk: Desk) -> None:
+    """The row is named; a no is recorded."""
+    desk.refuse("ads")
+    desk.restrict(days=9)
+    told = [row("d-1", "2025-01-01", a="yes"), row("d-1", "2025-01-02", a="no")]
+
+    taken, refused = desk.take(mapped(**WIDE, evidence=True, notice=NOTICE), told)
+
+    assert (taken.recorded, taken.known, [one.number for one in refused]) == (1, 0, [1])
+
+
+def test_nothing_bare_is_kept_of_a_row(desk: Desk) -> None:
+    """A digest of somebody's id, day and choice could be tried for: what is kept is keyed."""
+    told = row("s", "2025-01-01", a="no")
+    (found,) = read([told], mapped(**WIDE))
+    desk.take(mapped(**WIDE), [told])
+
+    assert isinstance(found, Imported)
+    with desk.database.read() as connection:
+        (kept,) = connection.execute(select(IDEMPOTENCY.c.key)).scalars()
+    assert found.digest not in kept
 
 
 def test_the_command(new_service: Service) -> None:
