@@ -23,6 +23,9 @@ _NOES = frozenset(
 )
 """Types that name the no they bring about; every other no is a refusal."""
 
+_LASTING = frozenset({EventType.OPTED_OUT, EventType.OBJECTED, EventType.REVOKED})
+"""Noes that are asked about later than a refusal, or never; a refusal on top takes nothing back."""
+
 
 class Asked(NamedTuple):
     """The newest request for a notice: which version, in which record, at which index."""
@@ -197,6 +200,8 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         before = purposes.get(made["purpose_id"])
         if before is not None and _overruled(event, made["decision"], happened, before):
             continue
+        if before is not None and state == EventType.REFUSED and before.state in _LASTING:
+            state = before.state
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
             # A client's clock may be ahead: no later consent is measured against the future.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,20 @@ def test_a_late_no_brings_no_older_question_back() -> None:
 
     assert (at.record_id, at.version, at.material_sha256) == ("r-1", 2, "m-2")
     assert at.ask_after == "2027-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("kind", ["opted_out", "objected", "revoked"])
+def test_a_refusal_takes_back_no_stronger_no(kind: str) -> None:
+    """Who opted out and then rejects a banner has not come closer to being asked again."""
+    at = fold(event(kind, 1, ads="refused"), event("refused", 2, record=1, ads="refused"))
+    after_yes = fold(
+        event(kind, 1, ads="refused"),
+        event("given", 2, ads="given"),
+        event("refused", 3, ads="refused"),
+    )
+
+    assert (at.purposes["ads"].state, at.purposes["ads"].record_id) == (kind, "r-1")
+    assert after_yes.purposes["ads"].state == "refused"
 
 
 def test_a_no_is_remembered_behind_a_yes() -> None:
