@@ -28,6 +28,7 @@ from aboveboard.settings import Settings
 from aboveboard.writer import Writer
 
 TMPFS_BYTES = 24 * 1024 * 1024
+CRASHES = 3
 Cure = Callable[[], None]
 
 
@@ -303,6 +304,54 @@ def test_connections_that_the_server_ends_are_replaced(on_postgresql: Service) -
         _until(lambda: client.get("/v1/comments").status_code == 200)
         _until(lambda: client.get("/readyz").status_code == 200)
     _check_nothing_lost(on_postgresql, site, diary)
+
+
+def _kill_a_backend(url: str) -> None:
+    """Kill the server process that has been in a transaction for longest, once there is one."""
+    found: list[int] = []
+
+    def busy() -> bool:
+        try:
+            with psycopg.connect(url, autocommit=True) as admin:
+                asked = admin.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND pid <> pg_backend_pid() AND xact_start IS NOT NULL ORDER BY xact_start"
+                )
+                found[:] = [pid for (pid,) in asked]
+        except psycopg.OperationalError:
+            return False  # the server recovers from the kill before
+        return bool(found)
+
+    _until(busy)
+    os.kill(found[0], signal.SIGKILL)
+
+
+def test_a_server_that_crashes_and_recovers_loses_nothing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A backend killed in a transaction, which takes the whole server into crash recovery."""
+    with embedded_postgres() as server:
+        url = create_database(server, "crashing")
+        service = Service(tmp_path / "data", {**environment, "ABOVEBOARD_DATABASE_URL": url})
+        service.start()
+        try:
+            site = service.add_site("https://crashed.example.org")
+            diary = Diary()
+            with service.client(site.key) as client:
+                publish(client)
+                with writing(service, site, diary, name="crashed"):
+                    for _ in range(CRASHES):
+                        diary.await_told(20)
+                        _kill_a_backend(url)
+                    diary.await_told(50)
+
+                assert {item.status for item in diary.refused} == {503}
+                assert not diary.lost
+                _until(lambda: _taken(client, "afterwards"))
+                _until(lambda: client.get("/readyz").status_code == 200)
+            _check_nothing_lost(service, site, diary)
+        finally:
+            service.stop()
 
 
 def _refuses_to_serve(service: Service, setting: str) -> None:
