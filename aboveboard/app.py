@@ -79,6 +79,7 @@ from moderation.routes import CommentRoutes
 from moderation.screening import Screening
 from moderation.verdict import Label
 
+WRAPPING = "key-encryption"
 HOUSEKEEPING_S = 3600
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
 
@@ -139,7 +140,10 @@ def open_accounts(settings: Settings, databases: Databases) -> Accounts:
 
     Raises KeysChanged where a key file is not the one that the databases were made with.
     """
-    found = marked_keys(settings, make=not marks.noted(databases.aboveboard))
+    noted = marks.noted(databases.aboveboard)
+    for name in noted:
+        KeyFolder(settings.data_dir).get(name, make=False)
+    found = marked_keys(settings, make=not noted)
     marks.check(databases.aboveboard, found)
     return Accounts(databases.aboveboard, pepper=found["pepper"], clock=clock.now)
 
@@ -148,7 +152,7 @@ def marked_keys(settings: Settings, *, make: bool) -> dict[str, bytes]:
     """Return the keys of which the databases note the marks, by name."""
     keys = KeyFolder(settings.data_dir)
     found = {name: keys.get(name, make=make) for name in ("pepper", "fingerprint")}
-    for purpose in ("subject", "key-encryption"):
+    for purpose in ("subject", WRAPPING):
         for number, key in keys.versions(purpose, make=make).items():
             found[f"{purpose}.{number}"] = key
     return found
@@ -163,8 +167,8 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
         return None if keys.holds(name) else keys.find_public(name)
 
     return Keyring(
-        subject_keys=keys.versions("subject"),
-        wrapping_keys=keys.versions("key-encryption"),
+        subject_keys=keys.watch("subject"),
+        wrapping_keys=keys.watch(WRAPPING),
         fingerprint_key=keys.get("fingerprint"),
         log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),
         log_vkey=log_vkey,

@@ -8,6 +8,7 @@ without its private key, the public one is a file `log.<site>.<epoch>.vkey`.
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from aboveboard.errors import DataDirUnusable
@@ -66,6 +67,25 @@ class KeyFolder:
         )
         return {version: self.get(f"{purpose}.{version}", make=make) for version in found or [1]}
 
+    def add_version(self, purpose: str) -> int:
+        """Make the next version of *purpose* and return its number."""
+        number = max(self.versions(purpose)) + 1
+        self.get(f"{purpose}.{number}")
+        return number
+
+    def watch(self, purpose: str) -> "Versions":
+        """Return what answers every version of *purpose*, those made later included."""
+        return Versions(self, purpose)
+
+    def drop(self, name: str) -> None:
+        """Destroy key *name*. Raises DataDirUnusable."""
+        path = self.path / f"{name}.key"
+        try:
+            path.unlink(missing_ok=True)
+            _sync(path.parent)
+        except OSError as error:
+            raise DataDirUnusable(f"expected to remove the key at {path}, got: {error}") from error
+
     def find_public(self, name: str) -> str | None:
         """Return the public half of key *name* where only that is here, or None.
 
@@ -119,10 +139,40 @@ class KeyFolder:
                 pass
             finally:
                 draft.unlink()
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync(path.parent)
         except OSError as error:
             raise DataDirUnusable(f"expected to write a key at {path}, got: {error}") from error
+
+
+class Versions:
+    """Every version of a key, read again when something in the folder has changed.
+
+    Looking costs a microsecond: a key that a command makes beside the service is used at once.
+    """
+
+    def __init__(self, folder: KeyFolder, purpose: str) -> None:
+        self._folder = folder
+        self._path = str(folder.path)
+        self._purpose = purpose
+        self._changed = self._look()
+        self._keys = folder.versions(purpose)
+
+    def __call__(self) -> Mapping[int, bytes]:
+        """Return the keys by version; the same mapping for as long as none is added or removed."""
+        changed = self._look()
+        if changed != self._changed:
+            keys = self._folder.versions(self._purpose, make=False)
+            self._keys = self._keys if keys == self._keys else keys
+            self._changed = changed
+        return self._keys
+
+    def _look(self) -> int:
+        return os.stat(self._path).st_mtime_ns  # noqa: PTH116 - half the price of a Path's
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -7,7 +7,7 @@ So the digest of each key is kept in the database, and another key is refused.
 import hashlib
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from aboveboard.database import Database
 from aboveboard.errors import KeysChanged
@@ -46,6 +46,12 @@ def match(known: Mapping[str, str], keys: Mapping[str, bytes]) -> None:
                 f"expected the key {name}.key that these databases were made with, "
                 "got another; put it back from where keys are kept"
             )
+
+
+def forget(database: Database, name: str) -> None:
+    """Forget a key that nothing is left of, so that it is not missed."""
+    with database.write() as connection:
+        connection.execute(delete(KEY_MARK).where(KEY_MARK.c.name == name))
 
 
 def noted(database: Database) -> dict[str, str]:

@@ -89,6 +89,14 @@ class Sweeper:
         if done == [True]:
             self._pieces -= pieces
 
+    async def renew(self, writing: Writing) -> None:
+        """Leave nothing of any older state, whatever it was: rewrite the file, or VACUUM."""
+        if self._database.is_sqlite:
+            done: list[bool] = []
+            await _after_a_commit(writing, lambda: done.append(self._rebuild()))
+        else:
+            await anyio.to_thread.run_sync(self._vacuum)
+
     def _empty_log(self) -> bool:
         """Copy SQLite's write-ahead log into the file and cut it to nothing, unless it is read."""
         return self._alone("PRAGMA wal_checkpoint(TRUNCATE)") == [(0, 0, 0)]

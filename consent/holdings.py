@@ -120,6 +120,25 @@ def restrict(rows: Rows, site_id: str, refs: Sequence[str], until: str) -> None:
     rows.change(_RESTRICTED, of_site=site_id, refs=list(refs), until=until, no_key=b"")
 
 
+def find_wrapped(
+    rows: Rows, site_id: str, *, before: int, after: str, limit: int
+) -> list[tuple[str, int, bytes]]:
+    """Return subjects whose key is wrapped under a version *before* that one, *after* that name."""
+    found = rows.find(
+        _WRAPPED, site_id=site_id, before=before, after=after, limit=limit, no_key=b""
+    )
+    return [(ref, version, bytes(wrapped)) for ref, version, wrapped in found]
+
+
+def put_wrapped(rows: Rows, site_id: str, wrapped: Iterable[tuple[str, int, bytes]]) -> None:
+    """Write the wrapped keys of subjects that have a row, by pseudonym with their version."""
+    rows.insert(
+        SUBJECT,
+        [(site_id, ref, version, key, "", None) for ref, version, key in wrapped],
+        tail=_REWRAPPED,
+    )
+
+
 def list_due(connection: Connection, now: str) -> list[tuple[str, str]]:
     """Return site and pseudonym of each subject whose restriction has ended."""
     return [(site_id, ref) for site_id, ref in connection.execute(_DUE, {"now": now})]
@@ -195,6 +214,21 @@ _SUPPRESSED = (
     " restricted_until = excluded.restricted_until"
 )
 _RESTATED = " ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing"
+_REWRAPPED = (
+    " ON CONFLICT (site_id, subject_ref) DO UPDATE SET key_version = excluded.key_version,"
+    " wrapped = excluded.wrapped"
+)
+_WRAPPED = (
+    select(SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped)
+    .where(
+        SUBJECT.c.site_id == bindparam("site_id"),
+        SUBJECT.c.subject_ref > bindparam("after"),
+        SUBJECT.c.key_version < bindparam("before"),
+        SUBJECT.c.wrapped != bindparam("no_key"),
+    )
+    .order_by(SUBJECT.c.subject_ref)
+    .limit(bindparam("limit"))
+)
 _RESTRICTED = (
     update(SUBJECT)
     .where(

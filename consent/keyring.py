@@ -17,6 +17,8 @@ from consent.vault import DataKey, Random, SiteWrapping
 class Keyring:
     """Every key that recording needs, by site; newest versions seal, older ones still open.
 
+    *subject_keys* and *wrapping_keys* answer every version there is, the same mapping for as long
+    as none is added: they are asked again and again, so that a key made meanwhile is used at once.
     *log_key* answers the private key of a log, *log_vkey* the public one of a log whose private key
     is elsewhere; *keeping* keeps what the logs' keys last signed.
     """
@@ -24,8 +26,8 @@ class Keyring:
     def __init__(
         self,
         *,
-        subject_keys: Mapping[int, bytes],
-        wrapping_keys: Mapping[int, bytes],
+        subject_keys: Callable[[], Mapping[int, bytes]],
+        wrapping_keys: Callable[[], Mapping[int, bytes]],
         fingerprint_key: bytes,
         log_key: Callable[[str, int, bool], bytes],
         log_vkey: Callable[[str, int], str | None] = lambda _site_id, _epoch: None,
@@ -40,8 +42,9 @@ class Keyring:
         self._log_vkey = log_vkey
         self.keeping = keeping
         self.random = random
+        self._derived_from: Mapping[int, bytes] | None = None
         self._subjects: dict[str, list[SubjectKey]] = {}
-        self._wrappings: dict[str, dict[int, SiteWrapping]] = {}
+        self._wrappings: dict[tuple[str, int], SiteWrapping] = {}
         self._signers: dict[tuple[str, int, str], Signer] = {}
         self._verifiers: dict[tuple[str, int, str], Verifier] = {}
 
@@ -50,17 +53,25 @@ class Keyring:
 
         Raises SubjectInvalid.
         """
+        versions = self._subject_keys()
+        if versions is not self._derived_from:
+            self._subjects, self._derived_from = {}, versions
         keys = self._subjects.get(site_id)
         if keys is None:
             keys = self._subjects[site_id] = [
                 SubjectKey(site_id, key, version=version)
-                for version, key in sorted(self._subject_keys.items(), reverse=True)
+                for version, key in sorted(versions.items(), reverse=True)
             ]
         return [key.ref(kind, subject_id) for key in keys]
 
+    @property
+    def wrapping_version(self) -> int:
+        """The version under which data keys are wrapped now."""
+        return max(self._wrapping_keys())
+
     def wrap(self, site_id: str, subject_ref: str, key: DataKey) -> tuple[int, bytes]:
         """Wrap a data key under the newest version; returns the version and the wrapped key."""
-        version = max(self._wrapping_keys)
+        version = self.wrapping_version
         return version, self._wrapping(site_id, version).wrap(subject_ref, key, self.random)
 
     def unwrap(self, site_id: str, subject_ref: str, version: int, wrapped: bytes) -> DataKey:
@@ -107,12 +118,16 @@ class Keyring:
         )
 
     def _wrapping(self, site_id: str, version: int) -> SiteWrapping:
-        if version not in self._wrapping_keys:
-            known = ", ".join(map(str, sorted(self._wrapping_keys)))
-            raise VaultUnreadable(
-                f"expected a key-encryption key of version {known}, got {version}"
+        place = (site_id, version)
+        wrapping = self._wrappings.get(place)
+        if wrapping is None:
+            keys = self._wrapping_keys()
+            if version not in keys:
+                known = ", ".join(map(str, sorted(keys)))
+                raise VaultUnreadable(
+                    f"expected a key-encryption key of version {known}, got {version}"
+                )
+            wrapping = self._wrappings[place] = SiteWrapping(
+                site_id, keys[version], version=version
             )
-        versions = self._wrappings.setdefault(site_id, {})
-        if version not in versions:
-            versions[version] = SiteWrapping(site_id, self._wrapping_keys[version], version=version)
-        return versions[version]
+        return wrapping

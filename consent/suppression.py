@@ -66,13 +66,13 @@ def evidence(standing: Standing, *, now: str) -> set[str]:
 def _remembered(at: PurposeStanding, leaf_index: int, erased_at: str) -> PurposeStanding:
     if at.record_id == NO_RECORD:
         return at._replace(leaf_index=leaf_index)
-    day = at.occurred_at[:10]
+    day, last_no = at.occurred_at[:10], (at.refused_at or at.occurred_at)[:10]
     return PurposeStanding(
         at.state if at.state in _NAMED else EventType.REFUSED.value,
         NO_RECORD,
         leaf_index,
         f"{day}T00:00:00Z",
         # The day's end, so that no consent of that day is taken for a later one; never the future.
-        refused_at=min(f"{day}T23:59:59Z", erased_at),
+        refused_at=min(f"{last_no}T23:59:59Z", erased_at),
         ask_after=at.ask_after,
     )

@@ -77,9 +77,11 @@ class Desk:
 
     def __init__(self, databases: Databases) -> None:
         self.now = START
+        self.subject_keys = {1: b"s" * 32}
+        self.wrapping_keys = {1: b"w" * 32}
         self.keyring = Keyring(
-            subject_keys={1: b"s" * 32},
-            wrapping_keys={1: b"w" * 32},
+            subject_keys=lambda: self.subject_keys,
+            wrapping_keys=lambda: self.wrapping_keys,
             fingerprint_key=b"f" * 32,
             log_key=lambda _site, epoch, _make: bytes([epoch]) * 32,
             keeping=Drawer(),

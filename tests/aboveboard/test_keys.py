@@ -113,3 +113,34 @@ def test_a_key_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """Without its folder no key can be made."""
     with pytest.raises(DataDirUnusable, match=r"pepper\.key"):
         KeyFolder(tmp_path).get("pepper")
+
+
+def test_versions_are_followed(folder: KeyFolder) -> None:
+    """Whoever watches has the next version as soon as it is there, and the same mapping before."""
+    watched = folder.watch("subject")
+    first = watched()
+    folder.get("pepper")
+    same = watched()
+
+    number = folder.add_version("subject")
+    second = watched()
+    folder.drop("subject.1")
+    third = watched()
+
+    assert number == 2
+    assert same is first
+    assert set(first) == {1}
+    assert set(second) == {1, 2}
+    assert second[1] == first[1]
+    assert third == {2: second[2]}
+
+
+def test_a_purpose_that_is_gone_is_told(folder: KeyFolder) -> None:
+    """A watched key is never made anew."""
+    watched = folder.watch("subject")
+    folder.drop("subject.1")
+
+    with pytest.raises(DataDirUnusable, match=r"subject\.1\.key"):
+        watched()
+
+    assert not folder.holds("subject.1")

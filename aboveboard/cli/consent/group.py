@@ -11,6 +11,7 @@ from aboveboard.cli.consent.imports import import_log
 from aboveboard.cli.consent.intake import import_bundle
 from aboveboard.cli.consent.log import rotate_log
 from aboveboard.cli.consent.receipt import receipt
+from aboveboard.cli.consent.rotation import rotate_subject, rotate_wrapping
 from aboveboard.cli.consent.verify import verify
 
 app = typer.Typer(
@@ -46,3 +47,5 @@ def _rotation() -> None:
 
 
 rotation.command("log")(rotate_log)
+rotation.command("wrapping")(rotate_wrapping)
+rotation.command("subject")(rotate_subject)
