@@ -4,7 +4,7 @@ Pure. The ledger's index orders history; only a `given` that happened before a r
 or withdrawal does not undo it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -54,6 +54,9 @@ class PurposeStanding(NamedTuple):
 
     signal: bool = False
     """Whether Global Privacy Control was on, or was the reason."""
+
+    vendors: Sequence[str] | None = None
+    """The only vendors that a yes is about; None where it is about all."""
 
     @property
     def ended(self) -> bool:
@@ -127,6 +130,8 @@ def follow(
 
 
 def _linked(ref: str, account: Standing, other: str, device: Standing) -> dict[str, Standing]:
+    if other in account.links and ref in device.links:
+        return {}  # told again, at every sign-in perhaps: what was decided since then stays
     gained = {
         name: at
         for name, at in device.purposes.items()
@@ -220,6 +225,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             refused_at,
             event.get("reprompt_not_before"),
             signal,
+            made.get("vendor_ids") if state == EventType.GIVEN else None,
         )
         if now.ended and before is not None and before.ended and happened < before.occurred_at:
             now = _behind(now, before)

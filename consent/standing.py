@@ -34,6 +34,9 @@ class Why(StrEnum):
     INVALIDATED = "invalidated"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
+    OTHER_VENDORS = "other_vendors"
+    """It was given to some vendors, and not to the one that is asked for."""
+
     RESTRICTED = "restricted"
     """Processing is restricted for this subject."""
 
@@ -68,6 +71,8 @@ class Answer:
     ask_after: str | None = None
     signal: bool = False
     regime: Regime | None = None
+    vendor_ids: Sequence[str] | None = None
+    """The only vendors that it was given to."""
 
 
 class Visitor(NamedTuple):
@@ -76,6 +81,8 @@ class Visitor(NamedTuple):
     jurisdiction: str | None = None
     source: RegimeSource = RegimeSource.DECLARED
     gpc: bool = False
+    vendor: str | None = None
+    """Which vendor is to be served; without one, consent to some of them is not enough."""
 
 
 UNKNOWN = Visitor()
@@ -224,14 +231,18 @@ class _Asking:
         if why is not Why.GIVEN and self._bases(purpose) == {Basis.STRICTLY_NECESSARY}:
             # Accepted along with the rest; it needed nobody's consent and needs none now.
             return Answer(purpose, allowed=True, why=Why.NECESSARY)
+        ask = why is not Why.GIVEN
+        if at.vendors is not None and not ask and self._visitor.vendor not in at.vendors:
+            why = Why.OTHER_VENDORS
         return Answer(
             purpose,
             why is Why.GIVEN,
             why,
-            why is not Why.GIVEN,
+            ask,
             at.record_id,
             at.occurred_at,
             at.valid_until,
+            vendor_ids=at.vendors,
         )
 
     def _superseded(self, at: PurposeStanding) -> bool:

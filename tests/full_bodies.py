@@ -141,6 +141,7 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
             "jurisdiction_source": "declared",
             "sec_gpc": ["1"],
             "gpc_js": False,
+            "vendor": "755",
             "site": site,
         },
         "/v1/consent/served": lambda: {

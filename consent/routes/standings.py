@@ -77,4 +77,5 @@ def _visitor(asked: wire.StandingIn | wire.StandingQueryIn, headers: Sequence[st
         asked.jurisdiction,
         RegimeSource(asked.jurisdiction_source),
         asked.gpc_js or sec_gpc(headers),
+        asked.vendor,
     )

@@ -35,6 +35,7 @@ class StandingIn(Wire):
         None, description="the Sec-GPC header of the visitor's request"
     )
     gpc_js: bool = Field(default=False, description="navigator.globalPrivacyControl")
+    vendor: Short | None = Field(None, description="the vendor to be served")
     site: Short | None = None
 
 
@@ -50,6 +51,7 @@ class StandingQueryIn(Wire):
     jurisdiction_source: Literal["declared", "edge_geo"] = "declared"
     sec_gpc: SecGpc = Field([], description="the Sec-GPC headers of the visitor's request")
     gpc_js: bool = False
+    vendor: Short | None = Field(None, description="the vendor to be served")
     site: Short | None = None
 
     @model_validator(mode="after")
@@ -72,6 +74,9 @@ class StandingOut(BaseModel):
     ask_after: str | None = Field(None, description="from when the visitor may be asked again")
     signal: bool | None = Field(
         None, description="whether a Global Privacy Control signal is honoured: show it"
+    )
+    vendor_ids: list[str] | None = Field(
+        None, description="the only vendors that it was given to: name one as `vendor`"
     )
     regime: Regime | None = Field(None, description="whose defaults hold, where nobody decided")
 
@@ -120,7 +125,7 @@ def _standing(answer: Answer) -> dict[str, Any]:
     }
     if answer.signal:
         members["signal"] = True
-    for name in ("record_id", "since", "valid_until", "ask_after", "regime"):
+    for name in ("record_id", "since", "valid_until", "ask_after", "vendor_ids", "regime"):
         value = getattr(answer, name)
         if value is not None:
             members[name] = value

@@ -130,6 +130,7 @@ def test_parameters_are_told(document: dict[str, Any]) -> None:
         "jurisdiction_source": False,
         "sec_gpc": False,
         "gpc_js": False,
+        "vendor": False,
         "site": False,
     }
 

@@ -129,6 +129,21 @@ def test_what_another_process_changed_is_noticed_within_a_second(
     assert desk.ask("ads")[0].why is Why.WITHDRAWN
 
 
+def test_consent_to_some_vendors_is_no_consent_to_the_others(desk: Desk) -> None:
+    """Who asks for nobody in particular may serve nobody; the vendors are told."""
+    desk.give("ads", vendors={"ads": ("755", "12")})
+
+    whole = desk.ask("ads")[0]
+    named = [desk.ask("ads", visitor=Visitor(vendor=vendor))[0] for vendor in ("12", "13")]
+
+    assert (whole.allowed, whole.why, whole.ask) == (False, Why.OTHER_VENDORS, False)
+    assert list(whole.vendor_ids or ()) == ["12", "755"]
+    assert [(one.allowed, one.why) for one in named] == [
+        (True, Why.GIVEN),
+        (False, Why.OTHER_VENDORS),
+    ]
+
+
 # -- patience ---------------------------------------------------------------------------------
 
 
@@ -370,6 +385,20 @@ def test_a_no_reaches_device_and_account(desk: Desk) -> None:
     assert fresh.why is Why.NOT_ASKED
     assert (ads.why, ads.record_id, ads.signal) == (Why.OPTED_OUT, no.record_id, True)
     assert count.allowed
+
+
+def test_a_link_told_again_changes_nothing(desk: Desk) -> None:
+    """Whoever changed their mind since the first sign-in is not overruled at the next."""
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    link = {"kind": EventType.LINKED, "version": None, "linked": (SubjectKind.DEVICE, "d-1")}
+    desk.refuse("ads", **account)
+    desk.record(**link, **account)
+    desk.record(EventType.REQUESTED, origin=Origin.PREFERENCES, **account)
+    desk.record(EventType.GIVEN, {"ads": "given"}, origin=Origin.PREFERENCES, **account)
+    desk.record(**link, **account)
+
+    assert desk.ask("ads", **account)[0].allowed
+    assert desk.ask("ads")[0].why is Why.REFUSED
 
 
 def test_a_subject_is_not_linked_with_itself(desk: Desk) -> None:
