@@ -35,6 +35,7 @@ from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histor
 from aboveboard.database import Database
 from aboveboard.erasures import Erasures
 from aboveboard.errors import StorageError
+from aboveboard.examining import Examining
 from aboveboard.keeping import KeptFolder
 from aboveboard.keys import KeyFolder
 from aboveboard.limits import BATCH_BYTES
@@ -252,6 +253,11 @@ def open_subjects(
         Restricting(keyring=keyring, writing=writing, clock=clock.now, ids=ids, note=note),
         sweeper,
     )
+
+
+def open_examining(settings: Settings, databases: Databases) -> Examining:
+    """Put together what checks the rows of consent."""
+    return Examining(databases.consent, open_keyring(settings, Randomness()))
 
 
 def open_intake(settings: Settings, databases: Databases) -> Intake:

@@ -176,6 +176,25 @@ class Database:
                 f"{self.name}: expected an answer, got {type(error.orig).__name__}"
             ) from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Lend a connection to which everything stays as it is at its first question.
+
+        On SQLite the write-ahead log cannot be cut short meanwhile.
+        """
+        with self.read() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            try:
+                yield connection
+            finally:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("ROLLBACK")
+
     async def query(self, ask: Callable[[Connection], T]) -> T:
         """Run *ask* in the thread pool on a reading connection: for everything that is not hot."""
         return await anyio.to_thread.run_sync(self._ask, ask)

@@ -66,7 +66,7 @@ KINDS: dict[type[Exception], Kind] = {
     consent.CheckpointInvalid: INTERNAL,
     consent.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
     consent.EventInvalid: INTERNAL,
-    consent.EvidenceInvalid: INTERNAL,
+    consent.CheckFailed: INTERNAL,
     consent.IntakeRefused: INTERNAL,
     consent.EventRefused: Kind(409, "event-refused", "This event cannot follow what is recorded"),
     consent.ActorRefused: Kind(422, "actor-refused", "This actor brings about no such event"),

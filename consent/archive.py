@@ -24,6 +24,7 @@ FORMAT = "aboveboard-evidence/1"
 
 README = "README.txt"
 NOTICES = "notices.jsonl"
+REMEMBERED = "remembered.jsonl"
 MANIFEST = "manifest.json"
 SEAL = "seal"
 
@@ -106,7 +107,11 @@ class Manifest:
     selection: Mapping[str, Any]
     """Which records were asked for; empty where all were."""
 
+    moving: bool = False
+    """Whether it is made to be taken in elsewhere, with what only that needs."""
+
     notices: int = 0
+    remembered: int = 0
     banners: tuple[BannerPart, ...] = ()
     logs: tuple[LogPart, ...] = ()
     files: tuple[FilePart, ...] = ()
@@ -116,6 +121,7 @@ class Manifest:
         return [
             README,
             NOTICES,
+            REMEMBERED,
             *(f"banners/{banner.ui_sha256}" for banner in self.banners),
             *(name for log in self.logs for name in _log_files(log)),
             MANIFEST,
@@ -144,7 +150,9 @@ class Manifest:
             made=_member(members, "made", str),
             made_by=_member(members, "made_by", str),
             selection=_member(members, "selection", dict),
+            moving=_member(members, "moving", bool),
             notices=_member(members, "notices", int),
+            remembered=_member(members, "remembered", int),
             banners=tuple(_part(BannerPart, given) for given in _member(members, "banners", list)),
             logs=tuple(_log(given) for given in _member(members, "logs", list)),
             files=tuple(_part(FilePart, given) for given in _member(members, "files", list)),

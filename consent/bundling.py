@@ -12,12 +12,13 @@ from importlib.resources import files
 from itertools import zip_longest
 from typing import BinaryIO, Protocol, cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from consent import ledger, store
 from consent.archive import (
     NOTICES,
     README,
+    REMEMBERED,
     ArchiveWriter,
     BannerPart,
     LogPart,
@@ -26,14 +27,21 @@ from consent.archive import (
 )
 from consent.checkpoint import Verifier
 from consent.choice import SUBJECTLESS, SubjectKind
-from consent.disclosure import notice_line, record_line, record_of
+from consent.disclosure import (
+    Remembered,
+    notice_line,
+    record_line,
+    record_of,
+    remembered_line,
+)
 from consent.errors import CheckpointInvalid, EvidenceInvalid
 from consent.history import Kept, read_vault
 from consent.keyring import Keyring
 from consent.ledger import Head
+from consent.projection import UNWHOLE, Standing
 from consent.record import instant
 from consent.search import Filter, Listed, read_records
-from consent.tables import BANNER
+from consent.tables import BANNER, SUBJECT
 
 PAGE = 1000
 MOST_OLDER = 64
@@ -100,14 +108,16 @@ class Bundling:
         wanted: Filter = EVERYTHING,
         *,
         epoch: int | None = None,
+        moving: bool = False,
         told: Callable[[int], None] = lambda _: None,
     ) -> Iterator[bytes]:
         """Write the evidence of one log of a site, or of all of them, part by part.
 
         All entries are in it, and of the records those that are *wanted*. Tombstones are always
-        opened: they name nobody, and say why others are not. *told* takes how many entries went
-        in. Raises LogNotFound before anything is written, EvidenceInvalid where the database
-        does not hold what was signed.
+        opened: they name nobody, and say why others are not. *moving* adds what is remembered
+        of subjects without their records, for an installation that takes all of it in. *told*
+        takes how many entries went in. Raises LogNotFound before anything is written,
+        EvidenceInvalid where the database does not hold what was signed.
         """
         with self._reading.read() as connection:
             heads = ledger.list_heads(connection, site_id)
@@ -120,6 +130,7 @@ class Bundling:
             made=instant(self._clock()),
             made_by=self._made_by,
             selection={name: value for name, value in asked.items() if value is not None},
+            moving=moving,
         )
         return bundle.write(manifest, heads)
 
@@ -149,6 +160,9 @@ class _Bundle:
         with self._reading.read() as connection:
             notices = self._add_notices(connection)
             banners = tuple(self._list_banners(connection))
+            remembered = self._add_remembered(connection) if manifest.moving else 0
+        if not manifest.moving:
+            self._archive.add(REMEMBERED, b"")
         for banner in banners:
             self._add_banner(banner)
             yield from self._outgoing.take()
@@ -156,7 +170,9 @@ class _Bundle:
         for head in heads:
             log = yield from self._log(head)
             logs.append(log)
-        whole = replace(manifest, notices=notices, banners=banners, logs=tuple(logs))
+        whole = replace(
+            manifest, notices=notices, remembered=remembered, banners=banners, logs=tuple(logs)
+        )
         self._archive.close(whole, self._seal(heads[-1]))
         yield from self._outgoing.take()
 
@@ -180,6 +196,19 @@ class _Bundle:
                     )
                 )
         return len(notices)
+
+    def _add_remembered(self, connection: Connection) -> int:
+        """Tell where those stand whose events do not say, or not alone."""
+        count, after = 0, ""
+        with self._archive.file(REMEMBERED) as write:
+            while page := connection.execute(
+                _REMEMBERED, {"site_id": self._site_id, "after": after, "limit": PAGE}
+            ).all():
+                for ref, standing, restricted_until in page:
+                    at = Standing.from_json(standing)
+                    write(remembered_line(Remembered(ref, at, restricted_until)))
+                count, after = count + len(page), page[-1].subject_ref
+        return count
 
     def _list_banners(self, connection: Connection) -> Iterator[BannerPart]:
         rows = connection.execute(
@@ -266,3 +295,15 @@ def _check_place(record: Listed, epoch: int, index: int) -> None:
     if (record.epoch, record.leaf_index) != (epoch, index):
         finding = f"expected its record here, got it at {record.leaf_index} of {record.epoch}"
         raise EvidenceInvalid("records", finding, epoch=epoch, index=index)
+
+
+_REMEMBERED = (
+    select(SUBJECT.c.subject_ref, SUBJECT.c.standing, SUBJECT.c.restricted_until)
+    .where(
+        SUBJECT.c.site_id == bindparam("site_id"),
+        SUBJECT.c.subject_ref > bindparam("after"),
+        or_(SUBJECT.c.standing.contains(UNWHOLE), SUBJECT.c.restricted_until.is_not(None)),
+    )
+    .order_by(SUBJECT.c.subject_ref)
+    .limit(bindparam("limit"))
+)

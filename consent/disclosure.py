@@ -1,4 +1,4 @@
-"""What an evidence bundle tells of a record and of a notice: one line of canonical JSON each.
+"""What an evidence bundle tells of records, notices and subjects: a line of canonical JSON each.
 
 Pure. An event is told as the very text that was committed to, and a notice with the texts that
 its digests are made of: whoever checks them by hand has to rebuild nothing.
@@ -13,6 +13,7 @@ import orjson
 
 from consent.errors import EvidenceInvalid
 from consent.notice import Notice
+from consent.projection import Standing
 from consent.record import SALT_BYTES, canonical
 from consent.vault import Opened
 
@@ -39,6 +40,14 @@ class DisclosedNotice(NamedTuple):
     def place(self) -> tuple[Any, int, Any]:
         """Which notice, version and language this is."""
         return self.notice["notice_id"], self.version, self.notice["language"]
+
+
+class Remembered(NamedTuple):
+    """What is kept of a subject without records that would prove it."""
+
+    subject_ref: str
+    standing: Standing
+    restricted_until: str | None = None
 
 
 def record_line(index: int, opened: Opened) -> bytes:
@@ -120,6 +129,37 @@ def read_notice(line: bytes, number: int) -> DisclosedNotice:
             "notice", f"line {number}: expected its own wording and substance, got others"
         )
     return notice
+
+
+def remembered_line(remembered: Remembered) -> bytes:
+    """Write the line of what is remembered of a subject."""
+    members = {name: told for name, told in remembered._asdict().items() if told is not None}
+    return _line({**members, "standing": remembered.standing.to_json()})
+
+
+def read_remembered(line: bytes, number: int) -> Remembered:
+    """Read the line of what is remembered of a subject; raises `EvidenceInvalid`."""
+    try:
+        members = _object(line)
+        standing = Standing.from_json(members.pop("standing"))
+        ref, until = members.pop("subject_ref"), members.pop("restricted_until", None)
+        remembered = Remembered(_text(ref), standing, None if until is None else _text(until))
+        same = remembered_line(remembered) == line + b"\n"
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise EvidenceInvalid(
+            "remembered", f"line {number}: expected a subject's standing, got: {error}"
+        ) from error
+    if not same:
+        raise EvidenceInvalid(
+            "remembered", f"line {number}: expected its one spelling, got another"
+        )
+    return remembered
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    return value
 
 
 def record_of(entry: bytes) -> str | None:

@@ -2,6 +2,9 @@
 
 ConsentError
 ├── BannerNotFound
+├── CheckFailed
+│   ├── EvidenceInvalid
+│   └── LedgerDamaged
 ├── CheckpointInvalid
 ├── CursorInvalid
 ├── EventInvalid
@@ -25,7 +28,6 @@ ConsentError
 │   ├── SubjectRestricted
 │   ├── TooManyLinks
 │   └── ValidityInconsistent
-├── EvidenceInvalid
 ├── ForkRefused
 ├── HistoryBroken
 │   ├── HistoryRewritten
@@ -63,6 +65,40 @@ class ConsentError(Exception):
 
 class BannerNotFound(ConsentError):
     """No banner of that digest is archived for this site."""
+
+
+class CheckFailed(ConsentError):
+    """A history does not hold what was signed; never raised itself.
+
+    *check* names the first check that failed, *epoch* and *index* the first entry that it found.
+    """
+
+    def __init__(
+        self, check: str, finding: str, *, epoch: int | None = None, index: int | None = None
+    ) -> None:
+        where = "" if epoch is None else f"epoch {epoch}: "
+        entry = "" if index is None else f"entry {index}: "
+        super().__init__(f"{check}: {where}{entry}{finding}")
+        self.check = check
+        self.finding = finding
+        self.epoch = epoch
+        self.index = index
+
+
+class EvidenceInvalid(CheckFailed):
+    """An evidence bundle does not prove what it says, or what should go into one would not.
+
+    Its checks are zip, manifest, seal, key, checkpoint, notice, remembered, banner, continued,
+    truncated, entries, root, records, leaf, erasure and files.
+    """
+
+
+class LedgerDamaged(CheckFailed):
+    """What the database holds of a site's history is not what was written.
+
+    Its checks are head, notice, banner, entry, tile, record, root, signature, continued, truncated,
+    index, subject and standing.
+    """
 
 
 class CheckpointInvalid(ConsentError):
@@ -201,25 +237,6 @@ class ValidityInconsistent(EventRefused):
     """A validity or a next question stands where it cannot, or lies in the past."""
 
     code = "validity_inconsistent"
-
-
-class EvidenceInvalid(ConsentError):
-    """An evidence bundle does not prove what it says, or what should go into one would not.
-
-    *check* names the first check that failed: zip, manifest, seal, key, checkpoint, notice,
-    banner, continued, truncated, entries, root, records, leaf, erasure or files; *epoch* and
-    *index* are of the first entry that it found.
-    """
-
-    def __init__(
-        self, check: str, finding: str, *, epoch: int | None = None, index: int | None = None
-    ) -> None:
-        where = "" if epoch is None else f"epoch {epoch}: "
-        entry = "" if index is None else f"entry {index}: "
-        super().__init__(f"{check}: {where}{entry}{finding}")
-        self.check = check
-        self.epoch = epoch
-        self.index = index
 
 
 class ForkRefused(ConsentError):

@@ -18,6 +18,7 @@ from consent.archive import (
     MAX_BANNER_BYTES,
     NOTICES,
     README,
+    REMEMBERED,
     SEAL,
     Archive,
     LogPart,
@@ -27,7 +28,7 @@ from consent.archive import (
 )
 from consent.checkpoint import Checkpoint, Verifier
 from consent.choice import EventType
-from consent.disclosure import Disclosed, read_notice, read_record, record_of
+from consent.disclosure import Disclosed, read_notice, read_record, read_remembered, record_of
 from consent.errors import CheckpointInvalid, EvidenceInvalid
 from consent.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from consent.record import commit, leaf
@@ -99,6 +100,7 @@ def verify(
     check = _Check(Archive(file), keys, older, told)
     sealed = check.seal()
     check.notices()
+    check.remembered()
     check.banners()
     walked = [check.walk(log) for log in check.manifest.logs]
     logs = tuple(check.verified(log) for log in walked)
@@ -181,6 +183,16 @@ class _Check:
                 number += 1
         if number != self.manifest.notices or number != len(self._notices):
             _fail("notice", f"expected {self.manifest.notices} different ones, got {number}")
+
+    def remembered(self) -> None:
+        """Check the form of what is remembered; nothing proves it, and only moving needs it."""
+        number = 0
+        for lines in self._archive.lines(REMEMBERED):
+            for line in lines:
+                read_remembered(line, number)
+                number += 1
+        if number != self.manifest.remembered or (number and not self.manifest.moving):
+            _fail("remembered", f"expected {self.manifest.remembered} subjects, got {number}")
 
     def banners(self) -> None:
         """Check that each banner is what its digest says."""

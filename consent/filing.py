@@ -14,7 +14,7 @@ from consent.tables import RECORD, RECORD_PURPOSE
 from consent.vault import DataKey, Opened
 
 
-class _Filed(NamedTuple):
+class Filed(NamedTuple):
     """An event at its place in the log."""
 
     subject_ref: str
@@ -34,7 +34,7 @@ class Filing:
         self._subjects: dict[str, Subject] = {}
         self._keys: dict[str, tuple[DataKey, int, bytes]] = {}
         self._changed: dict[str, Standing] = {}
-        self._filed: list[_Filed] = []
+        self._filed: list[Filed] = []
 
     def know(self, subjects: Mapping[str, Subject]) -> None:
         """Take in the subjects that were read for these records."""
@@ -76,11 +76,11 @@ class Filing:
         else:
             place = ledger.position(epoch, leaf_index)
             self._changed.update(follow(self.standing, ref, event, place))
-        self._filed.append(_Filed(ref, event, sealed, epoch, leaf_index))
+        self._filed.append(Filed(ref, event, sealed, epoch, leaf_index))
 
     def store(self) -> None:
         """Write what was filed, and every subject whom that changed."""
-        self._rows.insert(RECORD, [self._row(filed) for filed in self._filed])
+        self._rows.insert(RECORD, [record_row(self._site_id, filed) for filed in self._filed])
         self._rows.insert(
             RECORD_PURPOSE,
             [
@@ -95,25 +95,6 @@ class Filing:
                 (self._site_id, ref, *self._wrapped(ref), standing.to_json())
                 for ref, standing in self._changed.items()
             ],
-        )
-
-    def _row(self, filed: _Filed) -> tuple[Any, ...]:
-        event = filed.event
-        notice: Mapping[str, Any] = event.get("notice", {})
-        decided = {made["purpose_id"]: made["decision"] for made in event.get("decisions", ())}
-        return (
-            self._site_id,
-            event["record_id"],
-            filed.epoch,
-            filed.leaf_index,
-            event["received_at"],
-            filed.subject_ref,
-            event["event_type"],
-            event["method"],
-            orjson.dumps(decided).decode(),
-            notice.get("notice_id"),
-            notice.get("version"),
-            filed.sealed,
         )
 
     def _wrapped(self, ref: str) -> tuple[int, bytes]:
@@ -134,3 +115,24 @@ class Filing:
             version, wrapped = self._keyring.wrap(self._site_id, ref, key)
         self._keys[ref] = (key, version, wrapped)
         return key
+
+
+def record_row(site_id: str, filed: Filed) -> tuple[Any, ...]:
+    """Return the row of a record, what it is found by taken from its event."""
+    event = filed.event
+    notice: Mapping[str, Any] = event.get("notice", {})
+    decided = {made["purpose_id"]: made["decision"] for made in event.get("decisions", ())}
+    return (
+        site_id,
+        event["record_id"],
+        filed.epoch,
+        filed.leaf_index,
+        event["received_at"],
+        filed.subject_ref,
+        event["event_type"],
+        event["method"],
+        orjson.dumps(decided).decode(),
+        notice.get("notice_id"),
+        notice.get("version"),
+        filed.sealed,
+    )

@@ -13,11 +13,24 @@ import orjson
 from sqlalchemy import Table, bindparam, select
 
 from consent import holdings, ledger, store
-from consent.archive import MAX_BANNER_BYTES, NOTICES, Archive, LogPart, log_file
+from consent.archive import (
+    MAX_BANNER_BYTES,
+    NOTICES,
+    REMEMBERED,
+    Archive,
+    LogPart,
+    log_file,
+)
 from consent.batch import SITE
 from consent.checkpoint import Verifier
 from consent.choice import SUBJECTLESS, EventType
-from consent.disclosure import Disclosed, DisclosedNotice, read_notice, read_record
+from consent.disclosure import (
+    Disclosed,
+    DisclosedNotice,
+    read_notice,
+    read_record,
+    read_remembered,
+)
 from consent.errors import EvidenceInvalid, IntakeRefused
 from consent.evidence import VerifiedEvidence
 from consent.filing import Filing
@@ -33,9 +46,6 @@ MAX_EPOCH = 999_999_999
 _SITE_ID = re.compile(r"[a-z0-9-]{1,40}")
 WHOLE = 1_000_000
 """Rows that an intake is told to be, so that it has a transaction of its own."""
-
-FOR_EVER = "9999-12-31T23:59:59Z"
-"""Until when what was restricted stays so: a bundle does not tell."""
 
 
 class Writing(Protocol):
@@ -63,8 +73,11 @@ def check_whole(verified: VerifiedEvidence) -> None:
         raise IntakeRefused(f"expected a site id of the form {_SITE_ID.pattern}, got another")
     if verified.manifest.logs[-1].epoch > MAX_EPOCH:
         raise IntakeRefused(f"expected epochs up to {MAX_EPOCH}, got one beyond")
-    if verified.manifest.selection:
-        raise IntakeRefused("expected a bundle of all records of all logs, got a selection")
+    if verified.manifest.selection or not verified.manifest.moving:
+        raise IntakeRefused(
+            "expected a bundle that was made to be taken in, of all records: "
+            "consent bundle --moving; got another"
+        )
     for log in verified.logs:
         closed = log.entries - log.opened - log.erased
         if closed:
@@ -115,12 +128,11 @@ class _Intake:
             self._check_empty(table)
         self._take_notices()
         self._take_banners()
-        restricted: set[str] = set()
         for log in self._manifest.logs:
             self._take_log(log)
         for log in self._manifest.logs:
-            restricted |= self._take_records(log)
-        self._restrict(restricted)
+            self._take_records(log)
+        self._take_remembered()
 
     def _check_empty(self, table: Table) -> None:
         if self._rows.find(
@@ -161,9 +173,8 @@ class _Intake:
         kept = Kept(self._site_id, log.epoch, log.origin, newest.size, newest.root, text)
         self._rows.afterwards(partial(self._keyring.keeping.keep, kept))
 
-    def _take_records(self, log: LogPart) -> set[str]:
-        """File the records of a log in its order; returns the ids of those that are restricted."""
-        restricted: set[str] = set()
+    def _take_records(self, log: LogPart) -> None:
+        """File the records of a log, in its order."""
         before = -1
         lines = self._archive.lines(log_file(log.epoch, "records.jsonl"))
         for chunk in _chunks(lines):
@@ -172,15 +183,8 @@ class _Intake:
                 records.append(read_record(line, log.epoch, before))
                 before = records[-1].leaf_index
             self._file(log.epoch, records)
-            restricted.update(
-                record_id
-                for record in records
-                if record.event["event_type"] == EventType.RESTRICTED
-                for record_id in record.event["record_ids"]
-            )
             self._taken += len(records)
             self._told(self._taken)
-        return restricted
 
     def _file(self, epoch: int, records: Sequence[Disclosed]) -> None:
         filing = Filing(self._rows, self._keyring, self._site_id)
@@ -197,23 +201,25 @@ class _Intake:
             )
         filing.store()
 
-    def _restrict(self, record_ids: Iterable[str]) -> None:
-        """Restrict whose records a tombstone restricts, until somebody says otherwise."""
-        for chunk in _chunks([sorted(record_ids)]):
-            found = self._rows.find(_OWNERS, site_id=self._site_id, record_ids=chunk)
-            holdings.restrict(
-                self._rows, self._site_id, sorted({ref for (ref,) in found}), FOR_EVER
-            )
-
-
-_OWNERS = (
-    select(RECORD.c.subject_ref)
-    .distinct()
-    .where(
-        RECORD.c.site_id == bindparam("site_id"),
-        RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)),
-    )
-)
+    def _take_remembered(self) -> None:
+        """Set where those stand whose events do not say, or not alone."""
+        number = 0
+        for chunk in _chunks(self._archive.lines(REMEMBERED)):
+            page = []
+            for line in chunk:
+                page.append(read_remembered(line, number))
+                number += 1
+            refs = [item.subject_ref for item in page]
+            known = store.ask_subjects(self._rows, self._site_id, refs)()
+            standings = [(item.subject_ref, item.standing) for item in page]
+            holdings.restate(self._rows, self._site_id, [at for at in standings if at[0] in known])
+            unknown = [at for at in standings if at[0] not in known]
+            holdings.suppress(self._rows, self._site_id, unknown)
+            for item in page:
+                if item.restricted_until is not None:
+                    holdings.restrict(
+                        self._rows, self._site_id, [item.subject_ref], item.restricted_until
+                    )
 
 
 def _owner(event: Mapping[str, Any]) -> str:

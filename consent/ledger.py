@@ -248,7 +248,7 @@ def _stored(connection: Connection, head: Head, level: int, start: int, stop: in
         )
         .order_by(TILE.c.tile_index)
     )
-    return [_fold(_split(bytes(hashes))) for (hashes,) in rows]
+    return [fold(split_hashes(bytes(hashes))) for (hashes,) in rows]
 
 
 def read_leaves(
@@ -288,7 +288,7 @@ class Nodes:
         hashes = tile[offset : offset + (1 << height)]
         if len(hashes) != 1 << height:
             raise OutsideTree(f"expected a stored node {level}/{index}, got a part of one")
-        return _fold(hashes)
+        return fold(hashes)
 
     def tile(self, level: int, index: int) -> list[bytes]:
         """Return the up to 256 hashes that the tree has of a tile of tile level *level*."""
@@ -305,7 +305,7 @@ class Nodes:
             start = index << TILE_HEIGHT
             size = self._head.frontier.size >> (level * TILE_HEIGHT)
             self._tiles[place] = (
-                _split(bytes(row[0]))
+                split_hashes(bytes(row[0]))
                 if row is not None
                 else _stored(
                     self._connection, self._head, level, start, min(start + TILE_WIDTH, size)
@@ -366,11 +366,13 @@ _NEXT = (
 )
 
 
-def _split(hashes: bytes) -> list[bytes]:
+def split_hashes(hashes: bytes) -> list[bytes]:
+    """Cut a tile into its hashes."""
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
-def _fold(hashes: list[bytes]) -> bytes:
+def fold(hashes: list[bytes]) -> bytes:
+    """Hash neighbouring nodes, as many as a power of two, up to the one above them all."""
     while len(hashes) > 1:
         pairs = zip(hashes[::2], hashes[1::2], strict=True)
         hashes = [node_hash(left, right) for left, right in pairs]

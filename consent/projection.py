@@ -27,6 +27,10 @@ _LASTING = frozenset({EventType.OPTED_OUT, EventType.OBJECTED, EventType.REVOKED
 """Noes that are asked about later than a refusal, or never; a refusal on top takes nothing back."""
 
 
+UNWHOLE = '"w":false'
+"""What stands in the JSON of a standing, and only there, whose events are not all there."""
+
+
 class Asked(NamedTuple):
     """The newest request for a notice: which version, in which record, at which index."""
 

@@ -19,6 +19,7 @@ from embedded_postgres import create_database, embedded_postgres
 
 from aboveboard import app
 from aboveboard.accounts import Accounts
+from aboveboard.database import Database
 from aboveboard.settings import Settings
 
 COMMAND = [sys.executable, "-m", "aboveboard"]
@@ -88,6 +89,16 @@ class Service:
         databases = app.open_databases(settings)
         try:
             yield app.open_accounts(settings, databases)
+        finally:
+            databases.close()
+
+    @contextmanager
+    def consent(self) -> Iterator[Database]:
+        """Open the consent tables of the served data, behind the service's back."""
+        url = self.environment.get("ABOVEBOARD_DATABASE_URL")
+        databases = app.open_databases(Settings(data_dir=self.data_dir, database_url=url))
+        try:
+            yield databases.consent
         finally:
             databases.close()
 

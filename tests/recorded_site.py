@@ -13,20 +13,19 @@ from sqlalchemy import delete, insert, select
 from aboveboard import app
 from aboveboard.keys import KeyFolder
 from aboveboard.randomness import Randomness
-from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
-from consent import store
-from consent.batch import SITE, Batch, Receipt
+from consent.batch import Receipt
 from consent.bundling import EVERYTHING, Bundling
 from consent.checkpoint import Signer
-from consent.choice import Actor, Basis, Decision, EventType, Method, Origin, SubjectKind
+from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
 from consent.continuing import Continuing
+from consent.erasure import Erasing
 from consent.keyring import Keyring
 from consent.notice import Controller, Notice, Purpose
 from consent.publishing import Publishing
-from consent.record import tombstone
 from consent.recording import Choice, Recording
+from consent.restriction import Restricting
 from consent.search import Filter
 from consent.store import Published
 from consent.tables import METADATA
@@ -80,7 +79,7 @@ class RecordedSite:
         self.keyring = app.open_keyring(Settings(data_dir=self.data_dir), random)
         self._ids = (f"019b7d00-0000-7000-8000-{number:012x}" for number in count(self.first_id))
         self._times = (BEGIN + timedelta(seconds=number) for number in count())
-        self._keys = (f"key-{number}" for number in count())
+        self._keys = (f"key-{self.first_id}-{number}" for number in count())
         writing = CommandWriter(self.databases.consent)
         self._publishing = Publishing(
             keyring=self.keyring,
@@ -101,6 +100,24 @@ class RecordedSite:
             reading=self.databases.consent,
             clock=lambda: next(self._times),
             ids=lambda: next(self._ids),
+        )
+
+        self._erasing = Erasing(
+            keyring=self.keyring,
+            writing=writing,
+            reading=self.databases.consent,
+            clock=lambda: next(self._times),
+            ids=lambda: next(self._ids),
+            note=lambda _erasure: None,
+            sweep=lambda _traces: None,
+        )
+
+        self._restricting = Restricting(
+            keyring=self.keyring,
+            writing=writing,
+            clock=lambda: next(self._times),
+            ids=lambda: next(self._ids),
+            note=lambda _restriction: None,
         )
 
     def publish(self, notice: Notice = NOTICE) -> Published:
@@ -130,6 +147,20 @@ class RecordedSite:
             notice_version=self.notice_version,
             language="en",
         )._replace(**more)
+        return asyncio.run(
+            self._recording.record(self.site_id, choice, key=next(self._keys), body=b"{}")
+        )
+
+    def link(self, device: str, other: str) -> Receipt:
+        """Say that two devices are one person's."""
+        choice = Choice(
+            SubjectKind.DEVICE,
+            device,
+            EventType.LINKED,
+            Method.API,
+            Origin.ACCOUNT_PAGE,
+            linked=(SubjectKind.DEVICE, other),
+        )
         return asyncio.run(
             self._recording.record(self.site_id, choice, key=next(self._keys), body=b"{}")
         )
@@ -169,31 +200,13 @@ class RecordedSite:
     def erase(self, receipts: Sequence[Receipt]) -> None:
         """Erase records, and leave the tombstone that names them."""
         ids = [receipt.record_id for receipt in receipts]
-        with self.databases.consent.write() as connection:
-            for table in ("record", "record_purpose", "idempotency"):
-                for record_id in ids:
-                    connection.exec_driver_sql(
-                        f"DELETE FROM {table} WHERE record_id = '{record_id}'"  # noqa: S608
-                    )
-        self.entomb(EventType.ERASED, ids)
+        asyncio.run(self._erasing.erase(self.site_id, None, ids))
 
-    def entomb(self, event_type: EventType, record_ids: Sequence[str]) -> None:
-        """Name records in the log as erased or restricted."""
-        with self.databases.consent.write() as connection, Rows(connection, []) as rows:
-            batch = Batch(rows, self.keyring, self.site_id)
-            subjects = store.ask_subjects(rows, self.site_id, [SITE])
-            batch.begin()
-            batch.know(subjects())
-            batch.enter(
-                SITE,
-                tombstone(
-                    record_id=next(self._ids),
-                    site_id=self.site_id,
-                    event_type=event_type,
-                    record_ids=record_ids,
-                    method=Method.ADMIN,
-                    by=Actor.CONTROLLER,
-                    received_at=next(self._times),
-                ),
+    def restrict(self, device: str) -> None:
+        """Keep what is held about a device as evidence alone."""
+        until = BEGIN + timedelta(days=1000)
+        asyncio.run(
+            self._restricting.restrict(
+                self.site_id, SubjectKind.DEVICE, device, evidence_until=until
             )
-            batch.close()
+        )

@@ -47,6 +47,18 @@ def verify(service: Service, *arguments: str | Path) -> "subprocess.CompletedPro
     )
 
 
+def consent(service: Service, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of consent on the service's data, whatever comes of it."""
+    return subprocess.run(  # noqa: S603
+        [*COMMAND, "consent", *arguments, "--data-dir", str(service.data_dir)],
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
 def test_a_bundle_is_written_beside_the_service_and_verified_without_it(
     service: Service,
     client: httpx2.Client,
@@ -121,7 +133,7 @@ def test_a_site_moves_with_its_history(
     out = tmp_path / "bundle.zip"
     log = f"/v1/consent/logs/{site.id}/1"
     newest = client.get(f"{log}/checkpoint").text
-    service.command("consent", "bundle", "--site", site.id, "--out", str(out))
+    service.command("consent", "bundle", "--site", site.id, "--out", str(out), "--moving")
     if with_key:
         keys = new_service.data_dir / "keys"
         keys.mkdir(parents=True)
@@ -148,6 +160,43 @@ def test_a_site_moves_with_its_history(
     assert made["epoch"] == len(logs) == (1 if with_key else 2)
 
 
+def test_a_database_is_checked_beside_the_service(
+    service: Service,
+    client: httpx2.Client,
+    site: Site,
+    recorded: list[dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    """Whole, then with a record gone: the first bad entry is named, other sites are well."""
+    other = service.add_site(f"https://other-{site.id}.example")
+    kept = tmp_path / "kept"
+    kept.write_text(client.get(f"/v1/consent/logs/{site.id}/1/checkpoint").text)
+
+    good = json.loads(
+        service.command("consent", "fsck", "--site", site.id, "--checkpoint", str(kept), "--json")
+    )
+    told = service.command("consent", "fsck", "--site", site.id)
+    with service.consent() as database, database.write() as connection:
+        connection.exec_driver_sql(
+            f"DELETE FROM record WHERE site_id = '{site.id}' AND leaf_index = 1"  # noqa: S608
+        )
+    bad = consent(service, "fsck")
+    bad_told = consent(service, "fsck", "--json")
+    unknown = consent(service, "fsck", "--site", "nowhere")
+    misplaced = consent(service, "fsck", "--site", other.id, "--checkpoint", str(kept))
+
+    assert [(one["site"], one["ok"], one["entries"]) for one in good] == [(site.id, True, 3)]
+    assert good[0]["checkpoints"] == 2  # the one given, and the one that the service kept
+    assert told.startswith(f"OK     {site.id}: 3 entries in 1 logs, 3 records opened, 0 erased")
+    assert bad.returncode == bad_told.returncode == 1
+    assert f"BAD    {site.id}: record: epoch 1: entry 1: expected its record" in bad.stderr
+    assert f"OK     {other.id}: 0 entries" in bad.stdout
+    (problem,) = [one for one in json.loads(bad_told.stdout) if not one["ok"]]
+    assert (problem["check"], problem["epoch"], problem["index"]) == ("record", 1, 1)
+    assert (unknown.returncode, misplaced.returncode) == (1, 1)
+    assert len(recorded) == 3
+
+
 def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
     service: Service, site: Site, recorded: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -156,30 +205,20 @@ def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
     receipt.write_text(json.dumps(recorded[0]))
     there.write_text("there")
 
-    def consent(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(  # noqa: S603
-            [*COMMAND, "consent", *arguments, "--data-dir", str(service.data_dir)],
-            env=service.environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-
     new = str(tmp_path / "new.zip")
     failed = [
-        consent("bundle", "--site", "nowhere", "--out", new),
-        consent("bundle", "--site", site.id, "--out", str(there)),
-        consent("bundle", "--site", site.id, "--out", str(tmp_path / "no" / "folder.zip")),
-        consent("bundle", "--site", site.id, "--out", new, "--epoch", "7"),
+        consent(service, "bundle", "--site", "nowhere", "--out", new),
+        consent(service, "bundle", "--site", site.id, "--out", str(there)),
+        consent(service, "bundle", "--site", site.id, "--out", str(tmp_path / "no" / "folder.zip")),
+        consent(service, "bundle", "--site", site.id, "--out", new, "--epoch", "7"),
         verify(service, tmp_path / "nothing"),
         verify(service, receipt, "--key", "nonsense"),
-        consent("import-bundle", new, "--site-url", "https://moved.example"),
-        consent("import-bundle", str(receipt), "--site-url", "https://moved.example"),
+        consent(service, "import-bundle", new, "--site-url", "https://moved.example"),
+        consent(service, "import-bundle", str(receipt), "--site-url", "https://moved.example"),
     ]
     misused = [
-        consent("bundle", "--site", site.id, "--out", new, "--subject", "canary"),
-        consent("bundle", "--site", site.id, "--out", new, "--from", "canary"),
+        consent(service, "bundle", "--site", site.id, "--out", new, "--subject", "canary"),
+        consent(service, "bundle", "--site", site.id, "--out", new, "--from", "canary"),
         verify(service, receipt),
     ]
 

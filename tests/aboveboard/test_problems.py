@@ -30,6 +30,7 @@ OURS = {
     consent.ForkRefused,
     consent.FrontierInvalid,
     consent.IntakeRefused,
+    consent.LedgerDamaged,
     consent.HistoryRewritten,
     consent.HistoryTruncated,
     consent.ProofInvalid,

@@ -33,6 +33,13 @@ def bundle(
     since: Since = None,
     until: Until = None,
     subject: Subject = None,
+    moving: Annotated[
+        bool,
+        typer.Option(
+            "--moving",
+            help="Make it for `import-bundle`: add what is remembered of subjects without records.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
     json: AsJson = False,
 ) -> None:
@@ -52,7 +59,7 @@ def bundle(
             until=read_instant(until),
         )
         with drafted(out) as file, counting("entries bundled") as told:
-            for part in bundling.bundle(site, wanted, epoch=epoch, told=told):
+            for part in bundling.bundle(site, wanted, epoch=epoch, moving=moving, told=told):
                 file.write(part)
     size = out.stat().st_size
     if json:

@@ -7,6 +7,7 @@ from aboveboard.cli.consent.bundle import bundle
 from aboveboard.cli.consent.checkpoint import check_consistency, checkpoint
 from aboveboard.cli.consent.decode import decode
 from aboveboard.cli.consent.export import export
+from aboveboard.cli.consent.fsck import fsck
 from aboveboard.cli.consent.imports import import_log
 from aboveboard.cli.consent.intake import import_bundle
 from aboveboard.cli.consent.log import rotate_log
@@ -33,6 +34,7 @@ app.command()(check_consistency)
 app.command()(bundle)
 app.command()(export)
 app.command()(import_bundle)
+app.command()(fsck)
 app.command("import")(import_log)
 
 app.add_typer(subjects.app, name="subject")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def import_bundle(
-    file: Annotated[Path, typer.Argument(help="An evidence bundle of all records of a site.")],
+    file: Annotated[Path, typer.Argument(help="An evidence bundle made with `--moving`.")],
     site_url: Annotated[
         str, typer.Option(help="The site's address here, such as https://blog.example.")
     ],
