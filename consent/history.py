@@ -19,6 +19,7 @@ from consent import ledger
 from consent.errors import LogNotFound, RecordErased, RecordNotFound
 from consent.keyring import Keyring
 from consent.ledger import FIRST_EPOCH, Head
+from consent.membership import among, members
 from consent.search import LISTED, Filter, Listed
 from consent.tables import RECORD, SUBJECT
 from consent.vault import DataKey, Opened
@@ -189,8 +190,8 @@ def read_vault(
     """
     if not record_ids:
         return {}
-    rows = connection.execute(_RECORDS, {"site_id": site_id, "record_ids": record_ids}).all()
-    refs = list({row.subject_ref for row in rows})
+    rows = connection.execute(_RECORDS, {"site_id": site_id, "ids": members(record_ids)}).all()
+    refs = members({row.subject_ref for row in rows})
     keys = {
         ref: (keyring.unwrap(site_id, ref, version, bytes(wrapped)), restricted_until)
         for ref, version, wrapped, restricted_until in connection.execute(
@@ -207,13 +208,13 @@ def read_vault(
 
 _RECORDS = select(*LISTED, RECORD.c.sealed).where(
     RECORD.c.site_id == bindparam("site_id"),
-    RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)),
+    among(RECORD.c.record_id, "ids"),
 )
 _KEYS = select(
     SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped, SUBJECT.c.restricted_until
 ).where(
     SUBJECT.c.site_id == bindparam("site_id"),
-    SUBJECT.c.subject_ref.in_(bindparam("refs", expanding=True)),
+    among(SUBJECT.c.subject_ref, "refs"),
 )
 
 

@@ -16,11 +16,13 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from consent.choice import Decision
+from consent.membership import among, members
 from consent.record import instant, parse_instant
 from consent.tables import RECORD, RECORD_PURPOSE
 
 LOOKED_AT = 2_000  # records a page goes through before it ends, full or not
-CHUNK = 500  # records read at a time
+CHUNK = 1_000  # records looked at together
+GROWTH = 4  # how much more is looked at where too little was found
 SLACK = timedelta(seconds=5)  # between a record's instant and its id, one clock read after another
 NEWEST = "g"  # after every id: they begin with a hexadecimal digit
 
@@ -153,11 +155,12 @@ def list_records(
     looked_at, chunk, ended = 0, min(limit + 1, CHUNK), False
     while len(found) <= limit and looked_at < LOOKED_AT and not ended:
         ids = _newest(connection, chosen, within, chunk)
-        records = read_records(connection, site_id, ids)
-        found += [records[one] for one in ids if one in records and wanted.matches(records[one])]
         looked_at, ended = looked_at + len(ids), len(ids) < chunk
-        within = within if ended else within._replace(below=ids[-1])
-        chunk = min(2 * chunk, CHUNK)
+        if ids:
+            met = _read(connection, site_id, ids, wanted)
+            found += [record for record in met if wanted.matches(record)]
+            within = within._replace(below=ids[-1])
+        chunk = min(GROWTH * chunk, CHUNK)
     if len(found) > limit:
         return Page(found[:limit], found[limit - 1].record_id)
     return Page(found, None if ended else within.below)
@@ -169,14 +172,7 @@ def read_records(
     """Return records by id; those that are unknown or erased are left out."""
     if not record_ids:
         return {}
-    rows = connection.execute(_RECORDS, {"site_id": site_id, "record_ids": record_ids})
-    return {row[0]: Listed(*row) for row in rows}
-
-
-_RECORDS = select(*LISTED).where(
-    RECORD.c.site_id == bindparam("site_id"),
-    RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)),
-)
+    return {record.record_id: record for record in _read(connection, site_id, record_ids, Filter())}
 
 
 # -- lists ------------------------------------------------------------------------------------
@@ -195,16 +191,10 @@ _Lists = list[Select[Any]]
 
 
 def _list(record_id: ColumnElement[str], site_id: ColumnElement[str]) -> Select[Any]:
-    return (
-        select(record_id)
-        .where(
-            site_id == bindparam("site_id"),
-            record_id >= bindparam("floor"),
-            record_id < bindparam("below"),
-        )
-        .order_by(record_id.desc())
-        .limit(bindparam("limit"))
-        .offset(bindparam("skip"))
+    return select(record_id).where(
+        site_id == bindparam("site_id"),
+        record_id >= bindparam("floor"),
+        record_id < bindparam("below"),
     )
 
 
@@ -246,14 +236,45 @@ def _newest(connection: Connection, lists: _Lists, within: _Within, limit: int) 
     """Return the newest ids of all *lists* together."""
     found: set[str] = set()
     for one in lists:
-        found.update(connection.scalars(one, {**within._asdict(), "limit": limit, "skip": 0}))
+        found.update(connection.scalars(_ordered(one, limit), within._asdict()))
     return sorted(found, reverse=True)[:limit]
 
 
 def _reach(connection: Connection, lists: _Lists, within: _Within) -> str:
     """Return how far back one chunk goes: the further, the sparser."""
-    values = {**within._asdict(), "limit": 1, "skip": CHUNK}
-    return max((connection.scalar(one, values) or "" for one in lists), default="")
+    last = (connection.scalar(_ordered(one, 1, CHUNK), within._asdict()) for one in lists)
+    return max((record_id or "" for record_id in last), default="")
+
+
+def _ordered(one: Select[Any], limit: int, skip: int = 0) -> Select[Any]:
+    return one.order_by(one.selected_columns[0].desc()).limit(limit).offset(skip)
+
+
+def _read(
+    connection: Connection, site_id: str, record_ids: Sequence[str], wanted: Filter
+) -> list[Listed]:
+    """Return records, newest first; some that are not wanted are left out."""
+    statement = _RECORDS
+    for column, value in (
+        (_METHOD, wanted.method),
+        (_EVENT_TYPE, wanted.event_type),
+        (_NOTICE_ID, wanted.notice_id),
+        (_NOTICE_VERSION, wanted.notice_version),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    rows = connection.execute(statement, {"site_id": site_id, "ids": members(record_ids)})
+    return sorted((Listed(*row) for row in rows), reverse=True)
+
+
+# Each as an expression, which no index is of: SQLite would go down that index, and leave the ids.
+_METHOD, _EVENT_TYPE, _NOTICE_ID = (
+    column.concat("") for column in (RECORD.c.method, RECORD.c.event_type, RECORD.c.notice_id)
+)
+_NOTICE_VERSION = RECORD.c.notice_version + 0
+_RECORDS = select(*LISTED).where(
+    RECORD.c.site_id == bindparam("site_id"), among(RECORD.c.record_id, "ids")
+)
 
 
 def _purposes(connection: Connection, site_id: str) -> list[str]:

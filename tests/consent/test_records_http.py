@@ -316,7 +316,8 @@ def test_another_sites_records_are_not_there(service: Service, audited: AuditedS
         assert ids(other.get("records", subject_ref=record["event"]["subject_ref"])) == []
         path = f"records/{record['record_id']}"
         assert other.refused(path) == (404, "record-not-found")
-        assert other.refused("records", site=audited.id) == (404, "site-not-found")
+        for address in ADDRESSES:
+            assert other.refused(address, site=audited.id) == (404, "site-not-found")
 
 
 def test_a_site_without_a_log_has_no_records(service: Service) -> None:
