@@ -31,12 +31,15 @@ class Stored(NamedTuple):
 def each_subject(connection: Connection, site_id: str) -> Iterator[list[Stored]]:
     """Go through the subjects of a site, page by page."""
     after = ""
-    while True:
-        rows = connection.execute(_PAGE, {"site_id": site_id, "after": after, "limit": PAGE}).all()
-        if not rows:
-            return
-        yield [_stored(*row) for row in rows]
-        after = rows[-1].subject_ref
+    while page := page_of_subjects(connection, site_id, after):
+        yield page
+        after = page[-1].subject_ref
+
+
+def page_of_subjects(connection: Connection, site_id: str, after: str) -> list[Stored]:
+    """Return the subjects that come after the pseudonym *after*, as many as a page takes."""
+    rows = connection.execute(_PAGE, {"site_id": site_id, "after": after, "limit": PAGE})
+    return [_stored(*row) for row in rows]
 
 
 def with_linked(

@@ -11,6 +11,7 @@ from aboveboard.cli.consent.fsck import fsck
 from aboveboard.cli.consent.imports import import_log
 from aboveboard.cli.consent.intake import import_bundle
 from aboveboard.cli.consent.log import rotate_log
+from aboveboard.cli.consent.rebuild import rebuild
 from aboveboard.cli.consent.receipt import receipt
 from aboveboard.cli.consent.rotation import rotate_subject, rotate_wrapping
 from aboveboard.cli.consent.verify import verify
@@ -35,6 +36,7 @@ app.command()(bundle)
 app.command()(export)
 app.command()(import_bundle)
 app.command()(fsck)
+app.command()(rebuild)
 app.command("import")(import_log)
 
 app.add_typer(subjects.app, name="subject")
