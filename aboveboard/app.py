@@ -249,6 +249,7 @@ def open_subjects(
             ids=ids,
             note=note,
             sweep=sweeper.sweep,
+            sweep_later=sweeper.note,
         ),
         Restricting(keyring=keyring, writing=writing, clock=clock.now, ids=ids, note=note),
         sweeper,

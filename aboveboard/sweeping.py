@@ -9,6 +9,7 @@ deleted rows until VACUUM, and their bytes for longer: there the destroyed key i
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import anyio.to_thread
 import numpy as np
+from numpy.typing import NDArray
 
 from aboveboard.database import Database
 from aboveboard.rows import FollowUp, Rows
@@ -25,6 +27,8 @@ PIECE_BYTES = 16  # of either end of a trace: enough to know it by, for it is ra
 AT_ONCE_BYTES = 256 << 20  # a larger file is not searched while a request waits
 PATIENCE_MS = 200  # for a reader that still looks at an older state
 LOCK_S = 5.0
+PIECES_LIMIT = 100_000  # beyond, a copy is certain: nothing is searched, the file is rebuilt
+REBUILD_S = 86_400.0
 
 
 class Writing(Protocol):
@@ -42,52 +46,72 @@ class Sweeper:
         self._database = database
         self._tables = tables
         self._pieces: set[bytes] = set()
+        self._too_many = False
         self._file: int | None = None
         self._searching = threading.Lock()
         self._new = database.is_sqlite
+        self._rebuilt = -REBUILD_S
 
     @property
     def due(self) -> bool:
         """Whether something is left to do."""
-        return bool(self._pieces)
+        return self._too_many or bool(self._pieces)
+
+    def note(self, traces: Sequence[bytes]) -> None:
+        """Have *traces* looked for by the next `finish`; for what is erased by the thousand."""
+        if len(self._pieces) > PIECES_LIMIT:
+            self._too_many = True
+            return
+        for trace in traces:
+            self._pieces |= {trace[:PIECE_BYTES], trace[-PIECE_BYTES:]}
 
     def sweep(self, traces: Sequence[bytes]) -> None:
         """Leave nothing of *traces* in any file, as far as that can be done at once.
 
         Called by the thread that has committed, before it begins another transaction.
         """
-        for trace in traces:
-            self._pieces |= {trace[:PIECE_BYTES], trace[-PIECE_BYTES:]}
+        self.note(traces)
         path = self._database.sqlite_path
-        if path is None or not self._pieces:
+        if path is None or not self.due:
             return
-        pieces = frozenset(self._pieces)
+        pieces, too_many = frozenset(self._pieces), self._too_many
         if not self._empty_log() or path.stat().st_size > AT_ONCE_BYTES:
             return
-        if not self._is_in(path, pieces) or self._rebuild():
-            self._pieces -= pieces
+        if not (too_many or self._is_in(path, pieces)) or self._rebuild():
+            self._done(pieces, too_many=too_many)
 
     async def finish(self, writing: Writing) -> None:
         """Do what could not be done at once: a reader was in the way, or the file is large.
 
         The first time the log is emptied in any case: an earlier process may have died before.
+        The file is rebuilt at most once a day, for writers wait for that.
         """
-        pieces = frozenset(self._pieces)
-        if not pieces and not self._new:
+        pieces, too_many = frozenset(self._pieces), self._too_many
+        if not self.due and not self._new:
             return
         path = self._database.sqlite_path
         if path is None:
             await anyio.to_thread.run_sync(self._vacuum)
-            self._pieces -= pieces
+            self._done(pieces, too_many=too_many)
             return
-        done: list[bool] = []
-        await _after_a_commit(writing, lambda: done.append(self._empty_log()))
+        emptied: list[bool] = []
+        await _after_a_commit(writing, lambda: emptied.append(self._empty_log()))
         self._new = False
-        if done == [True] and pieces and await anyio.to_thread.run_sync(self._is_in, path, pieces):
-            done.clear()
-            await _after_a_commit(writing, lambda: done.append(self._rebuild()))
-        if done == [True]:
-            self._pieces -= pieces
+        if not (pieces or too_many) or emptied != [True]:
+            return
+        if time.monotonic() < self._rebuilt + REBUILD_S:
+            return
+        found = too_many or await anyio.to_thread.run_sync(self._is_in, path, pieces)
+        rebuilt = [True]
+        if found:
+            rebuilt.clear()
+            await _after_a_commit(writing, lambda: rebuilt.append(self._rebuild()))
+        if rebuilt == [True]:
+            self._done(pieces, too_many=too_many)
+
+    def _done(self, pieces: frozenset[bytes], *, too_many: bool) -> None:
+        self._pieces -= pieces
+        self._too_many = self._too_many and not too_many
 
     async def renew(self, writing: Writing) -> None:
         """Leave nothing of any older state, whatever it was: rewrite the file, or VACUUM."""
@@ -104,6 +128,7 @@ class Sweeper:
     def _rebuild(self) -> bool:
         """Write the file anew, without unused parts; writers wait for it, readers do not."""
         self._alone("VACUUM")
+        self._rebuilt = time.monotonic()
         return self._empty_log()
 
     def _alone(self, sql: str) -> list[Any]:
@@ -135,17 +160,24 @@ class Sweeper:
 def holds(file: BinaryIO, pieces: Collection[bytes]) -> bool:
     """Whether a file holds one of *pieces*, each `PIECE_BYTES` long."""
     wanted = frozenset(pieces)
-    begins = np.zeros(1 << 16, dtype=bool)
-    begins[[int.from_bytes(piece[:2], "little") for piece in wanted]] = True
+    # A small table stays in the processor's cache; a larger one leaves fewer places to look at.
+    bits = min(22, max(16, 10 + len(wanted).bit_length()))
+    begins = np.zeros(1 << bits, dtype=bool)
+    first = np.array([int.from_bytes(piece[:4], "little") for piece in wanted], "<u4")
+    begins[_hashed(first, bits)] = True
     data = b""
     while chunk := file.read(CHUNK_BYTES):
         data = data[1 - PIECE_BYTES :] + chunk
-        for start in (0, 1):
-            pairs = np.frombuffer(data, "<u2", count=(len(data) - start) // 2, offset=start)
-            for at in (2 * np.flatnonzero(begins[pairs]) + start).tolist():
+        for start in range(4):
+            fours = np.frombuffer(data, "<u4", count=(len(data) - start) // 4, offset=start)
+            for at in (4 * np.flatnonzero(begins[_hashed(fours, bits)]) + start).tolist():
                 if data[at : at + PIECE_BYTES] in wanted:
                     return True
     return False
+
+
+def _hashed(fours: NDArray[np.uint32], bits: int) -> NDArray[np.uint32]:
+    return (fours * np.uint32(2_654_435_761)) >> np.uint32(32 - bits)
 
 
 async def _after_a_commit(writing: Writing, work: FollowUp) -> None:

@@ -92,7 +92,7 @@ class Erasing:
     """The use cases of erasing.
 
     *note* writes an erasure down outside the database, durably; *sweep* is told after the commit
-    which bytes must be found in no file any more.
+    which bytes must be found in no file any more, *sweep_later* where nobody waits for that.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Erasing:
         ids: Callable[[], str],
         note: Callable[[Erasure], None],
         sweep: Callable[[Sequence[bytes]], None],
+        sweep_later: Callable[[Sequence[bytes]], None],
     ) -> None:
         self._keyring = keyring
         self._writing = writing
@@ -113,6 +114,7 @@ class Erasing:
         self._ids = ids
         self._note = note
         self._sweep = sweep
+        self._sweep_later = sweep_later
 
     async def erase(
         self,
@@ -307,7 +309,8 @@ class Erasing:
                 command.keep_refusals,
             )
         )
-        rows.afterwards(partial(self._sweep, traces(held, forgotten)))
+        sweep = self._sweep_later if command.unneeded else self._sweep
+        rows.afterwards(partial(sweep, traces(held, forgotten)))
 
 
 def _with_linked(rows: Rows, site_id: str, refs: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 from consent.batch import SITE
 from consent.choice import EventType
 from consent.projection import Standing
+from consent.search import read_in_order
 from consent.store import Rows
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 
@@ -28,6 +29,9 @@ class Held(NamedTuple):
     event_type: str
     decisions: dict[str, str]
     head: bytes
+
+
+_ERASED_MEANWHILE = (Standing(), None)
 
 
 class Aged(NamedTuple):
@@ -124,6 +128,7 @@ def find_wrapped(
     rows: Rows, site_id: str, *, before: int, after: str, limit: int
 ) -> list[tuple[str, int, bytes]]:
     """Return subjects whose key is wrapped under a version *before* that one, *after* that name."""
+    read_in_order(rows.connection)
     found = rows.find(
         _WRAPPED, site_id=site_id, before=before, after=after, limit=limit, no_key=b""
     )
@@ -148,12 +153,20 @@ def list_aged(
     connection: Connection, site_id: str, *, after: str, before: str, limit: int
 ) -> list[Aged]:
     """Return a page of records with ids between *after* and *before*, oldest first."""
-    rows = connection.execute(
+    read_in_order(connection)
+    records = connection.execute(
         _AGED, {"site_id": site_id, "after": after, "before": before, "limit": limit}
-    )
+    ).all()
+    refs = list({row.subject_ref for row in records})
+    subjects = {
+        ref: (Standing.from_json(standing), restricted)
+        for ref, standing, restricted in connection.execute(
+            _STANDINGS, {"site_id": site_id, "refs": refs}
+        )
+    }
     return [
-        Aged(record_id, event_type, Standing.from_json(standing), restricted)
-        for record_id, event_type, standing, restricted in rows
+        Aged(row.record_id, row.event_type, *subjects.get(row.subject_ref, _ERASED_MEANWHILE))
+        for row in records
     ]
 
 
@@ -244,17 +257,7 @@ _DUE = (
     .order_by(SUBJECT.c.site_id, SUBJECT.c.subject_ref)
 )
 _AGED = (
-    select(
-        RECORD.c.record_id,
-        RECORD.c.event_type,
-        SUBJECT.c.standing,
-        SUBJECT.c.restricted_until,
-    )
-    .join_from(
-        RECORD,
-        SUBJECT,
-        (SUBJECT.c.site_id == RECORD.c.site_id) & (SUBJECT.c.subject_ref == RECORD.c.subject_ref),
-    )
+    select(RECORD.c.record_id, RECORD.c.event_type, RECORD.c.subject_ref)
     .where(
         RECORD.c.site_id == bindparam("site_id"),
         RECORD.c.record_id > bindparam("after"),
@@ -263,4 +266,8 @@ _AGED = (
     )
     .order_by(RECORD.c.record_id)
     .limit(bindparam("limit"))
+)
+_STANDINGS = select(SUBJECT.c.subject_ref, SUBJECT.c.standing, SUBJECT.c.restricted_until).where(
+    SUBJECT.c.site_id == bindparam("site_id"),
+    SUBJECT.c.subject_ref.in_(bindparam("refs", expanding=True)),
 )

@@ -123,6 +123,12 @@ _IN_ORDER = """
 believes of their length: of a table that has just grown it believes anything."""
 
 
+def read_in_order(connection: Connection) -> None:
+    """Have lists read in the order of their index until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_IN_ORDER)
+
+
 def id_bounds(since: str | None, until: str | None) -> tuple[str, str]:
     """Return between which ids the records of a period lie, and a few more on either side."""
     return (
@@ -143,8 +149,7 @@ def list_records(
 
     A page may hold fewer, even none, and still have one that follows.
     """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_IN_ORDER)
+    read_in_order(connection)
     lists = _lists(connection, site_id, wanted)
     floor, below = id_bounds(wanted.since, wanted.until)
     within = _Within(site_id, floor, min(before or NEWEST, below))

@@ -122,6 +122,7 @@ class Desk:
             ids=self.new_id,
             note=self.noted.append,
             sweep=self.sweeper.sweep,
+            sweep_later=self.sweeper.note,
         )
         self.continuing = Continuing(
             keyring=self.keyring,

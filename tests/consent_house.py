@@ -62,6 +62,7 @@ class Process:
             ids=ids,
             note=Erasures(self.settings.data_dir).note,
             sweep=app.open_sweeper(self.databases).sweep,
+            sweep_later=app.open_sweeper(self.databases).note,
         )
         self.proving = Proving(keyring=self.keyring, reading=reading)
 

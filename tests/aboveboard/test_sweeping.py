@@ -179,6 +179,45 @@ def test_a_large_file_is_searched_later(
     pytest.fail("expected a copy left behind in one of the files, found none")
 
 
+def test_what_nobody_waits_for_is_swept_together(databases: app.Databases) -> None:
+    """Noted erasures are looked for by the next round; the file is rebuilt once a day at most."""
+    for seed in range(SEEDS):
+        subjects = Subjects(databases, seed)
+        subjects.erase(sweep=False)
+        subjects.sweeper.note(subjects.traces)
+        assert subjects.sweeper.due
+
+        subjects.finish()
+
+        assert subjects.found() == []
+        assert not subjects.sweeper.due
+        if subjects.sweeper._rebuilt > 0:
+            subjects.sweeper.note(subjects.traces)
+            subjects.finish()
+            assert subjects.sweeper.due
+            return
+    pytest.fail("expected a copy left behind in one of the files, found none")
+
+
+def test_too_many_to_look_for_are_not_looked_for(
+    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the file is rebuilt without a search, and they are not kept in memory."""
+    monkeypatch.setattr(sweeping, "PIECES_LIMIT", 10)
+    subjects = Subjects(databases, 1)
+    subjects.erase(sweep=False)
+    for _ in range(2):
+        subjects.sweeper.note(subjects.traces[:8])
+    before = len(subjects.sweeper._pieces)
+
+    subjects.finish()
+
+    assert before == 16
+    assert subjects.sweeper._rebuilt > 0
+    assert not subjects.sweeper.due
+    assert subjects.found() == []
+
+
 def test_a_process_that_died_is_made_up_for(databases: app.Databases) -> None:
     """The first round empties the log, whoever filled it; the next has nothing to do."""
     with closing(sqlite3.connect(databases.consent.sqlite_path or "")) as other:
