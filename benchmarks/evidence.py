@@ -1,4 +1,4 @@
-"""An evidence bundle of many records: filled, written and verified by the real parts.
+"""An evidence bundle of many records, filled, written, verified and checked by the real parts.
 
     python benchmarks/evidence.py [--records N]
 
@@ -106,6 +106,16 @@ def verify(folder: Path, records: int) -> None:
         raise ValueError(f"expected {records} records, got {verified.logs[0].opened}")
 
 
+def fsck(folder: Path, records: int) -> None:
+    """Check the database that it was made from."""
+    settings = Settings(data_dir=folder)
+    databases = app.open_databases(settings)
+    found = app.open_examining(settings, databases).examine(SITE, [], lambda _: None)
+    if found.records != records:
+        raise ValueError(f"expected {records} records, got {found.records}")
+    databases.close()
+
+
 def _measured(step: Callable[[Path, int], None], folder: Path, records: int) -> tuple[float, int]:
     begun = time.perf_counter()
     step(folder, records)
@@ -118,7 +128,7 @@ def measure(records: int) -> dict[str, float]:
     found: dict[str, float] = {"records": records, "cores": os.cpu_count() or 1}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for step in (fill, bundle, verify):
+        for step in (fill, bundle, verify, fsck):
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
                 seconds, peak = alone.submit(_measured, step, folder, records).result()
             found |= {

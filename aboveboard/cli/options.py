@@ -36,10 +36,13 @@ def open_accounts(data_dir: Path | None, *, make: bool = False) -> Iterator[Any]
 
 
 @contextmanager
-def open_databases(data_dir: Path | None, *, make: bool = False) -> Iterator[tuple[Any, Any]]:
+def open_databases(
+    data_dir: Path | None, *, make: bool = False, as_is: bool = False
+) -> Iterator[tuple[Any, Any]]:
     """Lend the settings and the migrated databases of an installation, imported late.
 
     To all commands that do not *make* one, a data directory that is not there is a mistyped one.
+    A command that changes nothing takes them *as_is*, or not at all.
     """
     from aboveboard import app, arrivals, restoring
     from aboveboard.errors import DataDirUnusable
@@ -49,13 +52,28 @@ def open_databases(data_dir: Path | None, *, make: bool = False) -> Iterator[tup
         raise DataDirUnusable(f"expected a data directory at {settings.data_dir}, there is none")
     databases = app.open_databases(settings)
     try:
-        databases.migrate()
-        if arrivals.are_new(settings.data_dir):
+        if as_is:
+            _check_revisions(databases)
+        else:
+            databases.migrate()
+        if not as_is and arrivals.are_new(settings.data_dir):
             # A restore was cut off; nothing may be written before its logs were looked at.
             restoring.resume(settings, databases)
         yield settings, databases
     finally:
         databases.close()
+
+
+def _check_revisions(databases: Any) -> None:  # noqa: ANN401 - Databases, imported late
+    from aboveboard.errors import DataDirUnusable
+
+    for database in databases:
+        found, expected = database.revision()
+        if found != expected:
+            raise DataDirUnusable(
+                f"{database.name}: expected tables at revision {expected}, got {found}; "
+                "run aboveboard migrate first"
+            )
 
 
 @contextmanager

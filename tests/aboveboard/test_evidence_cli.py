@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import httpx2
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
 from full_bodies import notice
+
+Done = subprocess.CompletedProcess[str]
 
 
 def withdrawal(number: int) -> dict[str, Any]:
@@ -32,7 +36,7 @@ def recorded(client: httpx2.Client, site: Site) -> list[dict[str, Any]]:
     return [answer.json() for answer in answers]
 
 
-def verify(service: Service, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+def verify(service: Service, *arguments: str | Path) -> Done:
     """Verify where there is neither data directory nor setting."""
     environment = dict(service.environment)
     environment.pop("ABOVEBOARD_DATABASE_URL", None)
@@ -47,7 +51,7 @@ def verify(service: Service, *arguments: str | Path) -> "subprocess.CompletedPro
     )
 
 
-def consent(service: Service, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def consent(service: Service, *arguments: str) -> Done:
     """Run a command of consent on the service's data, whatever comes of it."""
     return subprocess.run(  # noqa: S603
         [*COMMAND, "consent", *arguments, "--data-dir", str(service.data_dir)],
@@ -180,10 +184,15 @@ def test_a_database_is_checked_beside_the_service(
         connection.exec_driver_sql(
             f"DELETE FROM record WHERE site_id = '{site.id}' AND leaf_index = 1"  # noqa: S608
         )
-    bad = consent(service, "fsck")
-    bad_told = consent(service, "fsck", "--json")
-    unknown = consent(service, "fsck", "--site", "nowhere")
-    misplaced = consent(service, "fsck", "--site", other.id, "--checkpoint", str(kept))
+    calls = [
+        ("--json",),
+        ("--site", "nowhere"),
+        ("--site", other.id, "--checkpoint", str(kept)),
+        (),
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        done = pool.map(lambda options: consent(service, "fsck", *options), calls)
+    bad_told, unknown, misplaced, bad = done
 
     assert [(one["site"], one["ok"], one["entries"]) for one in good] == [(site.id, True, 3)]
     assert good[0]["checkpoints"] == 2  # the one given, and the one that the service kept
@@ -206,21 +215,28 @@ def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
     there.write_text("there")
 
     new = str(tmp_path / "new.zip")
-    failed = [
-        consent(service, "bundle", "--site", "nowhere", "--out", new),
-        consent(service, "bundle", "--site", site.id, "--out", str(there)),
-        consent(service, "bundle", "--site", site.id, "--out", str(tmp_path / "no" / "folder.zip")),
-        consent(service, "bundle", "--site", site.id, "--out", new, "--epoch", "7"),
-        verify(service, tmp_path / "nothing"),
-        verify(service, receipt, "--key", "nonsense"),
-        consent(service, "import-bundle", new, "--site-url", "https://moved.example"),
-        consent(service, "import-bundle", str(receipt), "--site-url", "https://moved.example"),
+    failing: list[Callable[[], Done]] = [
+        lambda: consent(service, "bundle", "--site", "nowhere", "--out", new),
+        lambda: consent(service, "bundle", "--site", site.id, "--out", str(there)),
+        lambda: consent(
+            service, "bundle", "--site", site.id, "--out", str(tmp_path / "no" / "folder.zip")
+        ),
+        lambda: consent(service, "bundle", "--site", site.id, "--out", new, "--epoch", "7"),
+        lambda: verify(service, tmp_path / "nothing"),
+        lambda: verify(service, receipt, "--key", "nonsense"),
+        lambda: consent(service, "import-bundle", new, "--site-url", "https://moved.example"),
+        lambda: consent(
+            service, "import-bundle", str(receipt), "--site-url", "https://moved.example"
+        ),
     ]
-    misused = [
-        consent(service, "bundle", "--site", site.id, "--out", new, "--subject", "canary"),
-        consent(service, "bundle", "--site", site.id, "--out", new, "--from", "canary"),
-        verify(service, receipt),
+    misusing: list[Callable[[], Done]] = [
+        lambda: consent(service, "bundle", "--site", site.id, "--out", new, "--subject", "canary"),
+        lambda: consent(service, "bundle", "--site", site.id, "--out", new, "--from", "canary"),
+        lambda: verify(service, receipt),
     ]
+    with ThreadPoolExecutor(4) as pool:
+        failed = list(pool.map(lambda call: call(), failing))
+        misused = list(pool.map(lambda call: call(), misusing))
 
     for done in failed:
         assert done.returncode == 1, done.stdout

@@ -42,7 +42,7 @@ def fsck(
     except (OSError, UnicodeDecodeError) as error:
         raise DataDirUnusable(f"expected a readable checkpoint, got: {error}") from error
     found: list[Inspected | CheckFailed] = []
-    with open_databases(data_dir) as (settings, databases):
+    with open_databases(data_dir, as_is=True) as (settings, databases):
         sites = _choose(app.open_accounts(settings, databases).list_sites(), site)
         kept = by_site(older, [each.id for each in sites])
         examining = app.open_examining(settings, databases)

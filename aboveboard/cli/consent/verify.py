@@ -143,6 +143,8 @@ def _say_json(verified: "VerifiedEvidence") -> None:
             "made": manifest.made,
             "made_by": manifest.made_by,
             "selection": dict(manifest.selection),
+            "moving": manifest.moving,
+            "remembered": manifest.remembered,
             "sealed": verified.sealed,
             "notices": manifest.notices,
             "banners": len(manifest.banners),
@@ -175,6 +177,10 @@ def _say_plainly(verified: "VerifiedEvidence") -> None:
         f"       {manifest.notices:,} notices and {len(manifest.banners):,} archived banners, "
         "each with its digest"
     )
+    if manifest.moving:
+        say(
+            f"       made to be taken in elsewhere; {manifest.remembered:,} standings prove nothing"
+        )
     for warning in _warnings(verified):
         say(f"WARN   {warning}")
 
