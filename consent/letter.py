@@ -110,6 +110,8 @@ def _state(at: PurposeStanding) -> str:
         text += f", valid until {at.valid_until}"
     if at.ask_after is not None:
         text += f", not asked again before {at.ask_after}"
+    if at.vendors is not None:
+        text += f", for {', '.join(map(_line, at.vendors))} alone"
     if at.signal:
         text += ", with Global Privacy Control on"
     return text if at.record_id == NO_RECORD else f"{text} (record {at.record_id})"

@@ -109,6 +109,7 @@ class StandsOut(BaseModel):
     valid_until: str | None = None
     refused_at: str | None = None
     ask_after: str | None = None
+    vendors: list[str] | None = Field(None, description="the only vendors that a yes is about")
     signal: bool = Field(description="whether Global Privacy Control was on, or was the reason")
 
 
@@ -176,6 +177,7 @@ def _account(account: Account) -> dict[str, Any]:
                     valid_until=at.valid_until,
                     refused_at=at.refused_at,
                     ask_after=at.ask_after,
+                    vendors=at.vendors,
                 ),
                 "signal": at.signal,
             }

@@ -160,6 +160,27 @@ def test_the_person_can_read_it(site: AuditedSite) -> None:
             assert name in told or text in answer.text, (name, text)
 
 
+def test_what_some_vendors_were_given_is_told_as_such(site: AuditedSite) -> None:
+    """In the standing as in the text: a yes to one vendor is no yes to all."""
+    site.record("requested")
+    body = {
+        "subject": {"kind": "device", "id": "device-1"},
+        "event_type": "given",
+        "method": "save",
+        "origin": "banner",
+        "notice": {"notice_id": "main", "version": 1, "language": "en"},
+        "decisions": [{"purpose_id": "ads", "decision": "given", "vendor_ids": ["v-1"]}],
+        "idempotency_key": token_hex(8),
+    }
+    answer = site.client.post("/v1/consent/events", json=body)
+    assert answer.status_code == 201, answer.text
+
+    (ads,) = held(site)["standing"]
+
+    assert ads["vendors"] == ["v-1"]
+    assert ", for v-1 alone (record" in export(site, format="text").text
+
+
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever JSON has
     """Yield what must be told of a value; decisions are told in other words."""
     if isinstance(value, dict):
