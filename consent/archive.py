@@ -31,8 +31,9 @@ SEAL = "seal"
 CHUNK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 20
 MAX_SMALL_BYTES = 1 << 20
-"""What is read at once: a manifest, a checkpoint, a key."""
+"""What is read at once: a checkpoint, a key, a page of text."""
 
+MAX_MANIFEST_BYTES = 16 << 20
 MAX_BANNER_BYTES = 16 << 20
 MAX_FILES = 20_000
 MAX_DIRECTORY_BYTES = 4 << 20
@@ -232,6 +233,8 @@ class ArchiveWriter:
     @contextmanager
     def file(self, name: str) -> Iterator[Callable[[bytes], None]]:
         """Begin a file; what is yielded takes its content, part by part."""
+        if len(self._files) == MAX_FILES - 2:
+            raise EvidenceInvalid("zip", f"expected at most {MAX_FILES} files, got more")
         digest, size = sha256(), 0
         with self._zip.open(name, "w", force_zip64=True) as member:
 
@@ -252,8 +255,9 @@ class ArchiveWriter:
     def close(self, manifest: Manifest, seal: Callable[[str], str]) -> None:
         """Write manifest and seal; *seal* signs a text, or leaves it as it is."""
         whole = replace(manifest, files=tuple(self._files)).to_bytes()
-        self.add(MANIFEST, whole)
-        self.add(SEAL, seal(seal_text(whole)).encode())
+        for name, content in ((MANIFEST, whole), (SEAL, seal(seal_text(whole)).encode())):
+            with self._zip.open(name, "w") as member:
+                member.write(content)
         self._zip.close()
 
 

@@ -16,6 +16,7 @@ import orjson
 from consent.archive import (
     MANIFEST,
     MAX_BANNER_BYTES,
+    MAX_MANIFEST_BYTES,
     NOTICES,
     README,
     REMEMBERED,
@@ -115,7 +116,7 @@ class _Check:
     ) -> None:
         self._archive = archive
         self._told = told
-        self._written = archive.read(MANIFEST)
+        self._written = archive.read(MANIFEST, MAX_MANIFEST_BYTES)
         self.manifest = Manifest.from_bytes(self._written)
         if archive.names != self.manifest.names():
             _fail("zip", "expected the files of the manifest in their order, got others")

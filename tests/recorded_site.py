@@ -110,6 +110,7 @@ class RecordedSite:
             ids=lambda: next(self._ids),
             note=lambda _erasure: None,
             sweep=lambda _traces: None,
+            sweep_later=lambda _traces: None,
         )
 
         self._restricting = Restricting(

@@ -22,7 +22,7 @@ from recorded_site import NOTICE, SITE_ID, RecordedSite
 from aboveboard import app
 from aboveboard.settings import Settings
 from consent import evidence
-from consent.archive import Archive, Manifest
+from consent.archive import Archive, ArchiveWriter, Manifest
 from consent.checkpoint import Signer, Verifier
 from consent.choice import EventType
 from consent.disclosure import record_line
@@ -496,7 +496,7 @@ def test_a_bomb_is_not_unpacked(bundled: Bundled) -> None:
     huge = bytes(300 << 20)
     bombs = [
         rezipped({**bundled.content, ENTRIES: huge}),
-        rezipped({**bundled.content, "manifest.json": b" " * (2 << 20)}),
+        rezipped({**bundled.content, "manifest.json": token_hex(9 << 20).encode()}),
         rezipped({f"file-{number}": b"" for number in range(20_001)}),
         rezipped({**bundled.content, ENTRIES: token_hex(3 << 19).encode()}),
     ]
@@ -505,7 +505,7 @@ def test_a_bomb_is_not_unpacked(bundled: Bundled) -> None:
 
     assert {each.check for each in found} <= {"zip"}
     assert "200 times" in str(found[0])
-    assert "at most 1048576 bytes" in str(found[1])
+    assert "at most 16777216 bytes" in str(found[1])
     assert "expected lines of at most" in str(found[3])
 
 
@@ -582,6 +582,17 @@ def test_whatever_a_hostile_log_holds_is_told_as_such(bundled: Bundled) -> None:
         assert refusal(hostile(**members)).check == "records"
     for notice in ({}, {"notice_id": []}, {"notice_id": {"a": 1}, "version": "1"}):
         assert refusal(hostile(notice=notice)).check == "notice"
+
+
+def test_no_bundle_is_written_that_nobody_would_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound on files holds for those who write them, too."""
+    monkeypatch.setattr("consent.archive.MAX_FILES", 5)
+    writer = ArchiveWriter(io.BytesIO())
+    for name in ("a", "b", "c"):
+        writer.add(name, b"")
+
+    with pytest.raises(EvidenceInvalid, match="at most 5 files"):
+        writer.add("d", b"")
 
 
 def test_an_archive_is_read_file_by_file(bundled: Bundled) -> None:
