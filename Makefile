@@ -7,7 +7,7 @@ PORT ?= 8080
 BIN := .venv/bin
 SOURCES := aboveboard consent moderation tests benchmarks
 
-.PHONY: serve test test-verifiers check fix bench bench-ledger lock clean
+.PHONY: serve test test-verifiers check fix bench bench-ledger bench-backup lock clean
 
 serve: .venv/.serve
 	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
@@ -34,6 +34,9 @@ fix: .venv/.test
 
 bench-ledger: .venv/.test
 	$(BIN)/python benchmarks/ledger.py
+
+bench-backup: .venv/.test
+	$(BIN)/python benchmarks/backup.py
 
 bench: .venv/.test
 	$(BIN)/python benchmarks/run.py
