@@ -121,20 +121,14 @@ def _copy_files(databases: app.Databases, folder: Path) -> None:
 def _dump(settings: Settings, databases: app.Databases, folder: Path) -> Manifest:
     assert settings.database_url is not None  # noqa: S101 - PostgreSQL
     programs = Programs(settings.database_url.get_secret_value(), settings.postgres_bin)
-    with _repeatable(databases.aboveboard) as exporting:
+    with databases.aboveboard.snapshot() as exporting:
         snapshot = exporting.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
 
         @contextmanager
         def reading(database: Database) -> Iterator[Connection]:
-            with _repeatable(database) as connection:
+            with database.snapshot() as connection:
                 connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
                 yield connection
 
         programs.dump(folder / DUMP, [database.name for database in databases], snapshot=snapshot)
         return _describe(reading, settings, databases)
-
-
-@contextmanager
-def _repeatable(database: Database) -> Iterator[Connection]:
-    with database.read() as connection:
-        yield connection.execution_options(isolation_level="REPEATABLE READ")
