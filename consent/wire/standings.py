@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from consent.choice import SubjectKind
 from consent.regime import Regime
@@ -21,6 +21,7 @@ from consent.wire.strict import (
 )
 
 SUBJECTS_LIMIT = 100
+Vendor = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=256)]
 
 
 class StandingIn(Wire):
@@ -35,7 +36,7 @@ class StandingIn(Wire):
         None, description="the Sec-GPC header of the visitor's request"
     )
     gpc_js: bool = Field(default=False, description="navigator.globalPrivacyControl")
-    vendor: Short | None = Field(None, description="the vendor to be served")
+    vendor: Vendor | None = Field(None, description="the vendor to be served")
     site: Short | None = None
 
 
@@ -51,7 +52,7 @@ class StandingQueryIn(Wire):
     jurisdiction_source: Literal["declared", "edge_geo"] = "declared"
     sec_gpc: SecGpc = Field([], description="the Sec-GPC headers of the visitor's request")
     gpc_js: bool = False
-    vendor: Short | None = Field(None, description="the vendor to be served")
+    vendor: Vendor | None = Field(None, description="the vendor to be served")
     site: Short | None = None
 
     @model_validator(mode="after")
