@@ -37,6 +37,7 @@ ALLOWED = frozenset(
         "timestamp",
         "at",
         "cause",
+        "chore",
         "commands",
         "database",
         "error",

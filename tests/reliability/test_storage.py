@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def _taken(client: httpx2.Client, external_id: str) -> bool:
     answer = client.post("/v1/comments", json=body)
     assert answer.status_code in {200, 201, 503}, answer.text
     return answer.status_code != 503
+
+
+def _refused(client: httpx2.Client) -> httpx2.Response:
+    """Write until it is refused: what the files have room for inside is taken."""
+    until = time.monotonic() + PATIENCE_S
+    for number in count():
+        body = {"external_id": f"x-{number}", "text": "x"}
+        answer = client.post("/v1/comments", json=body)
+        if answer.status_code != 201:
+            return answer
+        assert time.monotonic() < until, "waited in vain"
+    raise AssertionError
 
 
 # -- SQLite: a full disk --------------------------------------------------------------------------
@@ -117,7 +130,7 @@ def _suffer(service: Service, harm: Callable[[Service], Cure]) -> None:
             cure = harm(service)
             try:
                 diary.await_refused(*PATHS)
-                refused = client.post("/v1/comments", json={"external_id": "x", "text": "x"})
+                refused = _refused(client)
                 listed = client.get("/v1/comments")
                 standing = client.get(
                     "/v1/consent/standing",
