@@ -6,6 +6,11 @@ PORT ?= 8080
 
 BIN := .venv/bin
 SOURCES := aboveboard consent moderation tests benchmarks
+# A file's tests share a service, so a file stays in one process.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+# Tests start hundreds of processes: each may keep what it has compiled for the next.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: serve test test-verifiers check fix bench bench-ledger bench-backup lock clean
 
@@ -14,7 +19,7 @@ serve: .venv/.serve
 
 test: .venv/.test
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(PARALLEL)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

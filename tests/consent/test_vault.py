@@ -81,7 +81,11 @@ def test_a_changed_byte_anywhere_is_noticed() -> None:
                 opens(bytes(changed))
 
 
-@pytest.mark.parametrize("wrapped", [b"", b"x", WRAPPED[:-1], WRAPPED + b"x"])
+@pytest.mark.parametrize(
+    "wrapped",
+    [b"", b"x", WRAPPED[:-1], WRAPPED + b"x"],
+    ids=["nothing", "one byte", "one too few", "one too many"],
+)
 def test_a_wrapped_key_of_another_length_does_not_unwrap(wrapped: bytes) -> None:
     """Not even the errors of the library behind get out."""
     with pytest.raises(VaultUnreadable):
