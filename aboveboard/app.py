@@ -6,7 +6,7 @@ No work at import time; `assemble` opens, `Service.close` closes.
 import asyncio
 import gc
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +37,7 @@ from aboveboard.erasures import Erasures
 from aboveboard.errors import StorageError
 from aboveboard.examining import Examining
 from aboveboard.keeping import KeptFolder
-from aboveboard.keys import KeyFolder
+from aboveboard.keys import Daily, KeyFolder
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Entrance, routes
@@ -76,11 +76,14 @@ from consent.statistics import Counting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 from moderation import bundle, wire
 from moderation.policy import Policy
+from moderation.pseudonym import Pseudonyms
 from moderation.routes import CommentRoutes
 from moderation.screening import Screening
+from moderation.traits import Tracing
 from moderation.verdict import Label
 
 WRAPPING = "key-encryption"
+AUTHOR = "author"
 HOUSEKEEPING_S = 3600
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
 
@@ -144,15 +147,21 @@ def open_accounts(settings: Settings, databases: Databases) -> Accounts:
     noted = marks.noted(databases.aboveboard)
     for name in noted:
         KeyFolder(settings.data_dir).get(name, make=False)
-    found = marked_keys(settings, make=not noted)
+    found = marked_keys(settings, noted)
     marks.check(databases.aboveboard, found)
     return Accounts(databases.aboveboard, pepper=found["pepper"], clock=clock.now)
 
 
-def marked_keys(settings: Settings, *, make: bool) -> dict[str, bytes]:
-    """Return the keys of which the databases note the marks, by name."""
+def marked_keys(settings: Settings, noted: Collection[str]) -> dict[str, bytes]:
+    """Return the keys of which the databases note the marks, by name; *noted* must be there.
+
+    A purpose that an earlier release did not have gets its first key.
+    """
     keys = KeyFolder(settings.data_dir)
-    found = {name: keys.get(name, make=make) for name in ("pepper", "fingerprint")}
+    found = {
+        name: keys.get(name, make=name not in noted) for name in ("pepper", "fingerprint", AUTHOR)
+    }
+    make = not noted
     for purpose in ("subject", WRAPPING):
         for number, key in keys.versions(purpose, make=make).items():
             found[f"{purpose}.{number}"] = key
@@ -299,11 +308,16 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     random = Randomness()
     ids = clock.uuid7(random)
 
+    keys = KeyFolder(settings.data_dir)
+    address_keys = Daily(keys, "address", clock=clock.now)
     comments = Writer(databases.moderation, limit=settings.queue_limit)
     screening = Screening(
         scorer=model.scorer,
         model=model.name,
         policy=default_policy(model),
+        tracing=Tracing(
+            Pseudonyms(author_key=keys.get(AUTHOR, make=False), address_key=address_keys)
+        ),
         writing=comments,
         reading=databases.moderation,
         clock=clock.now,
@@ -386,6 +400,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 "shred_due": subjects.erasing.shred_due,
                 "retention": subjects.erasing.keep_to_retention,
                 "sweep": partial(subjects.sweeper.finish, choices),
+                "address_keys": partial(asyncio.to_thread, address_keys.destroy),
             }
             for work in (_keep_house(screening, keyring.keeping, chores), pushing.run()):
                 stack.callback(asyncio.create_task(work).cancel)

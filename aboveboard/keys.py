@@ -1,7 +1,8 @@
 """The key files in `<data-dir>/keys`: made once, mode 0600, never in a database or a backup.
 
 Each file holds 32 random bytes as 64 hexadecimal characters and a newline. Versioned keys are
-named `<purpose>.<version>`; the newest seals, older ones still open. Of a log that was taken over
+named `<purpose>.<version>`; the newest seals, older ones still open. Keys of a day are named
+`<purpose>.<day>`. Of a log that was taken over
 without its private key, the public one is a file `log.<site>.<epoch>.vkey`.
 """
 
@@ -9,8 +10,10 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 
+from aboveboard.clock import Clock
 from aboveboard.errors import DataDirUnusable
 
 KEY_BYTES = 32
@@ -168,6 +171,38 @@ class Versions:
 
     def _look(self) -> int:
         return os.stat(self._path).st_mtime_ns  # noqa: PTH116 - half the price of a Path's
+
+
+class Daily:
+    """A key for each day, destroyed soon after: what it hid then stands for nothing any more."""
+
+    def __init__(self, folder: KeyFolder, purpose: str, *, clock: Clock) -> None:
+        self._folder = folder
+        self._purpose = purpose
+        self._clock = clock
+        self._keys: dict[date, bytes] = {}
+
+    def __call__(self, day: date) -> bytes | None:
+        """Return the key of *day*, made where it is today's; None where there is none.
+
+        Raises DataDirUnusable.
+        """
+        key = self._keys.get(day)
+        if key is None:
+            name = f"{self._purpose}.{day.isoformat()}"
+            if day != self._clock().date() and not self._folder.holds(name):
+                return None
+            key = self._keys[day] = self._folder.get(name)
+        return key
+
+    def destroy(self) -> None:
+        """Destroy every key older than yesterday's. Raises DataDirUnusable."""
+        first = self._clock().date() - timedelta(days=1)
+        self._keys = {day: key for day, key in self._keys.items() if day >= first}
+        for path in self._folder.path.glob(f"{self._purpose}.*.key"):
+            name = path.name.removesuffix(".key")
+            if name.removeprefix(f"{self._purpose}.") < first.isoformat():
+                self._folder.drop(name)
 
 
 def _sync(folder: Path) -> None:

@@ -145,7 +145,7 @@ def _check(settings: Settings, databases: app.Databases, manifest: Manifest) -> 
         if database.name not in manifest.revisions:
             raise BackupInvalid(f"expected the revision of {database.name}, got none")
         database.check_known(manifest.revisions[database.name])
-    marks.match(manifest.keys, app.marked_keys(settings, make=False))
+    marks.match(manifest.keys, app.marked_keys(settings, manifest.keys))
     keyring = app.open_keyring(settings, Randomness())
     for log in manifest.logs:
         try:

@@ -60,6 +60,16 @@ UNSCORED = Judged(
         ),
     ),
 )
+UNTRACED = Judged(
+    Verdict.HOLD,
+    (
+        Reason(
+            ReasonKind.ERROR,
+            "not_judged",
+            "The rules could not be asked about the comment, and it waits for a person.",
+        ),
+    ),
+)
 
 
 def judge(policy: Policy, scores: Sequence[float], facts: Facts) -> Judged:

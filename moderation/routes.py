@@ -190,6 +190,7 @@ def _submission(given: wire.ItemIn) -> Submission:
         given.thread.id if given.thread else None,
         given.parent_id,
         bool(given.honeypot),
+        wire.author(given),
     )
 
 

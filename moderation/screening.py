@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
-from moderation.policy import UNSCORED, Facts, Judged, Policy, judge
+from moderation.policy import UNSCORED, UNTRACED, Facts, Judged, Policy, judge
 from moderation.store import Detail, Put, Screened, Stored
+from moderation.traits import NOBODY, Author, Tracing
+from moderation.verdict import Verdict
 
 T = TypeVar("T")
 Answer = tuple[int, bytes]
@@ -61,6 +63,7 @@ class Submission(NamedTuple):
     thread_id: str | None = None
     parent_id: str | None = None
     honeypot_filled: bool = False
+    author: Author = NOBODY
 
 
 class Idempotency(NamedTuple):
@@ -138,6 +141,7 @@ class Screening:
         scorer: Scoring,
         model: str,
         policy: Policy,
+        tracing: Tracing,
         writing: Writing,
         reading: Reading,
         clock: Callable[[], datetime],
@@ -147,6 +151,7 @@ class Screening:
         self._turn = Turn(scorer)
         self._model = model
         self._policy = policy
+        self._tracing = tracing
         self._writing = writing
         self._reading = reading
         self._clock = clock
@@ -156,7 +161,7 @@ class Screening:
 
     async def score(self, submission: Submission) -> Screened:
         """Score and judge a text without storing anything."""
-        return self._judged(submission, await self._turn.score(submission.text))
+        return self._screened(submission, await self._turn.score(submission.text))
 
     async def submit(
         self,
@@ -245,7 +250,8 @@ class Screening:
         render: Callable[[Sequence[Stored]], Answer],
     ) -> Answer:
         scores = await self._turn.score(submission.text)
-        return await self._store(site_id, [self._judged(submission, scores)], idempotency, render)
+        screened = await self._trace(site_id, [submission], [scores])
+        return await self._store(site_id, screened, idempotency, render)
 
     async def _submit_all(
         self,
@@ -255,9 +261,7 @@ class Screening:
         render: Callable[[Sequence[Stored]], Answer],
     ) -> Answer:
         rows = await self._turn.score_many([item.text for item in submissions])
-        screened = [
-            self._judged(item, scores) for item, scores in zip(submissions, rows, strict=True)
-        ]
+        screened = await self._trace(site_id, submissions, rows)
         return await self._store(site_id, screened, idempotency, render)
 
     async def _store(
@@ -288,7 +292,37 @@ class Screening:
         answer: Answer = await self._writing.write(store.put, command, size=len(screened))
         return answer
 
-    def _judged(self, submission: Submission, scores: list[float] | None) -> Screened:
+    async def _trace(
+        self,
+        site_id: str,
+        submissions: Sequence[Submission],
+        rows: Sequence[list[float] | None],
+    ) -> list[Screened]:
+        """Judge *submissions* and find their traits, in a thread when they are long together."""
+
+        def work() -> list[Screened]:
+            return [
+                self._traced(site_id, self._screened(submission, scores), submission.author)
+                for submission, scores in zip(submissions, rows, strict=True)
+            ]
+
+        if sum(len(item.text) for item in submissions) > LONG_TEXT:
+            return await asyncio.to_thread(work)
+        return work()
+
+    def _traced(self, site_id: str, screened: Screened, author: Author) -> Screened:
+        try:
+            traits = self._tracing.find(site_id, author, screened.text)
+            if screened.verdict is not Verdict.APPROVE:
+                # A person will look at it, and wants those like it beside it.
+                traits = self._tracing.compare(traits, screened.text)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the comment is held
+            log.error("tracing_failed", error=type(error).__name__)  # noqa: TRY400 - it may quote
+            verdict, reasons = UNTRACED
+            return screened._replace(verdict=verdict, reasons=reasons)
+        return screened._replace(traits=traits)
+
+    def _screened(self, submission: Submission, scores: list[float] | None) -> Screened:
         judged: Judged = (
             UNSCORED
             if scores is None

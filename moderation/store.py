@@ -1,4 +1,4 @@
-"""Comments, revisions and idempotency keys as rows.
+"""Comments, their traits, revisions and idempotency keys as rows.
 
 Takes a connection inside a transaction; never commits one.
 """
@@ -24,7 +24,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from moderation.errors import IdempotencyMismatch
-from moderation.tables import COMMENT, IDEMPOTENCY, REVISION
+from moderation.resemblance import bands
+from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
+from moderation.traits import NOTHING, Traits
 from moderation.verdict import STATE_OF_VERDICT, Reason, State, Verdict
 
 
@@ -46,6 +48,7 @@ class Screened(NamedTuple):
     reasons: tuple[Reason, ...]
     model: str
     policy: str
+    traits: Traits = NOTHING
 
 
 class Stored(NamedTuple):
@@ -167,7 +170,8 @@ class _Batch:
         self._revisions: list[tuple[Any, ...]] = []
         self._expired: list[tuple[str, str, str]] = []
         self._keys: dict[tuple[str, str, str], tuple[Any, ...]] = {}
-        self._changed: dict[tuple[str, str], tuple[int, str]] = {}
+        self._changed: dict[tuple[str, str], tuple[int, str, Traits]] = {}
+        self._traits: dict[tuple[str, str], tuple[str, Traits]] = {}
         sites = sorted({command.site_id for command in commands})
         rows.lock(sites)
         for site_id in sites:
@@ -269,10 +273,14 @@ class _Batch:
                     item.thread_id,
                     item.parent_id,
                     command.received,
+                    item.traits.author_ref,
+                    item.traits.address_ref,
+                    item.traits.fingerprint,
                 )
             )
         else:
-            self._changed[command.site_id, comment_id] = (revision, state)
+            self._changed[command.site_id, comment_id] = (revision, state, item.traits)
+        self._traits[command.site_id, comment_id] = (command.received, item.traits)
         self._revisions.append(
             (
                 command.site_id,
@@ -296,14 +304,36 @@ class _Batch:
         """Write everything."""
         self._rows.insert(COMMENT, self._comments)
         self._rows.insert(REVISION, self._revisions)
-        for (site_id, comment_id), (revision, state) in self._changed.items():
+        for (site_id, comment_id), (revision, state, traits) in self._changed.items():
             self._rows.change(
                 _REVISED,
                 of_site=site_id,
                 of_comment=comment_id,
                 to_revision=revision,
                 to_state=state,
+                to_author=traits.author_ref,
+                to_address=traits.address_ref,
+                to_fingerprint=traits.fingerprint,
             )
+            for forgotten in FORGET_TRAITS:
+                self._rows.change(forgotten, of_site=site_id, of_comment=comment_id)
+        self._rows.insert(
+            COMMENT_DOMAIN,
+            [
+                (site_id, domain, received, comment_id)
+                for (site_id, comment_id), (received, traits) in self._traits.items()
+                for domain in traits.domains
+            ],
+        )
+        self._rows.insert(
+            COMMENT_BAND,
+            [
+                (site_id, band, received, comment_id, traits.signature)
+                for (site_id, comment_id), (received, traits) in self._traits.items()
+                if traits.signature is not None
+                for band in bands(traits.signature)
+            ],
+        )
         for site_id, route, key in self._expired:
             # An expired key may be used again: its row gives way.
             self._rows.change(_FORGOTTEN, of_site=site_id, of_route=route, of_key=key)
@@ -365,8 +395,22 @@ _KEYS = select(
 _REVISED = (
     update(COMMENT)
     .where(COMMENT.c.site_id == bindparam("of_site"), COMMENT.c.id == bindparam("of_comment"))
-    .values(revision=bindparam("to_revision"), state=bindparam("to_state"))
+    .values(
+        revision=bindparam("to_revision"),
+        state=bindparam("to_state"),
+        author_ref=bindparam("to_author"),
+        address_ref=bindparam("to_address"),
+        fingerprint=bindparam("to_fingerprint"),
+    )
 )
+FORGET_TRAITS = tuple(
+    delete(table).where(
+        table.c.site_id == bindparam("of_site"), table.c.comment_id == bindparam("of_comment")
+    )
+    for table in (COMMENT_DOMAIN, COMMENT_BAND)
+)
+"""Delete the rows beside a comment by which others are found."""
+
 _FORGOTTEN = delete(IDEMPOTENCY).where(
     IDEMPOTENCY.c.site_id == bindparam("of_site"),
     IDEMPOTENCY.c.route == bindparam("of_route"),

@@ -82,26 +82,51 @@ class Normalised(NamedTuple):
 
 def normalise(text: str) -> Normalised:
     """Return *text* in plain form; any string is accepted, lone surrogates and NUL included."""
-    if "&" in text:
-        text = _REFERENCE.sub(_character, text)
-    plain_ascii = text.isascii()
-    raw = text.encode() if plain_ascii else _compatible(text).encode("utf-8", "replace")
+    raw, folded, plain_ascii = _fold(text)
     size = len(raw)
     capitals = size - len(raw.translate(None, _UPPER))
     digits = size - len(raw.translate(None, _DIGITS))
-    folded = raw.translate(_FOLD)
-    if not plain_ascii:
-        folded = folded.decode().casefold().encode()
     links = mails = 0
     if b"@" in folded:
         folded, mails = _MAIL.subn(b" %b " % MAIL_TOKEN, folded)
-    if b"://" in folded or (
-        b"." in folded and (b"www." in folded or _MAYBE_LINK.search(folded) is not None)
-    ):
+    if _may_link(folded):
         folded, links = _LINK.subn(b" %b " % LINK_TOKEN, folded)
     words = folded.translate(_SPLIT).split()
     return Normalised(
         words, size, capitals, digits, links, mails, folded.count(b"!"), not plain_ascii
+    )
+
+
+def find_links(text: str) -> list[str]:
+    """Return the links of *text* as they were folded, in their order.
+
+    One with a user before its host is a link here, though it counts as an e-mail address.
+    """
+    if text.isascii() and "." not in text and "://" not in text and "&" not in text:
+        return []
+    _, folded, _ = _fold(text)
+    if not _may_link(folded):
+        return []
+    # Word by word: most have no dot inside, and the pattern would try each letter of them.
+    words = (word for word in folded.split() if b"." in word[1:-1] or b"://" in word)
+    return [link.decode("utf-8", "replace") for word in words for link in _LINK.findall(word)]
+
+
+def _fold(text: str) -> tuple[bytes, bytes, bool]:
+    """Return *text* in compatibility form, the same folded, and whether it is ASCII alone."""
+    if "&" in text:
+        text = _REFERENCE.sub(_character, text)
+    plain_ascii = text.isascii()
+    raw = text.encode() if plain_ascii else _compatible(text).encode("utf-8", "replace")
+    folded = raw.translate(_FOLD)
+    if not plain_ascii:
+        folded = folded.decode().casefold().encode()
+    return raw, folded, plain_ascii
+
+
+def _may_link(folded: bytes) -> bool:
+    return b"://" in folded or (
+        b"." in folded and (b"www." in folded or _MAYBE_LINK.search(folded) is not None)
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from moderation.store import Detail, Screened, Stored
+from moderation.traits import NOBODY, Author
 from moderation.verdict import LABEL_NAMES, Label, ReasonKind, State, Verdict
 
 TEXT_LIMIT = 100_000  # characters
@@ -61,7 +62,7 @@ class Wire(BaseModel):
 
 
 class AuthorIn(Wire):
-    """Who wrote the comment, as far as the site knows; the address is not stored."""
+    """Who wrote the comment, as far as the site knows; the address itself is never stored."""
 
     id: Short | None = None
     name: Short | None = None
@@ -230,11 +231,16 @@ class BatchOut(BaseModel):
     results: list[BatchItemOut]
 
 
-def details(given: ItemIn) -> str:
-    """Return what is kept beside the text, as JSON.
+def author(given: ItemIn) -> Author:
+    """Return who wrote the comment."""
+    told = given.author
+    if told is None:
+        return NOBODY
+    return Author(told.id, told.name, told.email, told.url, told.ip, told.user_agent)
 
-    The author's address serves rules at the door only: what is not kept cannot leak.
-    """
+
+def details(given: ItemIn) -> str:
+    """Return what is kept beside the text, as JSON; of the author's address, nothing."""
     kept: dict[str, Any] = {}
     if given.author is not None:
         kept["author"] = _present(given.author, _AUTHOR)

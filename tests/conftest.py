@@ -93,14 +93,20 @@ class Service:
             databases.close()
 
     @contextmanager
-    def consent(self) -> Iterator[Database]:
-        """Open the consent tables of the served data, behind the service's back."""
+    def databases(self) -> Iterator[app.Databases]:
+        """Open the tables of the served data, behind the service's back."""
         url = self.environment.get("ABOVEBOARD_DATABASE_URL")
         databases = app.open_databases(Settings(data_dir=self.data_dir, database_url=url))
         try:
-            yield databases.consent
+            yield databases
         finally:
             databases.close()
+
+    @contextmanager
+    def consent(self) -> Iterator[Database]:
+        """Open the consent tables of the served data, behind the service's back."""
+        with self.databases() as databases:
+            yield databases.consent
 
     def start(self) -> None:
         """Serve, and wait until it is ready."""

@@ -2,12 +2,13 @@
 
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from aboveboard.errors import DataDirUnusable
-from aboveboard.keys import KeyFolder
+from aboveboard.keys import Daily, KeyFolder
 
 
 @pytest.fixture
@@ -144,3 +145,27 @@ def test_a_purpose_that_is_gone_is_told(folder: KeyFolder) -> None:
         watched()
 
     assert not folder.holds("subject.1")
+
+
+def test_a_key_of_a_day_is_gone_two_days_later(folder: KeyFolder) -> None:
+    """Today's is made, yesterday's still there, older ones are destroyed; none is made later."""
+    today = datetime(2026, 11, 28, 23, 59, tzinfo=UTC)
+    daily = Daily(folder, "address", clock=lambda: today)
+    first_day = today.date()
+    folder.get("address-book")
+
+    first = daily(first_day)
+    beside = Daily(folder, "address", clock=lambda: today)(first_day)
+    today += timedelta(days=1)
+    daily.destroy()
+    second = daily(today.date())
+    still = daily(first_day)
+    today += timedelta(days=1)
+    daily.destroy()
+
+    assert first == beside == still
+    assert first != second
+    assert daily(first_day) is None
+    assert not folder.holds("address.2026-11-28")
+    assert folder.holds("address.2026-11-29")
+    assert folder.holds("address-book")

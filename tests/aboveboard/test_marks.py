@@ -22,7 +22,9 @@ def test_another_key_is_refused(databases: app.Databases) -> None:
         marks.check(databases.aboveboard, {"subject.1": first})
 
 
-@pytest.mark.parametrize("name", ["subject.1", "key-encryption.1", "fingerprint", "pepper"])
+@pytest.mark.parametrize(
+    "name", ["subject.1", "key-encryption.1", "fingerprint", "pepper", "author"]
+)
 def test_a_lost_key_stops_the_start(new_service: Service, name: str) -> None:
     """A command on data whose key file is gone says so in one line."""
     new_service.create_site()
@@ -30,3 +32,19 @@ def test_a_lost_key_stops_the_start(new_service: Service, name: str) -> None:
 
     with pytest.raises(AssertionError, match=rf"expected the key at \S+{name}\.key, it is gone"):
         new_service.command("site", "create", "https://other.example.org")
+
+
+def test_a_key_of_a_new_purpose_is_made_for_old_data(new_service: Service) -> None:
+    """Data of a release that had no key for authors gets one, and misses it from then on."""
+    new_service.create_site()
+    path = new_service.data_dir / "keys" / "author.key"
+    path.unlink()
+    with new_service.databases() as databases:
+        marks.forget(databases.aboveboard, "author")
+
+    new_service.create_site("https://second.example.org")
+
+    assert path.exists()
+    path.unlink()
+    with pytest.raises(AssertionError, match=r"author\.key, it is gone"):
+        new_service.create_site("https://third.example.org")

@@ -382,7 +382,9 @@ def test_no_keys_no_restore(place: Place, new_place: Callable[[str], Place]) -> 
     assert not (other.settings.data_dir / "keys").exists()
 
 
-@pytest.mark.parametrize("name", ["pepper", "subject.1", "key-encryption.1", "log.shop.1"])
+@pytest.mark.parametrize(
+    "name", ["pepper", "author", "subject.1", "key-encryption.1", "log.shop.1"]
+)
 def test_other_keys_are_refused(place: Place, name: str) -> None:
     """Every key that the backup was made with has to be the same, the logs' among them."""
     path = place.back_up()

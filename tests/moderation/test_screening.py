@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.policy import Policy
+from moderation.pseudonym import Pseudonyms
 from moderation.screening import LONG_TEXT, Idempotency, Screening, Submission
+from moderation.traits import Author, Tracing, Traits
 from moderation.verdict import Label, Verdict
 
 POLICY = Policy("p-1", {Label.SPAM: 0.4}, 0.9)
@@ -67,13 +69,16 @@ class FakeReading:
         del ask
 
 
-def screening(scorer: FakeScorer, writing: FakeWriting) -> Screening:
+def screening(
+    scorer: FakeScorer, writing: FakeWriting, tracing: Tracing | None = None
+) -> Screening:
     """Put the use case together over fakes, at a fixed hour."""
     numbers = iter(range(10_000))
     return Screening(
         scorer=scorer,
         model="m-1",
         policy=POLICY,
+        tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
         reading=FakeReading(),
         clock=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -263,3 +268,35 @@ def test_a_comment_that_is_not_there_is_told() -> None:
         asyncio.run(work())
 
     assert "canary" not in str(caught.value)
+
+
+class BrokenTracing(Tracing):
+    """Finds nothing of a comment that says `bad`, and fails."""
+
+    def __init__(self) -> None:
+        super().__init__(Pseudonyms(author_key=bytes(32), address_key=lambda _: None))
+
+    def find(self, site_id: str, author: Author, text: str) -> Traits:
+        """Fail where it is told to."""
+        if text == "bad":
+            raise OSError("no key")
+        return super().find(site_id, author, text)
+
+
+def test_what_cannot_be_traced_waits() -> None:
+    """A comment whose traits cannot be found is held with an error as its reason, alone."""
+
+    async def work() -> list[store.Screened]:
+        writing = FakeWriting()
+        await screening(FakeScorer(), writing, BrokenTracing()).submit_many(
+            "blog",
+            [Submission("c-1", "a"), Submission("c-2", "bad"), Submission("c-3", "spam")],
+            idempotency=None,
+            render=lambda _: (200, b""),
+        )
+        return list(writing.commands[0].screened)
+
+    stored = asyncio.run(work())
+
+    assert [one.verdict for one in stored] == [Verdict.APPROVE, Verdict.HOLD, Verdict.SPAM]
+    assert [reason.code for reason in stored[1].reasons] == ["not_judged"]

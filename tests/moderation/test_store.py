@@ -1,6 +1,7 @@
 """Rows of comments, on both engines: what HTTP cannot provoke yet."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -10,7 +11,8 @@ from aboveboard.rows import Rows
 from moderation import store
 from moderation.errors import IdempotencyMismatch
 from moderation.store import Put, Screened, Stored
-from moderation.tables import COMMENT, IDEMPOTENCY, REVISION
+from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
+from moderation.traits import Traits
 from moderation.verdict import State, Verdict
 
 DAY_1 = "2026-01-01T00:00:00.000000Z"
@@ -195,3 +197,39 @@ def test_more_external_ids_than_a_statement_takes(databases: app.Databases) -> N
     again = put(databases, *items)
 
     assert again == (201, b" ".join([b"1:published:0"] * 1200))
+
+
+def traced(text: str, **traits: Any) -> Screened:  # noqa: ANN401
+    """Return a revision with traits."""
+    return screened(text)._replace(traits=Traits(**traits))
+
+
+def found_by(databases: app.Databases) -> list[tuple[Any, ...]]:
+    """Return what the comment is found by: author, address, fingerprint, domains, bands."""
+    with databases.moderation.read() as connection:
+        (row,) = connection.execute(
+            select(COMMENT.c.author_ref, COMMENT.c.address_ref, COMMENT.c.fingerprint)
+        ).all()
+        domains = connection.execute(select(COMMENT_DOMAIN).order_by(COMMENT_DOMAIN.c.domain)).all()
+        bands = connection.execute(select(COMMENT_BAND).order_by(COMMENT_BAND.c.band)).all()
+    return [tuple(row), [tuple(one) for one in domains], [tuple(one) for one in bands]]
+
+
+def test_a_comment_is_found_by_its_last_revision(databases: app.Databases) -> None:
+    """An edit replaces author, fingerprint, domains and bands, also within one batch."""
+    signature = "a" * 96
+    first = traced("a", author_ref="ann", domains=("x.com", "y.com"), signature=signature)
+    second = traced("b", author_ref="ann", address_ref="net", domains=("y.com",))
+    third = traced("c", fingerprint="f", domains=("z.com",))
+
+    put(databases, first, received=DAY_1)
+    before = found_by(databases)
+    put(databases, second, third, received=DAY_2)
+    after = found_by(databases)
+
+    assert before == [
+        ("ann", None, None),
+        [("blog", domain, DAY_1, "blog-c-1") for domain in ("x.com", "y.com")],
+        [("blog", f"{at}{'a' * 24}", DAY_1, "blog-c-1", signature) for at in range(4)],
+    ]
+    assert after == [(None, None, "f"), [("blog", "z.com", DAY_2, "blog-c-1")], []]
