@@ -316,9 +316,7 @@ class Erasing:
 def _with_linked(rows: Rows, site_id: str, refs: Sequence[str]) -> list[str]:
     """Return *refs* and whoever is linked with them, near or far."""
     known = store.ask_subjects(rows, site_id, refs)()
-    while found := find_linked(rows, site_id, known):
-        known |= found
-    return list(dict.fromkeys([*refs, *known]))
+    return list(dict.fromkeys([*refs, *find_linked(rows, site_id, known)]))
 
 
 def _distinct(*held: Sequence[Held]) -> list[Held]:

@@ -1,6 +1,6 @@
 """Records on their way into rows: sealed under their subject's key, with where that one stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -8,7 +8,7 @@ import orjson
 from consent import ledger, store
 from consent.choice import SUBJECTLESS
 from consent.keyring import Keyring
-from consent.projection import Standing, follow
+from consent.projection import Standing, follow, reach
 from consent.store import Rows, Subject
 from consent.tables import RECORD, RECORD_PURPOSE
 from consent.vault import DataKey, Opened
@@ -41,11 +41,26 @@ class Filing:
         self._subjects.update(subjects)
 
     def know_links(self) -> None:
-        """Read the subjects that known ones are linked with: a no of one is a no of both."""
-        links = {link for known in self._subjects.values() for link in known.standing.links}
-        unknown = sorted(links - self._subjects.keys())
-        if unknown:
-            self.know(store.ask_subjects(self._rows, self._site_id, unknown)())
+        """Read whomever a no of a known subject reaches: it is one of theirs as well."""
+        linked = [ref for ref, subject in self._subjects.items() if subject.standing.links]
+        asked: set[str] = set()
+        while unknown := self._unknown(linked) - asked:
+            asked |= unknown
+            self.know(store.ask_subjects(self._rows, self._site_id, sorted(unknown))())
+
+    def _unknown(self, refs: Sequence[str]) -> set[str]:
+        """Return who would be reached as well, were they known."""
+        unknown: set[str] = set()
+
+        def known(ref: str) -> Standing | None:
+            standing = self.standing(ref)
+            if standing is None:
+                unknown.add(ref)
+            return standing
+
+        for ref in refs:
+            reach(known, ref)
+        return unknown
 
     def standing(self, ref: str) -> Standing | None:
         """Return where a known subject stands, these records included."""

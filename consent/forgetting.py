@@ -14,7 +14,7 @@ from consent.errors import VaultUnreadable
 from consent.holdings import Held
 from consent.keyring import Keyring
 from consent.store import Rows, Subject
-from consent.suppression import NO_RECORD, remember, without
+from consent.suppression import NO_RECORD, remember, rests_on, without
 
 TOMBSTONE_RECORDS = 5000
 """Records that one tombstone names, so that its receipt stays one that verifies."""
@@ -88,6 +88,7 @@ def forget(
         )
         for ref, subject in {**subjects, **linked}.items()
         if ref not in gone
+        and (ref in subjects or rests_on(subject.standing, record_ids, gone=gone.keys()))
     }
     holdings.delete_subjects(rows, site_id, [ref for ref in gone if ref not in suppressed])
     holdings.suppress(rows, site_id, suppressed.items())
@@ -149,10 +150,14 @@ def _erase_again(rows: Rows, keyring: Keyring, erasure: Erasure) -> list[bytes]:
 
 
 def find_linked(rows: Rows, site_id: str, subjects: Mapping[str, Subject]) -> dict[str, Subject]:
-    """Return the other subjects that *subjects* are linked with."""
-    links = {link for subject in subjects.values() for link in subject.standing.links}
-    others = sorted(links - subjects.keys())
-    return store.ask_subjects(rows, site_id, others)() if others else {}
+    """Return the other subjects that *subjects* are linked with, near or far."""
+    found: dict[str, Subject] = {}
+    newest, seen = subjects, set(subjects)
+    while others := {link for one in newest.values() for link in one.standing.links} - seen:
+        newest = store.ask_subjects(rows, site_id, sorted(others))()
+        found |= newest
+        seen |= others
+    return found
 
 
 def find_naming(
@@ -160,7 +165,12 @@ def find_naming(
 ) -> list[Held]:
     """Return the records of *linked* subjects that name one of *named*: those of the link."""
     found = []
-    for item, sealed in holdings.find_links(rows, site_id, list(linked)):
+    near = [
+        ref
+        for ref, subject in linked.items()
+        if any(link in named for link in subject.standing.links)
+    ]
+    for item, sealed in holdings.find_links(rows, site_id, near):
         subject = linked[item.subject_ref]
         if subject.wrapped:
             key = keyring.unwrap(site_id, item.subject_ref, subject.key_version, subject.wrapped)

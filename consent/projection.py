@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from consent.choice import Decision, EventType, Method
+from consent.choice import Decision, EventType, Method, SubjectKind
 
 _NOES = frozenset(
     {
@@ -84,6 +84,9 @@ class Standing:
     whole: bool = True
     """Whether every event that led here is still there: what was erased cannot be replayed."""
 
+    device: bool = False
+    """Whether this is a linked device: several people may sit at one."""
+
     def to_json(self) -> str:
         """Write it for its row: short names, since every event rewrites it."""
         content: dict[str, Any] = {
@@ -96,6 +99,8 @@ class Standing:
             content["l"] = self.links
         if not self.whole:
             content["w"] = False
+        if self.device:
+            content["d"] = True
         return orjson.dumps(content).decode()
 
     @classmethod
@@ -107,6 +112,7 @@ class Standing:
             {name: Asked(*at) for name, at in content["a"].items()},
             tuple(content.get("l", ())),
             content.get("w", True),
+            content.get("d", False),
         )
 
 
@@ -117,23 +123,56 @@ def follow(
 
     *known* answers where subjects stood before. A link brings two together: the account takes over
     what only the device was asked, where they differ the no wins, and the device takes over the
-    account's noes. Afterwards a no of one is a no of both; a yes stays with who said it.
+    account's noes. A no is one of everybody whom it reaches; a yes stays with who said it.
     """
     own = known(ref) or Standing()
     if event["event_type"] == EventType.LINKED:
-        other = event["linked"]["subject_ref"]
-        return _linked(ref, own, other, known(other) or Standing())
+        return _linked(known, ref, event)
     changed = {ref: apply(own, event, position)}
     ending = [made for made in event.get("decisions", ()) if made["decision"] == Decision.REFUSED]
-    if ending:
-        for link in own.links:
-            linked = known(link)
-            if linked is not None:
-                changed[link] = apply(linked, {**event, "decisions": ending}, position)
+    if ending and own.links:
+        for link, linked in reach(known, ref).items():
+            changed[link] = apply(linked, {**event, "decisions": ending}, position)
     return changed
 
 
-def _linked(ref: str, account: Standing, other: str, device: Standing) -> dict[str, Standing]:
+def reach(
+    known: Callable[[str], Standing | None], ref: str, *, down: bool = False
+) -> dict[str, Standing]:
+    """Return where those stand whom a no of *ref* concerns as well, by pseudonym.
+
+    It goes up from a device to whoever was linked with it, from each id of theirs to the next, and
+    down to all their devices: CCPA regulations §7025(c)(1) ends sale and sharing for the device
+    and for the consumer behind it. It does not go up again, nor at all if it is on its way *down*:
+    who else sits at that device has not said no.
+    """
+    found: dict[str, Standing] = {}
+    own = known(ref)
+    waiting = [] if own is None else [(own, down)]
+    seen = {(ref, True), (ref, False)}
+    while waiting:
+        at, down = waiting.pop()
+        for link in at.links:
+            other = known(link)
+            if other is None or (down and not other.device):
+                continue
+            place = (link, down or (other.device and not at.device))
+            if place not in seen:
+                seen.add(place)
+                found[link] = other
+                waiting.append((other, place[1]))
+    return found
+
+
+def _linked(
+    known: Callable[[str], Standing | None], ref: str, event: Mapping[str, Any]
+) -> dict[str, Standing]:
+    other, kind = event["linked"]["subject_ref"], event["linked"].get("subject_kind")
+    devices = {ref: event.get("subject_kind") == SubjectKind.DEVICE}
+    devices[other] = kind == SubjectKind.DEVICE
+    if devices[ref] and not devices[other]:
+        ref, other = other, ref  # told the other way round, it is the account that takes over
+    account, device = known(ref) or Standing(), known(other) or Standing()
     if other in account.links and ref in device.links:
         return {}  # told again, at every sign-in perhaps: what was decided since then stays
     gained = {
@@ -141,11 +180,7 @@ def _linked(ref: str, account: Standing, other: str, device: Standing) -> dict[s
         for name, at in device.purposes.items()
         if _prevails(at, account.purposes.get(name))
     }
-    noes = {
-        name: at
-        for name, at in account.purposes.items()
-        if at.ended and (name not in device.purposes or not device.purposes[name].ended)
-    }
+    noes = _news(account, device)
     no_at = {
         name: max(filter(None, (at.refused_at, device.purposes[name].refused_at)), default=None)
         for name, at in account.purposes.items()
@@ -159,15 +194,37 @@ def _linked(ref: str, account: Standing, other: str, device: Standing) -> dict[s
             for name, at in purposes.items()
         }
 
-    return {
+    changed = {
         ref: replace(
             account,
             purposes=since({**account.purposes, **gained}),
             links=_with(account.links, other),
+            device=devices[ref],
         ),
         other: replace(
-            device, purposes=since({**device.purposes, **noes}), links=_with(device.links, ref)
+            device,
+            purposes=since({**device.purposes, **noes}),
+            links=_with(device.links, ref),
+            device=devices[other],
         ),
+    }
+    # What is a no of both now is one of everybody whom each of them reaches.
+    for end, told in ((ref, _news(device, account)), (other, noes)):
+        down = end == other and devices[other] and not devices[ref]
+        for link, linked in reach(lambda at: changed.get(at) or known(at), end, down=down).items():
+            if link not in devices and told:
+                changed[link] = replace(
+                    linked, purposes={**linked.purposes, **_news(Standing(told), linked)}
+                )
+    return changed
+
+
+def _news(teller: Standing, hearer: Standing) -> dict[str, PurposeStanding]:
+    """Return the noes of one that are none of the other yet."""
+    return {
+        name: at
+        for name, at in teller.purposes.items()
+        if at.ended and (name not in hearer.purposes or not hearer.purposes[name].ended)
     }
 
 
@@ -194,7 +251,9 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         asked = Asked(notice["version"], event["record_id"], leaf_index)
         # Not by `replace`: this runs for every event.
         everything = {**standing.asked, notice["notice_id"]: asked}
-        return Standing(standing.purposes, everything, standing.links, standing.whole)
+        return Standing(
+            standing.purposes, everything, standing.links, standing.whole, standing.device
+        )
     if not event.get("decisions"):
         return standing
     occurred = event.get("occurred_at")
@@ -234,7 +293,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         if now.ended and before is not None and before.ended and happened < before.occurred_at:
             now = _behind(now, before)
         purposes[made["purpose_id"]] = now
-    return Standing(purposes, standing.asked, standing.links, standing.whole)
+    return Standing(purposes, standing.asked, standing.links, standing.whole, standing.device)
 
 
 def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:

@@ -4,7 +4,7 @@ A batch of events becomes one append and one signed checkpoint a site. Whatever 
 refuses that event alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -27,7 +27,7 @@ from consent.errors import (
     TooManyLinks,
 )
 from consent.keyring import Keyring
-from consent.projection import Standing
+from consent.projection import Standing, reach
 from consent.regime import Regime, gpc_ends
 from consent.served import Served, open_token
 from consent.store import Answered, Published, Rows
@@ -44,7 +44,10 @@ from consent.transition import (
 )
 
 LINKS = 64
-"""Ids that one subject may be linked with: each is read whenever one of them says no."""
+"""Ids that one subject may be linked with."""
+
+REACH = 256
+"""Ids that a link may bring together, near or far: each is read when one of them says no."""
 
 
 class Writing(Protocol):
@@ -268,11 +271,18 @@ class _Part:
         if not command.linked_refs or self._known(command.linked_refs) == ref:
             raise DecisionsInconsistent("expected another subject to link with, got none")
         other = self._known(command.linked_refs)
-        for one, another in ((ref, other), (other, ref)):
-            links = (self._batch.standing(one) or Standing()).links
-            if another not in links and len(links) >= LINKS:
-                raise TooManyLinks(f"expected at most {LINKS} links of a subject, got one more")
+        standings = [self._batch.standing(end) or Standing() for end in (ref, other)]
+        if all(end in at.links for end, at in zip((other, ref), standings, strict=True)):
+            return other
+        if any(len(at.links) >= LINKS for at in standings):
+            raise TooManyLinks(f"expected at most {LINKS} links of a subject, got one more")
+        together = {ref, other, *self._reach(ref), *self._reach(other)}
+        if len(together) > REACH:
+            raise TooManyLinks(f"expected at most {REACH} ids linked, near or far, got more")
         return other
+
+    def _reach(self, ref: str) -> Iterable[str]:
+        return reach(self._batch.standing, ref)
 
     def _served_at(self, command: Record) -> datetime | None:
         """Return when the token was issued; a no is recorded without a token that is not good."""

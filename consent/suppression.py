@@ -56,6 +56,13 @@ def without(
     )
 
 
+def rests_on(standing: Standing, records: Container[str], *, gone: Container[str] = ()) -> bool:
+    """Whether a standing names one of *records*, or a link to one of those *gone*."""
+    named = [at.record_id for at in standing.purposes.values()]
+    named += [at.record_id for at in standing.asked.values()]
+    return any(one in records for one in named) or any(link in gone for link in standing.links)
+
+
 def evidence(standing: Standing, *, now: str) -> set[str]:
     """Return the records that a consent in force rests on: its own, and the question it answers."""
     in_force = [at for at in standing.purposes.values() if not at.ended and not at.lapsed(now)]

@@ -417,6 +417,23 @@ def test_whom_a_subject_was_linked_with_keeps_their_own(desk: Desk) -> None:
     assert not any(ref in standing for standing in standings)
 
 
+def test_nothing_far_rests_on_what_was_erased(desk: Desk) -> None:
+    """What an address took over through an account from a device: the yes goes, a no stays."""
+    mail = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
+    given = desk.give("ads")
+    account(desk, "d-1")
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.ACCOUNT, "a-1"), **mail)
+    refused = desk.record(EventType.WITHDRAWN, {"count": "refused"}, version=None)
+    before = desk.ask("ads", "count", **mail)
+    desk.erase(device="d-1")
+    ads, count = desk.ask("ads", "count", **mail)
+
+    assert [answer.record_id for answer in before] == [given.record_id, refused.record_id]
+    assert (ads.allowed, ads.why) == (False, Why.NOT_ASKED)
+    assert (count.why, count.record_id) == (Why.REFUSED, None)
+    assert count.since == "2026-01-31T00:00:00Z"
+
+
 def test_the_linked_go_along_when_asked(desk: Desk) -> None:
     """From one device over the account to the other, and nobody else."""
     desk.give("ads", device="d-1")
@@ -565,6 +582,22 @@ def test_retention_does_not_reach_what_another_standing_rests_on(desk: Desk) -> 
 
     assert given.record_id in held(desk)
     assert desk.ask("ads", device="a-1", subject_kind=SubjectKind.ACCOUNT)[0].allowed
+
+
+def test_retention_does_not_reach_what_a_far_standing_rests_on(desk: Desk) -> None:
+    """An address took over from an account what that had from a device."""
+    mail = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
+    given = desk.give("ads")
+    account(desk, "d-1")
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.ACCOUNT, "a-1"), **mail)
+    desk.later(days=100)
+    desk.give("ads")
+    desk.give("ads", device="a-1", subject_kind=SubjectKind.ACCOUNT)
+
+    retain(desk, days=50)
+
+    assert given.record_id in held(desk)
+    assert desk.ask("ads", **mail)[0].allowed
 
 
 def test_retention_goes_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -282,9 +282,10 @@ def replay(*told: tuple[str, Event]) -> dict[str, Standing]:
     return standings
 
 
-def link(at: int, other: str) -> Event:
-    """Link a subject with another."""
-    return event("linked", at) | {"linked": {"subject_kind": "device", "subject_ref": other}}
+def link(at: int, other: str, *, own: str = "account", kind: str = "device") -> Event:
+    """Link a subject of the kind *own* with another."""
+    linked = {"subject_kind": kind, "subject_ref": other}
+    return event("linked", at) | {"subject_kind": own, "linked": linked}
 
 
 def states(standing: Standing) -> dict[str, str]:
@@ -323,6 +324,80 @@ def test_a_device_does_not_take_over_a_yes() -> None:
 
     assert states(found["account"]) == {"ads": "given"}
     assert states(found["device"]) == {}
+
+
+def test_who_takes_over_a_yes_is_not_who_is_named_first() -> None:
+    """A device is told to be linked with an account: the account takes over, not the device."""
+    found = replay(
+        ("device", event("given", 1, ads="given")),
+        ("account", event("given", 2, statistics="given")),
+        ("device", link(3, "account", own="device", kind="account")),
+    )
+
+    assert states(found["account"]) == {"ads": "given", "statistics": "given"}
+    assert states(found["device"]) == {"ads": "given"}
+    assert (found["account"].device, found["device"].device) == (False, True)
+
+
+def household() -> list[tuple[str, Event]]:
+    """Link Ada's account with her telephone, her address and a shared device, and Ben with that."""
+    return [
+        *((ref, event("given", 1, ads="given")) for ref in ("ada", "mail", "phone", "pc", "ben")),
+        ("ada", link(2, "phone")),
+        ("ada", link(3, "pc")),
+        ("mail", link(4, "ada", own="email", kind="account")),
+        ("ben", link(5, "pc")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("teller", "hearers"),
+    [
+        ("phone", {"phone", "ada", "mail", "pc"}),
+        ("mail", {"mail", "ada", "phone", "pc"}),
+        ("ada", {"ada", "mail", "phone", "pc"}),
+        ("ben", {"ben", "pc"}),
+        ("pc", {"pc", "ada", "mail", "phone", "ben"}),
+    ],
+)
+def test_a_no_is_one_of_a_person_not_of_who_shares_a_device(teller: str, hearers: set[str]) -> None:
+    """It reaches every id of whoever may have said it, and their devices, but nobody else there."""
+    found = replay(*household(), (teller, event("withdrawn", 6, ads="refused")))
+
+    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == hearers
+
+
+@pytest.mark.parametrize(
+    ("told", "hearers"),
+    [
+        (("ada", link(7, "tablet")), {"tablet", "ada", "mail", "phone", "pc"}),
+        (("pc", link(7, "tablet", own="device")), {"tablet", "pc", "ada", "mail", "phone", "ben"}),
+        (
+            ("eve", link(7, "pc")),
+            {"tablet", "eve", "pc"},
+        ),
+    ],
+)
+def test_a_link_hands_a_no_on_as_far_as_the_no_would_go(
+    told: tuple[str, Event], hearers: set[str]
+) -> None:
+    """Whoever was linked before hears of a no that comes with a new link."""
+    before = [("tablet", event("refused", 6, ads="refused")), ("eve", link(6, "tablet"))]
+    found = replay(*household(), *(before if told[0] == "eve" else before[:1]), told)
+
+    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == hearers
+
+
+def test_noes_of_two_people_at_one_device_stay_their_own() -> None:
+    """A device that takes over a no from one account does not hand it on to the other."""
+    found = replay(
+        ("ada", event("refused", 1, ads="refused")),
+        ("ben", event("given", 1, ads="given")),
+        ("ben", link(2, "pc")),
+        ("ada", link(3, "pc")),
+    )
+
+    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == {"ada", "pc"}
 
 
 def test_after_a_link_a_no_is_a_no_of_both() -> None:

@@ -387,6 +387,40 @@ def test_a_no_reaches_device_and_account(desk: Desk) -> None:
     assert count.allowed
 
 
+def test_a_no_reaches_the_other_devices_of_an_account(desk: Desk) -> None:
+    """Whoever opts out on one device has opted out as a person, wherever they are known."""
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    link = {"kind": EventType.LINKED, "version": None}
+    for device in ("d-1", "d-2"):
+        desk.give("ads", device=device)
+        desk.record(**link, linked=(SubjectKind.DEVICE, device), **account)
+    desk.record(
+        **link,
+        linked=(SubjectKind.ACCOUNT, "a-1"),
+        device="ada@example.org",
+        subject_kind=SubjectKind.EMAIL,
+    )
+    no = desk.record(EventType.OPTED_OUT, method=Method.GPC, signals=GPC, jurisdiction="US-CA")
+    mail = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
+
+    for of in ({"device": "d-2"}, account, mail):
+        (ads,) = desk.ask("ads", **of)
+        assert (ads.why, ads.record_id, ads.signal) == (Why.OPTED_OUT, no.record_id, True)
+
+
+def test_only_so_many_are_brought_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near or far, since each is read when one of them says no; known links may be told again."""
+    monkeypatch.setattr("consent.recording.REACH", 4)
+    link = {"kind": EventType.LINKED, "version": None, "subject_kind": SubjectKind.ACCOUNT}
+    for number in range(3):
+        desk.record(**link, device=f"a-{number}", linked=(SubjectKind.ACCOUNT, f"a-{number + 1}"))
+    more = {"device": "a-3", "linked": (SubjectKind.ACCOUNT, "a-4")}
+    again = {"device": "a-2", "linked": (SubjectKind.ACCOUNT, "a-3")}
+
+    assert code(lambda: desk.record(**link, **more)) == "too_many_links"
+    assert desk.record(**link, **again).leaf_index == 3
+
+
 def test_a_link_told_again_changes_nothing(desk: Desk) -> None:
     """Whoever changed their mind since the first sign-in is not overruled at the next."""
     account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
