@@ -26,6 +26,11 @@ _NOES = frozenset(
 _LASTING = frozenset({EventType.OPTED_OUT, EventType.OBJECTED, EventType.REVOKED})
 """Noes that are asked about later than a refusal, or never; a refusal on top takes nothing back."""
 
+_FINAL = frozenset({EventType.OBJECTED, EventType.REVOKED})
+"""Noes that nobody asks about again; the subject may still decide otherwise by themselves."""
+
+FOREVER = "9999-12-31T23:59:59Z"
+"""After every instant."""
 
 UNWHOLE = '"w":false'
 """What stands in the JSON of a standing, and only there, whose events are not all there."""
@@ -66,6 +71,11 @@ class PurposeStanding(NamedTuple):
     def ended(self) -> bool:
         """Whether this is a no."""
         return self.state != EventType.GIVEN
+
+    @property
+    def final(self) -> bool:
+        """Whether it is a no that nobody asks about again."""
+        return self.state in _FINAL
 
     def lapsed(self, now: str) -> bool:
         """Whether it was valid only until before *now*."""

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from consent.choice import EventType
-from consent.projection import PurposeStanding
+from consent.projection import FOREVER, PurposeStanding
 from consent.record import instant, parse_instant
 from consent.regime import Defaults, GpcPolicy, Regime, RegimeSource, Resolved, defaults, resolve
 
@@ -73,6 +73,8 @@ class Setting:
 
     def patience(self, at: PurposeStanding) -> str:
         """Return the instant before which the subject is not asked about a no again."""
+        if at.final:
+            return FOREVER
         if at.ask_after is not None:
             return at.ask_after
         opted_out = at.state == EventType.OPTED_OUT

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import bindparam, func, select
 
 from consent import store
-from consent.choice import Basis, EventType, SubjectKind
+from consent.choice import Basis, SubjectKind
 from consent.keyring import Keyring
 from consent.notice import Purpose
 from consent.projection import PurposeStanding, Standing
@@ -252,8 +252,7 @@ class _Asking:
     def _ended(self, purpose: str, at: PurposeStanding) -> Answer:
         after = self._setting.patience(at)
         other = at.notice_id is not None and self._superseded(at)
-        final = at.state in {EventType.OBJECTED, EventType.REVOKED}
-        ask = not final and (other or self._now >= after)
+        ask = not at.final and (other or self._now >= after)
         return Answer(
             purpose,
             allowed=False,
@@ -261,7 +260,7 @@ class _Asking:
             ask=ask,
             record_id=at.record_id or None,
             since=at.occurred_at,
-            ask_after=None if ask or final else after,
+            ask_after=None if ask or at.final else after,
             signal=at.signal,
         )
 

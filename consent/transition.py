@@ -38,7 +38,7 @@ from consent.errors import (
     SignalMissing,
     ValidityInconsistent,
 )
-from consent.projection import PurposeStanding, Standing
+from consent.projection import FOREVER, PurposeStanding, Standing
 from consent.record import instant
 
 SUBJECT = (Actor.DATA_SUBJECT, Actor.GUARDIAN)
@@ -214,7 +214,8 @@ def check_may_ask(
 
     Not while everything that can be asked was answered, a no among it, and *patience* (the instant
     before which a no may not be asked about) has not run out; a new substance may be asked about
-    at once, and whoever comes to the preferences asks for it. Raises AskedTooSoon.
+    at once, unless the no is final, and whoever comes to the preferences asks for it. Raises
+    AskedTooSoon.
     """
     if told.event_type is not EventType.REQUESTED or told.origin in OWN_INITIATIVE:
         return
@@ -231,7 +232,13 @@ def check_may_ask(
         elif before.ended or before.lapsed(now):
             return
     if soonest:
-        raise AskedTooSoon(f"expected no question before {soonest}, got one now")
+        raise _too_soon(soonest)
+
+
+def _too_soon(after: str) -> AskedTooSoon:
+    if after == FOREVER:
+        return AskedTooSoon("expected no question about what was objected to or revoked, got one")
+    return AskedTooSoon(f"expected no question before {after}, got one now")
 
 
 def _changed(before: PurposeStanding, question: Question) -> bool:
@@ -240,7 +247,8 @@ def _changed(before: PurposeStanding, question: Question) -> bool:
     Or two notices about one purpose could take turns to ask after every no.
     """
     return (
-        before.notice_id in {None, question.notice_id}
+        not before.final
+        and before.notice_id in {None, question.notice_id}
         and before.material_sha256 is not None
         and before.material_sha256 != question.material_sha256
     )
@@ -330,4 +338,4 @@ def _check_newer(
         and patience(before) > now
     ):
         # A request is checked when it is made; a token knows nobody.
-        raise AskedTooSoon(f"expected no question before {patience(before)}, got one now")
+        raise _too_soon(patience(before))

@@ -9,6 +9,7 @@ from consent.choice import ACTS, ENDING, GIVING, Actor, Basis, Decision, EventTy
 from consent.errors import EventRefused
 from consent.projection import Asked, PurposeStanding, Standing, apply
 from consent.record import parse_instant
+from consent.setting import Setting
 from consent.transition import (
     OWN_INITIATIVE,
     RULES,
@@ -252,9 +253,8 @@ MATERIAL = "m"
 PURPOSES = {"ads": Basis.CONSENT, "statistics": Basis.CONSENT}
 
 
-def patience(at: PurposeStanding) -> str:
-    """Let every no rest for a year."""
-    return f"{int(at.occurred_at[:4]) + 1}{at.occurred_at[4:]}"
+patience = Setting(ask_again_months=12).patience
+"""Every no rests for a year."""
 
 
 def question(**more: Any) -> Question:  # noqa: ANN401
@@ -476,6 +476,20 @@ def test_patience_ends() -> None:
     )
 
     assert may_ask(old, purposes={"ads": Basis.CONSENT}) is None
+
+
+@pytest.mark.parametrize("state", ["objected", "revoked"])
+def test_nobody_asks_about_a_final_no_again(state: str) -> None:
+    """Not after any time nor about another substance; who decides by themselves may say yes."""
+    no = PurposeStanding(state, "r-1", 1, "2020-01-31T12:00:00Z", "main", 1, "other")
+    old = Standing({"ads": no._replace(ask_after="2020-02-01T00:00:00Z")})
+    since = parse_instant("2026-01-30T00:00:00Z")
+    own = {"served_at": since, "origin": Origin.PREFERENCES}
+
+    assert may_ask(old, purposes={"ads": Basis.CONSENT}) == "asked_too_soon"
+    assert may_ask(old, purposes=PURPOSES) is None
+    assert asked(old, EventType.GIVEN, served_at=since) == "asked_too_soon"
+    assert asked(old, EventType.GIVEN, **own) is None
 
 
 def test_a_served_token_is_a_question() -> None:
