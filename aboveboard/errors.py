@@ -22,6 +22,7 @@ AboveboardError
 │   ├── ClientGone
 │   ├── IdempotencyKeyInvalid
 │   ├── MediaTypeUnsupported
+│   ├── QueryAmbiguous
 │   ├── ScopeMissing
 │   ├── TooManyFailures
 │   └── Unauthenticated
@@ -129,6 +130,10 @@ class IdempotencyKeyInvalid(RequestRefused):
 
 class MediaTypeUnsupported(RequestRefused):
     """The body is of a type or encoding that its route does not take."""
+
+
+class QueryAmbiguous(RequestRefused):
+    """A parameter of the query is there twice."""
 
 
 class ScopeMissing(RequestRefused):

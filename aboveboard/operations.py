@@ -26,6 +26,7 @@ from aboveboard.errors import (
     BodyTooLarge,
     ClientGone,
     IdempotencyKeyInvalid,
+    QueryAmbiguous,
     SiteUnclear,
     StorageError,
     TooManyFailures,
@@ -54,7 +55,6 @@ class Call:
     headers: dict[bytes, bytes]
     _query_string: bytes
     _caller: Caller
-    _query: dict[str, list[str]] | None = None
 
     def site(self, named: str | None = None) -> str:
         """Return the site spoken for: the header's, the one *named* in the body, the key's only."""
@@ -93,15 +93,18 @@ class Call:
         return key
 
     def query(self) -> dict[str, str]:
-        """Return the query's parameters; of a repeated one the last."""
+        """Return the query's parameters. Raises QueryAmbiguous where one is there twice."""
         # Bytes that are not UTF-8 stay as surrogates and fail the model's strict text type.
-        return dict(
-            parse_qsl(
-                self._query_string.decode("latin-1"),
-                keep_blank_values=True,
-                errors="surrogateescape",
-            )
+        pairs = parse_qsl(
+            self._query_string.decode("latin-1"),
+            keep_blank_values=True,
+            errors="surrogateescape",
         )
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            # Which of the two is meant is not ours to guess: a proxy may have read the other.
+            raise QueryAmbiguous("query: expected each parameter once, got one twice")
+        return found
 
 
 Answer = tuple[int, bytes | Streamed]

@@ -37,6 +37,7 @@ KINDS: dict[type[Exception], Kind] = {
     service.AboveboardError: INTERNAL,
     service.SetupError: INTERNAL,
     service.SiteNotFound: Kind(404, "site-not-found", "No such site"),
+    service.QueryAmbiguous: INVALID,
     service.SiteUnclear: Kind(400, "site-unclear", "The request does not name its site"),
     service.AccountError: Kind(422, "account", "The account cannot be changed like that"),
     service.AddressUnknown: NOT_FOUND,

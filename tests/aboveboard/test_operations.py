@@ -120,13 +120,13 @@ def failing(error: Exception) -> Any:  # noqa: ANN401
 
 
 def test_a_request_reaches_its_handler() -> None:
-    """With body, path, query (the last of each) and headers; the answer has its length and type."""
+    """With body, path, query and headers; the answer has its length and type."""
     authenticator = FakeAuthenticator()
 
     answered = request(
         echo,
         headers={"authorization": "Bearer k", "idempotency-key": "k-1"},
-        query=b"a=1&b=%C3%A9&a=2&c=",
+        query=b"b=%C3%A9&a=2&c=",
         path_params={"id": "7"},
         body=b'{"x":1}',
         authenticator=authenticator,
@@ -250,6 +250,15 @@ def test_a_query_that_is_no_utf_8_reaches_no_text() -> None:
 
     assert answered is not None
     assert answered[2] == rb"{'a': '\udcff'}"
+
+
+def test_a_parameter_twice_is_refused() -> None:
+    """Neither is silently taken for the other."""
+    answered = request(echo, query=b"a=1&b=2&a=1")
+
+    assert answered is not None
+    assert answered[0] == 422
+    assert orjson.loads(answered[2])["type"] == "/problems/invalid-request"
 
 
 def test_the_site_is_the_header_the_member_or_the_only_one() -> None:
