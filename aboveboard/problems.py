@@ -71,6 +71,7 @@ KINDS: dict[type[Exception], Kind] = {
     consent.IntakeRefused: INTERNAL,
     consent.EventRefused: Kind(409, "event-refused", "This event cannot follow what is recorded"),
     consent.ActorRefused: Kind(422, "actor-refused", "This actor brings about no such event"),
+    consent.BannerUnknown: Kind(422, "banner-unknown", "No such banner is archived"),
     consent.DecisionsInconsistent: Kind(
         422, "decisions-inconsistent", "The decisions do not say what the event says"
     ),

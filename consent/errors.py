@@ -11,6 +11,7 @@ ConsentError
 ├── EventRefused
 │   ├── ActorRefused
 │   ├── AskedTooSoon
+│   ├── BannerUnknown
 │   ├── DecisionsInconsistent
 │   ├── EventTypeUnsupported
 │   ├── MethodIsNoAct
@@ -135,6 +136,12 @@ class AskedTooSoon(EventRefused):
     """The subject has said no, and may not be asked about it again yet."""
 
     code = "asked_too_soon"
+
+
+class BannerUnknown(EventRefused):
+    """The event says that a banner was shown which is not archived: nobody could show it later."""
+
+    code = "banner_unknown"
 
 
 class DecisionsInconsistent(EventRefused):

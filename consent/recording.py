@@ -14,6 +14,7 @@ from consent.checkpoint import format_proof
 from consent.choice import ENDING, GIVING, Decision, EventType, Method, ShownNotice
 from consent.claim import Believed, Choice, content
 from consent.errors import (
+    BannerUnknown,
     ConsentError,
     DecisionsInconsistent,
     IdempotencyInFlight,
@@ -89,6 +90,7 @@ class Recording:
         self._ids = ids
         self._in_flight: set[tuple[str, str]] = set()
         self._notices: dict[tuple[str, str, int, str], Published] = {}
+        self._banners: set[tuple[str, str]] = set()
 
     async def record(self, site_id: str, choice: Choice, *, key: str, body: bytes) -> Receipt:
         """Record a choice and return its receipt after the commit.
@@ -121,8 +123,9 @@ class Recording:
         except ConsentError:
             raise
         except Exception:
-            # A notice read inside a transaction that failed may never have been published.
+            # What was read inside a transaction that failed may never have been published.
             self._notices.clear()
+            self._banners.clear()
             raise
         finally:
             self._in_flight.discard(place)
@@ -139,7 +142,9 @@ class Recording:
         # In order of the slugs, so that two processes never wait for each other's heads.
         for site_id in sorted(by_site):
             try:
-                part = _Part(rows, self._keyring, self._notices, site_id, by_site[site_id])
+                part = _Part(
+                    rows, self._keyring, self._notices, self._banners, site_id, by_site[site_id]
+                )
             except LogNotFound as error:
                 # Nothing was ever published there: that spoils no other site's part.
                 for command in by_site[site_id]:
@@ -160,12 +165,14 @@ class _Part:
         rows: Rows,
         keyring: Keyring,
         notices: dict[tuple[str, str, int, str], Published],
+        banners: set[tuple[str, str]],
         site_id: str,
         commands: Sequence[Record],
     ) -> None:
         self._rows = rows
         self._keyring = keyring
         self._notices = notices
+        self._banners = banners
         self._site_id = site_id
         self._commands = commands
         self._batch = Batch(rows, keyring, site_id)
@@ -253,7 +260,7 @@ class _Part:
             resolved,
             decisions,
             bases,
-            None if notice is None else _as_shown(notice, choice),
+            None if notice is None else self._as_shown(notice, choice),
             named_question(standing, told, question, choice.served_id),
             served_at,
             self._setting.validity(command.received) if giving else None,
@@ -355,6 +362,31 @@ class _Part:
             self._notices[place] = found[0]
         return self._notices[place]
 
+    def _as_shown(self, published: Published, choice: Choice) -> ShownNotice:
+        return ShownNotice(
+            published.notice.notice_id,
+            published.version,
+            published.notice.language,
+            published.text_sha256,
+            published.material_sha256,
+            choice.layer,
+            self._banner(published, choice),
+            choice.variant,
+        )
+
+    def _banner(self, published: Published, choice: Choice) -> str | None:
+        """Return the banner shown; a no is recorded without one that is not archived."""
+        if choice.ui_sha256 is None:
+            return published.notice.ui_sha256
+        place = (self._site_id, choice.ui_sha256)
+        if place not in self._banners:
+            if not store.has_banner(self._rows.connection, *place):
+                if choice.event_type in ENDING:
+                    return None
+                raise BannerUnknown("expected the digest of an archived banner, got another")
+            self._banners.add(place)
+        return choice.ui_sha256
+
     def _remember(self, entered: Sequence[Record], closed: Closed) -> None:
         """Keep what it takes to answer the same request again."""
         self._rows.insert(
@@ -409,17 +441,4 @@ class _Part:
 def _unknown_notice() -> NoticeUnknown:
     return NoticeUnknown(
         "expected a notice, version and language that this site has published, got another"
-    )
-
-
-def _as_shown(published: Published, choice: Choice) -> ShownNotice:
-    return ShownNotice(
-        published.notice.notice_id,
-        published.version,
-        published.notice.language,
-        published.text_sha256,
-        published.material_sha256,
-        choice.layer,
-        choice.ui_sha256,
-        choice.variant,
     )

@@ -319,6 +319,18 @@ def find_banner(connection: Connection, site_id: str, ui_sha256: str) -> Banner 
     )
 
 
+def has_banner(connection: Connection, site_id: str, ui_sha256: str) -> bool:
+    """Return whether a banner is archived, without reading it."""
+    return (
+        connection.execute(
+            select(BANNER.c.ui_sha256).where(
+                BANNER.c.site_id == site_id, BANNER.c.ui_sha256 == ui_sha256
+            )
+        ).first()
+        is not None
+    )
+
+
 def add_banner(rows: Rows, site_id: str, banner: Banner) -> None:
     """Archive a banner; the same one a second time changes nothing."""
     rows.insert(

@@ -15,6 +15,9 @@ from full_bodies import notice
 Done = subprocess.CompletedProcess[str]
 
 
+BANNER = {"html": "<p>May we?</p>"}
+
+
 def withdrawal(number: int) -> dict[str, Any]:
     """Return a withdrawal by a device of that number."""
     return {
@@ -23,7 +26,7 @@ def withdrawal(number: int) -> dict[str, Any]:
         "method": "withdraw_link",
         "origin": "preferences",
         "decisions": [{"purpose_id": "ads", "decision": "refused"}],
-        "notice": {"notice_id": "main", "version": 1, "language": "en", "ui_sha256": "0" * 64},
+        "notice": {"notice_id": "main", "version": 1, "language": "en"},
         "idempotency_key": f"key-{number}",
     }
 
@@ -31,7 +34,9 @@ def withdrawal(number: int) -> dict[str, Any]:
 @pytest.fixture
 def recorded(client: httpx2.Client, site: Site) -> list[dict[str, Any]]:
     """Record three withdrawals of three devices; return the receipts."""
-    client.post("/v1/consent/notices", json=notice(site.id))
+    banner = client.post("/v1/consent/banners", json=BANNER).json()
+    shown = {**notice(site.id), "ui_sha256": banner["ui_sha256"]}
+    client.post("/v1/consent/notices", json=shown)
     answers = [client.post("/v1/consent/events", json=withdrawal(at)) for at in range(3)]
     return [answer.json() for answer in answers]
 
@@ -70,16 +75,20 @@ def test_a_bundle_is_written_beside_the_service_and_verified_without_it(
     recorded: list[dict[str, Any]],
     tmp_path: Path,
 ) -> None:
-    """Whole, with the log's key and an older checkpoint; then with some bytes changed."""
+    """Whole but for a banner that somebody deleted; then with some bytes changed."""
     out, key, older = tmp_path / "bundle.zip", tmp_path / "log.key", tmp_path / "older"
     log = f"/v1/consent/logs/{site.id}/1"
     key.write_text(client.get(f"{log}/key").text)
     older.write_text(client.get(f"{log}/checkpoint").text)
     client.post("/v1/consent/events", json=withdrawal(3))
 
+    with service.consent() as database, database.write() as connection:
+        connection.exec_driver_sql(f"DELETE FROM banner WHERE site_id = '{site.id}'")  # noqa: S608
+
     made = json.loads(
         service.command("consent", "bundle", "--site", site.id, "--out", str(out), "--json")
     )
+    client.post("/v1/consent/banners", json=BANNER)
     good = verify(service, out, "--key", key, "--checkpoint", older)
     told = json.loads(verify(service, out, "--json").stdout)
     whole = out.read_bytes()

@@ -19,7 +19,7 @@ def withdrawal(number: int) -> dict[str, Any]:
         "method": "withdraw_link",
         "origin": "preferences",
         "decisions": [{"purpose_id": "ads", "decision": "refused"}],
-        "notice": {"notice_id": "main", "version": 1, "language": "en", "ui_sha256": "0" * 64},
+        "notice": {"notice_id": "main", "version": 1, "language": "en"},
         "idempotency_key": f"key-{number}",
     }
 

@@ -237,6 +237,7 @@ def test_a_choice_is_asked_for_given_and_withdrawn(client: httpx2.Client) -> Non
 def test_an_event_says_what_the_format_says(client: httpx2.Client, site: Site) -> None:
     """Members are those of the format page: client's words, server's facts, nothing null."""
     notice = publish(client)
+    banner = client.post("/v1/consent/banners", json={"html": "<p>May we?</p>"}).json()
     asked = record(client, "requested")
 
     made = record(
@@ -253,7 +254,7 @@ def test_an_event_says_what_the_format_says(client: httpx2.Client, site: Site) -
             "version": 1,
             "language": "en",
             "layer": 2,
-            "ui_sha256": "0" * 64,
+            "ui_sha256": banner["ui_sha256"],
         },
         context={"page": "https://shop.example/cart?mail=a@b.c#x", "layout_w": 320},
         signals={"sec_gpc": True},
@@ -273,7 +274,7 @@ def test_an_event_says_what_the_format_says(client: httpx2.Client, site: Site) -
         "text_sha256": notice["text_sha256"],
         "material_sha256": notice["material_sha256"],
         "layer": 2,
-        "ui_sha256": "0" * 64,
+        "ui_sha256": banner["ui_sha256"],
     }
     assert made["valid_until"] == "2099-01-31T10:00:00Z"
     assert made["served_id"] == asked["record_id"]
@@ -283,6 +284,28 @@ def test_an_event_says_what_the_format_says(client: httpx2.Client, site: Site) -
     assert asked["event"]["by"] == "controller"
     assert asked["event"]["decisions"] == []
     assert "occurred_at" not in asked["event"]
+
+
+def test_an_event_names_a_banner_that_can_be_shown(client: httpx2.Client) -> None:
+    """The notice's, or another that is archived; without one that is not, only a no is recorded."""
+    banners = [
+        client.post("/v1/consent/banners", json={"html": html}).json()["ui_sha256"]
+        for html in ("<p>May we?</p>", "<b>May we?</b>")
+    ]
+    publish(client, ui_sha256=banners[0])
+    shown = {"notice_id": "main", "version": 1, "language": "en"}
+    unknown = {"notice": shown | {"ui_sha256": "0" * 64}}
+
+    asked = record(client, "requested")
+    given = record(client, "given", notice=shown | {"ui_sha256": banners[1]})
+    refused = send(client, event("given", **unknown))
+    no = record(client, "withdrawn", **unknown)
+
+    assert [made["event"]["notice"].get("ui_sha256") for made in (asked, given, no)] == [
+        *banners,
+        None,
+    ]
+    assert (refused.status_code, refused.json()["code"]) == (422, "banner_unknown")
 
 
 def test_a_given_nobody_was_asked_for_is_refused(client: httpx2.Client) -> None:
