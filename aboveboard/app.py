@@ -270,10 +270,12 @@ def open_examining(settings: Settings, databases: Databases) -> Examining:
     return Examining(databases.consent, open_keyring(settings, Randomness()))
 
 
-def open_intake(settings: Settings, databases: Databases) -> Intake:
+def open_intake(settings: Settings, databases: Databases, sweeper: Sweeper) -> Intake:
     """Put together what takes evidence bundles in."""
     return Intake(
-        keyring=open_keyring(settings, Randomness()), writing=CommandWriter(databases.consent)
+        keyring=open_keyring(settings, Randomness()),
+        writing=CommandWriter(databases.consent),
+        sweep=sweeper.sweep,
     )
 
 

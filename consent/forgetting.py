@@ -14,7 +14,7 @@ from consent.errors import VaultUnreadable
 from consent.holdings import Held
 from consent.keyring import Keyring
 from consent.store import Rows, Subject
-from consent.suppression import NO_RECORD, remember, rests_on, without
+from consent.suppression import NO_RECORD, remember, rests_on, without, without_consent
 
 TOMBSTONE_RECORDS = 5000
 """Records that one tombstone names, so that its receipt stays one that verifies."""
@@ -107,16 +107,34 @@ def forget(
     )
 
 
-def reapply(rows: Rows, keyring: Keyring, done: Erasure | Restriction) -> list[bytes]:
+def seal_off(rows: Rows, site_id: str, refs: Sequence[str], until: str) -> None:
+    """Restrict processing for subjects; whoever took consent over from them has it no more."""
+    holdings.restrict(rows, site_id, refs, until)
+    linked = find_linked(rows, site_id, store.ask_subjects(rows, site_id, refs)())
+    if linked:
+        sealed = {item.record_id for item in holdings.ask_held_of(rows, site_id, refs)()}
+        standings = {ref: subject.standing for ref, subject in linked.items()}
+        left = [
+            (ref, kept)
+            for ref, at in standings.items()
+            if (kept := without_consent(at, sealed)).purposes != at.purposes
+        ]
+        holdings.restate(rows, site_id, left)
+
+
+def reapply(
+    rows: Rows, keyring: Keyring, done: Erasure | Restriction, *, sealed_anew: bool = False
+) -> list[bytes]:
     """Do again, on rows that were restored from before it, what was done to a subject.
 
     All that was done has to come in its order. What the same subject did after an erasure stays:
-    their key is then another than the one destroyed. Returns the traces of what went.
+    their key is then another than the one destroyed, unless all of them are new since the rows
+    were *sealed_anew*. Returns the traces of what went.
     """
     if isinstance(done, Restriction):
-        holdings.restrict(rows, done.site_id, done.refs, done.until)
+        seal_off(rows, done.site_id, done.refs, done.until)
         return []
-    return _erase_again(rows, keyring, done)
+    return _erase_again(rows, keyring, done, sealed_anew=sealed_anew)
 
 
 def traces(held: Sequence[Held], forgotten: Forgotten) -> list[bytes]:
@@ -128,14 +146,16 @@ def traces(held: Sequence[Held], forgotten: Forgotten) -> list[bytes]:
     return found
 
 
-def _erase_again(rows: Rows, keyring: Keyring, erasure: Erasure) -> list[bytes]:
+def _erase_again(
+    rows: Rows, keyring: Keyring, erasure: Erasure, *, sealed_anew: bool
+) -> list[bytes]:
     held = holdings.ask_held(rows, erasure.site_id, erasure.record_ids)()
     destroyed = dict(erasure.subjects)
     refs = list(dict.fromkeys([*destroyed, *(item.subject_ref for item in held)]))
     subjects = store.ask_subjects(rows, erasure.site_id, refs)()
     for ref in destroyed.keys() & subjects.keys():
         found = key_digest(keyring, erasure.site_id, ref, subjects[ref])
-        if found not in {None, destroyed[ref]}:
+        if not sealed_anew and found not in {None, destroyed[ref]}:
             del subjects[ref]
     forgotten = forget(
         rows,

@@ -34,6 +34,7 @@ from consent.disclosure import (
 from consent.errors import EvidenceInvalid, IntakeRefused
 from consent.evidence import VerifiedEvidence
 from consent.filing import Filing
+from consent.forgetting import Erasure, Restriction, reapply
 from consent.keeping import Kept
 from consent.keyring import Keyring
 from consent.notice import Controller, Notice
@@ -57,11 +58,15 @@ class Writing(Protocol):
 
 
 class TakeIn(NamedTuple):
-    """Take in what was *verified* of the bundle *file*; *told* takes how many records came."""
+    """Take in what was *verified* of the bundle *file*; *told* takes how many records came.
+
+    What was *done* to subjects since it was made, in its order, is done again.
+    """
 
     file: BinaryIO
     verified: VerifiedEvidence
     told: Callable[[int], None]
+    done: Sequence[Erasure | Restriction] = ()
 
 
 def check_whole(verified: VerifiedEvidence) -> None:
@@ -88,38 +93,54 @@ def check_whole(verified: VerifiedEvidence) -> None:
 
 
 class Intake:
-    """The use case of an installation that takes a site over."""
+    """The use case of an installation that takes a site over; *sweep* is as for erasing."""
 
-    def __init__(self, *, keyring: Keyring, writing: Writing) -> None:
+    def __init__(
+        self, *, keyring: Keyring, writing: Writing, sweep: Callable[[Sequence[bytes]], None]
+    ) -> None:
         self._keyring = keyring
         self._writing = writing
+        self._sweep = sweep
 
     async def take_in(
-        self, file: BinaryIO, verified: VerifiedEvidence, told: Callable[[int], None]
+        self,
+        file: BinaryIO,
+        verified: VerifiedEvidence,
+        told: Callable[[int], None],
+        done: Sequence[Erasure | Restriction] = (),
     ) -> None:
-        """Take in a verified bundle, as a whole or not at all.
+        """Take in a verified bundle, as a whole or not at all, without whoever was erased since.
 
+        *done* is what is written down of erasures and restrictions, oldest first.
         Raises IntakeRefused where the site has anything already, EvidenceInvalid where the file
         is no longer the one that was verified.
         """
-        await self._writing.write(self.carry_out, TakeIn(file, verified, told), size=WHOLE)
+        await self._writing.write(self.carry_out, TakeIn(file, verified, told, done), size=WHOLE)
 
     def carry_out(self, rows: Rows, commands: Sequence[TakeIn]) -> list[None]:
         """Carry out commands inside the writer's transaction."""
         for command in commands:
-            _Intake(rows, self._keyring, command).carry_out()
+            _Intake(rows, self._keyring, self._sweep, command).carry_out()
         return [None] * len(commands)
 
 
 class _Intake:
-    def __init__(self, rows: Rows, keyring: Keyring, command: TakeIn) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        keyring: Keyring,
+        sweep: Callable[[Sequence[bytes]], None],
+        command: TakeIn,
+    ) -> None:
         self._rows = rows
         self._keyring = keyring
+        self._sweep = sweep
         self._manifest = command.verified.manifest
         self._site_id = self._manifest.site
         self._archive = Archive(command.file)
         self._archive.expect(self._manifest.files)
         self._told = command.told
+        self._done = command.done
         self._taken = 0
 
     def carry_out(self) -> None:
@@ -133,6 +154,7 @@ class _Intake:
         for log in self._manifest.logs:
             self._take_records(log)
         self._take_remembered()
+        self._do_again()
 
     def _check_empty(self, table: Table) -> None:
         if self._rows.find(
@@ -220,6 +242,22 @@ class _Intake:
                     holdings.restrict(
                         self._rows, self._site_id, [item.subject_ref], item.restricted_until
                     )
+
+    def _do_again(self) -> None:
+        """Do again what was done to subjects after the bundle was made."""
+        traces: list[bytes] = []
+        for done in self._done:
+            if done.site_id == self._site_id and not self._is_known(done):
+                traces += reapply(self._rows, self._keyring, done, sealed_anew=True)
+        if traces:
+            self._rows.afterwards(partial(self._sweep, traces))
+
+    def _is_known(self, done: Erasure | Restriction) -> bool:
+        """Whether the logs taken in know what was done; what has no tombstone goes by its time."""
+        if not done.tombstones:
+            return isinstance(done, Restriction) or done.erased_at < self._manifest.made
+        found = store.find_stored(self._rows.connection, self._site_id, done.tombstones)
+        return found.issuperset(done.tombstones)
 
 
 def _owner(event: Mapping[str, Any]) -> str:

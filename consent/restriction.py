@@ -12,7 +12,7 @@ from consent import holdings, store
 from consent.batch import SITE, Batch, Receipt
 from consent.choice import Actor, EventType, Method, SubjectKind
 from consent.errors import LogNotFound, RestrictionInvalid, SubjectNotFound
-from consent.forgetting import Restriction
+from consent.forgetting import Restriction, seal_off
 from consent.keyring import Keyring
 from consent.record import instant, tombstone
 from consent.store import Rows
@@ -130,7 +130,7 @@ class Restricting:
         )
         (receipt,) = batch.close().receipts
         refs = sorted({item.subject_ref for item in held})
-        holdings.restrict(rows, site_id, refs, command.until)
+        seal_off(rows, site_id, refs, command.until)
         # Before the commit, like an erasure.
         self._note(
             Restriction(

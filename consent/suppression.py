@@ -56,6 +56,16 @@ def without(
     )
 
 
+def without_consent(standing: Standing, records: Container[str]) -> Standing:
+    """Return where a subject stands who may no longer rest a yes on *records*; a no stays."""
+    kept = {
+        name: at
+        for name, at in standing.purposes.items()
+        if at.ended or at.record_id not in records
+    }
+    return replace(standing, purposes=kept, whole=False)
+
+
 def rests_on(standing: Standing, records: Container[str], *, gone: Container[str] = ()) -> bool:
     """Whether a standing names one of *records*, or a link to one of those *gone*."""
     named = [at.record_id for at in standing.purposes.values()]

@@ -21,6 +21,7 @@ from consent.checkpoint import Signer
 from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
 from consent.continuing import Continuing
 from consent.erasure import Erasing
+from consent.forgetting import Erasure, Restriction
 from consent.keyring import Keyring
 from consent.notice import Controller, Notice, Purpose
 from consent.publishing import Publishing
@@ -68,6 +69,7 @@ class RecordedSite:
     notice_version: int = 1
     first_id: int = 1
     keyring: Keyring = field(init=False)
+    noted: list[Erasure | Restriction] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         random = Randomness()
@@ -108,7 +110,7 @@ class RecordedSite:
             reading=self.databases.consent,
             clock=lambda: next(self._times),
             ids=lambda: next(self._ids),
-            note=lambda _erasure: None,
+            note=self.noted.append,
             sweep=lambda _traces: None,
             sweep_later=lambda _traces: None,
         )
@@ -118,7 +120,7 @@ class RecordedSite:
             writing=writing,
             clock=lambda: next(self._times),
             ids=lambda: next(self._ids),
-            note=lambda _restriction: None,
+            note=self.noted.append,
         )
 
     def publish(self, notice: Notice = NOTICE) -> Published:
@@ -202,6 +204,11 @@ class RecordedSite:
         """Erase records, and leave the tombstone that names them."""
         ids = [receipt.record_id for receipt in receipts]
         asyncio.run(self._erasing.erase(self.site_id, None, ids))
+
+    def forget(self, device: str, *, keep_refusals: bool = True) -> None:
+        """Erase everything of a device."""
+        subject = (SubjectKind.DEVICE, device)
+        asyncio.run(self._erasing.erase(self.site_id, subject, keep_refusals=keep_refusals))
 
     def restrict(self, device: str) -> None:
         """Keep what is held about a device as evidence alone."""

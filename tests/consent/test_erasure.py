@@ -686,6 +686,28 @@ def test_a_restriction_is_waited_out_and_then_shredded(desk: Desk) -> None:
     assert len(held(desk)) == 2
 
 
+def test_consent_taken_over_ends_with_a_restriction(desk: Desk) -> None:
+    """What is kept as evidence alone allows nothing under another id, after a restore neither."""
+    of_account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    desk.give("ads")
+    desk.give("count", **of_account)
+    account(desk, "d-1")
+    desk.refuse("count", device="d-2")
+    account(desk, "d-2")
+    backup = saved(desk)
+    assert desk.ask("ads", **of_account)[0].allowed
+
+    desk.restrict(days=90)
+    restricted = desk.ask("ads", "count", **of_account)
+    restore(desk, backup)
+    again(desk)
+
+    for ads, count in (restricted, desk.ask("ads", "count", **of_account)):
+        assert (ads.allowed, ads.why) == (False, Why.NOT_ANSWERED)
+        assert count.why is Why.REFUSED
+    assert desk.ask("ads")[0].why is Why.RESTRICTED
+
+
 # -- whatever happens -------------------------------------------------------------------------
 
 

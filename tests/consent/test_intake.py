@@ -3,7 +3,7 @@
 import asyncio
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from consent.archive import Manifest
 from consent.batch import SITE
 from consent.choice import EventType
 from consent.errors import EvidenceInvalid, IntakeRefused, VaultUnreadable
+from consent.forgetting import Erasure, Restriction
 from consent.intake import Intake, check_whole
 from consent.projection import Standing
 from consent.search import Filter
@@ -74,15 +75,22 @@ def adopt_public_keys(new: RecordedSite, zipped: bytes) -> None:
         KeyFolder(new.data_dir).keep_public(f"log.{SITE_ID}.{log.epoch}", log.vkey)
 
 
-def take_in(new: RecordedSite, zipped: bytes) -> list[int]:
+def take_in(
+    new: RecordedSite, zipped: bytes, done: Sequence[Erasure | Restriction] = ()
+) -> list[int]:
     """Verify a bundle and take it in; return how many records were told to be."""
     file = io.BytesIO(zipped)
     verified = evidence.verify(file)
     check_whole(verified)
     told: list[int] = []
-    intake = Intake(keyring=new.keyring, writing=CommandWriter(new.databases.consent))
-    asyncio.run(intake.take_in(file, verified, told.append))
+    asyncio.run(opened(new).take_in(file, verified, told.append, done))
     return told
+
+
+def opened(new: RecordedSite) -> Intake:
+    """Put together what takes bundles in."""
+    writing = CommandWriter(new.databases.consent)
+    return Intake(keyring=new.keyring, writing=writing, sweep=lambda _traces: None)
 
 
 def stored(site: RecordedSite, table: Table, *left_out: str) -> list[dict[str, Any]]:
@@ -145,6 +153,42 @@ def test_everybody_stands_where_they_stood(old: RecordedSite, new: RecordedSite)
     assert [not row["wrapped"] for row in stored(new, SUBJECT)].count(True) == 1
     assert [at.whole for at in standings(new).values()].count(False) == 2
     assert SITE in standings(new)
+
+
+def test_nobody_comes_back_who_was_erased_since(new: RecordedSite, tmp_path: Path) -> None:
+    """What is written down of erasures is done again, though everything is sealed anew."""
+    databases = app.open_databases(Settings(data_dir=tmp_path / "source"))
+    databases.migrate()
+    source = RecordedSite(databases, tmp_path / "source")
+    source.publish()
+    for device in ("gone", "refuser", "forgotten", "restricted", "back", "stays"):
+        source.record(EventType.REQUESTED, device)
+        source.record(EventType.GIVEN, device)
+    source.forget("back")
+    source.record(EventType.REFUSED, "refuser")
+    forgotten = source.record(EventType.REFUSED, "forgotten")
+    source.forget("forgotten")
+    source.record(EventType.REQUESTED, "back")
+    source.record(EventType.GIVEN, "back")
+    zipped = source.bundle(moving=True)
+    for device in ("gone", "refuser"):
+        source.forget(device)
+    source.forget("forgotten", keep_refusals=False)
+    source.restrict("restricted")
+    kept = stored(source, SUBJECT, "wrapped")
+    databases.close()
+
+    copy_log_keys(source, new)
+    take_in(new, zipped, source.noted)
+    sweeper = app.open_sweeper(new.databases)
+    reapplying = app.open_reapplying(Settings(data_dir=new.data_dir), new.databases, sweeper)
+    again = asyncio.run(reapplying.reapply(reversed(source.noted)))
+
+    assert forgotten.record_id not in {row["record_id"] for row in stored(new, RECORD)}
+    assert stored(new, SUBJECT, "wrapped") == kept
+    assert again == 3
+    verified = evidence.verify(io.BytesIO(new.bundle()), keys=[source.signer().verifier])
+    assert [log.entries - log.opened - log.erased for log in verified.logs] == [0]
 
 
 def test_with_its_key_a_log_goes_on(old: RecordedSite, new: RecordedSite) -> None:
@@ -230,7 +274,7 @@ def test_what_changed_since_it_was_verified_is_refused(
     manifest = verified.manifest
     notices = content["notices.jsonl"].replace(b"Shop Ltd", b"Ship Ltd")
     changed = remade(manifest, {**content, "notices.jsonl": notices})
-    intake = Intake(keyring=new.keyring, writing=CommandWriter(new.databases.consent))
+    intake = opened(new)
 
     with pytest.raises(EvidenceInvalid):
         asyncio.run(intake.take_in(io.BytesIO(changed), verified, lambda _: None))

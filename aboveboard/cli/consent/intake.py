@@ -1,15 +1,20 @@
 """`aboveboard consent import-bundle`: a site that moves in with its whole history."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from aboveboard.cli.options import AsJson, DataDir, counting, open_databases, say, say_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aboveboard.app import Databases
     from aboveboard.keys import KeyFolder
+    from aboveboard.settings import Settings
     from consent.archive import LogPart
+    from consent.evidence import VerifiedEvidence
 
 
 def import_bundle(
@@ -32,7 +37,8 @@ def import_bundle(
 
     With the log's key in the keys folder its log goes on; without, it stays as it is and the site
     goes on in the next epoch, under a key of this installation. Visitors are known again only
-    with the same subject keys.
+    with the same subject keys. Whoever was erased since the bundle was made is erased again, if
+    the data directory has the `erasures.jsonl` that says so.
     """
     import asyncio
 
@@ -57,24 +63,55 @@ def import_bundle(
                 goes_on = [_adopt(folder, site_id, log) for log in verified.manifest.logs][-1]
                 made = accounts.adopt_site(site_id, site_url)
                 with counting("records taken in") as told:
-                    intake = app.open_intake(settings, databases)
-                    asyncio.run(intake.take_in(opened, verified, told))
-                if not goes_on:
-                    continuing = app.open_continuing(settings, databases)
-                    asyncio.run(continuing.rotate(site_id))
+                    moving = _move(settings, databases, opened, verified, told, goes_on=goes_on)
+                    again = asyncio.run(moving)
     except OSError as error:
         raise DataDirUnusable(f"expected a readable file, got: {error}") from error
     epoch = newest.epoch + (not goes_on)
     key = made.key if made else None
     if json:
-        say_json({"site": site_id, "entries": newest.entries, "epoch": epoch, "key": key})
+        say_json(
+            {
+                "site": site_id,
+                "entries": newest.entries,
+                "epoch": epoch,
+                "erased_again": again,
+                "key": key,
+            }
+        )
         return
     say(f"site  {site_id}")
     say(f"log   {newest.origin}: {newest.entries:,} entries, root {newest.root.hex()}")
     if not goes_on:
         say(f"      its key is elsewhere: the site goes on in epoch {epoch}, which commits to it")
+    if again:
+        say(f"      {again:,} erasures and restrictions of later were done again")
     if key:
         say(f"key   {key}   (shown this once)")
+
+
+async def _move(
+    settings: "Settings",
+    databases: "Databases",
+    file: BinaryIO,
+    verified: "VerifiedEvidence",
+    told: "Callable[[int], None]",
+    *,
+    goes_on: bool,
+) -> int:
+    """Take a bundle in, begin the epoch that is due, and entomb what was erased again."""
+    from aboveboard import app
+    from aboveboard.erasures import Erasures
+    from aboveboard.writer import CommandWriter
+
+    sweeper, erasures = app.open_sweeper(databases), Erasures(settings.data_dir)
+    intake = app.open_intake(settings, databases, sweeper)
+    await intake.take_in(file, verified, told, [*erasures.read()][::-1])
+    if not goes_on:
+        await app.open_continuing(settings, databases).rotate(verified.manifest.site)
+    again = await app.open_reapplying(settings, databases, sweeper).reapply(erasures.read())
+    await sweeper.finish(CommandWriter(databases.consent))
+    return again
 
 
 def _adopt(folder: "KeyFolder", site_id: str, log: "LogPart") -> bool:
