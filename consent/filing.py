@@ -8,7 +8,8 @@ import orjson
 from consent import ledger, store
 from consent.choice import SUBJECTLESS
 from consent.keyring import Keyring
-from consent.projection import Standing, follow, reach
+from consent.linking import follow, reach
+from consent.projection import Standing
 from consent.store import Rows, Subject
 from consent.tables import RECORD, RECORD_PURPOSE
 from consent.vault import DataKey, Opened

@@ -4,13 +4,13 @@ Pure. The ledger's index orders history; only a `given` that happened before a r
 or withdrawal does not undo it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
 
-from consent.choice import Decision, EventType, Method, SubjectKind
+from consent.choice import Decision, EventType, Method
 
 _NOES = frozenset(
     {
@@ -23,8 +23,8 @@ _NOES = frozenset(
 )
 """Types that name the no they bring about; every other no is a refusal."""
 
-_LASTING = frozenset({EventType.OPTED_OUT, EventType.OBJECTED, EventType.REVOKED})
-"""Noes that are asked about later than a refusal, or never; a refusal on top takes nothing back."""
+_LASTING = (EventType.OPTED_OUT, EventType.REVOKED, EventType.OBJECTED)
+"""Noes that are asked about later than others, or never; a lesser no on top takes nothing back."""
 
 _FINAL = frozenset({EventType.OBJECTED, EventType.REVOKED})
 """Noes that nobody asks about again; the subject may still decide otherwise by themselves."""
@@ -126,134 +126,10 @@ class Standing:
         )
 
 
-def follow(
-    known: Callable[[str], Standing | None], ref: str, event: Mapping[str, Any], position: int
-) -> dict[str, Standing]:
-    """Return every standing that *event* of subject *ref* changes, by pseudonym.
-
-    *known* answers where subjects stood before. A link brings two together: the account takes over
-    what only the device was asked, where they differ the no wins, and the device takes over the
-    account's noes. A no is one of everybody whom it reaches; a yes stays with who said it.
-    """
-    own = known(ref) or Standing()
-    if event["event_type"] == EventType.LINKED:
-        return _linked(known, ref, event)
-    changed = {ref: apply(own, event, position)}
-    ending = [made for made in event.get("decisions", ()) if made["decision"] == Decision.REFUSED]
-    if ending and own.links:
-        for link, linked in reach(known, ref).items():
-            changed[link] = apply(linked, {**event, "decisions": ending}, position)
-    return changed
-
-
-def reach(
-    known: Callable[[str], Standing | None], ref: str, *, down: bool = False
-) -> dict[str, Standing]:
-    """Return where those stand whom a no of *ref* concerns as well, by pseudonym.
-
-    It goes up from a device to whoever was linked with it, from each id of theirs to the next, and
-    down to all their devices: CCPA regulations §7025(c)(1) ends sale and sharing for the device
-    and for the consumer behind it. It does not go up again, nor at all if it is on its way *down*:
-    who else sits at that device has not said no.
-    """
-    found: dict[str, Standing] = {}
-    own = known(ref)
-    waiting = [] if own is None else [(own, down)]
-    seen = {(ref, True), (ref, False)}
-    while waiting:
-        at, down = waiting.pop()
-        for link in at.links:
-            other = known(link)
-            if other is None or (down and not other.device):
-                continue
-            place = (link, down or (other.device and not at.device))
-            if place not in seen:
-                seen.add(place)
-                found[link] = other
-                waiting.append((other, place[1]))
-    return found
-
-
-def _linked(
-    known: Callable[[str], Standing | None], ref: str, event: Mapping[str, Any]
-) -> dict[str, Standing]:
-    other, kind = event["linked"]["subject_ref"], event["linked"].get("subject_kind")
-    devices = {ref: event.get("subject_kind") == SubjectKind.DEVICE}
-    devices[other] = kind == SubjectKind.DEVICE
-    if devices[ref] and not devices[other]:
-        ref, other = other, ref  # told the other way round, it is the account that takes over
-    account, device = known(ref) or Standing(), known(other) or Standing()
-    if other in account.links and ref in device.links:
-        return {}  # told again, at every sign-in perhaps: what was decided since then stays
-    gained = {
-        name: at
-        for name, at in device.purposes.items()
-        if _prevails(at, account.purposes.get(name))
-    }
-    noes = _news(account, device)
-    no_at = {
-        name: max(filter(None, (at.refused_at, device.purposes[name].refused_at)), default=None)
-        for name, at in account.purposes.items()
-        if name in device.purposes
-    }
-
-    def since(purposes: Mapping[str, PurposeStanding]) -> dict[str, PurposeStanding]:
-        """Return *purposes* with the latest no of either, whosever choice won."""
-        return {
-            name: at._replace(refused_at=no_at[name]) if no_at.get(name) else at
-            for name, at in purposes.items()
-        }
-
-    changed = {
-        ref: replace(
-            account,
-            purposes=since({**account.purposes, **gained}),
-            links=_with(account.links, other),
-            device=devices[ref],
-        ),
-        other: replace(
-            device,
-            purposes=since({**device.purposes, **noes}),
-            links=_with(device.links, ref),
-            device=devices[other],
-        ),
-    }
-    # What is a no of both now is one of everybody whom each of them reaches.
-    for end, told in ((ref, _news(device, account)), (other, noes)):
-        down = end == other and devices[other] and not devices[ref]
-        for link, linked in reach(lambda at: changed.get(at) or known(at), end, down=down).items():
-            if link not in devices and told:
-                changed[link] = replace(
-                    linked, purposes={**linked.purposes, **_news(Standing(told), linked)}
-                )
-    return changed
-
-
-def _news(teller: Standing, hearer: Standing) -> dict[str, PurposeStanding]:
-    """Return the noes of one that are none of the other yet."""
-    return {
-        name: at
-        for name, at in teller.purposes.items()
-        if at.ended and (name not in hearer.purposes or not hearer.purposes[name].ended)
-    }
-
-
-def _prevails(device: PurposeStanding, account: PurposeStanding | None) -> bool:
-    if account is None:
-        return True
-    if device.ended != account.ended:
-        return device.ended
-    return device.leaf_index > account.leaf_index
-
-
-def _with(links: tuple[str, ...], ref: str) -> tuple[str, ...]:
-    return links if ref in links else (*links, ref)
-
-
 def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Standing:
     """Return where the subject stands after *event* at *leaf_index*; *standing* stays as it is.
 
-    Links are for `follow`: here an event concerns its own subject.
+    Links are for `consent.linking`: here an event concerns its own subject.
     """
     notice: Mapping[str, Any] = event.get("notice") or {}
     kind = event["event_type"]
@@ -278,8 +154,8 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         before = purposes.get(made["purpose_id"])
         if before is not None and _overruled(event, made["decision"], happened, before):
             continue
-        if before is not None and state == EventType.REFUSED and before.state in _LASTING:
-            state = before.state
+        if before is not None and state != EventType.GIVEN:
+            state = max(state, before.state, key=_lasts)
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
             # A client's clock may be ahead: no later consent is measured against the future.
@@ -304,6 +180,15 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             now = _behind(now, before)
         purposes[made["purpose_id"]] = now
     return Standing(purposes, standing.asked, standing.links, standing.whole, standing.device)
+
+
+def _lasts(state: str) -> int:
+    return _LASTING.index(EventType(state)) if state in _LASTING else -1
+
+
+def firmness(at: PurposeStanding) -> tuple[bool, int]:
+    """Say how restrictive a choice is: a no more than a yes, the longer it lasts the more."""
+    return at.ended, _lasts(at.state)
 
 
 def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:

@@ -28,7 +28,8 @@ from consent.errors import (
     TooManyLinks,
 )
 from consent.keyring import Keyring
-from consent.projection import Standing, reach
+from consent.linking import reach
+from consent.projection import Standing
 from consent.regime import Regime, gpc_ends
 from consent.served import Served, open_token
 from consent.store import Answered, Published, Rows

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, bindparam, select
 from consent import ledger
 from consent.history import read_vault
 from consent.keyring import Keyring
-from consent.projection import Standing, follow
+from consent.linking import follow
+from consent.projection import Standing
 from consent.tables import RECORD, SUBJECT
 
 PAGE = 500

@@ -1,31 +1,11 @@
 """Standing: a fold over events, the same however it is cut, and never kinder than it should be."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from told_events import PURPOSES, Event, event, events, signalled
 
-from consent.projection import PurposeStanding, Standing, apply, follow
-
-Event = dict[str, Any]
-
-
-def event(kind: str, at: int, *, record: int = 0, occurred: bool = True, **purposes: str) -> Event:
-    """Return an event at a second of one minute; *purposes* are decisions by id."""
-    instant = f"2026-01-01T00:00:{at:02}Z"
-    made: Event = {
-        "event_type": kind,
-        "record_id": f"r-{record}",
-        "received_at": instant,
-        "notice": {"notice_id": "main", "version": 1, "material_sha256": "m-1"},
-        "decisions": [
-            {"purpose_id": purpose, "decision": decision} for purpose, decision in purposes.items()
-        ],
-    }
-    if occurred:
-        made |= {"occurred_at": instant, "received_at": "2026-01-01T00:01:00Z"}
-    return made
+from consent.projection import PurposeStanding, Standing, apply
 
 
 def fold(*events: Event) -> Standing:
@@ -162,20 +142,23 @@ def test_standing_is_told_by_what_was_written_before() -> None:
     assert Standing.from_json(row).purposes["ads"].refused_at is None
 
 
-PURPOSES = ("ads", "statistics")
-decisions = st.dictionaries(
-    st.sampled_from(PURPOSES), st.sampled_from(["given", "refused", "not_asked"]), max_size=2
+@pytest.mark.parametrize(
+    ("stronger", "later"),
+    [
+        ("objected", "opted_out"),
+        ("objected", "withdrawn"),
+        ("revoked", "invalidated"),
+        ("opted_out", "withdrawn"),
+    ],
 )
-events = st.lists(
-    st.builds(
-        lambda kind, at, occurred, made: event(kind, at, occurred=occurred, **made),
-        st.sampled_from(["requested", "given", "refused", "withdrawn"]),
-        st.integers(0, 59),
-        st.booleans(),
-        decisions,
-    ),
-    max_size=12,
-).map(lambda made: [one | {"record_id": f"r-{at}"} for at, one in enumerate(made)])
+def test_no_lesser_no_takes_a_stronger_one_back(stronger: str, later: str) -> None:
+    """Who objected is not asked again because their browser signals, or since they withdrew."""
+    first, second = event(stronger, 1, ads="refused"), event(later, 2, record=1, ads="refused")
+
+    at = fold(first, second).purposes["ads"]
+
+    assert (at.state, at.record_id) == (stronger, "r-1")
+    assert fold(second, first).purposes["ads"].state == stronger
 
 
 @given(events, st.integers(0, 12))
@@ -237,11 +220,6 @@ def test_a_client_clock_ahead_does_not_bar_later_consent() -> None:
 # -- signals ----------------------------------------------------------------------------------
 
 
-def signalled(kind: str, at: int) -> Event:
-    """Return an event about ads that a Global Privacy Control signal brought about."""
-    return event(kind, at, ads="refused") | {"method": "gpc", "signals": {"sec_gpc": True}}
-
-
 def test_an_explicit_yes_outlives_a_signal_that_is_no_opt_out() -> None:
     """Where no law makes it one, the signal refuses only what nobody has said yes to."""
     yes = event("given", 1, ads="given")
@@ -269,171 +247,3 @@ def test_an_import_without_evidence_gives_nothing() -> None:
     }
     shown = fold(claimed | {"evidence": "source_row"})
     assert shown.purposes["ads"].state == "given"
-
-
-# -- links ------------------------------------------------------------------------------------
-
-
-def replay(*told: tuple[str, Event]) -> dict[str, Standing]:
-    """Follow events of several subjects in the order of the log."""
-    standings: dict[str, Standing] = {}
-    for position, (ref, one) in enumerate(told):
-        standings.update(follow(standings.get, ref, one, position))
-    return standings
-
-
-def link(at: int, other: str, *, own: str = "account", kind: str = "device") -> Event:
-    """Link a subject of the kind *own* with another."""
-    linked = {"subject_kind": kind, "subject_ref": other}
-    return event("linked", at) | {"subject_kind": own, "linked": linked}
-
-
-def states(standing: Standing) -> dict[str, str]:
-    """Return the state of each purpose."""
-    return {name: at.state for name, at in standing.purposes.items()}
-
-
-def test_the_most_restrictive_latest_choice_wins_a_link() -> None:
-    """The account takes over what only the device knew; where they differ the no wins."""
-    found = replay(
-        ("device", event("given", 1, ads="given", statistics="given")),
-        ("account", event("refused", 2, ads="refused")),
-        ("account", link(3, "device")),
-    )
-
-    assert states(found["account"]) == {"ads": "refused", "statistics": "given"}
-    assert states(found["device"]) == {"ads": "refused", "statistics": "given"}
-
-
-def test_the_latest_no_of_either_is_remembered_by_both() -> None:
-    """A queued yes from before it changes nothing, whosever choice won the link."""
-    linked = [
-        ("account", event("refused", 9, ads="refused")),
-        ("device", event("withdrawn", 1, ads="refused")),
-        ("account", link(10, "device")),
-    ]
-
-    for ref in ("account", "device"):
-        found = replay(*linked, (ref, event("given", 5, ads="given")))
-        assert found[ref].purposes["ads"].ended
-
-
-def test_a_device_does_not_take_over_a_yes() -> None:
-    """Whoever else sits at the device has not said it."""
-    found = replay(("account", event("given", 1, ads="given")), ("account", link(2, "device")))
-
-    assert states(found["account"]) == {"ads": "given"}
-    assert states(found["device"]) == {}
-
-
-def test_who_takes_over_a_yes_is_not_who_is_named_first() -> None:
-    """A device is told to be linked with an account: the account takes over, not the device."""
-    found = replay(
-        ("device", event("given", 1, ads="given")),
-        ("account", event("given", 2, statistics="given")),
-        ("device", link(3, "account", own="device", kind="account")),
-    )
-
-    assert states(found["account"]) == {"ads": "given", "statistics": "given"}
-    assert states(found["device"]) == {"ads": "given"}
-    assert (found["account"].device, found["device"].device) == (False, True)
-
-
-def household() -> list[tuple[str, Event]]:
-    """Link Ada's account with her telephone, her address and a shared device, and Ben with that."""
-    return [
-        *((ref, event("given", 1, ads="given")) for ref in ("ada", "mail", "phone", "pc", "ben")),
-        ("ada", link(2, "phone")),
-        ("ada", link(3, "pc")),
-        ("mail", link(4, "ada", own="email", kind="account")),
-        ("ben", link(5, "pc")),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("teller", "hearers"),
-    [
-        ("phone", {"phone", "ada", "mail", "pc"}),
-        ("mail", {"mail", "ada", "phone", "pc"}),
-        ("ada", {"ada", "mail", "phone", "pc"}),
-        ("ben", {"ben", "pc"}),
-        ("pc", {"pc", "ada", "mail", "phone", "ben"}),
-    ],
-)
-def test_a_no_is_one_of_a_person_not_of_who_shares_a_device(teller: str, hearers: set[str]) -> None:
-    """It reaches every id of whoever may have said it, and their devices, but nobody else there."""
-    found = replay(*household(), (teller, event("withdrawn", 6, ads="refused")))
-
-    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == hearers
-
-
-@pytest.mark.parametrize(
-    ("told", "hearers"),
-    [
-        (("ada", link(7, "tablet")), {"tablet", "ada", "mail", "phone", "pc"}),
-        (("pc", link(7, "tablet", own="device")), {"tablet", "pc", "ada", "mail", "phone", "ben"}),
-        (
-            ("eve", link(7, "pc")),
-            {"tablet", "eve", "pc"},
-        ),
-    ],
-)
-def test_a_link_hands_a_no_on_as_far_as_the_no_would_go(
-    told: tuple[str, Event], hearers: set[str]
-) -> None:
-    """Whoever was linked before hears of a no that comes with a new link."""
-    before = [("tablet", event("refused", 6, ads="refused")), ("eve", link(6, "tablet"))]
-    found = replay(*household(), *(before if told[0] == "eve" else before[:1]), told)
-
-    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == hearers
-
-
-def test_noes_of_two_people_at_one_device_stay_their_own() -> None:
-    """A device that takes over a no from one account does not hand it on to the other."""
-    found = replay(
-        ("ada", event("refused", 1, ads="refused")),
-        ("ben", event("given", 1, ads="given")),
-        ("ben", link(2, "pc")),
-        ("ada", link(3, "pc")),
-    )
-
-    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == {"ada", "pc"}
-
-
-def test_after_a_link_a_no_is_a_no_of_both() -> None:
-    """From either side; a yes stays with who said it."""
-    linked = [("device", event("given", 1, ads="given")), ("account", link(2, "device"))]
-
-    by_device = replay(*linked, ("device", signalled("opted_out", 3)))
-    by_account = replay(*linked, ("account", event("withdrawn", 3, ads="refused")))
-    yes = replay(*linked, ("device", event("given", 3, statistics="given")))
-
-    assert [states(by_device[ref])["ads"] for ref in ("device", "account")] == ["opted_out"] * 2
-    assert [states(by_account[ref])["ads"] for ref in ("device", "account")] == ["withdrawn"] * 2
-    assert "statistics" not in states(yes["account"])
-
-
-def test_an_unknown_link_is_left_alone() -> None:
-    """Who was erased is not brought back by the choice of a linked subject."""
-    found = replay(("device", event("given", 1, ads="given")), ("account", link(2, "device")))
-    del found["device"]
-
-    changed = follow(found.get, "account", event("withdrawn", 3, ads="refused"), 2)
-
-    assert set(changed) == {"account"}
-
-
-@given(events, events, st.integers(0, 12))
-def test_linking_is_never_kinder(mine: list[Event], theirs: list[Event], at: int) -> None:
-    """No purpose stands better after a link than before it with whoever said no."""
-    told = [("account", one) for one in mine[:at]] + [("device", one) for one in theirs]
-    before = replay(*told)
-    found = replay(*told, ("account", link(0, "device")))
-
-    for ref in ("account", "device"):
-        for name, stood in before.get(ref, Standing()).purposes.items():
-            assert not stood.ended or found[ref].purposes[name].ended
-    noes = {
-        name for standing in before.values() for name, at in standing.purposes.items() if at.ended
-    }
-    assert all(found[ref].purposes[name].ended for ref in found for name in noes)
