@@ -26,7 +26,7 @@ from consent.choice import (
 from consent.errors import MappingInvalid, NoticeUnknown, SubjectInvalid
 from consent.keyring import Keyring
 from consent.mapping import ColumnMapping, Imported, Refused
-from consent.record import event
+from consent.record import event, normalise
 from consent.regime import RegimeSource
 from consent.store import Published, Rows
 from consent.tables import IDEMPOTENCY
@@ -98,7 +98,7 @@ class Importing:
         now = self._clock()
         for choice in choices:
             if isinstance(choice, Imported):
-                problem = self._problem(site_id, mapping, choice, now)
+                problem = find_problem(mapping, choice, now)
                 if problem is None:
                     well.append(choice)
                 else:
@@ -116,17 +116,6 @@ class Importing:
             for one in outcome.refused:
                 refuse(one)
         return Taken(recorded, known)
-
-    def _problem(
-        self, site_id: str, mapping: ColumnMapping, choice: Imported, now: datetime
-    ) -> str | None:
-        if choice.occurred > now:
-            return "expected a time in the past, got one ahead"
-        try:
-            self._keyring.refs(site_id, mapping.kind, choice.subject)
-        except SubjectInvalid as error:
-            return str(error)
-        return None
 
     # -- inside the writer's transaction ------------------------------------------------------
 
@@ -153,7 +142,8 @@ class Importing:
         batch.know_links()
         seen = set(answers())
         notice = self._notice(rows, site_id, mapping)
-        resolved = setting().resolve(
+        set_here = setting()
+        resolved = set_here.resolve(
             mapping.jurisdiction, on=command.received.date(), source=RegimeSource.DECLARED
         )
         entered: list[tuple[str, str]] = []
@@ -191,6 +181,11 @@ class Importing:
                     jurisdiction=mapping.jurisdiction,
                     regime=resolved.regime.value,
                     regime_source=resolved.source.value,
+                    valid_until=(
+                        set_here.validity(choice.occurred)
+                        if Decision.GIVEN in dict(choice.decisions).values()
+                        else None
+                    ),
                     evidence=f"rows-sha256:{choice.digest}" if mapping.evidence else None,
                 ),
             )
@@ -218,6 +213,17 @@ class Importing:
         if not mapping.ids() <= found[0].bases().keys():
             raise MappingInvalid("mapping: expected purposes of its notice alone, got others")
         return found[0]
+
+
+def find_problem(mapping: ColumnMapping, choice: Imported, now: datetime) -> str | None:
+    """Say why a choice that can be read cannot be recorded, or None."""
+    if choice.occurred > now:
+        return "expected a time in the past, got one ahead"
+    try:
+        normalise(mapping.kind, choice.subject)
+    except SubjectInvalid as error:
+        return str(error)
+    return None
 
 
 def _shown(published: Published) -> ShownNotice:

@@ -186,6 +186,18 @@ def test_a_yes_counts_with_evidence_and_notice_only(desk: Desk) -> None:
         assert desk.ask("ads", device=fresh[1]["id"])[0].why is Why.REFUSED
 
 
+def test_an_imported_yes_lasts_as_long_as_any(desk: Desk) -> None:
+    """From when it was said, as the site has it set; what is over by then has expired."""
+    desk.configure(valid_months=12)
+    told = [row("old", "2024-12-31", a="yes"), row("new", "2025-06-30", a="yes")]
+
+    desk.take(mapped(**WIDE, evidence=True, notice=NOTICE), told)
+    old, new = (desk.ask("ads", device=device)[0] for device in ("old", "new"))
+
+    assert (old.why, old.allowed) == (Why.EXPIRED, False)
+    assert (new.allowed, new.valid_until) == (True, "2026-06-30T00:00:00Z")
+
+
 def test_the_newest_choice_counts_whatever_the_order(desk: Desk) -> None:
     """An export with the newest first, in more than one transaction."""
     told = [

@@ -28,7 +28,7 @@ def import_log(
     json: AsJson = False,
 ) -> None:
     """Take in another consent tool's log as imported events; a second time adds nothing."""
-    from consent.mapping import Refused, read
+    from consent.mapping import read
     from consent.wire import mappings
 
     told = mappings.read(_toml(mapping))
@@ -36,9 +36,7 @@ def import_log(
     with _rows(export, told) as rows:
         choices = read(rows, told.mapping())
         if dry_run:
-            found = list(choices)
-            refused = [choice for choice in found if isinstance(choice, Refused)]
-            recorded, known = len(found) - len(refused), 0
+            recorded, known = _look(told.mapping(), choices, refused)
         else:
             recorded, known = _take(data_dir, site, told.mapping(), choices, refused)
     if json:
@@ -58,6 +56,26 @@ def import_log(
         word = "readable" if dry_run else "recorded"
         say(f"{recorded} choices {word}, {known} there already, {len(refused)} refused")
     raise typer.Exit(1 if refused else 0)
+
+
+def _look(
+    mapping: "ColumnMapping",
+    choices: "Iterator[Imported | Refused]",
+    refused: "list[Refused]",
+) -> tuple[int, int]:
+    from aboveboard import clock
+    from consent.importing import find_problem
+    from consent.mapping import Refused
+
+    readable, now = 0, clock.now()
+    for choice in choices:
+        if isinstance(choice, Refused):
+            refused.append(choice)
+        elif (problem := find_problem(mapping, choice, now)) is not None:
+            refused.append(Refused(choice.number, problem))
+        else:
+            readable += 1
+    return readable, 0
 
 
 def _take(
