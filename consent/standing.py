@@ -225,8 +225,11 @@ class _Asking:
             why = Why.EXPIRED
         elif self._superseded(at):
             why = Why.SUPERSEDED
-        elif self._visitor.gpc and not at.signal and self._opted_out(purpose):
-            # Said before the signal was there: only a yes in its sight outlives an opt-out.
+        if self._signalled(purpose) and (
+            why is not Why.GIVEN or (not at.signal and self._law()[1].signal_opts_out)
+        ):
+            # Only a yes that still stands outlives the signal, and where the law makes that an
+            # opt-out only one that was said in its sight.
             return Answer(purpose, allowed=False, why=Why.SIGNAL, signal=True)
         if why is not Why.GIVEN and self._bases(purpose) == {Basis.STRICTLY_NECESSARY}:
             # Accepted along with the rest; it needed nobody's consent and needs none now.
@@ -261,7 +264,7 @@ class _Asking:
             record_id=at.record_id or None,
             since=at.occurred_at,
             ask_after=None if ask or at.final else after,
-            signal=at.signal,
+            signal=at.signal or self._signalled(purpose),
         )
 
     def _undecided(self, purpose: str, *, asked: bool) -> Answer:
@@ -270,7 +273,7 @@ class _Asking:
         if bases == {Basis.STRICTLY_NECESSARY}:
             return Answer(purpose, allowed=True, why=Why.NECESSARY)
         runs = bool(bases) and all(runs_undecided(basis, given) for basis in bases)
-        signal = self._visitor.gpc and self._signalled(purpose, given)
+        signal = self._signalled(purpose)
         why = Why.NOT_ANSWERED if asked else Why.NOT_ASKED
         if signal:
             why = Why.SIGNAL
@@ -285,18 +288,15 @@ class _Asking:
             regime=regime,
         )
 
-    def _opted_out(self, purpose: str) -> bool:
-        """Whether the law makes the signal an opt-out of *purpose*."""
-        _, given = self._law()
-        return given.signal_opts_out and self._signalled(purpose, given)
-
     def _bases(self, purpose: str) -> set[Basis]:
         every = self._house.purposes
         return {each.basis for notice in every for each in notice if each.id == purpose}
 
-    def _signalled(self, purpose: str, given: Defaults) -> bool:
-        """Whether the signal ends *purpose*, by the marks of any notice that holds it."""
-        policy = self._setting.gpc
+    def _signalled(self, purpose: str) -> bool:
+        """Whether a signal is there that ends *purpose*, by the marks of any notice with it."""
+        if not self._visitor.gpc:
+            return False
+        policy, (_, given) = self._setting.gpc, self._law()
         return any(purpose in gpc_ends(notice, given, policy) for notice in self._house.purposes)
 
     def _law(self) -> tuple[Regime, Defaults]:

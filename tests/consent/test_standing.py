@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from consent_desk import PURPOSES, SITE, Desk
@@ -305,6 +306,26 @@ def test_a_yes_in_sight_of_the_signal_overrules_it(desk: Desk) -> None:
     assert (ads.allowed, ads.why) == (False, Why.SIGNAL)
     assert sale.allowed
     assert at_home.allowed
+
+
+@pytest.mark.parametrize("visitor", [CALIFORNIA, GERMANY])
+def test_a_signal_is_honoured_whatever_was_said_before(desk: Desk, visitor: Visitor) -> None:
+    """A yes that has lapsed asks nobody against it; a no, too, is shown to have been honoured."""
+    version = desk.publish(SHARED)
+    desk.give("ads", version=version, signals=GPC, valid_until=desk.now + timedelta(days=9))
+    desk.refuse("sale", version=version)
+    desk.later(days=10)
+    seen = visitor._replace(gpc=True)
+
+    ads, sale = desk.ask("ads", "sale", visitor=visitor)
+    honoured = desk.ask("ads", "sale", visitor=seen)
+
+    assert (ads.why, ads.ask, ads.signal) == (Why.EXPIRED, True, False)
+    assert (sale.why, sale.signal) == (Why.REFUSED, False)
+    assert [(each.allowed, each.why, each.ask, each.signal) for each in honoured] == [
+        (False, Why.SIGNAL, False, True),
+        (False, Why.REFUSED, False, True),
+    ]
 
 
 @pytest.mark.parametrize(
