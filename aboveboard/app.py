@@ -74,9 +74,14 @@ from consent.showing import Showing
 from consent.standing import StandingRead
 from consent.statistics import Counting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
-from moderation import bundle, wire
-from moderation.policy import Policy
+from moderation import bundle, document, wire
+from moderation.configuring import Configuring as PolicyConfiguring
+from moderation.configuring import Policies
+from moderation.configuring import Writing as PolicyWriting
+from moderation.policy import Bands, Policy
+from moderation.policy_routes import PolicyRoutes
 from moderation.pseudonym import Pseudonyms
+from moderation.rehearsal import Rehearsing
 from moderation.routes import CommentRoutes
 from moderation.screening import Screening
 from moderation.traits import Tracing
@@ -290,6 +295,46 @@ def open_reapplying(settings: Settings, databases: Databases, sweeper: Sweeper) 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """The use cases of policies, and what rules know comments by; *bands* are the model's."""
+
+    policies: Policies
+    configuring: PolicyConfiguring
+    rehearsing: Rehearsing
+    tracing: Tracing
+    address_keys: Daily
+    bands: Mapping[Label, Bands]
+
+
+def open_governance(
+    settings: Settings,
+    databases: Databases,
+    writing: PolicyWriting,
+    model: bundle.Bundle,
+) -> Governance:
+    """Put together what policies need, for the service and for commands beside it."""
+    keys, reading = KeyFolder(settings.data_dir), databases.moderation
+    address_keys = Daily(keys, "address", clock=clock.now)
+    pseudonyms = Pseudonyms(author_key=keys.get(AUTHOR, make=False), address_key=address_keys)
+    tracing = Tracing(pseudonyms)
+    default = default_policy(model)
+
+    def compiling(number: str, content: str) -> Policy:
+        return document.read_json(content).policy(number, default.bands)
+
+    policies = Policies(default=default, compiling=compiling, looking=reading, clock=clock.now)
+    configuring = PolicyConfiguring(
+        compiling=compiling,
+        writing=writing,
+        reading=reading,
+        clock=clock.now,
+        changed=policies.forget,
+    )
+    rehearsing = Rehearsing(reading=reading, tracing=tracing)
+    return Governance(policies, configuring, rehearsing, tracing, address_keys, default.bands)
+
+
 def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:
     """Return a keyed digest of request bodies: nobody without the key can try bodies."""
     key = KeyFolder(settings.data_dir).get("fingerprint")
@@ -310,16 +355,13 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     random = Randomness()
     ids = clock.uuid7(random)
 
-    keys = KeyFolder(settings.data_dir)
-    address_keys = Daily(keys, "address", clock=clock.now)
     comments = Writer(databases.moderation, limit=settings.queue_limit)
+    governance = open_governance(settings, databases, comments, model)
     screening = Screening(
         scorer=model.scorer,
         model=model.name,
-        policy=default_policy(model),
-        tracing=Tracing(
-            Pseudonyms(author_key=keys.get(AUTHOR, make=False), address_key=address_keys)
-        ),
+        governing=governance.policies,
+        tracing=governance.tracing,
         writing=comments,
         reading=databases.moderation,
         clock=clock.now,
@@ -354,6 +396,13 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     CommentRoutes(
         screening, refuse=problems.render, fingerprint=fingerprints(settings, "comments")
     ).declare(catalogue.declare, batch_bytes=BATCH_BYTES)
+    PolicyRoutes(
+        configuring=governance.configuring,
+        policies=governance.policies,
+        rehearsing=governance.rehearsing,
+        bands=governance.bands,
+        clock=clock.now,
+    ).declare(catalogue.declare)
     for consenting in (
         EventRoutes(recording=recording, showing=showing),
         StandingRoutes(standing=standing),
@@ -402,7 +451,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 "shred_due": subjects.erasing.shred_due,
                 "retention": subjects.erasing.keep_to_retention,
                 "sweep": partial(subjects.sweeper.finish, choices),
-                "address_keys": partial(asyncio.to_thread, address_keys.destroy),
+                "address_keys": partial(asyncio.to_thread, governance.address_keys.destroy),
             }
             for work in (_keep_house(screening, keyring.keeping, chores), pushing.run()):
                 stack.callback(asyncio.create_task(work).cancel)
@@ -431,8 +480,8 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
 
 def default_policy(model: bundle.Bundle) -> Policy:
     """Return the policy of a site that has set none: the thresholds that came with the model."""
-    hold = {label: at.hold for label, at in model.thresholds.items() if at.hold is not None}
-    return Policy(f"default-{model.name}", hold, model.thresholds[Label.SPAM].spam)
+    bands = {label: Bands(at.hold, at.spam) for label, at in model.thresholds.items()}
+    return Policy(f"default-{model.name}", bands)
 
 
 class Head:

@@ -63,6 +63,9 @@ KINDS: dict[type[Exception], Kind] = {
     moderation.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "This key was used with another body"
     ),
+    moderation.PolicyConflict: Kind(409, "policy-conflict", "The policy has changed meanwhile"),
+    moderation.PolicyInvalid: Kind(422, "policy-invalid", "The policy cannot be used like that"),
+    moderation.PolicyNotFound: Kind(404, "policy-not-found", "No such version of the policy"),
     consent.ConsentError: INTERNAL,
     consent.CheckpointInvalid: INTERNAL,
     consent.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),

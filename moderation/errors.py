@@ -8,7 +8,11 @@ ModerationError
 ├── CommentNotFound
 ├── CursorInvalid
 ├── IdempotencyInFlight
-└── IdempotencyMismatch
+├── IdempotencyMismatch
+├── PolicyConflict
+├── PolicyInvalid
+│   └── PatternInvalid
+└── PolicyNotFound
 """
 
 
@@ -46,3 +50,19 @@ class IdempotencyInFlight(ModerationError):
 
 class IdempotencyMismatch(ModerationError):
     """The idempotency key was used before with another body."""
+
+
+class PolicyConflict(ModerationError):
+    """The policy that was to be replaced is not the present one any more."""
+
+
+class PolicyInvalid(ModerationError):
+    """The policy cannot be used like that."""
+
+
+class PatternInvalid(PolicyInvalid):
+    """An entry of a list cannot be held against comments."""
+
+
+class PolicyNotFound(ModerationError):
+    """The site has no such version of its policy."""

@@ -27,35 +27,40 @@ _PORT = re.compile(r":[0-9]*$")
 
 def find_domains(text: str) -> tuple[str, ...]:
     """Return the domains that *text* links to, each once, in their order."""
-    links = find_links(text)
-    if not links:
-        return ()
-    hosts = list(dict.fromkeys(host for link in links if (host := _host(link))))
+    hosts = list(dict.fromkeys(find_hosts(text)))
     return tuple(dict.fromkeys(map(registered, hosts[:HOSTS_READ])))
+
+
+def find_hosts(text: str) -> list[str]:
+    """Return the host of every link of *text*, in ASCII where it has such a name."""
+    return [host for link in find_links(text) if (host := host_of(link))]
 
 
 @lru_cache(maxsize=4096)
 def registered(host: str) -> str:
-    """Return the domain that *host* belongs to, in ASCII; an address or a mere suffix is itself."""
-    host = host.strip(".").lower()
+    """Return the domain that *host* belongs to; an address or a mere suffix is itself."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
-        pass
-    if not host.isascii():
-        try:
-            host = idna.encode(host, uts46=True).decode()
-        except idna.IDNAError:
-            return host
-    return _suffixes().privatesuffix(host) or host
+        return _suffixes().privatesuffix(host) or host
 
 
-def _host(link: str) -> str | None:
+def host_of(link: str) -> str | None:
     """Return the host of a folded link, where it has one of a possible length."""
     host = _END.split(_SCHEME.sub("", link, count=1), maxsplit=1)[0]
     # What stands before an @ is for show.
     host = _PORT.sub("", host.rpartition("@")[2]).strip(".,;:!?()*")
-    return host if 0 < len(host) <= _HOST_CHARS else None
+    if not 0 < len(host) <= _HOST_CHARS:
+        return None
+    return host if host.isascii() else _in_ascii(host)
+
+
+@lru_cache(maxsize=1024)
+def _in_ascii(host: str) -> str:
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return host
 
 
 @lru_cache(maxsize=1)

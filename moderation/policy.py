@@ -1,4 +1,4 @@
-"""Scores and facts in, verdict and reasons out.
+"""Scores and findings in, verdict and reasons out.
 
 Pure: no clock, no database, no model. Rejecting is off by default: a machine that rejects
 leaves nobody to notice that it was wrong.
@@ -10,30 +10,48 @@ from math import inf
 from operator import ge
 from typing import NamedTuple
 
+from moderation.rules import NO_RULES, Finding, Rules
 from moderation.verdict import LABELS, Label, Reason, ReasonKind, Verdict
+
+
+class Bands(NamedTuple):
+    """The thresholds of a label, as probabilities; None where the label has no such band.
+
+    At or above *hold* a person looks, *spam* hides, *reject* refuses.
+    """
+
+    hold: float | None = None
+    spam: float | None = None
+    reject: float | None = None
+
+    def reached(self, score: float) -> tuple[Verdict, float] | None:
+        """Return the most severe band that *score* reaches, and its threshold."""
+        if self.reject is not None and score >= self.reject:
+            return Verdict.REJECT, self.reject
+        if self.spam is not None and score >= self.spam:
+            return Verdict.SPAM, self.spam
+        if self.hold is not None and score >= self.hold:
+            return Verdict.HOLD, self.hold
+        return None
+
+
+NO_BANDS = Bands()
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Thresholds by label, as probabilities: at or above *hold* a person looks, *spam* hides."""
+    """Bands by label, and the rules; what a site wants done with a comment."""
 
     version: str
-    hold: Mapping[Label, float]
-    spam: float | None
+    bands: Mapping[Label, Bands]
+    rules: Rules = NO_RULES
     floors: tuple[float, ...] = field(init=False, repr=False, compare=False)
     """The lowest threshold of each label, in the order of `LABELS`: below all, nothing happens."""
 
     def __post_init__(self) -> None:
-        floors = [self.hold.get(label, inf) for label in LABELS]
-        if self.spam is not None:
-            floors[0] = min(floors[0], self.spam)
+        every = (self.bands.get(label, NO_BANDS) for label in LABELS)
+        floors = [min((at for at in bands if at is not None), default=inf) for bands in every]
         object.__setattr__(self, "floors", tuple(floors))
-
-
-class Facts(NamedTuple):
-    """What is known of a comment beside its text."""
-
-    honeypot_filled: bool = False
 
 
 class Judged(NamedTuple):
@@ -45,11 +63,6 @@ class Judged(NamedTuple):
 
 APPROVED = Judged(Verdict.APPROVE, ())
 
-HONEYPOT = Reason(
-    ReasonKind.RULE,
-    "honeypot",
-    "A field that people cannot see was filled in.",
-)
 UNSCORED = Judged(
     Verdict.HOLD,
     (
@@ -60,7 +73,7 @@ UNSCORED = Judged(
         ),
     ),
 )
-UNTRACED = Judged(
+UNJUDGED = Judged(
     Verdict.HOLD,
     (
         Reason(
@@ -72,28 +85,39 @@ UNTRACED = Judged(
 )
 
 
-def judge(policy: Policy, scores: Sequence[float], facts: Facts) -> Judged:
-    """Turn *scores*, probabilities in the order of `LABELS`, and *facts* into a verdict.
+def judge(
+    policy: Policy,
+    scores: Sequence[float] | None,
+    findings: Sequence[Finding] = (),
+    *,
+    trusted: bool = False,
+) -> Judged:
+    """Turn *scores*, probabilities in the order of `LABELS`, and *findings* into a verdict.
 
-    Monotone: a higher score never gives a milder verdict.
+    The most severe wins. Monotone: a higher score never gives a milder verdict. From a *trusted*
+    author a comment that may be spam is not held for that alone, and nothing that only strangers
+    are suspected of counts. What has no scores is held.
     """
-    if not facts.honeypot_filled and not any(map(ge, scores, policy.floors)):
+    if scores is None:
+        return UNSCORED
+    if trusted:
+        findings = [finding for finding in findings if not finding.of_strangers]
+    if not findings and not any(map(ge, scores, policy.floors)):
         return APPROVED
-    spam = scores[0]
-    over = [
-        (label, score, threshold)
-        for label, score in zip(LABELS, scores, strict=True)
-        if (threshold := policy.hold.get(label)) is not None and score >= threshold
-    ]
-    hidden = policy.spam is not None and spam >= policy.spam
-    reasons = [HONEYPOT] if facts.honeypot_filled else []
-    if policy.spam is not None and hidden:
-        reasons.append(_reason(Label.SPAM, spam, policy.spam))
-        over = [item for item in over if item[0] is not Label.SPAM]
-    over.sort(key=lambda item: item[2] - item[1])
-    reasons.extend(_reason(*item) for item in over)
-    verdict = Verdict.SPAM if hidden or facts.honeypot_filled else Verdict.HOLD
-    return Judged(verdict, tuple(reasons))
+    over: list[tuple[Verdict, float, Reason]] = []
+    for label, score in zip(LABELS, scores, strict=True):
+        reached = policy.bands.get(label, NO_BANDS).reached(score)
+        if reached is None or (trusted and label is Label.SPAM and reached[0] is Verdict.HOLD):
+            continue
+        verdict, threshold = reached
+        over.append((verdict, threshold - score, _reason(label, score, threshold)))
+    if not findings and not over:
+        return APPROVED
+    over.sort(key=lambda item: (-item[0].severity, item[1]))
+    found = sorted(findings, key=lambda finding: -finding.verdict.severity)
+    verdicts = [finding.verdict for finding in found] + [item[0] for item in over]
+    reasons = [finding.reason for finding in found] + [item[2] for item in over]
+    return Judged(max(verdicts, key=lambda verdict: verdict.severity), tuple(reasons))
 
 
 def _reason(label: Label, score: float, threshold: float) -> Reason:

@@ -126,9 +126,9 @@ class CommentRoutes:
     async def score(self, call: Call) -> Answer:
         """Answer 200 with probabilities and the verdict they would lead to."""
         given = wire.ScoreIn.model_validate_json(call.body)
-        call.site(given.site)
         screened = await self._screening.score(
-            Submission("", given.text, honeypot_filled=bool(given.honeypot))
+            call.site(given.site),
+            Submission("", given.text, honeypot_filled=bool(given.honeypot)),
         )
         return 200, wire.score(screened)
 
@@ -191,6 +191,10 @@ def _submission(given: wire.ItemIn) -> Submission:
         given.parent_id,
         bool(given.honeypot),
         wire.author(given),
+        given.submitted_at,
+        given.form_shown_at,
+        given.thread.published_at if given.thread else None,
+        given.language,
     )
 
 

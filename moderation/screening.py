@@ -15,9 +15,11 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
-from moderation.policy import UNSCORED, UNTRACED, Facts, Judged, Policy, judge
+from moderation.history import Question, instant
+from moderation.policy import UNJUDGED, Policy, judge
+from moderation.rules import Comment
 from moderation.store import Detail, Put, Screened, Stored
-from moderation.traits import NOBODY, Author, Tracing
+from moderation.traits import NOBODY, NOTHING, Author, Tracing
 from moderation.verdict import Verdict
 
 T = TypeVar("T")
@@ -54,6 +56,14 @@ class Reading(Protocol):
         ...
 
 
+class Governing(Protocol):
+    """Knows which policy holds for a site."""
+
+    async def find(self, site_id: str) -> Policy:
+        """Return the site's policy."""
+        ...
+
+
 class Submission(NamedTuple):
     """A comment as it came; *details* is JSON of what is kept beside the text."""
 
@@ -64,6 +74,10 @@ class Submission(NamedTuple):
     parent_id: str | None = None
     honeypot_filled: bool = False
     author: Author = NOBODY
+    submitted: datetime | None = None
+    form_shown: datetime | None = None
+    thread_published: datetime | None = None
+    language: str | None = None
 
 
 class Idempotency(NamedTuple):
@@ -140,7 +154,7 @@ class Screening:
         *,
         scorer: Scoring,
         model: str,
-        policy: Policy,
+        governing: Governing,
         tracing: Tracing,
         writing: Writing,
         reading: Reading,
@@ -150,7 +164,7 @@ class Screening:
     ) -> None:
         self._turn = Turn(scorer)
         self._model = model
-        self._policy = policy
+        self._governing = governing
         self._tracing = tracing
         self._writing = writing
         self._reading = reading
@@ -159,9 +173,12 @@ class Screening:
         self._encode = encode
         self._in_flight: set[tuple[str, str, str]] = set()
 
-    async def score(self, submission: Submission) -> Screened:
-        """Score and judge a text without storing anything."""
-        return self._screened(submission, await self._turn.score(submission.text))
+    async def score(self, site_id: str, submission: Submission) -> Screened:
+        """Score and judge a text without storing anything, and without asking about others."""
+        policy = await self._governing.find(site_id)
+        scores = await self._turn.score(submission.text)
+        (screened,) = await self._judge(policy, [(submission, scores)], None)
+        return screened
 
     async def submit(
         self,
@@ -249,8 +266,9 @@ class Screening:
         idempotency: Idempotency | None,
         render: Callable[[Sequence[Stored]], Answer],
     ) -> Answer:
+        policy = await self._governing.find(site_id)
         scores = await self._turn.score(submission.text)
-        screened = await self._trace(site_id, [submission], [scores])
+        screened = await self._judge(policy, [(submission, scores)], site_id)
         return await self._store(site_id, screened, idempotency, render)
 
     async def _submit_all(
@@ -260,8 +278,10 @@ class Screening:
         idempotency: Idempotency | None,
         render: Callable[[Sequence[Stored]], Answer],
     ) -> Answer:
+        policy = await self._governing.find(site_id)
         rows = await self._turn.score_many([item.text for item in submissions])
-        screened = await self._trace(site_id, submissions, rows)
+        scored = list(zip(submissions, rows, strict=True))
+        screened = await self._judge(policy, scored, site_id)
         return await self._store(site_id, screened, idempotency, render)
 
     async def _store(
@@ -275,7 +295,7 @@ class Screening:
             site_id,
             screened,
             [self._ids() for _ in screened],
-            _instant(self._clock()),
+            instant(self._clock()),
             render,
             self._encode,
             *(
@@ -292,42 +312,51 @@ class Screening:
         answer: Answer = await self._writing.write(store.put, command, size=len(screened))
         return answer
 
-    async def _trace(
+    async def _judge(
         self,
-        site_id: str,
-        submissions: Sequence[Submission],
-        rows: Sequence[list[float] | None],
+        policy: Policy,
+        scored: Sequence[tuple[Submission, list[float] | None]],
+        site_id: str | None,
     ) -> list[Screened]:
-        """Judge *submissions* and find their traits, in a thread when they are long together."""
+        """Judge submissions, in a thread when they are long together.
+
+        What is stored for a site has its traits, and what other comments are asked.
+        """
+        now = self._clock()
 
         def work() -> list[Screened]:
-            return [
-                self._traced(site_id, self._screened(submission, scores), submission.author)
-                for submission, scores in zip(submissions, rows, strict=True)
-            ]
+            return [self._judged(policy, item, scores, site_id, now) for item, scores in scored]
 
-        if sum(len(item.text) for item in submissions) > LONG_TEXT:
+        if sum(len(item.text) for item, _ in scored) > LONG_TEXT:
             return await asyncio.to_thread(work)
         return work()
 
-    def _traced(self, site_id: str, screened: Screened, author: Author) -> Screened:
+    def _judged(
+        self,
+        policy: Policy,
+        submission: Submission,
+        scores: list[float] | None,
+        site_id: str | None,
+        now: datetime,
+    ) -> Screened:
+        traits, question = NOTHING, None
         try:
-            traits = self._tracing.find(site_id, author, screened.text)
-            if screened.verdict is not Verdict.APPROVE:
-                # A person will look at it, and wants those like it beside it.
-                traits = self._tracing.compare(traits, screened.text)
+            findings = policy.rules.look(_looked(submission, now))
+            judged = judge(policy, scores, findings)
+            if site_id is not None:
+                traits = self._tracing.find(site_id, submission.author, submission.text)
+                rules = policy.rules
+                if rules.same or rules.alike or judged.verdict is not Verdict.APPROVE:
+                    # What is not published a person may look at, with those like it beside it.
+                    traits = self._tracing.compare(traits, submission.text)
+                if rules.compares:
+                    refs = self._networks(policy, submission, site_id, now)
+                    traits = traits._replace(address_ref=refs[0] if refs else None)
+                    question = Question(policy, scores, findings, traits, refs, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, the comment is held
-            log.error("tracing_failed", error=type(error).__name__)  # noqa: TRY400 - it may quote
-            verdict, reasons = UNTRACED
-            return screened._replace(verdict=verdict, reasons=reasons)
-        return screened._replace(traits=traits)
-
-    def _screened(self, submission: Submission, scores: list[float] | None) -> Screened:
-        judged: Judged = (
-            UNSCORED
-            if scores is None
-            else judge(self._policy, scores, Facts(submission.honeypot_filled))
-        )
+            # No traceback: it may quote the text.
+            log.error("judging_failed", error=type(error).__name__)  # noqa: TRY400
+            judged, question = UNJUDGED, None
         return Screened(
             submission.external_id,
             submission.text,
@@ -339,13 +368,39 @@ class Screening:
             None if scores is None else tuple(scores),
             judged.reasons,
             self._model,
-            self._policy.version,
+            policy.version,
+            traits,
+            question,
         )
 
+    def _networks(
+        self, policy: Policy, submission: Submission, site_id: str, now: datetime
+    ) -> list[str]:
+        """Return today's name of the network, then yesterday's where that counts as well."""
+        limit = policy.rules.address_flood
+        if limit is None:
+            return []
+        today, first = now.date(), limit.since(now).date()
+        name = self._tracing.locate(site_id, submission.author, on=today)
+        if name is None:
+            return []
+        earlier = None
+        if first < today:
+            earlier = self._tracing.locate(site_id, submission.author, on=first)
+        return [name] if earlier is None else [name, earlier]
+
     def _expired_before(self) -> str:
-        return _instant(self._clock() - KEYS_LIVE)
+        return instant(self._clock() - KEYS_LIVE)
 
 
-def _instant(moment: datetime) -> str:
-    # Several times as fast as strftime, and called for every comment.
-    return moment.isoformat(timespec="microseconds")[:26] + "Z"
+def _looked(submission: Submission, now: datetime) -> Comment:
+    return Comment(
+        submission.text,
+        received=now,
+        author=submission.author,
+        honeypot_filled=submission.honeypot_filled,
+        submitted=submission.submitted,
+        form_shown=submission.form_shown,
+        thread_published=submission.thread_published,
+        language=submission.language,
+    )

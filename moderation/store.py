@@ -24,6 +24,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from moderation.errors import IdempotencyMismatch
+from moderation.history import Asked, Found, Histories, Question
 from moderation.resemblance import bands
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
 from moderation.traits import NOTHING, Traits
@@ -49,6 +50,8 @@ class Screened(NamedTuple):
     model: str
     policy: str
     traits: Traits = NOTHING
+    question: Question | None = None
+    """What other comments have to say before the verdict holds."""
 
 
 class Stored(NamedTuple):
@@ -112,6 +115,10 @@ class Rows(Protocol):
         """Keep other processes from writing under these *names* until the transaction ends."""
         ...
 
+    def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
+        """Send *select*; its rows are read by calling what this returns."""
+        ...
+
     def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Return the rows of *select*."""
         ...
@@ -172,12 +179,15 @@ class _Batch:
         self._keys: dict[tuple[str, str, str], tuple[Any, ...]] = {}
         self._changed: dict[tuple[str, str], tuple[int, str, Traits]] = {}
         self._traits: dict[tuple[str, str], tuple[str, Traits]] = {}
+        self._histories = Histories(rows)
+        self._asked: dict[str, Asked] = {}
         sites = sorted({command.site_id for command in commands})
         rows.lock(sites)
         for site_id in sites:
             own = [command for command in commands if command.site_id == site_id]
             self._read_answers(site_id, own)
             self._read_current(site_id, own)
+            self._ask(site_id, own)
 
     def _read_answers(self, site_id: str, commands: list[Put]) -> None:
         keyed = [command for command in commands if command.key is not None]
@@ -208,6 +218,18 @@ class _Batch:
         for row in self._rows.find(_CURRENT, site_id=site_id, ids=known):
             stored = Stored(*row[:9])
             self._current[site_id, stored.external_id] = (stored, row[-1])
+
+    def _ask(self, site_id: str, commands: list[Put]) -> None:
+        """Send what rules want to know of other comments; it is read where it is needed."""
+        for command in commands:
+            for item, new_id in zip(command.screened, command.ids, strict=True):
+                if item.question is None:
+                    continue
+                known = self._current.get((site_id, item.external_id))
+                if known is not None and known[1] == item.text_sha256:
+                    continue
+                comment_id = new_id if known is None else known[0].id
+                self._asked[new_id] = self._histories.ask(site_id, comment_id, item.question)
 
     def put(self, command: Put) -> Answer | Exception:
         place = (command.site_id, command.route, command.key or "")
@@ -240,12 +262,22 @@ class _Batch:
         if known is not None and known[1] == item.text_sha256:
             # What this very batch made may be stored anew only once.
             return known[0]._replace(new=False) if known[0].new else known[0]
+        comment_id = new_id if known is None else known[0].id
+        if item.question is not None:
+            asked = self._asked.get(new_id)
+            if asked is None:
+                # Its text was the current one until this very batch.
+                asked = self._histories.ask(command.site_id, comment_id, item.question)
+            judged = asked.question.judge(self._histories.read(asked, comment_id))
+            item = item._replace(verdict=judged.verdict, reasons=judged.reasons)
         labels, reasons = command.encode(item)
         state = STATE_OF_VERDICT[item.verdict].value
         if known is None:
-            comment_id, revision = new_id, 1
+            revision = 1
+            if self._asked:
+                self._histories.note(command.site_id, comment_id, item.traits, state)
         else:
-            comment_id, revision = known[0].id, known[0].revision + 1
+            revision = known[0].revision + 1
             if known[0].state in {State.REJECTED, State.REMOVED}:
                 # Words that a person refused do not come back by being edited.
                 state = known[0].state

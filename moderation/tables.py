@@ -1,4 +1,4 @@
-"""Rows of moderation: comments, their traits and revisions, the idempotency keys of requests.
+"""Rows of moderation: comments, their traits and revisions, policies, idempotency keys.
 
 Every primary key and index starts with the site. Instants are text,
 `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
@@ -97,6 +97,17 @@ class RevisionRow(ModerationTable, table=True):
     received: str
 
 
+class PolicyRow(ModerationTable, table=True):
+    """A version of a site's policy, as JSON; the highest one holds."""
+
+    __tablename__ = "policy"
+
+    site_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    content: str
+    made: str
+
+
 class IdempotencyRow(ModerationTable, table=True):
     """The first answer to a key; kept for a day."""
 
@@ -119,4 +130,5 @@ COMMENT: Table = METADATA.tables["comment"]
 COMMENT_DOMAIN: Table = METADATA.tables["comment_domain"]
 COMMENT_BAND: Table = METADATA.tables["comment_band"]
 REVISION: Table = METADATA.tables["revision"]
+POLICY: Table = METADATA.tables["policy"]
 IDEMPOTENCY: Table = METADATA.tables["idempotency"]

@@ -39,6 +39,7 @@ _TLD = (
     rb"cc|pw|ws|ca|au|br|pl|es|cz|jp|kr|id|vn|gov|edu)"
 )
 _MAYBE_LINK = re.compile(rb"\." + _TLD + rb"(?![a-z0-9-])")
+_INNER_DOT = re.compile(r"\.[A-Za-z]")
 # Every branch starts only where the character before is of another kind and never gives back
 # what it took (the "++"), so a run of any length is read a bounded number of times.
 _LINK = re.compile(
@@ -102,7 +103,7 @@ def find_links(text: str) -> list[str]:
 
     One with a user before its host is a link here, though it counts as an e-mail address.
     """
-    if text.isascii() and "." not in text and "://" not in text and "&" not in text:
+    if text.isascii() and "&" not in text and "://" not in text and _INNER_DOT.search(text) is None:
         return []
     _, folded, _ = _fold(text)
     if not _may_link(folded):

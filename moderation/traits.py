@@ -56,8 +56,6 @@ class Tracing:
         same = resemblance(text)
         return traits._replace(fingerprint=same.fingerprint, signature=same.signature)
 
-    def locate(self, traits: Traits, site_id: str, author: Author, on: date) -> Traits:
-        """Add where the comment came from, as it is named on that day."""
-        if author.ip is None:
-            return traits
-        return traits._replace(address_ref=self._pseudonyms.address(site_id, author.ip, on=on))
+    def locate(self, site_id: str, author: Author, *, on: date) -> str | None:
+        """Return where a comment came from, as it is named on that day."""
+        return None if author.ip is None else self._pseudonyms.address(site_id, author.ip, on=on)

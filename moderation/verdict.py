@@ -32,6 +32,14 @@ class Verdict(StrEnum):
     SPAM = "spam"
     REJECT = "reject"
 
+    @property
+    def severity(self) -> int:
+        """How much it keeps a comment from its readers, from 0 on."""
+        return _SEVERITIES[self]
+
+
+_SEVERITIES = {verdict: severity for severity, verdict in enumerate(Verdict)}
+
 
 class State(StrEnum):
     """Where a comment stands on its site."""

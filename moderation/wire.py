@@ -24,13 +24,14 @@ BATCH_LIMIT = 1_000  # comments
 PAGE_LIMIT = 200
 
 
-def _without_nul(value: str) -> str:
+def without_nul(value: str) -> str:
+    """Return *value*, which PostgreSQL could not store with U+0000. Raises ValueError."""
     if "\0" in value:
         raise ValueError("expected text without U+0000")
     return value
 
 
-_Text = Annotated[str, AfterValidator(_without_nul)]
+_Text = Annotated[str, AfterValidator(without_nul)]
 Short = Annotated[_Text, Field(max_length=256)]
 Name = Annotated[_Text, Field(min_length=1, max_length=256)]
 Long = Annotated[_Text, Field(max_length=2048)]
@@ -80,6 +81,7 @@ class ThreadIn(Wire):
     id: Short | None = None
     url: Long | None = None
     title: Long | None = None
+    published_at: Instant | None = None
 
 
 class ItemIn(Wire):
@@ -91,6 +93,9 @@ class ItemIn(Wire):
     thread: ThreadIn | None = None
     parent_id: Short | None = None
     submitted_at: Instant | None = None
+    form_shown_at: Instant | None = Field(
+        None, description="when the form was shown in which the comment was written"
+    )
     language: Annotated[_Text, Field(max_length=35)] | None = None
     honeypot: Long | None = Field(
         None, description="what a field that people cannot see came back with"
@@ -197,6 +202,7 @@ class CommentDetailOut(CommentOut):
     thread: dict[str, Any] | None = None
     parent_id: str | None = None
     submitted_at: str | None = None
+    form_shown_at: str | None = None
     language: str | None = None
     received: str
 
@@ -248,6 +254,8 @@ def details(given: ItemIn) -> str:
         kept["thread"] = _present(given.thread, _THREAD)
     if given.submitted_at is not None:
         kept["submitted_at"] = given.submitted_at
+    if given.form_shown_at is not None:
+        kept["form_shown_at"] = given.form_shown_at
     if given.language is not None:
         kept["language"] = given.language
     return orjson.dumps(kept, option=orjson.OPT_UTC_Z).decode() if kept else "{}"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli import backup, keys, operate, score, sites
+from aboveboard.cli import backup, keys, operate, policies, score, sites
 from aboveboard.cli.consent import group as consent
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command("serve")(operate.serve)
 app.command("score")(score.score)
 app.add_typer(sites.app, name="site")
 app.add_typer(keys.app, name="key")
+app.add_typer(policies.app, name="policy")
 app.add_typer(consent.app, name="consent")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -54,7 +54,7 @@ def _score(lines: TextIO, form: Format) -> None:
 
     from aboveboard.app import default_policy
     from moderation import bundle
-    from moderation.policy import Facts, judge
+    from moderation.policy import judge
     from moderation.verdict import LABEL_NAMES
 
     model = bundle.shipped()
@@ -67,7 +67,7 @@ def _score(lines: TextIO, form: Format) -> None:
         rows = model.scorer.score([text for text, _ in chunk])
         for (text, members), row in zip(chunk, rows.tolist(), strict=True):
             scores = [round(value, 6) for value in row]
-            verdict = judge(policy, scores, Facts()).verdict
+            verdict = judge(policy, scores).verdict
             if form is Format.TEXT:
                 top = max(range(len(LABEL_NAMES)), key=scores.__getitem__)
                 shown = " ".join(text.split())[:60]

@@ -45,6 +45,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "serveNotice": {"notice": {"notice_id": "main", "version": 1, "language": "en"}},
     "archiveBanner": {"html": "<p>May we?</p>"},
     "putConsentSettings": {"ask_again_months": 12},
+    "putPolicy": {"replaces": 0, "policy": {"links": {"hold": 5}}},
+    "tryPolicy": {"policy": {"links": {"hold": 1}}},
     "searchRecords": {},
     "exportSubject": {"subject": {"kind": "device", "id": "device-1"}},
     "eraseSubject": {"subject": {"kind": "device", "id": "device-2"}},
@@ -59,7 +61,14 @@ QUERIES = {
     "getConsistencyProof": {"from": "1", "to": "1"},
     "exportRecords": {"format": "jsonl"},
 }
-PLACES = {"epoch": "1", "notice_id": "main", "index": "0", "level": "0", "place": "000.p/1"}
+PLACES = {
+    "version": "1",
+    "epoch": "1",
+    "notice_id": "main",
+    "index": "0",
+    "level": "0",
+    "place": "000.p/1",
+}
 
 
 @dataclass
@@ -80,6 +89,8 @@ class Prepared:
 def prepared(service: Service) -> Prepared:
     """Fill a site and read the operations, with their scopes, from the service's own document."""
     site = service.add_site(f"https://{token_hex(6)}.example.org")
+    with service.accounts() as accounts:
+        key = accounts.create_key([site.id], scopes=[scope.value for scope in Scope])
     with service.client(site.key) as client:
         document = client.get("/openapi.json").json()
         comment_id = client.post("/v1/comments", json=BODIES["submitComment"]).json()["id"]
@@ -92,13 +103,13 @@ def prepared(service: Service) -> Prepared:
             headers={"idempotency-key": "prepared"},
         )
         assert made.status_code == 201, made.text
+        client.headers["authorization"] = f"Bearer {key}"
+        assert client.put("/v1/policy", json=BODIES["putPolicy"]).is_success
     operations = [
         (described["operationId"], method.upper(), path, _scope(described))
         for path, methods in document["paths"].items()
         for method, described in methods.items()
     ]
-    with service.accounts() as accounts:
-        key = accounts.create_key([site.id], scopes=[scope.value for scope in Scope])
     places = {
         **PLACES,
         "site": site.id,
@@ -144,7 +155,7 @@ def test_every_operation_has_a_scope_or_is_meant_for_everybody(prepared: Prepare
 
     assert {name for name, scope in scopes.items() if scope is None} == PUBLIC
     assert {scope for scope in scopes.values() if scope} <= {scope.value for scope in Scope}
-    assert len(prepared.operations) == 36
+    assert len(prepared.operations) == 41
 
 
 def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
@@ -217,7 +228,15 @@ def test_another_sites_objects_are_not_there(service: Service, prepared: Prepare
         by_id = {
             name: ask(client, prepared, name, method, path)
             for name, method, path, _ in prepared.operations
-            if name in {"getComment", "getNotice", "compareNotices", "getBanner", "getRecord"}
+            if name
+            in {
+                "getPolicyVersion",
+                "getComment",
+                "getNotice",
+                "compareNotices",
+                "getBanner",
+                "getRecord",
+            }
         }
         comments = client.get("/v1/comments").json()
         notices = client.get("/v1/consent/notices").json()

@@ -13,7 +13,7 @@ from consent.wire.exports import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-RUN = ["consent.md", "audit.md", "verification.md"]
+RUN = ["consent.md", "audit.md", "verification.md", "policies.md"]
 """Pages that go on where the README ends, and need nothing but a key."""
 
 

@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
-from moderation.policy import Policy
+from moderation.policy import Bands, Policy
 from moderation.pseudonym import Pseudonyms
 from moderation.screening import LONG_TEXT, Idempotency, Screening, Submission
 from moderation.traits import Author, Tracing, Traits
 from moderation.verdict import Label, Verdict
 
-POLICY = Policy("p-1", {Label.SPAM: 0.4}, 0.9)
+POLICY = Policy("p-1", {Label.SPAM: Bands(0.4, 0.9)})
 KEY = Idempotency("comments", "k-1", "digest")
 
 
@@ -61,6 +61,15 @@ class FakeWriting:
         return 201, b"{}"
 
 
+class FakeGoverning:
+    """Has one policy for every site."""
+
+    async def find(self, site_id: str) -> Policy:
+        """Answer it."""
+        del site_id
+        return POLICY
+
+
 class FakeReading:
     """Answers every question with nothing."""
 
@@ -77,7 +86,7 @@ def screening(
     return Screening(
         scorer=scorer,
         model="m-1",
-        policy=POLICY,
+        governing=FakeGoverning(),
         tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
         reading=FakeReading(),
@@ -241,7 +250,7 @@ def test_scoring_writes_nothing() -> None:
 
     async def work() -> tuple[Verdict, list[Any]]:
         writing = FakeWriting()
-        screened = await screening(FakeScorer(), writing).score(Submission("", "spam"))
+        screened = await screening(FakeScorer(), writing).score("blog", Submission("", "spam"))
         return screened.verdict, writing.commands
 
     assert asyncio.run(work()) == (Verdict.SPAM, [])

@@ -21,7 +21,7 @@ def pseudonyms(author_key: bytes = bytes(32)) -> Pseudonyms:
 def located(address: str, *, site: str = "blog", on: date = SATURDAY) -> str | None:
     """Return the pseudonym of an address."""
     author = Author(ip=ip_address(address))
-    return Tracing(pseudonyms()).locate(NOTHING, site, author, on).address_ref
+    return Tracing(pseudonyms()).locate(site, author, on=on)
 
 
 def test_an_author_is_the_sites_id_or_else_the_e_mail_address() -> None:
@@ -86,4 +86,4 @@ def test_what_is_found_of_a_comment() -> None:
     assert compared.signature is not None
     assert compared[:3] == found[:3]
     assert tracing.find("blog", NOBODY, "Thanks.") == NOTHING
-    assert tracing.locate(NOTHING, "blog", NOBODY, SATURDAY) == NOTHING
+    assert tracing.locate("blog", NOBODY, on=SATURDAY) is None
