@@ -402,7 +402,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         rehearsing=governance.rehearsing,
         bands=governance.bands,
         clock=clock.now,
-    ).declare(catalogue.declare)
+    ).declare(catalogue.declare, policy_bytes=BATCH_BYTES)
     for consenting in (
         EventRoutes(recording=recording, showing=showing),
         StandingRoutes(standing=standing),

@@ -20,7 +20,7 @@ from moderation.matching import (
 )
 from moderation.policy import Bands, Policy
 from moderation.rules import ADDRESS_MINUTES, Delay, Languages, Limit, Rules, Steps
-from moderation.verdict import Label, Verdict
+from moderation.verdict import LABELS, Label, Verdict
 from moderation.wire import Wire, without_nul
 
 ENTRY_CHARS = 256
@@ -35,6 +35,10 @@ Severe = Literal["hold", "spam", "reject"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000)]
 _Entry = Annotated[str, Field(min_length=1, max_length=ENTRY_CHARS), AfterValidator(without_nul)]
+
+_Pattern = Annotated[
+    str, Field(min_length=1, max_length=PATTERN_CHARS), AfterValidator(without_nul)
+]
 
 
 def _taken(read: Any) -> AfterValidator:  # noqa: ANN401 - any of the functions that read an entry
@@ -63,6 +67,24 @@ class BandsIn(Wire):
         if given != sorted(given):
             raise ValueError("expected hold, spam and reject to rise in this order, they do not")
         return self
+
+
+class ThresholdsIn(Wire):
+    """The bands of labels; one that is named has these and none of the model's."""
+
+    spam: BandsIn | None = None
+    toxicity: BandsIn | None = None
+    severe_toxicity: BandsIn | None = None
+    obscene: BandsIn | None = None
+    threat: BandsIn | None = None
+    insult: BandsIn | None = None
+    identity_attack: BandsIn | None = None
+    sexual_explicit: BandsIn | None = None
+
+    def bands(self) -> dict[Label, Bands]:
+        """Return the bands of the labels that are named."""
+        named = ((label, getattr(self, label.value)) for label in LABELS)
+        return {label: Bands(*_values(given)) for label, given in named if given is not None}
 
 
 class StepsIn(Wire):
@@ -111,7 +133,7 @@ class HoneypotIn(Wire):
 class TooFastIn(Wire):
     """How long a comment takes to write at least, by `form_shown_at`."""
 
-    seconds: Annotated[float, Field(gt=0, le=3600)]
+    seconds: Annotated[int, Field(ge=1, le=3600)]
     verdict: Severe = "hold"
 
 
@@ -150,9 +172,7 @@ class ListIn(Wire):
     verdict: Verdict
     words: list[Annotated[_Entry, _taken(plain_words)]] = Field([], max_length=ENTRIES)
     contains: list[_Entry] = Field([], max_length=ENTRIES)
-    patterns: list[
-        Annotated[str, Field(min_length=1, max_length=PATTERN_CHARS), _taken(compile_pattern)]
-    ] = Field([], max_length=PATTERNS)
+    patterns: list[Annotated[_Pattern, _taken(compile_pattern)]] = Field([], max_length=PATTERNS)
     domains: list[Annotated[_Entry, _taken(plain_domain)]] = Field([], max_length=ENTRIES)
     emails: list[Annotated[_Entry, _taken(plain_email)]] = Field([], max_length=ENTRIES)
     networks: list[Annotated[_Entry, _taken(plain_network)]] = Field([], max_length=ENTRIES)
@@ -170,7 +190,7 @@ class PolicyIn(Wire):
     A label under `thresholds` replaces the model's thresholds for it: `{}` switches it off.
     """
 
-    thresholds: dict[Label, BandsIn] = Field({})
+    thresholds: ThresholdsIn = ThresholdsIn()
     hold_everything: bool = False
     honeypot: HoneypotIn = HoneypotIn()
     lists: list[ListIn] = Field([], max_length=LISTS)
@@ -199,7 +219,6 @@ class PolicyIn(Wire):
 
     def policy(self, version: str, bands: Mapping[Label, Bands]) -> Policy:
         """Return it compiled, over the model's *bands*. Raises PatternInvalid."""
-        own = {label: Bands(*_values(given)) for label, given in self.thresholds.items()}
         ignored = self.honeypot.verdict is Verdict.APPROVE
         rules = Rules(
             hold_everything=self.hold_everything,
@@ -223,7 +242,7 @@ class PolicyIn(Wire):
             same=_limit(self.duplicates.exact),
             alike=_limit(self.duplicates.near),
         )
-        return Policy(version, {**bands, **own}, rules)
+        return Policy(version, {**bands, **self.thresholds.bands()}, rules)
 
 
 def _values(given: BaseModel) -> tuple[Any, ...]:
@@ -251,7 +270,7 @@ def read_toml(text: str) -> PolicyIn:
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's own
-    where = ".".join(str(part) for part in error["loc"] if not _is_label_key(part))
+    where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         *place, name = error["loc"]
         expected = ", ".join(_members(place))
@@ -259,10 +278,6 @@ def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's own
         return f"{inside}: expected one of {expected}, got {name}"
     got = "" if error["type"] in {"value_error", "missing"} else f", got {_short(error['input'])}"
     return f"{where or 'policy'}: {error['msg'].removeprefix('Value error, ')}{got}"
-
-
-def _is_label_key(part: object) -> bool:
-    return part == "[key]"
 
 
 def _short(value: object) -> str:

@@ -12,8 +12,6 @@ from moderation.rehearsal import Rehearsing
 from moderation.routes import PROBLEM, Answer, Call
 from moderation.verdict import Label
 
-POLICY_BYTES = 1 << 20
-
 
 class PolicyRoutes:
     """Reading, replacing and trying policies; *bands* are the model's."""
@@ -33,7 +31,7 @@ class PolicyRoutes:
         self._bands = bands
         self._clock = clock
 
-    def declare(self, operation: Callable[..., None]) -> None:
+    def declare(self, operation: Callable[..., None], *, policy_bytes: int) -> None:
         """Hand every operation to the catalogue."""
         operation(
             method="GET",
@@ -54,7 +52,7 @@ class PolicyRoutes:
             scope="site:admin",
             body=wire.PolicyPutIn,
             answers={200: wire.PolicyOut, 409: PROBLEM},
-            limit=POLICY_BYTES,
+            limit=policy_bytes,
         )
         operation(
             method="GET",
@@ -85,7 +83,7 @@ class PolicyRoutes:
             scope="site:admin",
             body=wire.DryRunIn,
             answers={200: wire.DryRunOut},
-            limit=POLICY_BYTES,
+            limit=policy_bytes,
         )
 
     async def get(self, call: Call) -> Answer:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, Field
 
-from moderation.document import BandsIn, PolicyIn
+from moderation.document import PolicyIn, ThresholdsIn
 from moderation.policy import Bands
 from moderation.rehearsal import Rehearsal
 from moderation.verdict import Label, Verdict
@@ -58,7 +58,7 @@ class PolicyOut(BaseModel):
 class PresentOut(PolicyOut):
     """The policy that holds; `thresholds` are all of them, the model's included."""
 
-    thresholds: dict[Label, BandsIn]
+    thresholds: ThresholdsIn
 
 
 class VersionsOut(BaseModel):

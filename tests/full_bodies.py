@@ -5,6 +5,8 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
+from moderation.verdict import Label
+
 Json = Any
 Path = Sequence[str | int]
 
@@ -29,9 +31,15 @@ def item(number: int) -> dict[str, Json]:
             "role": "reader",
             "registered_at": "2024-01-31T10:00:00Z",
         },
-        "thread": {"id": "t-1", "url": "https://blog.example.org/1", "title": "One"},
+        "thread": {
+            "id": "t-1",
+            "url": "https://blog.example.org/1",
+            "title": "One",
+            "published_at": "2025-01-30T10:00:00Z",
+        },
         "parent_id": "comment-before",
         "submitted_at": "2025-01-31T10:00:00+02:00",
+        "form_shown_at": "2025-01-31T09:59:00+02:00",
         "language": "en",
         "honeypot": "",
     }
@@ -121,10 +129,47 @@ def event(site: str, number: int) -> dict[str, Json]:
     }
 
 
+def policy() -> dict[str, Json]:
+    """Return a policy with all its members."""
+    limit = {"limit": 5, "minutes": 10, "verdict": "hold"}
+    return {
+        "thresholds": {label.value: {"hold": 0.2, "spam": 0.8, "reject": 0.99} for label in Label},
+        "hold_everything": False,
+        "honeypot": {"verdict": "spam"},
+        "lists": [
+            {
+                "name": "bad",
+                "verdict": "spam",
+                "words": ["pills"],
+                "contains": ["casino"],
+                "patterns": ["(?i)b[uo]y"],
+                "domains": ["bad.example.org"],
+                "emails": ["@bad.example.org"],
+                "networks": ["198.51.100.0/24"],
+                "user_agents": ["bot"],
+            }
+        ],
+        "links": {"hold": 3, "spam": 5, "reject": 9},
+        "too_fast": {"seconds": 3, "verdict": "hold"},
+        "old_thread": {"days": 14, "verdict": "hold"},
+        "language": {"accepted": ["en"], "verdict": "hold"},
+        "first_time": {"verdict": "hold"},
+        "trusted": {"approvals": 5},
+        "flood": {"author": dict(limit), "address": dict(limit), "domain": dict(limit)},
+        "duplicates": {"exact": dict(limit), "near": dict(limit)},
+    }
+
+
 def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
     """Return, for each POST route, what makes a fresh body that the route accepts."""
     return {
         "/v1/comments": lambda: comment(site, next(_COUNTER)),
+        "/v1/policy:dry-run": lambda: {
+            "policy": policy(),
+            "days": 30,
+            "limit": 10,
+            "site": site,
+        },
         "/v1/comments:batch": lambda: {
             "comments": [item(next(_COUNTER)), item(next(_COUNTER))],
             "idempotency_key": f"batch-key-{next(_COUNTER)}",

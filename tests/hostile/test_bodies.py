@@ -22,7 +22,7 @@ CANARY = "kanarienvogel"  # in no word of ours: where it appears, input was quot
 SINGLE_BYTES = 256 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH = "/v1/comments:batch"
-LARGE = {BATCH, "/v1/consent/banners"}  # routes whose limit is the larger one
+LARGE = {BATCH, "/v1/consent/banners", "/v1/policy:dry-run"}  # routes whose limit is the larger one
 HUGE = 10 * 1024 * 1024
 
 Outcome = tuple[int, ...]
