@@ -346,7 +346,7 @@ class Screening:
             if site_id is not None:
                 traits = self._tracing.find(site_id, submission.author, submission.text)
                 rules = policy.rules
-                if rules.same or rules.alike or judged.verdict is not Verdict.APPROVE:
+                if rules.compares or judged.verdict is not Verdict.APPROVE:
                     # What is not published a person may look at, with those like it beside it.
                     traits = self._tracing.compare(traits, submission.text)
                 if rules.compares:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Executable, insert
 
 from aboveboard import app
-from aboveboard.rows import Rows
+from aboveboard.rows import Rows, compiled
+from moderation import history
 from moderation.history import CANDIDATES, Connected, Histories, Question, instant
 from moderation.policy import Policy
 from moderation.resemblance import bands
@@ -145,6 +146,29 @@ def test_what_is_looked_at_is_bounded(databases: app.Databases) -> None:
     assert (found.by_author, found.by_domain) == (3, 3)
     assert found.alike == CANDIDATES
     assert len(found.states) == AUTHOR_LOOKS_BACK
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_every_question_is_answered_by_an_index(databases: app.Databases) -> None:
+    """None reads all comments of a site; those that count stop at the rule's number."""
+    values = dict.fromkeys(("site_id", "value", "since", "until", "comment_id"), "x")
+    every = [
+        history._BY_AUTHOR,
+        history._BY_ADDRESS,
+        history._BY_FINGERPRINT,
+        history._BY_DOMAIN,
+        history._IN_BAND,
+        history._STATES,
+    ]
+    with databases.moderation.read() as connection:
+        for select in every:
+            made = compiled(select, connection.dialect)
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            bound = made.bind({**values, "enough": 3})
+            plan = [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {made.sql}", bound)]
+            assert any("USING" in step and "received<?" in step for step in plan), plan
+            assert not any(step.startswith("SCAN comment") for step in plan), plan
 
 
 class CountingAsking:
