@@ -50,12 +50,14 @@ class Accord:
         site_id: str,
         *,
         notices: Mapping[Shown, Digests],
+        banners: Container[str],
         erased: Container[str],
     ) -> None:
         self._connection = connection
         self._keyring = keyring
         self._site_id = site_id
         self._notices = notices
+        self._banners = banners
         self._erased = erased
         self.opened = 0
         self.gone = 0
@@ -122,6 +124,8 @@ class Accord:
             known = self._notices.get((shown["notice_id"], shown["version"], shown["language"]))
             if known != (shown["text_sha256"], shown["material_sha256"]):
                 raise _Wrong("expected a stored notice of the digests shown, got another or none")
+            if "ui_sha256" in shown and shown["ui_sha256"] not in self._banners:
+                raise _Wrong("expected the archived banner that was shown, it is gone")
         return event
 
     def _check_decided(self, epoch: int, decided: _Decided) -> None:

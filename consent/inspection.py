@@ -94,11 +94,13 @@ class _Inspection:
     def inspect(self, older: Sequence[str]) -> Inspected:
         heads = self._heads()
         kept = self._sort(older, heads)
+        banners = self._banners()
         accord = Accord(
             self._connection,
             self._keyring,
             self._site_id,
-            notices=self._notices(self._banners()),
+            notices=self._notices(banners),
+            banners=banners,
             erased=self._erased(),
         )
         ends = endings(self._connection, self._keyring, heads)

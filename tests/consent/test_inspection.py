@@ -279,6 +279,23 @@ def test_rows_that_were_put_in_are_noticed(
     assert found.check == check
 
 
+def test_a_banner_that_an_event_alone_names_is_missed(
+    databases: app.Databases, tmp_path: Path
+) -> None:
+    """What was shown can be shown no more: the record that says so is named."""
+    site = RecordedSite(databases, tmp_path / "data")
+    site.publish()
+    banner = site.archive(html="<b>May we?</b>")
+    for _ in range(2):
+        site.record(EventType.REQUESTED, ui_sha256=banner)
+
+    with undone(site) as connection:
+        connection.execute(delete(BANNER))
+        found = damage(site, connection)
+
+    assert (found.check, found.index) == ("record", 0)
+
+
 def test_an_entry_that_was_slipped_in_is_noticed(site: RecordedSite) -> None:
     """All that follow moved on by one, and their records with them."""
     with undone(site) as connection:
