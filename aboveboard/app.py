@@ -6,7 +6,15 @@ No work at import time; `assemble` opens, `Service.close` closes.
 import asyncio
 import gc
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -41,9 +49,17 @@ from aboveboard.keys import Daily, KeyFolder
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Entrance, routes
+from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
-from aboveboard.settings import Settings
+from aboveboard.settings import Settings, split_targets
 from aboveboard.sweeping import Sweeper
+from aboveboard.targets import Targets
+from aboveboard.webhooks.delivering import Delivering
+from aboveboard.webhooks.feeds import ConsentFeed
+from aboveboard.webhooks.managing import Webhooks
+from aboveboard.webhooks.routes import WebhookRoutes
+from aboveboard.webhooks.sealing import Sealing
+from aboveboard.webhooks.sending import Sender
 from aboveboard.writer import CommandWriter, Writer
 from consent.access import Accessing
 from consent.auditing import Auditing
@@ -226,6 +242,62 @@ def open_continuing(settings: Settings, databases: Databases) -> Continuing:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What tells sites of what happens."""
+
+    webhooks: Webhooks
+    delivering: Delivering
+
+
+def open_telling(
+    settings: Settings, databases: Databases, writing: Writer | CommandWriter, auditing: Auditing
+) -> Telling:
+    """Put webhooks together, for the service and for commands beside it."""
+    random = Randomness()
+    feeds = [ConsentFeed(auditing)]
+    targets = Targets(split_targets(settings.webhook_targets))
+    sealing = Sealing(KeyFolder(settings.data_dir).get("pepper", make=False), random)
+    sender = Sender(
+        poster=Poster(check=targets.check_address),
+        targets=targets,
+        sealing=sealing,
+        clock=clock.now,
+    )
+    reading = databases.aboveboard
+    webhooks = Webhooks(
+        feeds=feeds,
+        targets=targets,
+        sealing=sealing,
+        sender=sender,
+        writing=writing,
+        reading=reading,
+        clock=clock.now,
+        ids=clock.uuid7(random),
+    )
+    delivering = Delivering(
+        feeds=feeds,
+        sender=sender,
+        writing=writing,
+        reading=reading,
+        clock=clock.now,
+        random=random,
+        # Only one process serves SQLite: after a crash the next one goes on with its leases.
+        holder="alone" if reading.is_sqlite else random(16).hex(),
+    )
+    return Telling(webhooks, delivering)
+
+
+def open_webhooks(
+    settings: Settings, databases: Databases
+) -> tuple[Webhooks, Callable[[], Awaitable[None]]]:
+    """Return the webhooks for a command, and what lets go of their connections."""
+    keyring = open_keyring(settings, Randomness())
+    auditing = Auditing(keyring=keyring, reading=databases.consent)
+    telling = open_telling(settings, databases, CommandWriter(databases.aboveboard), auditing)
+    return telling.webhooks, telling.delivering.close
+
+
 def open_sweeper(databases: Databases) -> Sweeper:
     """Return what looks after the bytes of records that were erased."""
     erased_from = (RECORD, RECORD_PURPOSE, SUBJECT, IDEMPOTENCY)
@@ -386,6 +458,8 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     )
     proving = Proving(keyring=keyring, reading=databases.consent)
     auditing = Auditing(keyring=keyring, reading=databases.consent)
+    administering = Writer(databases.aboveboard, limit=settings.queue_limit)
+    telling = open_telling(settings, databases, administering, auditing)
     pushing = open_pushing(settings, databases.consent, keyring)
     subjects = open_subjects(settings, databases, choices, keyring=keyring, ids=ids)
 
@@ -421,14 +495,14 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     ):
         consenting.declare(catalogue.declare)
 
-    metrics = Metrics()
-    for writer in (comments, choices):
-        metrics.watch(writer)
-    metrics.follow(pushing.outcomes)
+    WebhookRoutes(telling.webhooks).declare(catalogue.declare)
+
+    writers = (comments, choices, administering)
+    metrics = open_metrics(writers, pushing, telling.delivering)
     probes = Probes(
         metrics,
         {
-            "aboveboard": Head(databases.aboveboard).check,
+            "aboveboard": Head(databases.aboveboard, administering).check,
             "moderation": Head(databases.moderation, comments).check,
             "consent": Head(databases.consent, choices).check,
         },
@@ -443,17 +517,23 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(_sync, keyring.keeping)
-            for writer in (comments, choices):
+            for writer in writers:
                 writer.start()
                 stack.push_async_callback(writer.stop)
             stack.push_async_callback(pushing.close)
+            stack.push_async_callback(telling.delivering.close)
             chores: Chores = {
                 "shred_due": subjects.erasing.shred_due,
                 "retention": subjects.erasing.keep_to_retention,
                 "sweep": partial(subjects.sweeper.finish, choices),
                 "address_keys": partial(asyncio.to_thread, governance.address_keys.destroy),
+                "forget_deliveries": telling.delivering.forget,
             }
-            for work in (_keep_house(screening, keyring.keeping, chores), pushing.run()):
+            for work in (
+                _keep_house(screening, keyring.keeping, chores),
+                pushing.run(),
+                telling.delivering.run(),
+            ):
                 stack.callback(asyncio.create_task(work).cancel)
             # What start-up made stays; requests make much that soon goes by itself.
             gc.collect()
@@ -476,6 +556,16 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # one address, one spelling
     return Observed(Entrance(doors, app), metrics=metrics, access_log=settings.access_log)
+
+
+def open_metrics(writers: Iterable[Writer], pushing: Pushing, delivering: Delivering) -> Metrics:
+    """Have everything counted that counts for itself."""
+    metrics = Metrics()
+    for writer in writers:
+        metrics.watch(writer)
+    metrics.follow(pushing.outcomes)
+    metrics.follow_webhooks(delivering.outcomes, lambda: delivering.open)
+    return metrics
 
 
 def default_policy(model: bundle.Bundle) -> Policy:

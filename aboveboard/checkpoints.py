@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-import httpx2
 import structlog
 from pydantic import SecretStr
 
 from aboveboard.database import Database
-from aboveboard.errors import CheckpointNotKept
+from aboveboard.errors import CheckpointNotKept, NotPosted
+from aboveboard.posting import Poster
+from aboveboard.targets import parse
 from consent import continuity, ledger
 from consent.errors import CheckpointInvalid, HistoryBroken
 from consent.keyring import Keyring
@@ -199,35 +200,23 @@ class Webhook:
     name = "webhook"
 
     def __init__(self, url: SecretStr) -> None:
-        self._url = url
-        self._client = httpx2.AsyncClient(timeout=PATIENCE_S)
+        self._target = parse(url.get_secret_value())
+        self._poster = Poster(patience_s=PATIENCE_S)
 
     async def push(self, newest: Signed) -> None:
-        """Post one; whatever is not a 2xx raises CheckpointNotKept."""
-        async with (
-            asyncio.timeout(PATIENCE_S),
-            self._client.stream(
-                "POST",
-                self._url.get_secret_value(),
-                content=newest.text.encode(),
-                headers={
-                    "user-agent": "aboveboard",
-                    "content-type": "text/plain; charset=utf-8",
-                    "aboveboard-origin": newest.head.origin,
-                    "aboveboard-size": str(newest.head.frontier.size),
-                },
-            ) as answer,
-        ):
-            # Its body is nobody's business, and might never end.
-            if not answer.is_success:
-                raise CheckpointNotKept(
-                    f"expected a 2xx of the webhook, got {answer.status_code}",
-                    status=answer.status_code,
-                )
+        """Post one; whatever is not a 2xx raises CheckpointNotKept, no answer NotPosted."""
+        headers = {
+            "content-type": "text/plain; charset=utf-8",
+            "aboveboard-origin": newest.head.origin,
+            "aboveboard-size": str(newest.head.frontier.size),
+        }
+        status = await self._poster.post(self._target, headers, newest.text.encode())
+        if not 200 <= status < 300:  # noqa: PLR2004
+            raise CheckpointNotKept(f"expected a 2xx of the webhook, got {status}", status=status)
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._client.aclose()
+        await self._poster.close()
 
 
 class Pushing:
@@ -295,7 +284,7 @@ class Pushing:
                     status=getattr(error, "status", None),
                 )
                 well = False
-                if isinstance(error, (httpx2.TransportError, TimeoutError)):
+                if isinstance(error, NotPosted):
                     return False  # the next would only wait as long
             else:
                 self.outcomes[place.name, "kept"] += 1

@@ -16,6 +16,7 @@ AboveboardError
 │   └── RestoreRefused
 ├── CheckpointNotKept
 ├── LogUnreadable
+├── NotPosted
 ├── RequestRefused
 │   ├── AddressUnknown
 │   ├── BodyTooLarge
@@ -33,10 +34,17 @@ AboveboardError
 │   ├── KeysChanged
 │   ├── SchemaNewer
 │   └── SettingsInvalid
-└── StorageError
-    ├── QueueFull
-    ├── StorageBusy
-    └── StorageUnavailable
+├── StorageError
+│   ├── QueueFull
+│   ├── StorageBusy
+│   └── StorageUnavailable
+└── WebhookError
+    ├── AddressRefused
+    ├── DeliveryNotFound
+    ├── SecretUnreadable
+    ├── WebhookCursorInvalid
+    ├── WebhookNotFound
+    └── WebhookUnusable
 """
 
 
@@ -90,6 +98,14 @@ class CheckpointNotKept(AboveboardError):
 
 class LogUnreadable(AboveboardError):
     """A log that is to be checked does not answer, or not as a log does."""
+
+
+class NotPosted(AboveboardError):
+    """A post had no answer; *why* is a word of `posting.Why`."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"expected an answer, got {why}")
+        self.why = why
 
 
 class BackupError(AboveboardError):
@@ -190,3 +206,31 @@ class StorageBusy(StorageError):
 
 class StorageUnavailable(StorageError):
     """The database did not take the write; nothing was acknowledged."""
+
+
+class WebhookError(AboveboardError):
+    """A webhook is not as asked; never raised itself."""
+
+
+class AddressRefused(WebhookError):
+    """An address to post to leads inside, or would be read along."""
+
+
+class DeliveryNotFound(WebhookError):
+    """The webhook has no such delivery, or none any more."""
+
+
+class SecretUnreadable(WebhookError):
+    """A webhook's stored secret does not open under this installation's key."""
+
+
+class WebhookCursorInvalid(WebhookError):
+    """A cursor did not come from an earlier answer."""
+
+
+class WebhookNotFound(WebhookError):
+    """No such webhook, or none of this site."""
+
+
+class WebhookUnusable(WebhookError):
+    """A webhook cannot be as it was asked to be."""

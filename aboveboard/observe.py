@@ -16,7 +16,11 @@ from itertools import accumulate
 import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from pydantic import SecretStr
@@ -100,6 +104,8 @@ class Metrics(Collector):
         self._seconds: dict[str, tuple[list[int], list[float]]] = {}  # in each bucket; the sum
         self._writers: dict[str, Gauge] = {}
         self._pushes: Mapping[tuple[str, str], int] = {}
+        self._tries: Mapping[str, int] = {}
+        self._open: Callable[[], Mapping[str, int]] = dict
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -137,10 +143,31 @@ class Metrics(Collector):
         for (place, outcome), count in self._pushes.items():
             pushes.add_metric([place, outcome], count)
         yield pushes
+        tries = CounterMetricFamily(
+            "aboveboard_webhook_tries", "Tries to deliver to webhooks", labels=["outcome"]
+        )
+        for outcome, count in self._tries.items():
+            tries.add_metric([outcome], count)
+        yield tries
+        waiting = GaugeMetricFamily(
+            "aboveboard_webhook_deliveries",
+            "Deliveries that wait to be tried, or were parked after a day of failures",
+            labels=["state"],
+        )
+        for state, count in self._open().items():
+            waiting.add_metric([state], count)
+        yield waiting
 
     def follow(self, pushes: Mapping[tuple[str, str], int]) -> None:
         """Tell what became of checkpoints, by place and outcome."""
         self._pushes = pushes
+
+    def follow_webhooks(
+        self, tries: Mapping[str, int], still_open: Callable[[], Mapping[str, int]]
+    ) -> None:
+        """Tell what came of tries, and how many deliveries are still open, by state."""
+        self._tries = tries
+        self._open = still_open
 
     def watch(self, writer: Writer) -> None:
         """Tell of a writer: how many commands it carried out in how many commits."""

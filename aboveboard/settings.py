@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from aboveboard.errors import SettingsInvalid
+from aboveboard.targets import Targets
 
 PREFIX = "ABOVEBOARD_"
 DEFAULT_SITE_URL = "http://localhost:8080"
@@ -25,6 +26,16 @@ def _address(value: SecretStr) -> SecretStr:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("expected an http or https address with a host")
     return value
+
+
+def _targets(value: str) -> str:
+    Targets(split_targets(value))
+    return value
+
+
+def split_targets(value: str) -> list[str]:
+    """Read a list of names, addresses and networks given with commas."""
+    return [one.strip().lower() for one in value.split(",") if one.strip()]
 
 
 Address = Annotated[SecretStr, AfterValidator(_address)]  # a secret: who knows it may post to it
@@ -66,6 +77,11 @@ class Settings(BaseSettings):
     )
     checkpoint_interval_s: float = Field(
         3600.0, gt=0, description="seconds between looks at which logs grew"
+    )
+    webhook_targets: Annotated[str, AfterValidator(_targets)] = Field(
+        "",
+        description="names, addresses and networks of the inside, by comma, that webhooks of sites "
+        "may post to, also by http; unset means the outside by https alone",
     )
     access_log: bool = Field(False, description="one structured line a request")
 

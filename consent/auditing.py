@@ -8,7 +8,16 @@ from sqlalchemy import Connection
 from consent.batch import Receipt
 from consent.choice import SUBJECTLESS, SubjectKind
 from consent.exhibit import Exhibits
-from consent.history import START, Entry, History, Position, Step, get_record, read_vault
+from consent.history import (
+    START,
+    Entry,
+    History,
+    Position,
+    Step,
+    get_record,
+    read_ends,
+    read_vault,
+)
 from consent.keyring import Keyring
 from consent.search import Filter, Listed, list_records
 from consent.store import Published
@@ -108,6 +117,10 @@ class Auditing:
             return history.read(connection, after, limit=limit)
 
         return await self._reading.query(ask)
+
+    async def ends(self, site_ids: Sequence[str]) -> dict[str, Position]:
+        """Return where the histories of sites end as yet; of those that have one."""
+        return await self._reading.query(lambda connection: read_ends(connection, site_ids))
 
     async def export(self, site_id: str, wanted: Filter, file: File) -> AsyncGenerator[bytes, None]:
         """Write the history up to now, part by part; every record it tells of is opened.

@@ -21,7 +21,7 @@ from consent.keyring import Keyring
 from consent.ledger import FIRST_EPOCH, Head
 from consent.membership import among, members
 from consent.search import LISTED, Filter, Listed
-from consent.tables import RECORD, SUBJECT
+from consent.tables import LOG, RECORD, SUBJECT
 from consent.vault import DataKey, Opened
 
 STEP = 500  # entries
@@ -161,6 +161,20 @@ def _leaves(
         (Position(head.epoch, index), leaf)
         for index, leaf in ledger.read_leaves(connection, head, first, stop)
     ]
+
+
+def read_ends(connection: Connection, site_ids: Iterable[str]) -> dict[str, Position]:
+    """Return the last position of each site that has an entry."""
+    rows = connection.execute(_ENDS, {"ids": members(site_ids)})
+    return {site_id: Position(epoch, size - 1) for site_id, epoch, size in rows}
+
+
+# In the order of their epochs: the last of a site stands.
+_ENDS = (
+    select(LOG.c.site_id, LOG.c.epoch, LOG.c.size)
+    .where(among(LOG.c.site_id, "ids"), LOG.c.size > 0)
+    .order_by(LOG.c.site_id, LOG.c.epoch)
+)
 
 
 # -- records ----------------------------------------------------------------------------------

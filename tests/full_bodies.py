@@ -12,6 +12,9 @@ Path = Sequence[str | int]
 
 _COUNTER = count()
 
+NOWHERE = f"https://{'x' * 64}.example/"
+"""A name longer than names may be: no name server has to be asked about it."""
+
 KNOWN = ("device-to-erase", "device-to-restrict")
 """Devices that bodies are about which need somebody known: each has refused something."""
 
@@ -178,6 +181,14 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
         "/v1/score": lambda: {"text": "A plain remark.", "honeypot": "", "site": site},
         "/v1/consent/notices": lambda: notice(site),
         "/v1/consent/events": lambda: event(site, next(_COUNTER)),
+        "/v1/webhooks": lambda: {
+            "url": f"{NOWHERE}{next(_COUNTER)}",
+            "events": ["consent.changed"],
+            "site": site,
+        },
+        "/v1/webhooks/{webhook_id}/secrets": lambda: {"overlap_hours": 24, "site": site},
+        "/v1/webhooks/{webhook_id}/tests": lambda: {"site": site},
+        "/v1/webhooks/{webhook_id}/deliveries:redeliver": lambda: {"ids": None, "site": site},
         "/v1/consent/standing:query": lambda: {
             "subject": None,
             "subjects": [{"kind": "email", "id": "ada@example.org"}],

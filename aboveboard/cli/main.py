@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli import backup, keys, operate, policies, score, sites
+from aboveboard.cli import backup, keys, operate, policies, score, sites, webhooks
 from aboveboard.cli.consent import group as consent
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("score")(score.score)
 app.add_typer(sites.app, name="site")
 app.add_typer(keys.app, name="key")
 app.add_typer(policies.app, name="policy")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(consent.app, name="consent")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

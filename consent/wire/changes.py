@@ -66,7 +66,7 @@ class FeedOut(BaseModel):
 def feed(step: Step) -> bytes:
     """Write a part of the feed."""
     return orjson.dumps(
-        {"items": [_item(entry) for entry in step.entries], "next": _cursor(step.position)}
+        {"items": [item(entry) for entry in step.entries], "next": _cursor(step.position)}
     )
 
 
@@ -83,8 +83,9 @@ def _cursor(position: Position) -> str:
     return cursor.write(f"{position.epoch}.{position.leaf_index + 1}")
 
 
-def _item(entry: Entry) -> dict[str, Any]:
-    item: dict[str, Any] = {
+def item(entry: Entry) -> dict[str, Any]:
+    """Write one entry as the feed tells it."""
+    told: dict[str, Any] = {
         "type": Change.CHANGED,
         "record_id": entry.record_id,
         "epoch": entry.position.epoch,
@@ -93,16 +94,16 @@ def _item(entry: Entry) -> dict[str, Any]:
     }
     record = entry.record
     if record is None:
-        return {**item, "erased": True}
-    item |= {
+        return {**told, "erased": True}
+    told |= {
         "type": Change.ERASED if record.event_type == EventType.ERASED else Change.CHANGED,
         "event_type": record.event_type,
         "method": record.method,
     }
     if entry.opened is not None:
         concerned = orjson.loads(entry.opened.event).get("record_ids")
-        return {**item, "record_ids": concerned} if concerned else item
-    item |= {"subject_ref": record.subject_ref, "decisions": decided(record.decisions)}
+        return {**told, "record_ids": concerned} if concerned else told
+    told |= {"subject_ref": record.subject_ref, "decisions": decided(record.decisions)}
     if record.notice_id is not None:
-        item |= {"notice_id": record.notice_id, "notice_version": record.notice_version}
-    return item
+        told |= {"notice_id": record.notice_id, "notice_version": record.notice_version}
+    return told

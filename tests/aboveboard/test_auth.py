@@ -54,6 +54,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "subject": {"kind": "device", "id": "device-3"},
         "evidence_until": "2099-01-31T00:00:00Z",
     },
+    "createWebhook": {"url": f"https://{'x' * 64}.example/"},
+    "changeWebhook": {"enabled": True},
+    "removeWebhook": {},
+    "rotateWebhookSecret": {},
+    "testWebhook": {},
+    "redeliver": {},
 }
 QUERIES = {
     "getStanding": {"subject_kind": "device", "subject_id": "device-1", "purpose": "ads"},
@@ -110,12 +116,15 @@ def prepared(service: Service) -> Prepared:
         for path, methods in document["paths"].items()
         for method, described in methods.items()
     ]
+    with service.client(key) as client:
+        webhook = client.post("/v1/webhooks", json=BODIES["createWebhook"]).json()
     places = {
         **PLACES,
         "site": site.id,
         "comment_id": comment_id,
         "record_id": made.json()["record_id"],
         "ui_sha256": banner["ui_sha256"],
+        "webhook_id": webhook["id"],
     }
     return Prepared(site, key, places, operations)
 
@@ -155,7 +164,7 @@ def test_every_operation_has_a_scope_or_is_meant_for_everybody(prepared: Prepare
 
     assert {name for name, scope in scopes.items() if scope is None} == PUBLIC
     assert {scope for scope in scopes.values() if scope} <= {scope.value for scope in Scope}
-    assert len(prepared.operations) == 41
+    assert len(prepared.operations) == 50
 
 
 def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
@@ -170,6 +179,10 @@ def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
                 assert client.post("/v1/consent/events", json=event, headers=keyed).is_success
             for name, method, path, _ in prepared.operations:
                 answers[name, site] = ask(client, prepared, name, method, path, site).status_code
+                if name == "removeWebhook":
+                    # The others of its kind need one that is there.
+                    made = client.post("/v1/webhooks", json=BODIES["createWebhook"]).json()
+                    prepared.places["webhook_id"] = made["id"]
 
     assert set(answers.values()) <= {200, 201}, answers
 
@@ -237,9 +250,11 @@ def test_another_sites_objects_are_not_there(service: Service, prepared: Prepare
                 "getBanner",
                 "getRecord",
             }
+            or "{webhook_id}" in path
         }
         comments = client.get("/v1/comments").json()
         notices = client.get("/v1/consent/notices").json()
+        webhooks = client.get("/v1/webhooks").json()
         standing = client.get("/v1/consent/standing", params=QUERIES["getStanding"]).json()
         event = client.post(
             "/v1/consent/events",
@@ -252,6 +267,7 @@ def test_another_sites_objects_are_not_there(service: Service, prepared: Prepare
     assert {name: answer.status_code for name, answer in by_id.items()} == dict.fromkeys(by_id, 404)
     assert comments == {"items": [], "next": None}
     assert notices == {"items": []}
+    assert webhooks == {"items": []}
     assert standing["why"] == "not_asked"
     assert event.json()["code"] == "notice_unknown"
 

@@ -2,17 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 from conftest import PATIENCE_S, Service
 from log_house import House
 from pydantic import SecretStr
+from receiver import receiving
 from structlog.testing import capture_logs
 
 from aboveboard import app
@@ -271,48 +268,6 @@ def test_a_database_that_does_not_answer_stops_nothing(
 # -- a webhook --------------------------------------------------------------------------------
 
 
-class Receiver:
-    """A web server that takes what is posted, and answers as it is told to."""
-
-    def __init__(self) -> None:
-        self.status = 204
-        self.posts: SimpleQueue[tuple[str, dict[str, str], str]] = SimpleQueue()
-        self.url = ""
-
-    def taken(self) -> list[tuple[str, dict[str, str], str]]:
-        """Return what was posted since."""
-        return [self.posts.get() for _ in range(self.posts.qsize())]
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Listen for posts."""
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"])).decode()
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.posts.put((self.path, headers, body))
-            self.send_response(receiver.status)
-            self.send_header("location", f"{receiver.url}/elsewhere")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Tell nobody."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def post(house: Keeping, url: str, ticks: int = 1) -> tuple[Pushing, list[float]]:
     """Tick with one webhook, and close it."""
 
@@ -335,15 +290,15 @@ def test_checkpoints_are_posted_once(house: Keeping) -> None:
         taken = receiver.taken()
 
     assert waits == [INTERVAL_S] * 2
-    assert [(path, headers["aboveboard-origin"]) for path, headers, _ in taken] == [
+    assert [(made.path, made.headers["aboveboard-origin"]) for made in taken] == [
         ("/hook?token=canary", "blog.example/aboveboard/blog/1"),
         ("/hook?token=canary", "shop.example/aboveboard/shop/1"),
     ]
-    for _, headers, body in taken:
-        assert headers["content-type"] == "text/plain; charset=utf-8"
-        assert headers["aboveboard-size"] == str(house.size(body))
-        assert headers["aboveboard-origin"] == body.split("\n")[0]
-    assert [house.size(body) for *_, body in taken] == [2, 0]
+    for made in taken:
+        assert made.headers["content-type"] == "text/plain; charset=utf-8"
+        assert made.headers["aboveboard-size"] == str(house.size(made.body))
+        assert made.headers["aboveboard-origin"] == made.body.split("\n")[0]
+    assert [house.size(made.body) for made in taken] == [2, 0]
     assert pushing.outcomes["webhook", "kept"] == 2
 
 
@@ -353,7 +308,7 @@ def test_a_webhook_that_refuses_is_asked_again(house: Keeping, status: int) -> N
     with receiving() as receiver, capture_logs() as told:
         receiver.status = status
         pushing, waits = post(house, f"{receiver.url}/hook?token=canary", ticks=2)
-        paths = [path for path, *_ in receiver.taken()]
+        paths = [made.path for made in receiver.taken()]
 
     assert waits == [30, 60]
     assert paths == ["/hook?token=canary"] * 4
@@ -373,7 +328,7 @@ def test_a_webhook_that_is_not_there_is_asked_once_a_tick(house: Keeping) -> Non
 
     assert waits == [30, 60]
     assert pushing.outcomes["webhook", "failed"] == 2
-    assert [line["error"] for line in told] == ["ConnectError"] * 2
+    assert [line["error"] for line in told] == ["NotPosted"] * 2
     assert "canary" not in str(told)
 
 
@@ -393,7 +348,7 @@ def test_a_service_keeps_its_checkpoints_elsewhere(new_service: Service, tmp_pat
         site = new_service.add_site("https://blog.example.org")
         with new_service.client(site.key) as client:
             assert client.post("/v1/consent/notices", json=NOTICE).status_code == 201
-            _, headers, first = receiver.posts.get(timeout=PATIENCE_S)
+            first = receiver.posts.get(timeout=PATIENCE_S)
             event = {
                 "idempotency_key": "1",
                 "subject": {"kind": "device", "id": "1"},
@@ -403,13 +358,13 @@ def test_a_service_keeps_its_checkpoints_elsewhere(new_service: Service, tmp_pat
                 "notice": {"notice_id": "main", "version": 1, "language": "en"},
             }
             assert client.post("/v1/consent/events", json=event).status_code == 201
-            second = receiver.posts.get(timeout=PATIENCE_S)[2]
+            second = receiver.posts.get(timeout=PATIENCE_S).body
             served = client.get(f"/v1/consent/logs/{site.id}/1/checkpoint").text
             metrics = client.get("/metrics").text
         new_service.stop()
 
-    assert headers["aboveboard-origin"] == f"blog.example.org/aboveboard/{site.id}/1"
-    assert [text.split("\n")[1] for text in (first, second)] == ["0", "1"]
+    assert first.headers["aboveboard-origin"] == f"blog.example.org/aboveboard/{site.id}/1"
+    assert [text.split("\n")[1] for text in (first.body, second)] == ["0", "1"]
     assert second == served == (tmp_path / "kept" / f"{site.id}.1.checkpoint").read_text()
     for place in ("folder", "webhook"):
         name = f'aboveboard_checkpoint_pushes_total{{outcome="kept",place="{place}"}}'

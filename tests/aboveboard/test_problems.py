@@ -46,8 +46,10 @@ OURS = {
     service.DataDirUnusable,
     service.DurabilityOff,
     service.KeysChanged,
+    service.NotPosted,
     service.LogUnreadable,
     service.SchemaNewer,
+    service.SecretUnreadable,
     service.SettingsInvalid,
 }
 

@@ -37,6 +37,7 @@ class Hostile:
     engine: str
     client: httpx2.Client
     outcomes: dict[str, dict[str, Outcome]]
+    webhook_id: str = ""
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -48,6 +49,10 @@ class Hostile:
         """The paths of every POST route."""
         return [path for path, item in self.document["paths"].items() if "post" in item]
 
+    def address(self, route: str) -> str:
+        """Return where a route is: what its parameters name is there."""
+        return route.replace("{webhook_id}", self.webhook_id)
+
     def body(self, route: str) -> dict[str, Any]:
         """Return a fresh body with every member, which *route* accepts."""
         return full_bodies(self.site.id)[route]()
@@ -56,7 +61,8 @@ class Hostile:
         self, route: str, content: bytes, case: str, media: str = "application/json"
     ) -> Outcome:
         """Send *content*; no 5xx, no echo, and the other engine answers the same."""
-        answer = self.client.post(route, content=content, headers={"content-type": media})
+        headers = {"content-type": media}
+        answer = self.client.post(self.address(route), content=content, headers=headers)
         return self.judge(f"{route} {case}", answer.status_code, answer.headers, answer.content)
 
     def judge(self, case: str, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -134,6 +140,8 @@ def hostile(
                 "idempotency_key": name,
             }
             client.post("/v1/consent/events", json=refusal).raise_for_status()
+        made = client.post("/v1/webhooks", json=prepared.body("/v1/webhooks"))
+        prepared.webhook_id = made.json()["id"]
         yield prepared
         prepared.still_serves()
 
@@ -214,7 +222,8 @@ def test_bytes_that_are_no_json_object_are_refused(hostile: Hostile) -> None:
             case = value[:4].decode()
             assert hostile.post(route, value, f"value {case}") == (422,), (route, case)
         lacking = hostile.post(route, b"{}", "no members")
-        assert lacking == ((422,) if compulsory(hostile.document, route) else (200,)), route
+        fitting = {(422,)} if compulsory(hostile.document, route) else {(200,), (201,)}
+        assert lacking in fitting, route
     hostile.still_serves()
 
 
@@ -334,7 +343,7 @@ def test_other_media_types_and_encodings_are_refused(hostile: Hostile) -> None:
         for encoding in ("gzip", "br", "deflate", "gzip, gzip", "x", "GZIP"):
             head = hostile.head(**{"content-length": "100", "content-encoding": encoding})
             # No byte of a body follows: the answer cannot have waited for one.
-            request = request_bytes("POST", route, headers=head)
+            request = request_bytes("POST", hostile.address(route), headers=head)
             assert hostile.raw(f"{route} encoding {encoding}", request) == 415, (route, encoding)
     hostile.still_serves()
 
@@ -346,7 +355,7 @@ def test_a_content_length_too_large_is_refused_before_the_body(hostile: Hostile)
         for length in (limit + 1, HUGE, 2**31, 2**63 - 1):
             head = hostile.head(**{"content-length": str(length)})
             with connected(hostile.service.port) as connection:
-                connection.send(request_bytes("POST", route, headers=head))
+                connection.send(request_bytes("POST", hostile.address(route), headers=head))
                 answer = connection.answer()
                 assert answer is not None, (route, length)
                 assert hostile.judge_raw(f"{route} length {length}", answer) == 413
@@ -361,7 +370,7 @@ def test_a_chunked_body_is_refused_at_the_first_byte_over(hostile: Hostile) -> N
         limit = BATCH_BYTES if route in LARGE else SINGLE_BYTES
         head = hostile.head(**{"transfer-encoding": "chunked"})
         with connected(hostile.service.port) as connection:
-            connection.send(request_bytes("POST", route, headers=head))
+            connection.send(request_bytes("POST", hostile.address(route), headers=head))
             for _ in range(limit // 65536):
                 connection.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
             connection.send(b"1\r\n \r\n")
@@ -382,7 +391,9 @@ def test_bodies_up_to_the_limit_are_read(hostile: Hostile) -> None:
         chunks = json.dumps(hostile.body(route)).encode().ljust(limit)
         pieces = [chunks[at : at + 50_000] for at in range(0, limit, 50_000)]
         answer = hostile.client.post(
-            route, content=iter(pieces), headers={"content-type": "application/json"}
+            hostile.address(route),
+            content=iter(pieces),
+            headers={"content-type": "application/json"},
         )
         assert answer.status_code < 300, (route, answer.text)
     hostile.still_serves()
@@ -394,7 +405,9 @@ def test_lengths_that_lie_hurt_only_their_own_connection(hostile: Hostile) -> No
         whole = json.dumps(hostile.body(route)).encode()
         short = hostile.head(**{"content-length": str(len(whole) - 5)})
         with connected(hostile.service.port) as connection:
-            connection.send(request_bytes("POST", route, headers=short, body=whole))
+            connection.send(
+                request_bytes("POST", hostile.address(route), headers=short, body=whole)
+            )
             answer = connection.answer()
             assert answer is not None, route
             assert hostile.judge_raw(f"{route} length too short", answer) == 400, route
@@ -403,7 +416,7 @@ def test_lengths_that_lie_hurt_only_their_own_connection(hostile: Hostile) -> No
             assert connection.read_to_end().count(b"HTTP/1.1 ") <= 1, route
         with connected(hostile.service.port) as connection:
             long = hostile.head(**{"content-length": str(len(whole) + 5)})
-            connection.send(request_bytes("POST", route, headers=long, body=whole))
+            connection.send(request_bytes("POST", hostile.address(route), headers=long, body=whole))
             connection.finish()
             assert connection.read_to_end() == b"", route
         for case, lines in {
