@@ -108,9 +108,10 @@ def find_links(text: str) -> list[str]:
     _, folded, _ = _fold(text)
     if not _may_link(folded):
         return []
-    # Word by word: most have no dot inside, and the pattern would try each letter of them.
-    words = (word for word in folded.split() if b"." in word[1:-1] or b"://" in word)
-    return [link.decode("utf-8", "replace") for word in words for link in _LINK.findall(word)]
+    # Word by word: most have no dot, and the pattern would try each letter of them.
+    words = folded.decode("utf-8", "replace").split()
+    maybe = [word.encode() for word in words if "." in word or "://" in word]
+    return [link.decode("utf-8", "replace") for word in maybe for link in _LINK.findall(word)]
 
 
 def _fold(text: str) -> tuple[bytes, bytes, bool]:
