@@ -106,6 +106,7 @@ from moderation.verdict import Label
 WRAPPING = "key-encryption"
 AUTHOR = "author"
 HOUSEKEEPING_S = 3600
+KEYS_LOOKED_AT_S = 0.02  # every request asks for these keys; a new one may wait so long
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
 
 Chores = Mapping[str, Callable[[], Awaitable[object]]]
@@ -198,7 +199,7 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
         return None if keys.holds(name) else keys.find_public(name)
 
     return Keyring(
-        subject_keys=keys.watch("subject"),
+        subject_keys=keys.watch("subject", every_s=KEYS_LOOKED_AT_S),
         wrapping_keys=keys.watch(WRAPPING),
         fingerprint_key=keys.get("fingerprint"),
         log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),

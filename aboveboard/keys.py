@@ -9,7 +9,8 @@ without its private key, the public one is a file `log.<site>.<epoch>.vkey`.
 import os
 import re
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -76,9 +77,14 @@ class KeyFolder:
         self.get(f"{purpose}.{number}")
         return number
 
-    def watch(self, purpose: str) -> "Versions":
-        """Return what answers every version of *purpose*, those made later included."""
-        return Versions(self, purpose)
+    def watch(
+        self, purpose: str, *, every_s: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> "Versions":
+        """Return what answers every version of *purpose*, those made later included.
+
+        A new one is noticed after *every_s* seconds at the latest, by *clock*.
+        """
+        return Versions(self, purpose, every_s=every_s, clock=clock)
 
     def drop(self, name: str) -> None:
         """Destroy key *name*. Raises DataDirUnusable."""
@@ -150,11 +156,16 @@ class KeyFolder:
 class Versions:
     """Every version of a key, read again when something in the folder has changed.
 
-    Looking costs a microsecond: a key that a command makes beside the service is used at once.
+    Looking costs several microseconds, so whoever asks for every request looks every so often.
     """
 
-    def __init__(self, folder: KeyFolder, purpose: str) -> None:
+    def __init__(
+        self, folder: KeyFolder, purpose: str, *, every_s: float, clock: Callable[[], float]
+    ) -> None:
         self._folder = folder
+        self._every_s = every_s
+        self._clock = clock
+        self._look_at = 0.0
         self._path = str(folder.path)
         self._purpose = purpose
         self._changed = self._look()
@@ -162,11 +173,15 @@ class Versions:
 
     def __call__(self) -> Mapping[int, bytes]:
         """Return the keys by version; the same mapping for as long as none is added or removed."""
+        now = self._clock()
+        if now < self._look_at:
+            return self._keys
         changed = self._look()
         if changed != self._changed:
             keys = self._folder.versions(self._purpose, make=False)
             self._keys = self._keys if keys == self._keys else keys
             self._changed = changed
+        self._look_at = now + self._every_s
         return self._keys
 
     def _look(self) -> int:

@@ -1,6 +1,7 @@
 """Records on their way into rows: sealed under their subject's key, with where that one stands."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,7 +13,7 @@ from consent.linking import follow, reach
 from consent.projection import Standing
 from consent.store import Rows, Subject
 from consent.tables import RECORD, RECORD_PURPOSE
-from consent.vault import DataKey, Opened
+from consent.vault import DataKey, Opened, SiteWrapping
 
 
 class Filed(NamedTuple):
@@ -128,9 +129,14 @@ class Filing:
             key = self._keyring.unwrap(self._site_id, ref, version, wrapped)
         else:
             key = DataKey.made(self._keyring.random)
-            version, wrapped = self._keyring.wrap(self._site_id, ref, key)
+            version = self._wrapping.version
+            wrapped = self._wrapping.wrap(ref, key, self._keyring.random)
         self._keys[ref] = (key, version, wrapped)
         return key
+
+    @cached_property
+    def _wrapping(self) -> SiteWrapping:
+        return self._keyring.wrapping(self._site_id)
 
 
 def record_row(site_id: str, filed: Filed) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ class Keyring:
     """Every key that recording needs, by site; newest versions seal, older ones still open.
 
     *subject_keys* and *wrapping_keys* answer every version there is, the same mapping for as long
-    as none is added: they are asked again and again, so that a key made meanwhile is used at once.
+    as none is added: they are asked again and again, so that a key made meanwhile comes into use.
     *log_key* answers the private key of a log, *log_vkey* the public one of a log whose private key
     is elsewhere; *keeping* keeps what the logs' keys last signed.
     """
@@ -69,10 +69,13 @@ class Keyring:
         """The version under which data keys are wrapped now."""
         return max(self._wrapping_keys())
 
-    def wrap(self, site_id: str, subject_ref: str, key: DataKey) -> tuple[int, bytes]:
-        """Wrap a data key under the newest version; returns the version and the wrapped key."""
-        version = self.wrapping_version
-        return version, self._wrapping(site_id, version).wrap(subject_ref, key, self.random)
+    def wrapping(self, site_id: str) -> SiteWrapping:
+        """Return what wraps data keys now, under the newest version.
+
+        It is asked for once a transaction, under the lock of the site's head: a rotation passes
+        the site's rows before or after it.
+        """
+        return self._wrapping(site_id, self.wrapping_version)
 
     def unwrap(self, site_id: str, subject_ref: str, version: int, wrapped: bytes) -> DataKey:
         """Unwrap a data key. Raises VaultUnreadable."""

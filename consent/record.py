@@ -65,6 +65,7 @@ MAX_IDENTIFIER_CHARS = 1024
 MAX_EMAIL_CHARS = 254
 """RFC 5321 §4.5.3.1.3: a path of 256 octets, its angle brackets among them."""
 
+_SECONDS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _QUERY = re.compile(r"[?#]")
 _USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
@@ -151,7 +152,8 @@ def instant(moment: datetime) -> str:
         raise EventInvalid("expected an instant with a time zone, got one without")
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat()[:19] + "Z"
+    # A quarter of the price of isoformat, and paid for every event.
+    return orjson.dumps(moment, option=_SECONDS)[1:-1].decode()
 
 
 def parse_instant(text: str) -> datetime:
@@ -197,40 +199,37 @@ def event(
     Raises `EventInvalid` where *notice* or *consent_type* is missing or out of place for the type,
     `DecisionsInconsistent` where one purpose is decided twice.
     """
-    if event_type in SUBJECTLESS:
-        raise EventInvalid(f"expected an event of a subject, got {event_type}: see tombstone")
-    if (event_type in GIVING) != (consent_type is not None):
-        raise EventInvalid(f"expected a consent type exactly where consent is given: {event_type}")
-    if event_type in ON_NOTICE and notice is None:
-        raise EventInvalid(f"expected the notice that {event_type} answers, got none")
+    # Of what visitors do there are few kinds, each happening again and again.
+    kind = _kind(
+        site_id,
+        subject_kind,
+        assurance,
+        event_type,
+        method,
+        origin,
+        by,
+        consent_type,
+        notice,
+        jurisdiction,
+        regime,
+        regime_source,
+    )
     built: dict[str, Json] = {
-        "schema": SCHEMA,
+        **kind,
         "record_id": record_id,
-        "site_id": site_id,
         "subject_ref": subject_ref,
-        "subject_kind": subject_kind.value,
-        "assurance": assurance.value,
-        "event_type": event_type.value,
         "decisions": _decisions(decisions),
-        "method": method.value,
-        "origin": origin.value,
-        "by": by.value,
         "received_at": instant(received_at),
     }
     built.update(
         _present(
-            consent_type=None if consent_type is None else consent_type.value,
             occurred_at=None if occurred_at is None else instant(occurred_at),
-            notice=None if notice is None else _notice(notice),
-            jurisdiction=jurisdiction,
             served_id=served_id,
             valid_until=None if valid_until is None else instant(valid_until),
             reprompt_not_before=(
                 None if reprompt_not_before is None else instant(reprompt_not_before)
             ),
             served_at=None if served_at is None else instant(served_at),
-            regime=regime,
-            regime_source=regime_source,
             linked=linked,
             evidence=evidence,
             context=None if context is None else _context(context),
@@ -238,6 +237,47 @@ def event(
         )
     )
     return built
+
+
+@lru_cache(maxsize=1024)
+def _kind(
+    site_id: str,
+    subject_kind: SubjectKind,
+    assurance: Assurance,
+    event_type: EventType,
+    method: Method,
+    origin: Origin,
+    by: Actor,
+    consent_type: ConsentType | None,
+    notice: ShownNotice | None,
+    jurisdiction: str | None,
+    regime: str | None,
+    regime_source: str | None,
+) -> dict[str, Json]:
+    """Build the members that events have in common: nothing of who, when or what was decided."""
+    if event_type in SUBJECTLESS:
+        raise EventInvalid(f"expected an event of a subject, got {event_type}: see tombstone")
+    if (event_type in GIVING) != (consent_type is not None):
+        raise EventInvalid(f"expected a consent type exactly where consent is given: {event_type}")
+    if event_type in ON_NOTICE and notice is None:
+        raise EventInvalid(f"expected the notice that {event_type} answers, got none")
+    return {
+        "schema": SCHEMA,
+        "site_id": site_id,
+        "subject_kind": subject_kind.value,
+        "assurance": assurance.value,
+        "event_type": event_type.value,
+        "method": method.value,
+        "origin": origin.value,
+        "by": by.value,
+        **_present(
+            consent_type=None if consent_type is None else consent_type.value,
+            notice=None if notice is None else _notice(notice),
+            jurisdiction=jurisdiction,
+            regime=regime,
+            regime_source=regime_source,
+        ),
+    }
 
 
 def tombstone(
@@ -320,7 +360,6 @@ def _decisions(decisions: Iterable[PurposeDecision]) -> list[Json]:
     ]
 
 
-@lru_cache(maxsize=1024)
 def _notice(notice: ShownNotice) -> dict[str, Json]:
     return _present(
         notice_id=notice.notice_id,

@@ -80,10 +80,11 @@ class Rewrapping:
         site_id = command.site_id
         # Whoever records reads a key under this lock and may write it back.
         ledger.lock_head(rows, site_id)()
+        wrapping = self._keyring.wrapping(site_id)
         found = holdings.find_wrapped(
             rows,
             site_id,
-            before=self._keyring.wrapping_version,
+            before=wrapping.version,
             after=command.after,
             limit=PAGE,
         )
@@ -93,8 +94,11 @@ class Rewrapping:
             [
                 (
                     ref,
-                    *self._keyring.wrap(
-                        site_id, ref, self._keyring.unwrap(site_id, ref, version, wrapped)
+                    wrapping.version,
+                    wrapping.wrap(
+                        ref,
+                        self._keyring.unwrap(site_id, ref, version, wrapped),
+                        self._keyring.random,
                     ),
                 )
                 for ref, version, wrapped in found

@@ -219,6 +219,8 @@ def check_may_ask(
     """
     if told.event_type is not EventType.REQUESTED or told.origin in OWN_INITIATIVE:
         return
+    if not standing.purposes:
+        return
     now = instant(told.received)
     soonest = ""
     for purpose_id, basis in question.purposes.items():

@@ -71,7 +71,7 @@ class EventRoutes:
 
 def _choice(given: wire.EventIn) -> Choice:
     shown = given.notice
-    vendors = {made.purpose_id: tuple(made.vendor_ids) for made in given.decisions}
+    vendors = {made.purpose_id: made.vendor_ids for made in given.decisions if made.vendor_ids}
     return Choice(
         subject_kind=given.subject.kind,
         subject_id=given.subject.id,

@@ -19,7 +19,6 @@ from consent.wire.strict import (
     Language,
     SecGpc,
     Short,
-    Strings,
     SubjectIn,
     Text,
     Wire,
@@ -45,7 +44,9 @@ class DecisionIn(Wire):
 
     purpose_id: Id
     decision: Decision
-    vendor_ids: Strings = Field([], description="where the decision is about some vendors only")
+    vendor_ids: Annotated[tuple[Short, ...], Field(max_length=100)] = Field(
+        (), description="where the decision is about some vendors only"
+    )
 
 
 class ShownIn(Wire):
@@ -113,7 +114,7 @@ class EventIn(Wire):
     event_type: EventType
     method: Method
     origin: Origin
-    decisions: Annotated[list[DecisionIn], Field(max_length=PURPOSES_LIMIT)] = Field([])
+    decisions: Annotated[tuple[DecisionIn, ...], Field(max_length=PURPOSES_LIMIT)] = ()
     notice: ShownIn | None = Field(
         None, description="compulsory where a notice is shown or answered"
     )

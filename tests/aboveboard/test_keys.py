@@ -136,6 +136,28 @@ def test_versions_are_followed(folder: KeyFolder) -> None:
     assert third == {2: second[2]}
 
 
+def test_what_is_looked_at_now_and_then_is_followed_then(folder: KeyFolder) -> None:
+    """A change is noticed once the time to look has come, not before; a loss every time."""
+    now = [100.0]
+    watched = folder.watch("subject", every_s=2.0, clock=lambda: now[0])
+    first = watched()
+
+    folder.add_version("subject")
+    now[0] = 101.9
+    same = watched()
+    now[0] = 102.0
+    second = watched()
+    folder.drop("subject.1")
+    folder.drop("subject.2")
+    now[0] = 104.0
+    for _ in range(2):
+        with pytest.raises(DataDirUnusable, match=r"subject\.1\.key"):
+            watched()
+
+    assert same is first
+    assert set(second) == {1, 2}
+
+
 def test_a_purpose_that_is_gone_is_told(folder: KeyFolder) -> None:
     """A watched key is never made anew."""
     watched = folder.watch("subject")
