@@ -12,7 +12,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 # Tests start hundreds of processes: each may keep what it has compiled for the next.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve test test-verifiers check fix bench bench-ledger bench-backup lock clean
+.PHONY: serve test test-verifiers check fix bench bench-ledger bench-queue bench-backup lock clean
 
 serve: .venv/.serve
 	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
@@ -39,6 +39,9 @@ fix: .venv/.test
 
 bench-ledger: .venv/.test
 	$(BIN)/python benchmarks/ledger.py
+
+bench-queue: .venv/.test
+	$(BIN)/python benchmarks/reviewing.py
 
 bench-backup: .venv/.test
 	$(BIN)/python benchmarks/backup.py

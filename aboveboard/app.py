@@ -90,7 +90,7 @@ from consent.showing import Showing
 from consent.standing import StandingRead
 from consent.statistics import Counting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
-from moderation import bundle, document, wire
+from moderation import bundle, document, sampling, wire
 from moderation.configuring import Configuring as PolicyConfiguring
 from moderation.configuring import Policies
 from moderation.configuring import Writing as PolicyWriting
@@ -98,6 +98,9 @@ from moderation.policy import Bands, Policy
 from moderation.policy_routes import PolicyRoutes
 from moderation.pseudonym import Pseudonyms
 from moderation.rehearsal import Rehearsing
+from moderation.review import Review
+from moderation.review import Writing as ReviewWriting
+from moderation.review_routes import ReviewRoutes
 from moderation.routes import CommentRoutes
 from moderation.screening import Screening
 from moderation.traits import Tracing
@@ -108,6 +111,18 @@ AUTHOR = "author"
 HOUSEKEEPING_S = 3600
 KEYS_LOOKED_AT_S = 0.02  # every request asks for these keys; a new one may wait so long
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
+
+ERASED_COMMENTS = (
+    "comment",
+    "revision",
+    "review_case",
+    "case_text",
+    "review_note",
+    "report",
+    "comment_domain",
+    "comment_band",
+)
+"""The tables of moderation that an erasure takes from."""
 
 Chores = Mapping[str, Callable[[], Awaitable[object]]]
 """What is done every hour, by name."""
@@ -376,6 +391,7 @@ class Governance:
     configuring: PolicyConfiguring
     rehearsing: Rehearsing
     tracing: Tracing
+    pseudonyms: Pseudonyms
     address_keys: Daily
     bands: Mapping[Label, Bands]
 
@@ -405,7 +421,33 @@ def open_governance(
         changed=policies.forget,
     )
     rehearsing = Rehearsing(reading=reading, tracing=tracing)
-    return Governance(policies, configuring, rehearsing, tracing, address_keys, default.bands)
+    return Governance(
+        policies, configuring, rehearsing, tracing, pseudonyms, address_keys, default.bands
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """The use cases of review, and what looks after the bytes of comments that were erased."""
+
+    review: Review
+    sweeper: Sweeper
+
+
+def open_review(
+    databases: Databases, writing: ReviewWriting, pseudonyms: Pseudonyms, ids: clock.Ids
+) -> Reviewed:
+    """Put together what moderators and readers who report need."""
+    sweeper = Sweeper(databases.moderation, ERASED_COMMENTS)
+    review = Review(
+        writing=writing,
+        reading=databases.moderation,
+        clock=clock.now,
+        ids=ids,
+        reporter=pseudonyms.reader,
+        erased=sweeper.note,
+    )
+    return Reviewed(review, sweeper)
 
 
 def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:
@@ -440,7 +482,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         clock=clock.now,
         ids=ids,
         encode=wire.encode,
+        draw=sampling.draw(fingerprints(settings, "sample")),
     )
+    reviewed = open_review(databases, comments, governance.pseudonyms, ids)
 
     choices = Writer(databases.consent, limit=settings.queue_limit)
     keyring = open_keyring(settings, random)
@@ -478,7 +522,10 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         bands=governance.bands,
         clock=clock.now,
     ).declare(catalogue.declare, policy_bytes=BATCH_BYTES)
-    for consenting in (
+    for offered in (
+        ReviewRoutes(
+            reviewed.review, refuse=problems.render, fingerprint=fingerprints(settings, "review")
+        ),
         EventRoutes(recording=recording, showing=showing),
         StandingRoutes(standing=standing),
         SettingRoutes(configuring=configuring),
@@ -494,7 +541,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         StatisticsRoutes(counting=Counting(reading=databases.consent)),
         EvidenceRoutes(auditing=auditing, bundling=open_bundling(settings, databases)),
     ):
-        consenting.declare(catalogue.declare)
+        offered.declare(catalogue.declare)
 
     WebhookRoutes(telling.webhooks).declare(catalogue.declare)
 
@@ -529,6 +576,10 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 "sweep": partial(subjects.sweeper.finish, choices),
                 "address_keys": partial(asyncio.to_thread, governance.address_keys.destroy),
                 "forget_deliveries": telling.delivering.forget,
+                "comment_retention": reviewed.review.keep_to_retention,
+                "comment_alarm": reviewed.review.alarm,
+                "comment_index": reviewed.review.tidy,
+                "comment_sweep": partial(reviewed.sweeper.finish, comments),
             }
             for work in (
                 _keep_house(screening, keyring.keeping, chores),

@@ -37,6 +37,7 @@ PROBLEM_SCHEMA = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "code": {"type": "string"},
+        "present": {"type": "object"},
         "errors": {
             "type": "array",
             "items": {

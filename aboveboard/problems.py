@@ -64,6 +64,7 @@ KINDS: dict[type[Exception], Kind] = {
     moderation.BundleRefused: INTERNAL,
     moderation.CommentNotFound: Kind(404, "comment-not-found", "No such comment"),
     moderation.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
+    moderation.DecisionNotFound: Kind(404, "decision-not-found", "No such decision"),
     moderation.IdempotencyInFlight: Kind(
         409, "idempotency-in-flight", "The first request with this key is still being answered"
     ),
@@ -73,6 +74,7 @@ KINDS: dict[type[Exception], Kind] = {
     moderation.PolicyConflict: Kind(409, "policy-conflict", "The policy has changed meanwhile"),
     moderation.PolicyInvalid: Kind(422, "policy-invalid", "The policy cannot be used like that"),
     moderation.PolicyNotFound: Kind(404, "policy-not-found", "No such version of the policy"),
+    moderation.ReviewRefused: Kind(409, "review-refused", "The comment is not as it was read"),
     consent.ConsentError: INTERNAL,
     consent.CheckpointInvalid: INTERNAL,
     consent.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
@@ -171,6 +173,9 @@ def render(error: Exception) -> tuple[int, bytes]:
         for name, value in (("code", code), ("record_id", getattr(error, "record_id", None)))
         if isinstance(value, str)
     }
+    present = getattr(error, "present", None)
+    if isinstance(present, dict):
+        return kind.status, document(kind, str(error), **more, present=present)
     return kind.status, document(kind, str(error), **more)
 
 

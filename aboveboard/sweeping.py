@@ -63,6 +63,8 @@ class Sweeper:
             self._too_many = True
             return
         for trace in traces:
+            if len(trace) < PIECE_BYTES:
+                continue  # too short to be told from anything else
             self._pieces |= {trace[:PIECE_BYTES], trace[-PIECE_BYTES:]}
 
     def sweep(self, traces: Sequence[bytes]) -> None:

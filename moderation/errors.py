@@ -7,13 +7,31 @@ ModerationError
 │   └── BundleUnreadable
 ├── CommentNotFound
 ├── CursorInvalid
+├── DecisionNotFound
 ├── IdempotencyInFlight
 ├── IdempotencyMismatch
 ├── PolicyConflict
 ├── PolicyInvalid
 │   └── PatternInvalid
-└── PolicyNotFound
+├── PolicyNotFound
+└── ReviewRefused
+    ├── CaseClosed
+    ├── ClaimMissing
+    ├── ClaimLost
+    ├── ClaimedByAnother
+    ├── CommentErased
+    ├── ManagerNeeded
+    ├── NotNewest
+    ├── NotUndoable
+    ├── NotYours
+    ├── ReasonMissing
+    ├── RevisionChanged
+    ├── TransitionForbidden
+    └── VersionChanged
 """
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class ModerationError(Exception):
@@ -44,6 +62,10 @@ class CursorInvalid(ModerationError):
     """The cursor of a list was not made by this service."""
 
 
+class DecisionNotFound(ModerationError):
+    """No such decision on this site."""
+
+
 class IdempotencyInFlight(ModerationError):
     """A request with the same idempotency key is still being answered."""
 
@@ -66,3 +88,95 @@ class PatternInvalid(PolicyInvalid):
 
 class PolicyNotFound(ModerationError):
     """The site has no such version of its policy."""
+
+
+class ReviewRefused(ModerationError):
+    """A moderator's request does not fit what is stored; never raised itself.
+
+    *code* is a stable word for machines; *present* tells where the comment stands now and who
+    brought it there.
+    """
+
+    code: ClassVar[str]
+
+    def __init__(self, finding: str = "", *, present: Mapping[str, Any] | None = None) -> None:
+        super().__init__(finding)
+        self.present = present
+
+
+class CaseClosed(ReviewRefused):
+    """The comment has no open case."""
+
+    code = "case_closed"
+
+
+class ClaimMissing(ReviewRefused):
+    """The comment's case is open, and the request carries no claim token."""
+
+    code = "claim_missing"
+
+
+class ClaimLost(ReviewRefused):
+    """The claim ran out, was released, or was taken over."""
+
+    code = "claim_lost"
+
+
+class ClaimedByAnother(ReviewRefused):
+    """Another moderator has claimed the case."""
+
+    code = "claimed_by_another"
+
+
+class CommentErased(ReviewRefused):
+    """The comment was erased; nothing more can happen to it."""
+
+    code = "comment_erased"
+
+
+class ManagerNeeded(ReviewRefused):
+    """Only a manager may do that."""
+
+    code = "manager_needed"
+
+
+class NotNewest(ReviewRefused):
+    """Something has happened to the comment since."""
+
+    code = "not_newest"
+
+
+class NotUndoable(ReviewRefused):
+    """The event is not a person's decision."""
+
+    code = "not_undoable"
+
+
+class NotYours(ReviewRefused):
+    """Somebody else decided."""
+
+    code = "not_yours"
+
+
+class ReasonMissing(ReviewRefused):
+    """The decision needs a reason."""
+
+    code = "reason_missing"
+
+
+class RevisionChanged(ReviewRefused):
+    """The comment has another text than the one that was decided on."""
+
+    code = "revision_changed"
+
+
+class TransitionForbidden(ReviewRefused):
+    """The decision does not fit the comment's state."""
+
+    code = "transition_forbidden"
+
+
+class VersionChanged(ReviewRefused):
+    """Something has happened to the comment since it was read."""
+
+    code = "version_changed"

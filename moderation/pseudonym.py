@@ -40,6 +40,10 @@ class Pseudonyms:
             return None
         return _ref(self._author_key, AUTHOR + site_id.encode() + b"\0" + named)
 
+    def reader(self, site_id: str, reader_id: str) -> str:
+        """Name a reader by the site's own id, as the author of that id is named."""
+        return _ref(self._author_key, AUTHOR + site_id.encode() + b"\0id\0" + reader_id.encode())
+
     def address(self, site_id: str, address: Address, *, on: date) -> str | None:
         """Name the network of *address* as it is named on that day."""
         key = self._address_key(on)

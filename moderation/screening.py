@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from moderation import store
+from moderation.arrivals import never
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.history import Question, instant
 from moderation.policy import UNJUDGED, Policy, judge
@@ -161,6 +162,7 @@ class Screening:
         clock: Callable[[], datetime],
         ids: Callable[[], str],
         encode: Callable[[Screened], tuple[str, str]],
+        draw: Callable[[str], float] = never,
     ) -> None:
         self._turn = Turn(scorer)
         self._model = model
@@ -171,6 +173,7 @@ class Screening:
         self._clock = clock
         self._ids = ids
         self._encode = encode
+        self._draw = draw
         self._in_flight: set[tuple[str, str, str]] = set()
 
     async def score(self, site_id: str, submission: Submission) -> Screened:
@@ -308,7 +311,7 @@ class Screening:
                 if idempotency
                 else ()
             ),
-        )
+        )._replace(draw=self._draw)
         answer: Answer = await self._writing.write(store.put, command, size=len(screened))
         return answer
 

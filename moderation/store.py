@@ -5,14 +5,12 @@ Takes a connection inside a transaction; never commits one.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
     Connection,
-    Executable,
     Select,
-    Table,
     Text,
     bindparam,
     delete,
@@ -23,12 +21,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from moderation.arrivals import Arrivals, never
 from moderation.errors import IdempotencyMismatch
-from moderation.history import Asked, Found, Histories, Question
+from moderation.events import Rows
+from moderation.history import Asked, Histories, Question
 from moderation.resemblance import bands
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
 from moderation.traits import NOTHING, Traits
-from moderation.verdict import STATE_OF_VERDICT, Reason, State, Verdict
+from moderation.transition import Standing
+from moderation.verdict import Reason, State, Verdict
 
 
 class Screened(NamedTuple):
@@ -79,13 +80,15 @@ class Detail:
     thread_id: str | None
     parent_id: str | None
     received: str
+    version: int
 
 
 class Put(NamedTuple):
     """Store these revisions in one request's name.
 
     *ids* are fresh ids, one for each revision, used where the comment is new. *render* makes the
-    answer, a status and a body, from what was stored.
+    answer, a status and a body, from what was stored. *draw* gives a comment a number in 0..1 by
+    which it is drawn into the blind sample or not.
     """
 
     site_id: str
@@ -98,38 +101,18 @@ class Put(NamedTuple):
     key: str | None = None
     fingerprint: str = ""
     expired_before: str = ""
+    draw: Callable[[str], float] = never
+
+
+class _Known(NamedTuple):
+    """A comment that is there, as far as the next revision has to know."""
+
+    stored: Stored
+    text_sha256: str
+    standing: Standing
 
 
 Answer = tuple[int, bytes]
-
-
-class Rows(Protocol):
-    """The rows of one open transaction; *connection* is for all that is not busy."""
-
-    @property
-    def connection(self) -> Connection:
-        """The connection itself."""
-        ...
-
-    def lock(self, names: Sequence[str]) -> None:
-        """Keep other processes from writing under these *names* until the transaction ends."""
-        ...
-
-    def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
-        """Send *select*; its rows are read by calling what this returns."""
-        ...
-
-    def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of *select*."""
-        ...
-
-    def change(self, statement: Executable, /, **values: Any) -> None:  # noqa: ANN401
-        """Carry out an update or a delete."""
-        ...
-
-    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert *rows*, tuples in the order of the table's columns."""
-        ...
 
 
 _STORED = (
@@ -150,6 +133,7 @@ _DETAIL = (
     COMMENT.c.thread_id,
     COMMENT.c.parent_id,
     REVISION.c.received,
+    COMMENT.c.version,
 )
 
 
@@ -172,12 +156,13 @@ class _Batch:
     def __init__(self, rows: Rows, commands: Sequence[Put]) -> None:
         self._rows = rows
         self._answers: dict[tuple[str, str, str], tuple[str, int, bytes]] = {}
-        self._current: dict[tuple[str, str], tuple[Stored, str]] = {}
+        self._current: dict[tuple[str, str], _Known] = {}
+        self._arrivals = Arrivals(rows)
         self._comments: list[tuple[Any, ...]] = []
         self._revisions: list[tuple[Any, ...]] = []
         self._expired: list[tuple[str, str, str]] = []
         self._keys: dict[tuple[str, str, str], tuple[Any, ...]] = {}
-        self._changed: dict[tuple[str, str], tuple[int, str, Traits]] = {}
+        self._changed: dict[tuple[str, str], tuple[Standing, Traits]] = {}
         self._traits: dict[tuple[str, str], tuple[str, Traits]] = {}
         self._histories = Histories(rows)
         self._asked: dict[str, Asked] = {}
@@ -212,12 +197,16 @@ class _Batch:
             )
             if comment_id is not None
         ]
+        self._arrivals.read(site_id, known)
         # Most comments are new.
         if not known:
             return
-        for row in self._rows.find(_CURRENT, site_id=site_id, ids=known):
-            stored = Stored(*row[:9])
-            self._current[site_id, stored.external_id] = (stored, row[-1])
+        for *row, text_sha256, version, human in self._rows.find(
+            _CURRENT, site_id=site_id, ids=known
+        ):
+            stored = Stored(*row)
+            standing = Standing(State(stored.state), stored.revision, version, bool(human))
+            self._current[site_id, stored.external_id] = _Known(stored, text_sha256, standing)
 
     def _ask(self, site_id: str, commands: list[Put]) -> None:
         """Send what rules want to know of other comments; it is read where it is needed."""
@@ -226,9 +215,9 @@ class _Batch:
                 if item.question is None:
                     continue
                 known = self._current.get((site_id, item.external_id))
-                if known is not None and known[1] == item.text_sha256:
+                if known is not None and _is_settled(known, item):
                     continue
-                comment_id = new_id if known is None else known[0].id
+                comment_id = new_id if known is None else known.stored.id
                 self._asked[new_id] = self._histories.ask(site_id, comment_id, item.question)
 
     def put(self, command: Put) -> Answer | Exception:
@@ -259,10 +248,10 @@ class _Batch:
     def _put_one(self, command: Put, item: Screened, new_id: str) -> Stored:
         place = (command.site_id, item.external_id)
         known = self._current.get(place)
-        if known is not None and known[1] == item.text_sha256:
+        if known is not None and _is_settled(known, item):
             # What this very batch made may be stored anew only once.
-            return known[0]._replace(new=False) if known[0].new else known[0]
-        comment_id = new_id if known is None else known[0].id
+            return known.stored._replace(new=False) if known.stored.new else known.stored
+        comment_id = new_id if known is None else known.stored.id
         if item.question is not None:
             asked = self._asked.get(new_id)
             if asked is None:
@@ -271,16 +260,14 @@ class _Batch:
             judged = asked.question.judge(self._histories.read(asked, comment_id))
             item = item._replace(verdict=judged.verdict, reasons=judged.reasons)
         labels, reasons = command.encode(item)
-        state = STATE_OF_VERDICT[item.verdict].value
+        at = command.received
         if known is None:
-            revision = 1
+            standing = self._arrivals.submitted(command.site_id, comment_id, item, at, command.draw)
             if self._asked:
-                self._histories.note(command.site_id, comment_id, item.traits, state)
+                self._histories.note(command.site_id, comment_id, item.traits, standing.state.value)
         else:
-            revision = known[0].revision + 1
-            if known[0].state in {State.REJECTED, State.REMOVED}:
-                # Words that a person refused do not come back by being edited.
-                state = known[0].state
+            standing = self._arrivals.edited(command.site_id, comment_id, item, at, known.standing)
+        revision, state = standing.revision, standing.state.value
         stored = Stored(
             comment_id,
             item.external_id,
@@ -293,7 +280,7 @@ class _Batch:
             item.policy,
             new=True,
         )
-        self._current[place] = (stored, item.text_sha256)
+        self._current[place] = _Known(stored, item.text_sha256, standing)
         if revision == 1:
             self._comments.append(
                 (
@@ -304,15 +291,17 @@ class _Batch:
                     state,
                     item.thread_id,
                     item.parent_id,
-                    command.received,
+                    at,
                     item.traits.author_ref,
                     item.traits.address_ref,
                     item.traits.fingerprint,
+                    standing.version,
+                    False,
                 )
             )
         else:
-            self._changed[command.site_id, comment_id] = (revision, state, item.traits)
-        self._traits[command.site_id, comment_id] = (command.received, item.traits)
+            self._changed[command.site_id, comment_id] = (standing, item.traits)
+        self._traits[command.site_id, comment_id] = (at, item.traits)
         self._revisions.append(
             (
                 command.site_id,
@@ -336,13 +325,15 @@ class _Batch:
         """Write everything."""
         self._rows.insert(COMMENT, self._comments)
         self._rows.insert(REVISION, self._revisions)
-        for (site_id, comment_id), (revision, state, traits) in self._changed.items():
+        for (site_id, comment_id), (standing, traits) in self._changed.items():
             self._rows.change(
                 _REVISED,
                 of_site=site_id,
                 of_comment=comment_id,
-                to_revision=revision,
-                to_state=state,
+                to_revision=standing.revision,
+                to_state=standing.state.value,
+                to_version=standing.version,
+                to_human=standing.human,
                 to_author=traits.author_ref,
                 to_address=traits.address_ref,
                 to_fingerprint=traits.fingerprint,
@@ -366,10 +357,16 @@ class _Batch:
                 for band in bands(traits.signature)
             ],
         )
+        self._arrivals.flush()
         for site_id, route, key in self._expired:
             # An expired key may be used again: its row gives way.
             self._rows.change(_FORGOTTEN, of_site=site_id, of_route=route, of_key=key)
         self._rows.insert(IDEMPOTENCY, list(self._keys.values()))
+
+
+def _is_settled(known: _Known, item: Screened) -> bool:
+    """Whether a comment stays as it is: it has this very text, or is to have none any more."""
+    return known.text_sha256 == item.text_sha256 or known.standing.state is State.ERASED
 
 
 class _Members(FunctionElement[str]):
@@ -398,7 +395,7 @@ _KNOWN = select(
     .scalar_subquery()
 ).select_from(_WANTED)
 _CURRENT = (
-    select(*_STORED, REVISION.c.text_sha256)
+    select(*_STORED, REVISION.c.text_sha256, COMMENT.c.version, COMMENT.c.human)
     .join_from(
         COMMENT,
         REVISION,
@@ -433,6 +430,8 @@ _REVISED = (
         author_ref=bindparam("to_author"),
         address_ref=bindparam("to_address"),
         fingerprint=bindparam("to_fingerprint"),
+        version=bindparam("to_version"),
+        human=bindparam("to_human"),
     )
 )
 FORGET_TRAITS = tuple(

@@ -1,12 +1,29 @@
-"""Rows of moderation: comments, their traits and revisions, policies, idempotency keys.
+"""Rows of moderation: comments, their traits, events and review, policies, idempotency keys.
 
 Every primary key and index starts with the site. Instants are text,
 `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
 """
 
-from sqlalchemy import ForeignKeyConstraint, Index, Table, UniqueConstraint, text
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Index,
+    Table,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+_RESOLVED = _where("state = 'resolved'")
+_OPEN = _where("state <> 'resolved'")
 
 
 class ModerationTable(SQLModel, registry=registry()):
@@ -23,6 +40,7 @@ class CommentRow(ModerationTable, table=True):
     """A comment as it stands now; what was said is in its revisions.
 
     *author_ref*, *address_ref* and *fingerprint* are `moderation.traits`', of the last revision.
+    *state*, *revision*, *version* and *human* are what its events come to: `transition.Standing`.
     """
 
     __tablename__ = "comment"
@@ -45,6 +63,8 @@ class CommentRow(ModerationTable, table=True):
     author_ref: str | None = None
     address_ref: str | None = None
     fingerprint: str | None = None
+    version: int = Field(sa_type=BigInteger)
+    human: bool
 
 
 class DomainRow(ModerationTable, table=True):
@@ -108,6 +128,214 @@ class PolicyRow(ModerationTable, table=True):
     made: str
 
 
+class EventRow(ModerationTable, table=True):
+    """One thing that happened to a comment: `transition.Event`; never changed, never deleted.
+
+    *seq* counts the events of a site from 1 without a gap, in the order of their commits: whoever
+    reads on from where they stopped misses nothing.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Index("event_comment", "site_id", "comment_id", "seq"),
+        Index("event_change", "site_id", "seq", **_where("kind <> 'submitted'")),
+        Index("event_decision", "site_id", "decision_id", **_where("decision_id IS NOT NULL")),
+    )
+
+    site_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    at: str
+    comment_id: str
+    revision: int
+    kind: str
+    actor_kind: str
+    actor_id: str | None = None
+    from_state: str | None = None
+    to_state: str
+    reason_code: str | None = None
+    ground: str | None = None
+    policy: str | None = None
+    model: str | None = None
+    score: float | None = None
+    note_id: str | None = None
+    undoes: int | None = Field(None, sa_type=BigInteger)
+    decision_id: str | None = None
+
+
+class JudgementRow(ModerationTable, table=True):
+    """What a person said of a text: whether a label is true of it; *withdrawn* by an undo."""
+
+    __tablename__ = "judgement"
+    __table_args__ = (Index("judgement_comment", "site_id", "comment_id"),)
+
+    site_id: str = Field(primary_key=True)
+    event_seq: int = Field(primary_key=True, sa_type=BigInteger)
+    label: str = Field(primary_key=True)
+    comment_id: str
+    revision: int
+    value: bool
+    source: str
+    at: str
+    moderator: str
+    withdrawn: bool = False
+
+
+class CaseRow(ModerationTable, table=True):
+    """What people have to look at: one row a comment, opened again where there is new cause.
+
+    *place* orders the queue, smallest first (`priority.place`); *doubt* is how far the scores lie
+    from the nearest threshold. What is filtered by is copied here, so that a page is one range
+    of one index. *resolved_seq* is the seq of the event that resolved it.
+    """
+
+    __tablename__ = "review_case"
+    __table_args__ = (
+        Index("case_place", "site_id", "escalated", "place", "comment_id", **_OPEN),
+        Index("case_opened", "site_id", "escalated", "opened", "comment_id", **_OPEN),
+        Index("case_doubt", "site_id", "escalated", "doubt", "comment_id", **_OPEN),
+        Index("case_label", "site_id", "label", "place", **_OPEN),
+        Index("case_language", "site_id", "language", "place", **_OPEN),
+        Index("case_reason", "site_id", "reason", "place", **_OPEN),
+        Index("case_author", "site_id", "author", "place"),
+        Index("case_group", "site_id", "fingerprint", "place", **_OPEN),
+        Index(
+            "case_claimed",
+            "site_id",
+            "claimed_by",
+            "place",
+            **_where("claimed_by IS NOT NULL"),
+        ),
+        Index("case_resolved", "site_id", "resolved", "comment_id", **_RESOLVED),
+    )
+
+    site_id: str = Field(primary_key=True)
+    comment_id: str = Field(primary_key=True)
+    revision: int
+    state: str
+    cause: str
+    tier: int
+    place: float
+    harm: float
+    doubt: float
+    label: str | None = None
+    reason: str | None = None
+    language: str | None = None
+    author: str | None = None
+    thread_id: str | None = None
+    fingerprint: str | None = None
+    opened: str
+    openings: int
+    escalated: bool
+    reporters: int
+    report_weight: float
+    alarmed: bool
+    claimed_by: str | None = None
+    claim_token: str | None = None
+    claim_until: str | None = None
+    snoozed_until: str | None = None
+    resolved: str | None = None
+    resolved_seq: int | None = Field(None, sa_type=BigInteger)
+
+
+class SkipRow(ModerationTable, table=True):
+    """A case that a moderator does not want to see again before an instant."""
+
+    __tablename__ = "review_skip"
+
+    site_id: str = Field(primary_key=True)
+    moderator: str = Field(primary_key=True)
+    comment_id: str = Field(primary_key=True)
+    until: str
+
+
+class NoteRow(ModerationTable, table=True):
+    """What a moderator wrote down about a comment, for other moderators."""
+
+    __tablename__ = "review_note"
+    __table_args__ = (Index("note_comment", "site_id", "comment_id", "id"),)
+
+    site_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    comment_id: str
+    at: str
+    moderator: str
+    text: str
+
+
+class ReportRow(ModerationTable, table=True):
+    """What a reader said against a comment; *reporter* is a pseudonym.
+
+    *upheld* is what came of it, null until somebody decided, by the event *event_seq*.
+    """
+
+    __tablename__ = "report"
+    __table_args__ = (Index("report_reporter", "site_id", "reporter"),)
+
+    site_id: str = Field(primary_key=True)
+    comment_id: str = Field(primary_key=True)
+    reporter: str = Field(primary_key=True)
+    at: str
+    reason: str
+    weight: float
+    upheld: bool | None = None
+    event_seq: int | None = Field(None, sa_type=BigInteger)
+
+
+class ReporterRow(ModerationTable, table=True):
+    """How often a reader's reports were upheld and how often not."""
+
+    __tablename__ = "reporter"
+
+    site_id: str = Field(primary_key=True)
+    reporter: str = Field(primary_key=True)
+    upheld: int
+    dismissed: int
+
+
+class SampleRow(ModerationTable, table=True):
+    """A comment of the blind sample: what the policy said, and what a person said later."""
+
+    __tablename__ = "sample"
+    __table_args__ = (Index("sample_at", "site_id", "at"),)
+
+    site_id: str = Field(primary_key=True)
+    comment_id: str = Field(primary_key=True)
+    revision: int
+    held: bool
+    at: str
+    violating: bool | None = None
+    event_seq: int | None = Field(None, sa_type=BigInteger)
+
+
+class ReviewSettingRow(ModerationTable, table=True):
+    """How a site reviews, as JSON."""
+
+    __tablename__ = "review_setting"
+
+    site_id: str = Field(primary_key=True)
+    setting: str
+    changed: str
+
+
+class IndexTable(SQLModel, registry=registry()):
+    """The base of what each engine makes in its own way; migrations alone know how."""
+
+
+class CaseTextRow(IndexTable, table=True):
+    """The full-text index of the texts of cases.
+
+    *site* and *key* are the ids of site and comment, each written as one word of the index: so a
+    search reads nothing of other sites, and a comment is found in it.
+    """
+
+    __tablename__ = "case_text"
+
+    site: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    comment_id: str
+    text: str
+
+
 class IdempotencyRow(ModerationTable, table=True):
     """The first answer to a key; kept for a day."""
 
@@ -132,3 +360,15 @@ COMMENT_BAND: Table = METADATA.tables["comment_band"]
 REVISION: Table = METADATA.tables["revision"]
 POLICY: Table = METADATA.tables["policy"]
 IDEMPOTENCY: Table = METADATA.tables["idempotency"]
+EVENT: Table = METADATA.tables["event"]
+JUDGEMENT: Table = METADATA.tables["judgement"]
+CASE: Table = METADATA.tables["review_case"]
+SKIP: Table = METADATA.tables["review_skip"]
+NOTE: Table = METADATA.tables["review_note"]
+REPORT: Table = METADATA.tables["report"]
+REPORTER: Table = METADATA.tables["reporter"]
+SAMPLE: Table = METADATA.tables["sample"]
+REVIEW_SETTING: Table = METADATA.tables["review_setting"]
+
+CASE_TEXT: Table = IndexTable.metadata.tables["case_text"]
+METADATA.info["indexes"] = frozenset(IndexTable.metadata.tables)

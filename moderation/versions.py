@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, func, select
 
 from moderation.errors import PolicyConflict, PolicyNotFound
-from moderation.store import Rows
+from moderation.events import Rows
 from moderation.tables import POLICY
 
 

@@ -205,6 +205,7 @@ class CommentDetailOut(CommentOut):
     form_shown_at: str | None = None
     language: str | None = None
     received: str
+    version: int = Field(description="the number of its newest event")
 
 
 class CommentsOut(BaseModel):
@@ -332,12 +333,12 @@ def batch(items: Sequence[Stored | tuple[int, bytes]]) -> bytes:
 
 def detail(found: Detail) -> bytes:
     """Write a comment with what was submitted."""
-    return orjson.dumps(_detail(found))
+    return orjson.dumps(detail_members(found))
 
 
 def page(found: Sequence[Detail], following: str | None) -> bytes:
     """Write a page of comments."""
-    return orjson.dumps({"items": [_detail(item) for item in found], "next": following})
+    return orjson.dumps({"items": [detail_members(item) for item in found], "next": following})
 
 
 def _members(stored: Stored) -> dict[str, Any]:
@@ -354,11 +355,13 @@ def _members(stored: Stored) -> dict[str, Any]:
     }
 
 
-def _detail(found: Detail) -> dict[str, Any]:
+def detail_members(found: Detail) -> dict[str, Any]:
+    """Return the members of a comment with what was submitted."""
     return {
         **_members(found.stored),
         "text": found.text,
         **orjson.loads(found.details),
         "parent_id": found.parent_id,
         "received": found.received,
+        "version": found.version,
     }

@@ -2,7 +2,7 @@
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
@@ -23,6 +23,10 @@ PUBLIC = {
     "getTile",
     "getGpcStatement",
 }
+ANN = {"id": "ann"}
+COMMENT_ID = "01980000-0000-7000-8000-000000000000"
+"""Of the form of an id; no comment's, no claim's, no decision's."""
+
 BODIES: dict[str, dict[str, Any]] = {
     "submitComment": {"external_id": "c-1", "text": "Good morning."},
     "scoreText": {"text": "Good morning."},
@@ -60,7 +64,25 @@ BODIES: dict[str, dict[str, Any]] = {
     "rotateWebhookSecret": {},
     "testWebhook": {},
     "redeliver": {},
+    "claimNextCase": {"moderator": ANN},
+    "claimCase": {"moderator": ANN},
+    "renewCase": {"moderator": ANN, "claim_token": COMMENT_ID},
+    "releaseCase": {"moderator": ANN, "claim_token": COMMENT_ID},
+    "skipCase": {"moderator": ANN},
+    "snoozeCase": {"moderator": ANN, "until": "2099-01-31T00:00:00Z"},
+    "escalateCase": {"moderator": ANN},
+    "writeNote": {"moderator": ANN, "text": "Seen."},
+    "decide": {"moderator": ANN, "action": "approve", "revision": 1, "version": 1},
+    "decideMany": {
+        "moderator": ANN,
+        "action": "approve",
+        "items": [{"comment_id": COMMENT_ID, "revision": 1, "version": 1}],
+    },
+    "undoDecision": {"moderator": ANN},
+    "reportComment": {"reporter": {"id": "reader-1"}, "reason": "insult"},
+    "putReviewSettings": {},
 }
+
 QUERIES = {
     "getStanding": {"subject_kind": "device", "subject_id": "device-1", "purpose": "ads"},
     "getInclusionProof": {"index": "0", "size": "1"},
@@ -69,6 +91,7 @@ QUERIES = {
 }
 PLACES = {
     "version": "1",
+    "decision_id": COMMENT_ID,
     "epoch": "1",
     "notice_id": "main",
     "index": "0",
@@ -89,6 +112,8 @@ class Prepared:
     """What fills the parameters of a path."""
 
     operations: list[tuple[str, str, str, str | None]]
+    more: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What a request has to carry beside what it always does."""
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +165,7 @@ def ask(
     """Call an operation well-formed, for *site* where one is named."""
     filled = re.sub(r"{(\w+)}", lambda found: prepared.places.get(found[1], found[0]), path)
     assert "{" not in filled, f"{path}: tell this test how to fill it"
-    assert method == "GET" or name in BODIES, f"{name}: tell this test what to send"
+    assert method in {"GET", "DELETE"} or name in BODIES, f"{name}: tell this test what to send"
     headers = {"idempotency-key": token_hex(16)} if method == "POST" else {}
     if site:
         headers["x-site"] = site
@@ -148,9 +173,26 @@ def ask(
         method,
         filled,
         params=QUERIES.get(name),
-        json=BODIES.get(name),
+        json=BODIES[name] | prepared.more.get(name, {}) if name in BODIES else None,
         headers=headers,
     )
+
+
+def lay_open(client: httpx2.Client, prepared: Prepared) -> None:
+    """Have a comment that is held and claimed, and a decision on another, stand ready."""
+    made = []
+    for _ in range(2):
+        body = {"external_id": token_hex(8), "text": "you are a fucking idiot, everybody hates you"}
+        made.append(client.post("/v1/comments", json=body).json()["id"])
+        claimed = client.post(f"/v1/cases/{made[-1]}/claim", json={"moderator": ANN}).json()
+        token = {"claim_token": claimed["claim_token"]}
+        as_read = {"revision": claimed["revision"], "version": claimed["version"], **token}
+        decided = BODIES["decide"] | as_read
+        if len(made) == 1:
+            answer = client.post(f"/v1/comments/{made[0]}/decisions", json=decided)
+            prepared.places["decision_id"] = answer.json()["id"]
+    prepared.places["comment_id"] = made[-1]
+    prepared.more = {"renewCase": token, "releaseCase": token, "decide": as_read}
 
 
 def one_a_scope(prepared: Prepared) -> list[tuple[str, str, str, str | None]]:
@@ -164,7 +206,7 @@ def test_every_operation_has_a_scope_or_is_meant_for_everybody(prepared: Prepare
 
     assert {name for name, scope in scopes.items() if scope is None} == PUBLIC
     assert {scope for scope in scopes.values() if scope} <= {scope.value for scope in Scope}
-    assert len(prepared.operations) == 50
+    assert len(prepared.operations) == 70
 
 
 def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
@@ -178,6 +220,8 @@ def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
                 keyed = {"idempotency-key": token_hex(16)}
                 assert client.post("/v1/consent/events", json=event, headers=keyed).is_success
             for name, method, path, _ in prepared.operations:
+                if "{comment_id}" in path or "{decision_id}" in path:
+                    lay_open(client, prepared)
                 answers[name, site] = ask(client, prepared, name, method, path, site).status_code
                 if name == "removeWebhook":
                     # The others of its kind need one that is there.
@@ -241,18 +285,12 @@ def test_another_sites_objects_are_not_there(service: Service, prepared: Prepare
         by_id = {
             name: ask(client, prepared, name, method, path)
             for name, method, path, _ in prepared.operations
-            if name
-            in {
-                "getPolicyVersion",
-                "getComment",
-                "getNotice",
-                "compareNotices",
-                "getBanner",
-                "getRecord",
-            }
-            or "{webhook_id}" in path
+            if name in {"getPolicyVersion", "getNotice", "compareNotices", "getBanner", "getRecord"}
+            or any(part in path for part in ("{comment_id}", "{decision_id}", "{webhook_id}"))
         }
         comments = client.get("/v1/comments").json()
+        cases = client.get("/v1/cases").json()
+        decisions = client.get("/v1/decisions").json()["items"]
         notices = client.get("/v1/consent/notices").json()
         webhooks = client.get("/v1/webhooks").json()
         standing = client.get("/v1/consent/standing", params=QUERIES["getStanding"]).json()
@@ -265,7 +303,8 @@ def test_another_sites_objects_are_not_there(service: Service, prepared: Prepare
     assert {name: answer.status_code for name, answer in named.items()} == dict.fromkeys(named, 404)
     assert {answer.json()["type"] for answer in named.values()} == {"/problems/site-not-found"}
     assert {name: answer.status_code for name, answer in by_id.items()} == dict.fromkeys(by_id, 404)
-    assert comments == {"items": [], "next": None}
+    assert comments == cases == {"items": [], "next": None}
+    assert decisions == []
     assert notices == {"items": []}
     assert webhooks == {"items": []}
     assert standing["why"] == "not_asked"

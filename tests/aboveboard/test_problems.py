@@ -81,11 +81,12 @@ def test_every_error_is_a_problem(error: type[Exception]) -> None:
         assert 400 <= kind.status < 500 or kind.status == 503
 
 
-def test_a_refused_event_has_a_code_of_its_own() -> None:
+@pytest.mark.parametrize("root", [consent.EventRefused, moderation.ReviewRefused])
+def test_a_refusal_has_a_code_of_its_own(root: Any) -> None:  # noqa: ANN401 - either tree
     """The code is the class's name in small letters, never shared, and described."""
-    found = {error.code: error for error in consent.EventRefused.__subclasses__()}
+    found = {error.code: error for error in root.__subclasses__()}
 
-    assert len(found) == len(consent.EventRefused.__subclasses__())
+    assert len(found) == len(root.__subclasses__())
     for code, error in found.items():
         assert code == re.sub(r"(?<!^)(?=[A-Z])", "_", error.__name__).lower()
         assert f"`{code}`" in PAGE

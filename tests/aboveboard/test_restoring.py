@@ -166,7 +166,7 @@ def test_a_backup_says_what_it_is(place: Place, engine: str) -> None:
     with ZipFile(path) as archive:
         content += b"".join(archive.read(name) for name in archive.namelist())
     keys = list((place.settings.data_dir / "keys").iterdir())
-    assert len(keys) == 5
+    assert len(keys) == 6
     for key in keys:
         text = key.read_bytes().strip()
         assert text not in content

@@ -13,7 +13,7 @@ from consent.wire.exports import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-RUN = ["consent.md", "audit.md", "verification.md", "policies.md"]
+RUN = ["review.md", "consent.md", "audit.md", "verification.md", "policies.md"]
 """Pages that go on where the README ends, and need nothing but a key."""
 
 
@@ -36,7 +36,12 @@ def test_a_page_runs(new_service: Service, tmp_path: Path, name: str) -> None:
         done = subprocess.run(  # noqa: S603
             ["bash", "-e", "-c", re.sub(r"export KEY=.*\n", "", command)],  # noqa: S607
             cwd=tmp_path,
-            env={**new_service.environment, "KEY": key[1], "PYTHONPATH": str(ROOT)},
+            env={
+                **new_service.environment,
+                "ABOVEBOARD_DATA_DIR": str(new_service.data_dir),
+                "KEY": key[1],
+                "PYTHONPATH": str(ROOT),
+            },
             capture_output=True,
             text=True,
             check=False,

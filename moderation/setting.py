@@ -1,0 +1,52 @@
+"""How a site reviews: its blind sample, its aim for waiting times, how long it keeps what.
+
+Pure. Stored as JSON; what a site has not set is as it is here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import orjson
+
+from moderation.verdict import State
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSetting:
+    """*sample_rate* is a share in 0..1; *keep_days* says when a state's comments are erased.
+
+    *wait_hours* is what a case may wait before newer ones of its tier no longer overtake it;
+    after *alarm_hours* a comment that is still pending is told of.
+    """
+
+    sample_rate: float = 0.03
+    wait_hours: float = 24.0
+    alarm_hours: float = 72.0
+    keep_days: Mapping[State, int] = field(default_factory=dict)
+
+
+DEFAULT = ReviewSetting()
+
+
+def write(setting: ReviewSetting) -> str:
+    """Write a setting as it is stored."""
+    return orjson.dumps(
+        {
+            "sample_rate": setting.sample_rate,
+            "wait_hours": setting.wait_hours,
+            "alarm_hours": setting.alarm_hours,
+            "keep_days": setting.keep_days,
+        },
+        option=orjson.OPT_NON_STR_KEYS,
+    ).decode()
+
+
+@lru_cache(maxsize=1024)
+def read(stored: str | None) -> ReviewSetting:
+    """Read a setting as it is stored; None is that of a site that has set nothing."""
+    if stored is None:
+        return DEFAULT
+    found = orjson.loads(stored)
+    keep = {State(state): int(days) for state, days in found.pop("keep_days", {}).items()}
+    return ReviewSetting(**found, keep_days=keep)
