@@ -140,9 +140,9 @@ def _cases() -> None:
     for name in ("place", "opened", "doubt"):
         _index(f"case_{name}", "review_case", "escalated", name, "comment_id", where=unresolved)
     for name in ("label", "language", "reason"):
-        _index(f"case_{name}", "review_case", name, "place", where=unresolved)
-    _index("case_author", "review_case", "author", "place")
-    _index("case_group", "review_case", "fingerprint", "place", where=unresolved)
+        _index(f"case_{name}", "review_case", name, "place", "comment_id", where=unresolved)
+    _index("case_author", "review_case", "author", "place", "comment_id")
+    _index("case_group", "review_case", "fingerprint", "place", "comment_id", where=unresolved)
     _index("case_claimed", "review_case", "claimed_by", "place", where="claimed_by IS NOT NULL")
     _index("case_resolved", "review_case", "resolved", "comment_id", where="state = 'resolved'")
     op.create_table(
