@@ -90,7 +90,7 @@ from consent.showing import Showing
 from consent.standing import StandingRead
 from consent.statistics import Counting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
-from moderation import bundle, document, sampling, wire
+from moderation import bundle, document, explanation, sampling, wire
 from moderation.configuring import Configuring as PolicyConfiguring
 from moderation.configuring import Policies
 from moderation.configuring import Writing as PolicyWriting
@@ -477,6 +477,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         model=model.name,
         governing=governance.policies,
         tracing=governance.tracing,
+        explain=partial(explanation.why, model.scorer),
         writing=comments,
         reading=databases.moderation,
         clock=clock.now,

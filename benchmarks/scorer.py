@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from moderation import bundle
+from moderation.explanation import explain
 from moderation.scoring import Scorer
 
 LENGTH = 200  # characters of a comment, about
@@ -84,13 +85,15 @@ def measure(rounds: int) -> dict[str, float]:
         singles = [[text] for text in texts[:SINGLES]]
         batches = [texts[at : at + BATCH] for at in range(SINGLES, len(texts), BATCH)]
         new, newer = (
-            Scorer(scorer.weights, scorer.intercepts, scorer.calibration) for _ in range(2)
+            Scorer(scorer.weights, scorer.stage, scorer.calibration, scorer.vocabulary)
+            for _ in range(2)
         )
         times = {
             "single_pipeline_us": _seconds(theirs, singles),
             "single_scorer_us": _seconds(scorer.score, singles),
             "batch_pipeline_us": _seconds(theirs, batches) / BATCH,
             "batch_scorer_us": _seconds(scorer.score, batches) / BATCH,
+            "single_explained_us": _seconds(lambda one: explain(scorer, one[0]), singles),
             "single_new_scorer_us": _seconds(newer.score, singles[:20]),
             "batch_new_scorer_us": _seconds(new.score, batches[:1]) / BATCH,
         }

@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation import ngrams
+from moderation.disguise import Vocabulary
 from moderation.errors import BundleNotFound, BundleTampered, BundleUnreadable
-from moderation.scoring import Calibration, Scorer
+from moderation.scoring import Calibration, Scorer, Stage
 from moderation.verdict import LABELS, Label
 
-FORMAT = 1
-SHIPPED_NAME = "en-2026.11"
-SHIPPED_DIGEST = "162c3886618f83d72ab54ef78d21f4e1c567448844c7cf082f0e9461061afb7a"
+FORMAT = 2
+SHIPPED_NAME = "en-2026.11b"
+SHIPPED_DIGEST = "6582e2c0a36051ca25d12d82fb368094636eaa79508de7319e9bed51a990a1b9"
 
 _LARGEST = 64 << 20  # bytes of one file
-_KNOTS = (2, 4096)
+_FREE = {"calibration.npy": (2, 4096), "seen.npy": (0, 1 << 23)}  # entries of the free axis
+_WORDS = "vocabulary.txt"
 _MANIFEST = "manifest.json"
 
 
@@ -51,6 +53,8 @@ class Bundle:
     manifest: Mapping[str, Any]
     scorer: Scorer
     thresholds: Mapping[Label, Thresholds]
+    seen: NDArray[np.uint64]
+    """What it was made with, a number a text (`corpus.seen`), ascending."""
 
 
 def shipped() -> Bundle:
@@ -79,6 +83,7 @@ def load(folder: Path, *, digest: str | None = None) -> Bundle:
     manifest = _parsed(text, folder / _MANIFEST)
     try:
         arrays = {name: _array(folder, name, manifest["files"][name]) for name in _FILES}
+        vocabulary = _vocabulary(folder, manifest["files"][_WORDS])
         grid = manifest["calibration"]
         calibration = Calibration(
             arrays["calibration.npy"].astype(np.float64),
@@ -93,31 +98,38 @@ def load(folder: Path, *, digest: str | None = None) -> Bundle:
         raise BundleUnreadable(
             f"{folder / _MANIFEST}: expected a manifest of format {FORMAT}, got {error!r}"
         ) from error
+    intercepts, mixing, peaking = np.split(arrays["stage.npy"], [1, 1 + len(LABELS)])
     scorer = Scorer(
         arrays["weights.npy"].astype(np.float32),
-        arrays["intercepts.npy"].astype(np.float64),
+        Stage(intercepts[0], mixing, peaking),
         calibration,
+        vocabulary,
     )
-    return Bundle(name, found, manifest, scorer, thresholds)
+    return Bundle(name, found, manifest, scorer, thresholds, arrays["seen.npy"])
 
 
 def save(
     folder: Path,
     *,
     scorer: Scorer,
+    seen: NDArray[np.uint64],
     manifest: Mapping[str, Any],
 ) -> str:
     """Write *scorer* with *manifest* to *folder* and return the SHA-256 of the manifest.
 
-    Weights are stored as float16; *manifest* is completed with what describes the files.
+    *seen* tells what it was made with. Weights are stored as float16; *manifest* is completed
+    with what describes the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, NDArray[Any]] = {
         "weights.npy": scorer.weights.astype(np.float16),
-        "intercepts.npy": scorer.intercepts.astype(np.float64),
+        "stage.npy": np.vstack(scorer.stage).astype(np.float64),
         "calibration.npy": scorer.calibration.values.astype(np.float64),
+        "seen.npy": seen.astype(np.uint64),
     }
-    files = {}
+    words = scorer.vocabulary.written()
+    (folder / _WORDS).write_bytes(words)
+    files = {_WORDS: hashlib.sha256(words).hexdigest()}
     for name, array in arrays.items():
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
@@ -136,8 +148,9 @@ def save(
 
 _FILES: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
     "weights.npy": (np.float16, (ngrams.ROWS, len(LABELS))),
-    "intercepts.npy": (np.float64, (len(LABELS),)),
+    "stage.npy": (np.float64, (1 + 2 * len(LABELS), len(LABELS))),
     "calibration.npy": (np.float64, (len(LABELS), None)),
+    "seen.npy": (np.uint64, (None,)),
 }
 
 
@@ -170,13 +183,28 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _array(folder: Path, name: str, digest: object) -> NDArray[Any]:
-    """Return the array in file *name*, parsed only once its digest is right."""
-    path = folder / name
+def _checked(path: Path, digest: object) -> bytes:
+    """Return the bytes of *path*, whose SHA-256 must be *digest*."""
     content = _read(path)
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise BundleTampered(f"{path}: expected SHA-256 {digest}, got {found}")
+    return content
+
+
+def _vocabulary(folder: Path, digest: object) -> Vocabulary:
+    """Return the vocabulary, parsed only once its digest is right."""
+    path = folder / _WORDS
+    try:
+        return Vocabulary.read(_checked(path, digest))
+    except ValueError as error:
+        raise BundleUnreadable(f"{path}: {error}") from error
+
+
+def _array(folder: Path, name: str, digest: object) -> NDArray[Any]:
+    """Return the array in file *name*, parsed only once its digest is right."""
+    path = folder / name
+    content = _checked(path, digest)
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -186,7 +214,7 @@ def _array(folder: Path, name: str, digest: object) -> NDArray[Any]:
         got = getattr(array, "dtype", type(array).__name__)
         raise BundleUnreadable(f"{path}: expected {np.dtype(dtype)}, got {got}")
     fits = len(array.shape) == len(shape) and all(
-        has == want if want is not None else _KNOTS[0] <= has <= _KNOTS[1]
+        has == want if want is not None else _FREE[name][0] <= has <= _FREE[name][1]
         for has, want in zip(array.shape, shape, strict=True)
     )
     if not fits:

@@ -7,7 +7,9 @@ ModerationError
 │   └── BundleUnreadable
 ├── CommentNotFound
 ├── CursorInvalid
+├── DataUnreadable
 ├── DecisionNotFound
+├── EvaluationRefused
 ├── IdempotencyInFlight
 ├── IdempotencyMismatch
 ├── PolicyConflict
@@ -62,8 +64,16 @@ class CursorInvalid(ModerationError):
     """The cursor of a list was not made by this service."""
 
 
+class DataUnreadable(ModerationError):
+    """A file of labelled comments, or a row of it, is not one that can be trained on."""
+
+
 class DecisionNotFound(ModerationError):
     """No such decision on this site."""
+
+
+class EvaluationRefused(ModerationError):
+    """The bundle was made with rows that it would be measured on."""
 
 
 class IdempotencyInFlight(ModerationError):

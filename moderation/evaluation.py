@@ -1,11 +1,13 @@
-"""Measure a scorer on rows it was not trained on, and write the figures and the model card.
+"""Measure a bundle on rows it was not made with, and write the figures and the model card.
 
-No figure of the card is typed by hand.
+No figure of the card is typed by hand. Data files that are not there give no figures; a row the
+bundle was made with gives an error, not a figure.
 """
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,193 +15,321 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from moderation import corpus, evasion, identity
+from moderation.calibration import threshold
+from moderation.errors import DataUnreadable, EvaluationRefused
 from moderation.scoring import Scorer
 from moderation.verdict import LABELS, Label
 
-_BINS = 15
-_TEST_KEYS = {
-    Label.TOXICITY: "toxic",
-    Label.SEVERE_TOXICITY: "severe_toxic",
-    Label.OBSCENE: "obscene",
-    Label.THREAT: "threat",
-    Label.INSULT: "insult",
-    Label.IDENTITY_ATTACK: "identity_hate",
-}
-_BIAS_WORDS = ("gay", "lesbian", "transgender", "muslim", "jewish", "black", "white", "straight")
+Floats = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+
+BINS = 15  # of a reliability table, of equal mass
+_MAJORITY = 0.5  # of the raters
+ROUNDS = 200  # of a bootstrap
+_EVASION_PRECISION = 0.95
+_KNOWN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """Rows of an official split, and the label they are measured for."""
+
+    file: str
+    label: Label
+    key: str
+    splits: tuple[str, ...] = ("test",)
+    sample: str | None = None
+    language: str | None = None
+
+
+JIGSAW = tuple(
+    TestSet("jigsaw_wiki", label, key, sample="random")
+    for key, label in corpus.KEYS.items()
+    if label in corpus.WIKI
+)
+_OTHERS = (
+    TestSet("gab_hate_corpus", Label.IDENTITY_ATTACK, "identity_hate"),
+    TestSet("edos_sexism", Label.IDENTITY_ATTACK, "identity_hate"),
+    TestSet("hatexplain_valtest", Label.IDENTITY_ATTACK, "identity_hate"),
+    TestSet("hatemoji_build", Label.IDENTITY_ATTACK, "identity_hate"),
+    TestSet("stormfront", Label.IDENTITY_ATTACK, "identity_hate"),
+    TestSet("bias_madlibs77k", Label.TOXICITY, "toxic"),
+)
+_LANGUAGES = (
+    TestSet("germeval2018_de", Label.TOXICITY, "toxic", language="de"),
+    TestSet("told_br_pt", Label.TOXICITY, "toxic", ("train",), language="pt"),
+    TestSet("mlma_en_fr_ar", Label.TOXICITY, "toxic", ("train",), language="fr"),
+    TestSet("mlma_en_fr_ar", Label.TOXICITY, "toxic", ("train",), language="ar"),
+)
+_HAM = (
+    TestSet("unhealthy_conversations", Label.SPAM, "spam", ("valid", "test")),
+    TestSet("goemotions_ham", Label.SPAM, "spam", ("valid", "test")),
+)
 
 
 def figures(
-    scores: NDArray[np.float64],
-    truth: NDArray[np.bool_],
+    scores: Floats,
+    truth: Truth,
     *,
-    ranks: NDArray[np.float64] | None = None,
-) -> dict[str, float | int | None]:
-    """Rows, positives, AUC, average precision and expected calibration error of *scores*.
+    ranks: Floats | None = None,
+) -> dict[str, Any]:
+    """Rows, positives, AUC with its interval, average precision and calibration of *scores*.
 
     *ranks* order the rows where *scores* were calibrated piecewise. A figure that one class
-    alone cannot have is None.
+    alone cannot have is None. The Brier score stands beside that of the base rate.
     """
     order = scores if ranks is None else ranks
     both = 0 < truth.sum() < truth.size
-    return {
+    found: dict[str, Any] = {
         "rows": int(truth.size),
         "positives": int(truth.sum()),
-        "auc": round(float(roc_auc_score(truth, order)), 4) if both else None,
-        "average_precision": round(float(average_precision_score(truth, order)), 4)
-        if both
-        else None,
-        "ece": round(calibration_error(scores, truth), 4) if truth.size else None,
+        "auc": _rounded(roc_auc_score(truth, order)) if both else None,
+        "auc_interval": interval(order, truth) if both else None,
+        "average_precision": _rounded(average_precision_score(truth, order)) if both else None,
+        "ece": _rounded(calibration_error(scores, truth)) if truth.size else None,
+    }
+    if truth.size:
+        found["brier"] = _rounded(np.mean((scores - truth) ** 2), 5)
+        found["brier_of_base_rate"] = _rounded(truth.mean() * (1 - truth.mean()), 5)
+    return found
+
+
+def _rounded(value: float | np.floating[Any], digits: int = 4) -> float:
+    return round(float(value), digits)
+
+
+def interval(order: Floats, truth: Truth, *, seed: int = 1) -> list[float]:
+    """Return the 95 % bootstrap interval of the AUC, rows drawn with replacement."""
+    return [
+        _rounded(value) for value in np.percentile(resampled(order, truth, seed=seed), (2.5, 97.5))
+    ]
+
+
+def resampled(order: Floats, truth: Truth, *, seed: int = 1, rounds: int = ROUNDS) -> Floats:
+    """Return the AUC of *rounds* samples of the rows; the same seed draws the same rows."""
+    draw = np.random.default_rng(seed)
+    _, place = np.unique(order, return_inverse=True)
+    size = int(place.max()) + 1
+    found = np.full(rounds, np.nan)
+    for each in range(rounds):
+        picked = draw.integers(0, truth.size, truth.size)
+        right = truth[picked]
+        positive = np.bincount(place[picked[right]], minlength=size)
+        negative = np.bincount(place[picked[~right]], minlength=size)
+        # Of each positive: the negatives below it, and half of those beside it.
+        below = negative.cumsum() - negative / 2
+        found[each] = positive @ below / max(right.sum() * (~right).sum(), 1)
+    return found
+
+
+def calibration_error(scores: Floats, truth: Truth) -> float:
+    """Return the expected calibration error over bins of equal mass."""
+    return sum(
+        abs(each["predicted"] - each["observed"]) * each["share"]
+        for each in reliability(scores, truth)
+    )
+
+
+def reliability(scores: Floats, truth: Truth) -> list[dict[str, float]]:
+    """Return mean prediction and share of positives, bin by bin of equal mass."""
+    order = np.argsort(scores, kind="stable")
+    return [
+        {
+            "predicted": float(scores[each].mean()),
+            "observed": float(truth[each].mean()),
+            "share": len(each) / len(scores),
+        }
+        for each in np.array_split(order, min(BINS, len(order)))
+    ]
+
+
+def measure(
+    scorer: Scorer,
+    data: Path,
+    *,
+    seen: NDArray[np.uint64],
+    spam: float | None = None,
+) -> dict[str, Any]:
+    """Return the figures on the official test rows, the evasions and the identity templates.
+
+    *spam* is the threshold at which false positives on ham are counted. Raises EvaluationRefused
+    where one of the rows is in *seen*.
+    """
+    reading = _Reading(scorer, data, seen)
+    return {
+        "test_random": {
+            each.label.value: reading.figures(each) for each in JIGSAW if reading.has(each)
+        },
+        "other_tests": {
+            each.file: {"label": each.label.value, **reading.figures(each)}
+            for each in _OTHERS
+            if reading.has(each)
+        },
+        "languages": {
+            str(each.language): reading.figures(each) | {"known": reading.known(each)}
+            for each in _LANGUAGES
+            if reading.has(each)
+        },
+        "ham": {
+            each.file: {
+                "rows": len(reading.rows(each)),
+                "false_positives": _rounded((reading.scores(each) >= spam).mean(), 5),
+            }
+            for each in _HAM
+            if spam is not None and reading.has(each)
+        },
+        "own_tests": _own(scorer, data, seen),
+        "evasions": reading.evasions(),
+        "identity_bias": reading.bias(),
     }
 
 
-def calibration_error(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error over equal-width bins of probability."""
-    bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(scores[bins == each].sum() - truth[bins == each].sum()) for each in np.unique(bins)]
-    return float(sum(gaps) / len(scores))
+class _Reading:
+    """The test sets of a folder, each read and scored once."""
+
+    def __init__(self, scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> None:
+        self._scorer = scorer
+        self._data = data
+        self._seen = seen
+        self._rows: dict[tuple[object, ...], list[dict[str, Any]]] = {}
+        self._read: dict[tuple[object, ...], Any] = {}
+
+    def has(self, wanted: TestSet) -> bool:
+        """Return whether there is a row of the set."""
+        return bool(self.rows(wanted))
+
+    def rows(self, wanted: TestSet) -> list[dict[str, Any]]:
+        """Return the rows of the set."""
+        key = (wanted.file, wanted.key, wanted.splits, wanted.sample, wanted.language)
+        if key not in self._rows:
+            found = rows_of(self._data, wanted)
+            _refuse_seen(wanted.file, [row["text"] for row in found], self._seen)
+            self._rows[key] = found
+        return self._rows[key]
+
+    def _scored(self, wanted: TestSet) -> Any:  # noqa: ANN401 - Scored
+        key = (wanted.file, wanted.key, wanted.splits, wanted.sample, wanted.language)
+        if key not in self._read:
+            self._read[key] = self._scorer.read([row["text"] for row in self.rows(wanted)])
+        return self._read[key]
+
+    def scores(self, wanted: TestSet) -> Floats:
+        """Return the probabilities of the set's label."""
+        found: Floats = self._scored(wanted).probabilities[:, LABELS.index(wanted.label)]
+        return found
+
+    def known(self, wanted: TestSet) -> float:
+        """Return the share of the set's rows whose language the model says it knows."""
+        return _rounded(self._scored(wanted).known.mean())
+
+    def truth(self, wanted: TestSet) -> Truth:
+        """Return which rows are positive."""
+        return np.array([row["labels"][wanted.key] >= _MAJORITY for row in self.rows(wanted)])
+
+    def figures(self, wanted: TestSet) -> dict[str, Any]:
+        """Return the set's figures."""
+        return figures(self.scores(wanted), self.truth(wanted))
+
+    def evasions(self) -> dict[str, float]:
+        """Return the share of found toxicity that is still found when every word is disguised."""
+        wanted = JIGSAW[0]
+        if not self.has(wanted):
+            return {}
+        scores, truth = self.scores(wanted), self.truth(wanted)
+        chosen = threshold(scores, truth, _EVASION_PRECISION)
+        if chosen is None:
+            return {}
+        caught = [
+            row["text"]
+            for row, score, toxic in zip(self.rows(wanted), scores, truth, strict=True)
+            if toxic and score >= chosen[0]
+        ]
+        column = LABELS.index(wanted.label)
+        return {
+            name: _rounded(
+                (self._scorer.score([disguise(t) for t in caught])[:, column] >= chosen[0]).mean()
+            )
+            for name, disguise in evasion.EVASIONS.items()
+        }
+
+    def bias(self) -> dict[str, Any]:
+        """Toxicity on sentences that differ in the group they name alone."""
+        wanted = _OTHERS[-1]
+        if not self.has(wanted):
+            return {}
+        scores, truth = self.scores(wanted), self.truth(wanted)
+        words = [set(row["text"].lower().encode().split()) for row in self.rows(wanted)]
+        found: dict[str, Any] = {"all": {"auc": figures(scores, truth)["auc"]}}
+        for word in sorted({each for some in words for each in some} & _BIAS_TERMS):
+            named = np.array([word in some for some in words])
+            harmless = named & ~truth
+            found[word.decode()] = {
+                "auc": _rounded(roc_auc_score(truth[named], scores[named])),
+                "false_positives": _rounded((scores[harmless] >= _KNOWN).mean()),
+                "in_the_list": word in identity.TERMS,
+            }
+        return found
 
 
-def measure(scorer: Scorer, data: Path) -> dict[str, Any]:
-    """Return the figures on the official test rows at random and on the identity templates.
+# The terms the templates are filled with (Dixon et al., 2018, archive/unintended_ml_bias).
+_BIAS_TERMS = frozenset(
+    b"lesbian gay bisexual transgender trans queer lgbt lgbtq homosexual straight heterosexual "
+    b"male female nonbinary african black white european hispanic latino latina latinx mexican "
+    b"canadian american asian indian chinese japanese christian muslim jewish buddhist catholic "
+    b"protestant sikh taoist old older young younger teenage millenial elderly blind deaf "
+    b"paralyzed".split()
+)
 
-    A data file that is not in *data* gives no figures.
-    """
-    return {"test_random": _test_figures(scorer, data), "identity_bias": _bias(scorer, data)}
+
+def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, Any]:
+    """Return the figures on the test rows of one's own files, label by label."""
+    found: dict[str, Any] = {}
+    try:
+        files = corpus.sources(data)
+    except DataUnreadable:
+        return found  # only what is for measuring lies there
+    for path, source in files.items():
+        if source.licence != "own":
+            continue
+        name = path.name.partition(".")[0]
+        rows = [row for row in corpus.rows(path) if row["split"] == "test"]
+        if not rows:
+            continue
+        texts = [row["text"] for row in rows]
+        _refuse_seen(name, texts, seen)
+        scores = scorer.score(texts)
+        found[name] = {}
+        for key, label in corpus.KEYS.items():
+            known = np.array([key in row["labels"] for row in rows])
+            truth = np.array([row["labels"].get(key, 0) >= _MAJORITY for row in rows])
+            if known.any():
+                column = scores[known, LABELS.index(label)]
+                found[name][label.value] = figures(column, truth[known])
+    return found
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows_of(data: Path, wanted: TestSet) -> list[dict[str, Any]]:
+    """Return the rows of *wanted* that know its label."""
+    return [
+        row
+        for row in _lines(data / f"{wanted.file}.jsonl.gz")
+        if row["split"] in wanted.splits
+        and wanted.key in row["labels"]
+        and wanted.sample in {None, row.get("meta", {}).get("sample")}
+        and wanted.language in {None, row.get("lang")}
+    ]
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if path.is_file():
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             yield from map(json.loads, lines)
 
 
-def _test_figures(scorer: Scorer, data: Path) -> dict[str, Any]:
-    rows = [
-        row
-        for row in _rows(data / "jigsaw_wiki.jsonl.gz")
-        if row["split"] == "test" and row.get("meta", {}).get("sample") == "random"
-    ]
-    if not rows:
-        return {}
-    scores = scorer.score([row["text"] for row in rows])
-    return {
-        label.value: figures(
-            scores[:, LABELS.index(label)],
-            np.array([row["labels"][key] >= 0.5 for row in rows]),  # noqa: PLR2004 - a majority
+def _refuse_seen(name: str, texts: Sequence[str], seen: NDArray[np.uint64]) -> None:
+    met = np.isin(corpus.seen(texts), seen).sum()
+    if met:
+        raise EvaluationRefused(
+            f"{name}: expected rows that the bundle was not made with, got {met} that it was"
         )
-        for label, key in _TEST_KEYS.items()
-    }
-
-
-def _bias(scorer: Scorer, data: Path) -> dict[str, Any]:
-    """Toxicity on sentences that differ in the group they name alone."""
-    rows = list(_rows(data / "bias_madlibs77k.jsonl.gz"))
-    if not rows:
-        return {}
-    texts = [row["text"] for row in rows]
-    scores = scorer.score(texts)[:, LABELS.index(Label.TOXICITY)]
-    truth = np.array([bool(row["labels"]["toxic"]) for row in rows])
-    found: dict[str, Any] = {"all": figures(scores, truth)}
-    middle = float(np.median(scores))
-    for word in _BIAS_WORDS:
-        named = np.array([word in text.lower().split() for text in texts])
-        harmless = named & ~truth
-        if harmless.any():
-            found[word] = {
-                "auc": figures(scores[named], truth[named])["auc"],
-                "false_positives_at_median": round(float((scores[harmless] > middle).mean()), 4),
-            }
-    return found
-
-
-def write(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write `metrics.json` and `card.md` for the bundle in *folder*."""
-    text = json.dumps(manifest["metrics"], indent=2)
-    (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "card.md").write_text(_card(manifest), encoding="utf-8")
-
-
-def _card(manifest: Mapping[str, Any]) -> str:
-    """Return the model card, every number from the manifest."""
-    metrics = manifest["metrics"]
-    parts = [
-        f"# Model card: {manifest['name']}",
-        f"Made {manifest['made']}, language {manifest['language']}, seed {manifest['seed']}.",
-        _ABOUT,
-        "## Held-out development rows",
-        _DEVELOPMENT,
-        _table(metrics["development"]),
-        "## Official test rows, random sample",
-        "A sanity check: few rows, very few severe_toxicity and threat positives.",
-        _table(metrics["test_random"]),
-        "## Naming a group",
-        _IDENTITY,
-        _bias_table(metrics["identity_bias"]),
-        "## Labels and thresholds",
-        _thresholds(manifest["labels"]),
-        "## Sources",
-        _SOURCES,
-        "\n".join(f"- `{name}`: {each['licence']}" for name, each in manifest["sources"].items()),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(found: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = [
-        "| label | rows | positives | AUC | average precision | ECE |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {label} | {each['rows']} | {each['positives']} | {each['auc']} "
-        f"| {each['average_precision']} | {each['ece']} |"
-        for label, each in found.items()
-    ]
-    return "\n".join(lines)
-
-
-def _bias_table(found: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = ["| word | AUC | harmless sentences above the median |", "|---|--:|--:|"]
-    lines += [
-        f"| {word} | {each['auc']} | {each.get('false_positives_at_median', '')} |"
-        for word, each in found.items()
-    ]
-    return "\n".join(lines)
-
-
-def _thresholds(labels: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = [
-        "| label | evidence | calibration | hold | spam | precision |",
-        "|---|---|---|--:|--:|--:|",
-    ]
-    for label, each in labels.items():
-        chosen = each["thresholds"]
-        lines.append(
-            f"| {label} | {each['evidence']} | {each['calibration']} | {chosen['hold']} "
-            f"| {chosen.get('spam') or ''} | {chosen.get('precision') or ''} |"
-        )
-    return "\n".join(lines)
-
-
-_ABOUT = """\
-A linear model over words, pairs of words and byte n-grams of words, with a few facts about the
-text. It knows the comment alone: not the author, the link's target, the thread or the time.
-It scores English; other languages get scores that mean little.
-sexual_explicit has no labelled data: its head imitates word lists, its figures say how well it
-imitates them and nothing more, and it has no spam threshold.
-Some spam and ordinary blog comments used in training were made from templates; no figure here
-is measured on them."""
-_DEVELOPMENT = """\
-Thirty per cent of the groups of near-duplicates among the comparable rows, never trained on:
-for spam the held-out rows of the spam and ham sources (within-source figures: unseen kinds of
-spam score worse), for the others fully labelled talk-page comments sampled at random.
-The shipped weights are those measured (no refit). Calibration was measured crosswise between
-two halves of these rows; the shipped calibration uses both. Thresholds were chosen on the same
-rows, so their precision is a little flattering, and it is the precision at the share of spam
-those rows have."""
-_IDENTITY = """\
-Toxicity on sentences from templates, half harmless, that differ in the group they name. Identity
-terms were hidden from every head but identity_attack in training. The list of terms was written
-knowing the kind of sentence tested here."""
-_SOURCES = """\
-Licence classes as stated by the publishers ("memory": known, not checked in a file). The text
-of jigsaw_wiki is Wikipedia talk pages under CC BY-SA 3.0. Digests are in the manifest."""

@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags
 
-from moderation import ngrams
+from moderation import identity, ngrams
+from moderation.disguise import Vocabulary
 from moderation.scoring import Scorer
 from moderation.text import normalise
 from moderation.verdict import LABELS, Label
@@ -25,11 +26,20 @@ _CHUNK = 4096  # texts; bounds the memory of the products below
 class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
     """Texts to sparse rows of `ngrams.ROWS` columns; nothing is learnt from data.
 
-    *dtype* is the type of the values: float64 to agree with the scorer to the last digits,
-    float32 to train in half the memory.
+    *vocabulary* is what disguised words are read with, none by default; *blind* reads every word
+    that names a group as the same word. *dtype* is the type of the values: float64 to agree with
+    the scorer to the last digits, float32 to train in half the memory.
     """
 
-    def __init__(self, *, dtype: type[np.floating[Any]] = np.float64) -> None:
+    def __init__(
+        self,
+        *,
+        vocabulary: Vocabulary | None = None,
+        blind: bool = False,
+        dtype: type[np.floating[Any]] = np.float64,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.blind = blind
         self.dtype = dtype
 
     def fit(self, texts: Iterable[str], y: object = None) -> Self:  # noqa: ARG002 - sklearn's shape
@@ -42,7 +52,11 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         for text in known:
             if not isinstance(text, str):
                 raise TypeError(f"expected texts of type str, got {type(text).__name__}")
-        chunks = [_matrix(known[at : at + _CHUNK]) for at in range(0, len(known), _CHUNK)]
+        vocabulary = self.vocabulary or Vocabulary([])
+        chunks = [
+            _matrix(known[at : at + _CHUNK], vocabulary, blind=self.blind)
+            for at in range(0, len(known), _CHUNK)
+        ]
         empty = sparse.csr_matrix((0, ngrams.ROWS))
         return sparse.vstack(chunks or [empty], format="csr", dtype=self.dtype)
 
@@ -57,30 +71,34 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
 def estimator(scorer: Scorer, label: Label) -> Pipeline:
     """Return a scikit-learn pipeline with the very weights *scorer* has for *label*.
 
-    Its `decision_function` is the scorer's logit, before calibration.
+    Its `decision_function` is the scorer's sum, before second stage and calibration.
     """
     column = LABELS.index(label)
     head = LogisticRegression()
     head.classes_ = np.array([False, True])
     head.coef_ = scorer.weights[None, :, column].astype(np.float64)
-    head.intercept_ = scorer.intercepts[[column]]
+    head.intercept_ = np.zeros(1)
     head.n_features_in_ = ngrams.ROWS
-    return Pipeline([("tokens", TokenFeatures()), ("head", head)])
+    blind = label is not Label.IDENTITY_ATTACK
+    tokens = TokenFeatures(vocabulary=scorer.vocabulary, blind=blind)
+    return Pipeline([("tokens", tokens), ("head", head)])
 
 
-def _matrix(texts: Sequence[str]) -> sparse.csr_matrix:
+def _matrix(texts: Sequence[str], vocabulary: Vocabulary, *, blind: bool) -> sparse.csr_matrix:
     """Return the matrix of one chunk: texts by tokens times tokens by rows, plus the pairs."""
     columns: dict[bytes, int] = {}
     tokens: list[int] = []
     sizes: list[int] = []
     for text in texts:
         plain = normalise(text)
-        words = dict.fromkeys(plain.words)
-        tokens += ngrams.fact_tokens(plain, len(words))
+        count, words = vocabulary.distinct(plain.words)
+        tokens += ngrams.fact_tokens(plain, count, len(words))
         tokens += [columns.setdefault(word, ngrams.FACT_TOKENS + len(columns)) for word in words]
         sizes.append(ngrams.FACTS + len(words))
-    rows_of_tokens = _rows_of_tokens(list(columns))
-    codes = np.concatenate((ngrams.fact_codes(), ngrams.word_codes(list(columns))))
+    sighted = list(columns)
+    unseeing = identity.blinded(sighted)
+    rows_of_tokens = _rows_of_tokens(unseeing if blind else sighted)
+    codes = np.concatenate((ngrams.fact_codes(), ngrams.word_codes(unseeing)))
     counts = np.array(sizes, dtype=np.intp)
     ends = counts.cumsum()
     starts = ends - counts

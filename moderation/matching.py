@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Protocol
 
 import re2
 
+from moderation.addresses import LINK_TOKEN, MAIL_TOKEN
 from moderation.errors import PatternInvalid
 from moderation.links import host_of
 from moderation.pseudonym import Address
-from moderation.text import LINK_TOKEN, MAIL_TOKEN, normalise
+from moderation.text import list_words
 from moderation.traits import Author
 from moderation.verdict import Verdict
 
@@ -139,7 +140,7 @@ _LOOKED: Mapping[Kind, Callable[[Looked], Iterable[Any]]] = {
 
 def plain_words(entry: str) -> list[str]:
     """Return the words of an entry in their plain form. Raises PatternInvalid."""
-    words = normalise(entry).words
+    words = list_words(entry)
     if not words or LINK_TOKEN in words or MAIL_TOKEN in words:
         raise PatternInvalid("expected one or more words, got none, or a link or e-mail address")
     return [word.decode("utf-8", "replace") for word in words]

@@ -21,6 +21,7 @@ penalty): .981 this way, .982 with every n-gram counted once in the whole commen
 ([0, 21], [21, 21])
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -75,10 +76,13 @@ class WordRows(NamedTuple):
     sizes: NDArray[np.intp]
 
 
-def fact_tokens(plain: Normalised, distinct: int) -> tuple[int, ...]:
-    """Return the token, 0..FACT_TOKENS-1, of each fact of a comment of *distinct* words."""
-    words, length, capitals, digits, links, mails, exclamations, foreign = plain
-    count = len(words) or 1
+def fact_tokens(plain: Normalised, count: int, distinct: int) -> tuple[int, ...]:
+    """Return the token, 0..FACT_TOKENS-1, of each fact of a comment.
+
+    It has *count* words, *distinct* of them different.
+    """
+    _, length, capitals, digits, links, mails, exclamations, foreign = plain
+    count = count or 1
     size = length or 1
     bits = length.bit_length()
     return (
@@ -92,7 +96,7 @@ def fact_tokens(plain: Normalised, distinct: int) -> tuple[int, ...]:
     )
 
 
-def word_codes(words: list[bytes]) -> NDArray[np.uint32]:
+def word_codes(words: Sequence[bytes]) -> NDArray[np.uint32]:
     """Return a number for each word, by which pairs are told apart."""
     return np.fromiter(map(crc32, words), dtype=np.uint32, count=len(words))
 
@@ -102,7 +106,7 @@ def fact_codes() -> NDArray[np.uint32]:
     return word_codes([b"fact %d" % token for token in range(FACT_TOKENS)])
 
 
-def word_rows(words: list[bytes]) -> WordRows:
+def word_rows(words: Sequence[bytes]) -> WordRows:
     """Return the rows of *words*, which must not be empty and hold no blanks."""
     size = sum(map(len, words)) + 2 * len(words)
     buffer = b" " + b"  ".join(words) + b" " + _PADDING

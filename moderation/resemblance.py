@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderation.text import normalise
+from moderation.text import list_words
 
 HASHES = 12
 BANDS = 4
@@ -50,7 +50,7 @@ class Resemblance(NamedTuple):
 
 def resemblance(text: str) -> Resemblance:
     """Return what *text* is compared by."""
-    words = normalise(text).words
+    words = list_words(text)
     if not words:
         return Resemblance(None, None)
     fingerprint = hashlib.sha256(b" ".join(words)).hexdigest()[:32]

@@ -79,7 +79,7 @@ class CommentRoutes:
             summary="Score a text without storing it",
             scope="comments:score",
             body=wire.ScoreIn,
-            answers={200: wire.ScoreOut},
+            answers={200: wire.ExplainedOut},
         )
         operation(
             method="POST",
@@ -130,7 +130,8 @@ class CommentRoutes:
             call.site(given.site),
             Submission("", given.text, honeypot_filled=bool(given.honeypot)),
         )
-        return 200, wire.score(screened)
+        why = await self._screening.explain(given.text) if given.explain else None
+        return 200, wire.score(screened, why)
 
     async def submit_batch(self, call: Call) -> Answer:
         """Answer 200 with one result or problem an item, in order."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from moderation.links import find_hosts
 from moderation.matching import Listing
-from moderation.text import normalise
+from moderation.text import list_words
 from moderation.traits import NOBODY, Author
 from moderation.verdict import Reason, ReasonKind, State, Verdict
 
@@ -46,7 +46,7 @@ class Comment:
     @cached_property
     def words(self) -> Sequence[str]:
         """The words in their plain form."""
-        return [word.decode("utf-8", "replace") for word in normalise(self.text).words]
+        return [word.decode("utf-8", "replace") for word in list_words(self.text)]
 
     @cached_property
     def hosts(self) -> Sequence[str]:

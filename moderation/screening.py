@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from moderation import store
 from moderation.arrivals import never
 from moderation.errors import CommentNotFound, IdempotencyInFlight
+from moderation.explanation import Why
 from moderation.history import Question, instant
 from moderation.policy import UNJUDGED, Policy, judge
 from moderation.rules import Comment
@@ -156,6 +157,7 @@ class Screening:
         scorer: Scoring,
         model: str,
         governing: Governing,
+        explain: Callable[[str], Why],
         tracing: Tracing,
         writing: Writing,
         reading: Reading,
@@ -167,6 +169,7 @@ class Screening:
         self._turn = Turn(scorer)
         self._model = model
         self._governing = governing
+        self._explain = explain
         self._tracing = tracing
         self._writing = writing
         self._reading = reading
@@ -182,6 +185,17 @@ class Screening:
         scores = await self._turn.score(submission.text)
         (screened,) = await self._judge(policy, [(submission, scores)], None)
         return screened
+
+    async def explain(self, text: str) -> Why | None:
+        """Return what moved the scores of *text*, from the model that scores; None if it cannot.
+
+        In a thread: it takes several times as long as scoring.
+        """
+        try:
+            return await asyncio.to_thread(self._explain, text)
+        except Exception as error:  # noqa: BLE001 - the score stands without it
+            log.error("explaining_failed", error=type(error).__name__)  # noqa: TRY400 - it may quote
+            return None
 
     async def submit(
         self,

@@ -3,13 +3,14 @@ r"""The words of a comment, brought to one plain form before anything looks at t
 Pure: no clock, no database, no model; linear in the length of the text, whatever it holds.
 
 `normalise` runs the text through a fixed row of steps, each undoing one way to write the same
-thing differently: character references, compatibility forms, invisible characters, letter case,
-white space; then every link and every e-mail address becomes one placeholder token.
-Further disguises (homoglyphs, leetspeak, spaced letters) belong in the same row, before
-`_LINK`, as functions from text to text.
+thing differently: character references, compatibility forms, invisible characters, letters of
+other scripts that look like Latin ones, letter case, white space; then every link and every
+e-mail address becomes a few words of its own (`addresses`). Plain ASCII, which most comments are,
+takes few of them. What is disguised inside a word (leetspeak, stars, repeated letters) is undone
+by `disguise`, word by word, because a word is looked at only the first time it is met.
 
 >>> normalise("Bu\u200by &lt;now&gt; at HTTP://pills.example.ru\n").words
-[b'buy', b'<now>', b'at', b'URL']
+[b'buy', b'<now>', b'at', b'URL', b'URL_tld_ru']
 """
 
 import html
@@ -17,8 +18,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-LINK_TOKEN = b"URL"  # upper case: no folded text can spell it
-MAIL_TOKEN = b"MAIL"
+from moderation.addresses import LINK, LINK_FACT, may_link, replace_links, replace_mails
+from moderation.homoglyphs import PLAIN
 
 _PIECE = 1024  # characters; composing a run of combining marks is quadratic in the run
 
@@ -30,26 +31,14 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
-
-# Endings that are also English words (in, it, me, us, so, to) are left out: people forget the
-# space after a full stop far more often than they write such a link without http://.
-_TLD = (
-    rb"(?:com|net|org|info|biz|ru|su|ua|cn|tk|ml|ga|cf|gq|xyz|top|site|online|website|space|"
-    rb"shop|store|club|live|pro|link|click|icu|vip|win|bid|loan|work|io|co|uk|de|fr|nl|eu|tv|"
-    rb"cc|pw|ws|ca|au|br|pl|es|cz|jp|kr|id|vn|gov|edu)"
-)
-_MAYBE_LINK = re.compile(rb"\." + _TLD + rb"(?![a-z0-9-])")
+# Each pictograph is a word of its own, skin tones aside.
+_TONE = re.compile("[\U0001f3fb-\U0001f3ff]+")
+_PICTOGRAPH = re.compile("([\u2600-\u27bf\u2b50\u2b55\U0001f000-\U0001faff])")
 _INNER_DOT = re.compile(r"\.[A-Za-z]")
-# Every branch starts only where the character before is of another kind and never gives back
-# what it took (the "++"), so a run of any length is read a bounded number of times.
-_LINK = re.compile(
-    rb"(?:(?:https?|ftp)://|(?<![a-z0-9])www\.)[^\s<>\"'\[\]]*+"
-    rb"|(?<![a-z0-9.@_-])(?:[a-z0-9][a-z0-9-]*+\.)+" + _TLD + rb"(?![a-z0-9@-])"
-    rb"(?:[/:?#][^\s<>\"'\[\]]*+)?"
-)
-_MAIL = re.compile(
-    rb"(?<![a-z0-9._%+-])[a-z0-9._%+-]++@[a-z0-9][a-z0-9-]*+(?:\.[a-z0-9][a-z0-9-]*+)++"
-)
+_WORD = re.compile(r"\S+")
+_ASCII_LETTERS = re.compile(r"[A-Za-z]")
+_OTHER_LETTERS = re.compile(r"[^\W\d_a-zA-Z]")
+_CALLED = re.compile(rb"!(?=[a-z0-9$@])")
 
 _UPPER = bytes(range(ord("A"), ord("Z") + 1))
 _DIGITS = b"0123456789"
@@ -66,9 +55,9 @@ class Normalised(NamedTuple):
     """A comment in plain form, with the counts that folding would lose.
 
     *words* are UTF-8, never empty, without white space, control characters and the punctuation
-    around words, in the order of the text; the tokens `LINK_TOKEN` and `MAIL_TOKEN` stand for
-    what they name. *length*, *capitals* and *digits* count bytes of the text before folding,
-    only ASCII capitals and digits among them; *foreign* says whether there is more than ASCII.
+    around words, in the order of the text. *length*, *capitals* and *digits* count bytes of the
+    text before folding, only ASCII capitals and digits among them; *foreign* says whether there
+    is more than ASCII.
     """
 
     words: list[bytes]
@@ -83,19 +72,36 @@ class Normalised(NamedTuple):
 
 def normalise(text: str) -> Normalised:
     """Return *text* in plain form; any string is accepted, lone surrogates and NUL included."""
-    raw, folded, plain_ascii = _fold(text)
+    raw, plain, plain_ascii = _fold(text)
     size = len(raw)
     capitals = size - len(raw.translate(None, _UPPER))
     digits = size - len(raw.translate(None, _DIGITS))
-    links = mails = 0
-    if b"@" in folded:
-        folded, mails = _MAIL.subn(b" %b " % MAIL_TOKEN, folded)
-    if _may_link(folded):
-        folded, links = _LINK.subn(b" %b " % LINK_TOKEN, folded)
-    words = folded.translate(_SPLIT).split()
-    return Normalised(
-        words, size, capitals, digits, links, mails, folded.count(b"!"), not plain_ascii
-    )
+    links = mails = exclamations = 0
+    if b"@" in plain:
+        plain, mails = replace_mails(plain)
+    if may_link(plain):
+        plain, links = replace_links(plain)
+    if b"!" in plain:
+        exclamations = plain.count(b"!")
+        plain = _CALLED.sub(b"|", plain)  # what stands for a letter is no punctuation
+    words = plain.translate(_SPLIT).split()
+    return Normalised(words, size, capitals, digits, links, mails, exclamations, not plain_ascii)
+
+
+def list_words(text: str) -> list[bytes]:
+    """Return the words of *text* as people list them: to block, or to compare.
+
+    An exclamation mark always ends a word here, though it may stand for a letter, and nothing is
+    told of a link but that it is one.
+    """
+    words = normalise(text).words
+    return [
+        part
+        for word in words
+        if not word.startswith(LINK_FACT)
+        for part in word.split(b"|")
+        if part
+    ]
 
 
 def find_links(text: str) -> list[str]:
@@ -105,13 +111,13 @@ def find_links(text: str) -> list[str]:
     """
     if text.isascii() and "&" not in text and "://" not in text and _INNER_DOT.search(text) is None:
         return []
-    _, folded, _ = _fold(text)
-    if not _may_link(folded):
+    _, plain, _ = _fold(text)
+    if not may_link(plain):
         return []
     # Word by word: most have no dot, and the pattern would try each letter of them.
-    words = folded.decode("utf-8", "replace").split()
+    words = plain.decode("utf-8", "replace").split()
     maybe = [word.encode() for word in words if "." in word or "://" in word]
-    return [link.decode("utf-8", "replace") for word in maybe for link in _LINK.findall(word)]
+    return [link.decode("utf-8", "replace") for word in maybe for link in LINK.findall(word)]
 
 
 def _fold(text: str) -> tuple[bytes, bytes, bool]:
@@ -120,16 +126,15 @@ def _fold(text: str) -> tuple[bytes, bytes, bool]:
         text = _REFERENCE.sub(_character, text)
     plain_ascii = text.isascii()
     raw = text.encode() if plain_ascii else _compatible(text).encode("utf-8", "replace")
-    folded = raw.translate(_FOLD)
+    plain = raw.translate(_FOLD)
     if not plain_ascii:
-        folded = folded.decode().casefold().encode()
-    return raw, folded, plain_ascii
+        plain = plain.decode().casefold().encode()
+    return raw, plain, plain_ascii
 
 
-def _may_link(folded: bytes) -> bool:
-    return b"://" in folded or (
-        b"." in folded and (b"www." in folded or _MAYBE_LINK.search(folded) is not None)
-    )
+def folded(text: str) -> bytes:
+    """Return ASCII *text* byte for byte as its words are cut from it, links still in it."""
+    return _CALLED.sub(b"|", text.encode().translate(_FOLD))
 
 
 def _character(reference: re.Match[str]) -> str:
@@ -138,12 +143,28 @@ def _character(reference: re.Match[str]) -> str:
 
 
 def _compatible(text: str) -> str:
-    """Return *text* in compatibility form (NFKC), made piece by piece, nothing invisible in it."""
+    """Return *text* in compatibility form (NFKC), nothing invisible in it, lookalikes as Latin."""
     text = _INVISIBLE.sub("", text)
     for written, plain in _QUOTES.items():
         text = text.replace(written, plain)
-    if len(text) <= _PIECE and unicodedata.is_normalized("NFKC", text):
+    text = _PICTOGRAPH.sub(r" \1 ", _TONE.sub("", text))
+    if len(text) > _PIECE or not unicodedata.is_normalized("NFKC", text):
+        pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+        text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
+    if _OTHER_LETTERS.search(text) is None:
         return text
-    return "".join(
-        unicodedata.normalize("NFKC", text[at : at + _PIECE]) for at in range(0, len(text), _PIECE)
-    )
+    latin = len(_ASCII_LETTERS.findall(text)) >= len(_OTHER_LETTERS.findall(text))
+    return _WORD.sub(lambda word: _latin(word[0], alone=latin), text)
+
+
+def _latin(word: str, *, alone: bool) -> str:
+    """Return *word* in Latin letters, where its other letters only look like such.
+
+    A word wholly of such letters may be of another script: *alone* says whether to take it.
+    """
+    if word.isascii():
+        return word
+    plain = word.translate(PLAIN)
+    if plain.isascii() and (alone or _ASCII_LETTERS.search(word) is not None):
+        return plain
+    return word

@@ -15,6 +15,8 @@ from pydantic import (
     IPvAnyAddress,
 )
 
+from moderation.explanation import Explanation, PartKind, Why
+from moderation.spans import in_utf16
 from moderation.store import Detail, Screened, Stored
 from moderation.traits import NOBODY, Author
 from moderation.verdict import LABEL_NAMES, Label, ReasonKind, State, Verdict
@@ -130,6 +132,7 @@ class ScoreIn(Wire):
 
     text: Annotated[_Text, Field(max_length=TEXT_LIMIT)]
     honeypot: Long | None = None
+    explain: bool = Field(False, description="say what moved each score, and how much")
     site: Short | None = None
 
 
@@ -183,6 +186,49 @@ class ScoreOut(BaseModel):
     reasons: list[ReasonOut]
     model: str
     policy: str
+
+
+class PlaceOut(BaseModel):
+    """Where a word stands: a half-open interval, in code points and in UTF-16 code units."""
+
+    start: int
+    end: int
+    start_utf16: int
+    end_utf16: int
+
+
+class PartOut(BaseModel):
+    """One word or fact, and what it adds to the logit of the label."""
+
+    kind: PartKind
+    name: str
+    amount: float
+    places: list[PlaceOut]
+
+
+class ExplanationOut(BaseModel):
+    """Why a label has its score: `logit` = `base` + the amounts of the parts + `rest`."""
+
+    label: Label
+    score: Probability
+    logit: float
+    base: float
+    parts: list[PartOut]
+    rest: float
+
+
+class LanguageOut(BaseModel):
+    """The script of most letters, and whether the model knows the language of the text."""
+
+    script: str | None
+    known: bool
+
+
+class ExplainedOut(ScoreOut):
+    """What a text scored and, where asked for, why: labels from 0.1 on, the highest first."""
+
+    language: LanguageOut | None = None
+    explanation: list[ExplanationOut] | None = None
 
 
 class CommentOut(ScoreOut):
@@ -303,18 +349,48 @@ def single(stored: Sequence[Stored]) -> tuple[int, bytes]:
     return (201 if stored[0].new else 200), comment(stored[0])
 
 
-def score(screened: Screened) -> bytes:
-    """Write what a text scored."""
+def score(screened: Screened, why: Why | None = None) -> bytes:
+    """Write what a text scored and, where it was asked for, *why*."""
     labels, reasons = encode(screened)
-    return orjson.dumps(
-        {
-            "verdict": screened.verdict,
-            "labels": orjson.Fragment(labels),
-            "reasons": orjson.Fragment(reasons),
-            "model": screened.model,
-            "policy": screened.policy,
-        }
-    )
+    found: dict[str, Any] = {
+        "verdict": screened.verdict,
+        "labels": orjson.Fragment(labels),
+        "reasons": orjson.Fragment(reasons),
+        "model": screened.model,
+        "policy": screened.policy,
+    }
+    if why is not None:
+        found["language"] = why.language._asdict()
+        found["explanation"] = [_explanation(screened.text, each) for each in why.explanations]
+    return orjson.dumps(found)
+
+
+def _explanation(text: str, found: Explanation) -> dict[str, Any]:
+    return {
+        "label": found.label,
+        "score": round(found.probability, 6),
+        "logit": found.logit,
+        "base": found.base,
+        "parts": [
+            {
+                "kind": part.kind,
+                "name": part.name,
+                "amount": part.amount,
+                "places": [_place(text, *place) for place in part.places],
+            }
+            for part in found.parts
+        ],
+        "rest": found.rest,
+    }
+
+
+def _place(text: str, start: int, end: int) -> dict[str, int]:
+    return {
+        "start": start,
+        "end": end,
+        "start_utf16": in_utf16(text, start),
+        "end_utf16": in_utf16(text, end),
+    }
 
 
 def batch(items: Sequence[Stored | tuple[int, bytes]]) -> bytes:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli import backup, keys, operate, policies, score, sites, webhooks
+from aboveboard.cli import backup, keys, learn, operate, policies, score, sites, webhooks
 from aboveboard.cli.consent import group as consent
 
 app = typer.Typer(
@@ -17,6 +17,10 @@ app = typer.Typer(
 )
 app.command("serve")(operate.serve)
 app.command("score")(score.score)
+app.command("train")(learn.train)
+app.command("evaluate")(learn.evaluate)
+app.command("thresholds")(learn.thresholds)
+app.add_typer(learn.model, name="model")
 app.add_typer(sites.app, name="site")
 app.add_typer(keys.app, name="key")
 app.add_typer(policies.app, name="policy")

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moderation import bundle, ngrams, training
+from moderation import bundle, corpus, ngrams
+from moderation.disguise import Vocabulary
 from moderation.errors import BundleNotFound, BundleRefused, BundleTampered, BundleUnreadable
-from moderation.scoring import Calibration, Scorer
+from moderation.scoring import Calibration, Scorer, Stage
 from moderation.verdict import LABELS, Label
 
-ARRAYS = ("weights.npy", "intercepts.npy", "calibration.npy")
+ARRAYS = ("weights.npy", "stage.npy", "calibration.npy", "seen.npy")
 
 
 @pytest.fixture
@@ -25,9 +26,16 @@ def folder(tmp_path: Path) -> Path:
     draw = np.random.default_rng(0)
     weights = draw.standard_normal((ngrams.ROWS, len(LABELS))).astype(np.float32)
     values = np.tile(np.linspace(0, 1, 5), (len(LABELS), 1))
-    scorer = Scorer(weights, np.zeros(len(LABELS)), Calibration(values, low=-4.0, high=4.0))
+    scorer = Scorer(
+        weights,
+        Stage.none(np.zeros(len(LABELS))),
+        Calibration(values, low=-4.0, high=4.0),
+        Vocabulary([b"hello", b"moron"], marked=[b"moron"]),
+    )
     labels = {label.value: {"thresholds": {"hold": 0.5}} for label in LABELS}
-    bundle.save(tmp_path / "b", scorer=scorer, manifest={"name": "b", "labels": labels})
+    seen = np.array([3, 1 << 63], dtype=np.uint64)
+    manifest = {"name": "b", "labels": labels}
+    bundle.save(tmp_path / "b", scorer=scorer, seen=seen, manifest=manifest)
     return tmp_path / "b"
 
 
@@ -59,9 +67,12 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
     assert found.thresholds[Label.TOXICITY] == bundle.Thresholds(hold=0.5)
     assert found.digest == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
     assert bundle.load(folder, digest=found.digest.upper()).digest == found.digest
+    assert found.scorer.vocabulary.words == (b"hello", b"moron")
+    assert found.scorer.vocabulary.marked == (b"moron",)
+    assert found.seen.tolist() == [3, 1 << 63]
 
 
-@pytest.mark.parametrize("name", ["manifest.json", *ARRAYS])
+@pytest.mark.parametrize("name", ["manifest.json", "vocabulary.txt", *ARRAYS])
 def test_every_changed_byte_is_refused(folder: Path, name: str) -> None:
     """One flipped bit anywhere in any file is noticed when the manifest's digest is known."""
     digest = bundle.load(folder).digest
@@ -87,9 +98,22 @@ def test_a_truncated_array_is_refused(folder: Path, name: str) -> None:
         bundle.load(folder)
 
 
+@pytest.mark.parametrize(
+    "words", [b"", b"hello", b"hello\nhello\n", b"Hello\n", b"a b\n", b"\xff\n", b"*\n"]
+)
+def test_a_vocabulary_of_another_kind_is_refused(folder: Path, words: bytes) -> None:
+    """What is not a list of different words is unreadable though its digest is right."""
+    if not words:
+        words = b"a" * 10
+    _replace(folder, "vocabulary.txt", words)
+
+    with pytest.raises(BundleUnreadable, match=r"vocabulary\.txt"):
+        bundle.load(folder)
+
+
 def test_a_pickled_array_is_never_opened(folder: Path) -> None:
     """An array of objects is refused though its digest is right."""
-    _replace(folder, "intercepts.npy", _stored(np.array([{}] * 8, dtype=object), pickled=True))
+    _replace(folder, "stage.npy", _stored(np.array([{}] * 8, dtype=object), pickled=True))
 
     with pytest.raises(BundleUnreadable, match="pickle"):
         bundle.load(folder)
@@ -98,17 +122,17 @@ def test_a_pickled_array_is_never_opened(folder: Path) -> None:
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros(7),
-        np.zeros((8, 1)),
-        np.zeros(8, dtype=np.float32),
-        np.full(8, np.nan),
+        np.zeros((16, 8)),
+        np.zeros((17, 8, 1)),
+        np.zeros((17, 8), dtype=np.float32),
+        np.full((17, 8), np.nan),
         np.zeros(()),
     ],
-    ids=["short", "two axes", "single precision", "not numbers", "no axis"],
+    ids=["short", "three axes", "single precision", "not numbers", "no axis"],
 )
 def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any, Any]) -> None:
     """Shape, type and finiteness are checked before anything is built."""
-    _replace(folder, "intercepts.npy", _stored(array))
+    _replace(folder, "stage.npy", _stored(array))
 
     with pytest.raises(BundleUnreadable, match="expected"):
         bundle.load(folder)
@@ -117,7 +141,7 @@ def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any
 @pytest.mark.parametrize(
     "change",
     [
-        lambda manifest: manifest.update(format=2),
+        lambda manifest: manifest.update(format=1),
         lambda manifest: manifest.pop("format"),
         lambda manifest: manifest.pop("name"),
         lambda manifest: manifest.pop("files"),
@@ -128,7 +152,7 @@ def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any
         lambda manifest: manifest.update(calibration={"low": "x", "high": 1}),
     ],
     ids=[
-        "format 2",
+        "format 1",
         "no format",
         "no name",
         "no files",
@@ -252,9 +276,9 @@ def test_the_shipped_bundle_states_where_it_comes_from() -> None:
     for name, source in manifest["sources"].items():
         assert source["licence"].startswith("permissive"), name
         assert len(source["sha256"]) == 64
-    assert {name.removesuffix(".jsonl.gz") for name in manifest["sources"]} <= (
-        set(training.SOURCES) | set(training.LISTS)
-    )
+    permitted = {f"{name}.jsonl.gz" for name in corpus.SOURCES}
+    permitted |= {Path(name).name for name in corpus.LISTS}
+    assert set(manifest["sources"]) <= permitted
     assert manifest["labels"]["sexual_explicit"]["evidence"] == "weak"
     assert manifest["labels"]["spam"]["thresholds"]["precision"] >= 0.95
     assert not any("madlibs" in name for name in manifest["sources"])

@@ -8,7 +8,7 @@ from moderation.text import normalise
 
 def _facts(text: str) -> tuple[int, ...]:
     plain = normalise(text)
-    return ngrams.fact_tokens(plain, len(set(plain.words)))
+    return ngrams.fact_tokens(plain, len(plain.words), len(set(plain.words)))
 
 
 def test_a_word_has_itself_and_its_ngrams() -> None:

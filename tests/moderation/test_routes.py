@@ -514,6 +514,38 @@ def test_scoring_stores_nothing(client: httpx2.Client) -> None:
     assert len(listed(client)) == 1
 
 
+def test_a_score_is_explained_where_it_is_asked_for(client: httpx2.Client) -> None:
+    """Parts quote the text, in both counts of offsets, and add up to the logit."""
+    text = "\U0001f600 You are such a M0RON, you idiot"
+
+    made = client.post("/v1/score", json={"text": text, "explain": True}).json()
+
+    assert made["language"] == {"script": "Latin", "known": True}
+    found = {each["label"]: each for each in made["explanation"]}
+    insult = found["insult"]
+    assert insult["score"] == made["labels"]["insult"]
+    total = insult["base"] + sum(part["amount"] for part in insult["parts"]) + insult["rest"]
+    assert total == pytest.approx(insult["logit"], abs=1e-6)
+    quoted = {
+        text[place["start"] : place["end"]] for part in insult["parts"] for place in part["places"]
+    }
+    assert {"M0RON", "idiot"} <= quoted
+    units = text.encode("utf-16-le")
+    for part in insult["parts"]:
+        for place in part["places"]:
+            in_units = units[2 * place["start_utf16"] : 2 * place["end_utf16"]]
+            assert in_units.decode("utf-16-le") == text[place["start"] : place["end"]]
+
+
+def test_a_language_the_model_does_not_know_is_said(client: httpx2.Client) -> None:
+    """A sentence in another language scores, and the answer says what the scores are worth."""
+    text = "\u043a\u0430\u043a \u0442\u0432\u043e\u0438 \u0434\u0435\u043b\u0430"
+
+    made = client.post("/v1/score", json={"text": text, "explain": True}).json()
+
+    assert made["language"] == {"script": "Cyrillic", "known": False}
+
+
 def test_scoring_takes_an_empty_text_and_a_honeypot(client: httpx2.Client) -> None:
     """Nothing scores something; a filled trap is spam here too."""
     empty = client.post("/v1/score", json={"text": ""})

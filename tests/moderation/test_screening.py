@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
+from moderation.explanation import Why
+from moderation.language import Language
 from moderation.policy import Bands, Policy
 from moderation.pseudonym import Pseudonyms
 from moderation.screening import LONG_TEXT, Idempotency, Screening, Submission
@@ -78,8 +80,16 @@ class FakeReading:
         del ask
 
 
+def no_reason(_text: str) -> Why:
+    """Explain nothing."""
+    return Why(Language(None, known=True), [])
+
+
 def screening(
-    scorer: FakeScorer, writing: FakeWriting, tracing: Tracing | None = None
+    scorer: FakeScorer,
+    writing: FakeWriting,
+    tracing: Tracing | None = None,
+    explain: Callable[[str], Why] = no_reason,
 ) -> Screening:
     """Put the use case together over fakes, at a fixed hour."""
     numbers = iter(range(10_000))
@@ -87,6 +97,7 @@ def screening(
         scorer=scorer,
         model="m-1",
         governing=FakeGoverning(),
+        explain=explain,
         tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
         reading=FakeReading(),
@@ -309,3 +320,17 @@ def test_what_cannot_be_traced_waits() -> None:
 
     assert [one.verdict for one in stored] == [Verdict.APPROVE, Verdict.HOLD, Verdict.SPAM]
     assert [reason.code for reason in stored[1].reasons] == ["not_judged"]
+
+
+def test_what_cannot_be_explained_keeps_its_score(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error while explaining gives no explanation, and does not tell the text."""
+
+    def broken(text: str) -> Why:
+        raise ValueError(text)
+
+    found = asyncio.run(screening(FakeScorer(), FakeWriting(), explain=broken).explain("secret"))
+
+    assert found is None
+    told = capsys.readouterr()
+    assert "explaining_failed" in told.out + told.err
+    assert "secret" not in told.out + told.err

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.text import LINK_TOKEN, MAIL_TOKEN, normalise
+from moderation.addresses import LINK_TOKEN, MAIL_TOKEN
+from moderation.text import list_words, normalise
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,14 @@ def test_no_text_breaks_it(text: str) -> None:
         assert word
         assert not any(code <= 32 or code == 127 for code in word)
         word.decode()
+
+
+def test_listed_words_end_at_every_exclamation_mark() -> None:
+    """What is blocked or compared is found though a mark joins it to the next word."""
+    assert list_words("Casino!buy sh!t! http://a.example.ru") == [
+        b"casino",
+        b"buy",
+        b"sh",
+        b"t",
+        LINK_TOKEN,
+    ]

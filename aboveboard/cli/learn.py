@@ -1,0 +1,138 @@
+"""`aboveboard train, evaluate, thresholds, model`: bundles made, measured and looked at."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aboveboard.cli.options import AsJson, say, say_json
+
+model = typer.Typer(help="Look at bundles before they are used.", no_args_is_help=True)
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        help="A folder of labelled comments: .csv or .jsonl with `text` and a column a label.",
+    ),
+]
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a bundle.")]
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="Where the bundle goes; its name, too.")],
+    made: Annotated[
+        str | None, typer.Option(help="Date to state in the card.", show_default="today")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same bundle.")] = 7,
+    jobs: Annotated[int, typer.Option(help="Heads fitted at once.")] = 2,
+) -> None:
+    """Train a bundle; a run that was cut off goes on from its last stage."""
+    from aboveboard import clock
+    from moderation import training
+
+    stated = date.fromisoformat(made) if made else clock.now().date()
+    digest = training.train(
+        data, out, name=out.name, made=stated.isoformat(), seed=seed, jobs=jobs, say=say
+    )
+    say(f"digest {digest}")
+
+
+def evaluate(
+    folder: BundleFolder,
+    data: Data,
+    report: Annotated[
+        Path | None, typer.Option(help="A folder for card.md and metrics.json.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Measure a bundle on the test rows of a folder; refuses rows it was made with."""
+    from moderation import bundle, card, evaluation
+    from moderation.verdict import Label
+
+    found = bundle.load(folder)
+    spam = found.thresholds[Label.SPAM].spam
+    figures = evaluation.measure(found.scorer, data, seen=found.seen, spam=spam)
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        kept = {"development": found.manifest["metrics"]["development"]}
+        card.write(report, {**found.manifest, "metrics": kept | figures})
+    if json:
+        say_json(figures)
+    else:
+        say("\n\n".join(card.measured(figures)) or f"{data} has no test rows")
+
+
+def thresholds(
+    folder: BundleFolder,
+    precision: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Of what a label finds, the share that is right."),
+    ] = 0.95,
+    json: AsJson = False,
+) -> None:
+    """Pick thresholds by precision: what each finds, and how many comments it touches."""
+    from moderation import bundle, picking
+
+    found = picking.pick(bundle.load(folder), precision)
+    if json:
+        say_json({label: None if each is None else each._asdict() for label, each in found.items()})
+        return
+    say(f"{'label':16} {'threshold':>9} {'precision':>9} {'recall':>7} {'touched':>8}")
+    for label, each in found.items():
+        say(f"{label:16} " + (_told(each) if each else "no threshold reaches that precision"))
+
+
+def _told(each: Any) -> str:  # noqa: ANN401 - Pick, imported late
+    return f"{each.threshold:9.4f} {each.precision:9.3f} {each.recall:7.3f} {each.touched:8.3%}"
+
+
+@model.command()
+def verify(
+    folder: BundleFolder,
+    digest: Annotated[
+        str | None, typer.Option(help="The SHA-256 that the manifest must have.")
+    ] = None,
+) -> None:
+    """Check every file of a bundle against its manifest; nothing in it is run."""
+    from moderation import bundle
+
+    found = bundle.load(folder, digest=digest)
+    say(f"{found.name} is whole, manifest SHA-256 {found.digest}")
+
+
+@model.command("card")
+def show_card(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", show_default="the shipped one")
+    ] = None,
+) -> None:
+    """Print the model card of a bundle, every number from its manifest."""
+    from moderation import bundle, card
+
+    found = bundle.shipped() if folder is None else bundle.load(folder)
+    say(card.card(found.manifest))
+
+
+@model.command("list")
+def list_bundles(
+    folder: Annotated[Path, typer.Argument(help="A folder with bundles in it.")],
+    json: AsJson = False,
+) -> None:
+    """List the bundles in a folder, and say what is wrong with those that may not be used."""
+    from moderation import bundle
+    from moderation.errors import BundleRefused
+
+    for manifest in sorted(folder.glob("*/manifest.json")):
+        line: dict[str, str] = {"folder": manifest.parent.name}
+        try:
+            found = bundle.load(manifest.parent)
+            line |= {"name": found.name, "digest": found.digest}
+        except BundleRefused as error:
+            line |= {"refused": str(error)}
+        if json:
+            say_json(line)
+        else:
+            say("  ".join(line.values()))

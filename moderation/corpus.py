@@ -1,0 +1,341 @@
+"""Labelled comments to train on and to measure with: read, cleaned of twins, told apart.
+
+What is known of the public sources is written here: licence class, which labels are taken from
+each, how much they weigh. A file of one's own, CSV or JSON Lines with a `text` and columns named
+like the labels, is a source too.
+
+Rules kept here: only sources of a permissive licence class; a missing label is unknown, never
+negative; a column in which every known value is positive is never used; official valid and test
+rows are never trained on; no near-duplicate of a held-out row is trained on.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.errors import DataUnreadable
+from moderation.verdict import Label
+
+KEYS = {
+    "spam": Label.SPAM,
+    "toxic": Label.TOXICITY,
+    "severe_toxic": Label.SEVERE_TOXICITY,
+    "obscene": Label.OBSCENE,
+    "threat": Label.THREAT,
+    "insult": Label.INSULT,
+    "identity_hate": Label.IDENTITY_ATTACK,
+    "sexual": Label.SEXUAL_EXPLICIT,
+}
+WIKI = (
+    Label.TOXICITY,
+    Label.SEVERE_TOXICITY,
+    Label.OBSCENE,
+    Label.THREAT,
+    Label.INSULT,
+    Label.IDENTITY_ATTACK,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data file: its licence class, the labels taken from it, how much it weighs."""
+
+    licence: str
+    labels: tuple[Label, ...]
+    weight: float = 1.0
+    only_positive: bool = False  # its negatives differ from its positives by language, not kind
+    ham: bool = False  # nobody labelled spam, but moderated pages hold next to none
+
+
+SOURCES = {
+    "jigsaw_wiki": Source("permissive (text share-alike)", WIKI),
+    "wiki_context_cat": Source("permissive", (Label.TOXICITY,), ham=True),
+    "civil_toxicspans": Source("permissive", (Label.TOXICITY, Label.SPAM)),
+    "surge_toxicity": Source("permissive", (Label.TOXICITY,)),
+    "gab_hate_corpus": Source("permissive (memory)", (Label.TOXICITY, Label.IDENTITY_ATTACK)),
+    "edos_sexism": Source("permissive", (Label.IDENTITY_ATTACK,)),
+    "hatemoji_build": Source("permissive", (Label.IDENTITY_ATTACK,)),
+    "fox_news_comments": Source("permissive", (Label.IDENTITY_ATTACK, Label.SPAM)),
+    "goemotions_ham": Source("permissive", (Label.SPAM,)),
+    "sms_spam": Source("permissive (memory)", (Label.SPAM,)),
+    "youtube_spam_4videos": Source("permissive (memory)", (Label.SPAM,)),
+    "telegram_spam_samples": Source("permissive", (Label.SPAM,), only_positive=True),
+    "spamassassin": Source("permissive", (Label.SPAM,), weight=0.3),
+}
+# For measuring alone: share-alike, non-commercial or unclear licences, or made to test with.
+MEASURED = (
+    "bias_madlibs77k",
+    "blog_comment_spam_lm",
+    "davidson_hsol",
+    "germeval2018_de",
+    "germeval2021_de",
+    "hatexplain_valtest",
+    "kaggle_insults",
+    "mlma_en_fr_ar",
+    "paradetox",
+    "perspective_wiki2k_scores",
+    "stormfront",
+    "told_br_pt",
+    "tweeteval_hate",
+    "tweeteval_offensive",
+    "unhealthy_conversations",
+)
+LISTS = {
+    "lists/surge_profanity_en.csv.gz": "permissive",
+    "lists/ldnoobw_badwords.tsv.gz": "permissive",
+}
+
+
+_OWN = Source("own", tuple(Label))
+
+_DEV_SHARE = 20  # percent of the groups of rows that are held out
+_SHINGLES = 4  # by which near-duplicates are grouped
+_SKETCHES = (1, 0x9E3779B1, 0x85EBCA6B)
+_ALONE = 3  # words; a shorter text is compared word by word, not pair by pair
+_POSITIVE, _NEGATIVE = 0.5, 0.3  # shares of raters; between them a row is left out
+_WORDS = re.compile(r"[^\W_]+")
+_SHORTEST = 4  # letters of a term
+_EXPLETIVES = frozenset({"fuck", "ass", "shit", "bitch", "dick", "suck", "bastard", "damn", "hell"})
+
+
+@dataclass(slots=True)
+class Example:
+    """A text with what is known about it.
+
+    *held*: no head is fitted on it. *measured*: it has the prevalence of comments at large, as
+    far as its source has, so that figures and calibration may rest on it.
+    """
+
+    text: str
+    labels: dict[Label, bool]
+    source: str
+    weight: float
+    group: int
+    held: bool
+    measured: bool
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a data file as objects with `text`, `labels` and `split`.
+
+    Raises DataUnreadable, which names the line.
+    """
+    number = 0
+    try:
+        with _opened(path) as lines:
+            if path.name.removesuffix(".gz").endswith(".csv"):
+                for number, record in enumerate(csv.DictReader(lines), 2):
+                    yield _own_row(record, path, number)
+                return
+            for number, line in enumerate(lines, 1):
+                record = json.loads(line)
+                public = isinstance(record, dict) and "labels" in record
+                yield record if public else _own_row(record, path, number)
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, ValueError, TypeError) as error:
+        raise DataUnreadable(
+            f"{path} line {number}: expected a labelled row, got {error}"
+        ) from error
+
+
+def _opened(path: Path) -> io.TextIOBase:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+    return path.open(encoding="utf-8", newline="")
+
+
+def _own_row(record: Any, path: Path, number: int) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return a row whose labels stand beside its text; an empty cell is unknown."""
+    text = record.get("text") if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        raise DataUnreadable(
+            f"{path} line {number}: expected a text, got {sorted(map(str, record))}"
+        )
+    of_label = {label: key for key, label in KEYS.items()}
+    labels = {
+        of_label[label]: float(record[label])
+        for label in Label
+        if record.get(label) not in (None, "")
+    }
+    return {"text": text, "labels": labels, "split": record.get("split") or "train"}
+
+
+def known(labels: dict[str, float]) -> dict[Label, bool]:
+    """Return the labels the raters agreed on; whatever is absent stays unknown."""
+    return {
+        KEYS[key]: value >= _POSITIVE
+        for key, value in labels.items()
+        if value >= _POSITIVE or value < _NEGATIVE
+    }
+
+
+def sources(data: Path) -> dict[Path, Source]:
+    """Return the files in *data* that may be trained on, the public ones first.
+
+    Raises DataUnreadable when there is none.
+    """
+    found = {
+        path: source
+        for name, source in SOURCES.items()
+        if (path := data / f"{name}.jsonl.gz").is_file()
+    }
+    public = {f"{name}.jsonl.gz" for name in (*SOURCES, *MEASURED)}
+    found |= {
+        path: _OWN
+        for pattern in ("*.csv", "*.csv.gz", "*.jsonl", "*.jsonl.gz")
+        for path in sorted(data.glob(pattern))
+        if path.name not in public
+    }
+    if not found:
+        raise DataUnreadable(f"{data}: expected labelled .csv or .jsonl files, found none")
+    return found
+
+
+def examples(data: Path) -> list[Example]:
+    """Return every row that may be trained on or held out, source by source."""
+    found: list[Example] = []
+    kept_apart = reserved(data)
+    for path, source in sources(data).items():
+        mine = list(_of_source(path, source))
+        apart = np.isin(_numbers(each.text for each in mine), kept_apart).tolist()
+        found += [each for each, test in zip(mine, apart, strict=True) if not test]
+    for example, group in zip(found, groups([each.text for each in found]), strict=True):
+        example.group = group
+        alike = example.measured or example.source == "jigsaw_wiki"
+        example.held = alike and group % 100 < _DEV_SHARE
+    held = {example.group for example in found if example.held}
+    return [example for example in found if example.held or example.group not in held]
+
+
+def reserved(data: Path) -> NDArray[np.uint64]:
+    """Return the numbers (`seen`) of all valid and test rows: no training row may equal one.
+
+    A text that is in both the training and the test rows of its publisher is a test row.
+    """
+    names = [f"{name}.jsonl.gz" for name in MEASURED]
+    paths = [*sources(data), *(data / name for name in names if (data / name).is_file())]
+    return seen(row["text"] for path in paths for row in rows(path) if row["split"] != "train")
+
+
+def _of_source(path: Path, source: Source) -> Iterator[Example]:
+    name = path.name.partition(".")[0]
+    mine = [row for row in rows(path) if row["split"] == "train"]
+    usable = [
+        label
+        for label in source.labels
+        if source.only_positive or any(known(row["labels"]).get(label) is False for row in mine)
+    ]
+    for row in mine:
+        labels = {label: value for label, value in known(row["labels"]).items() if label in usable}
+        if source.ham:
+            labels[Label.SPAM] = False
+        if not labels or (source.only_positive and not any(labels.values())):
+            continue
+        sample = row.get("meta", {}).get("sample")
+        whole = name == "jigsaw_wiki" and sample == "random" and len(labels) == len(WIKI)
+        measured = whole or Label.SPAM in labels or source is _OWN
+        yield Example(row["text"], labels, name, source.weight, 0, held=False, measured=measured)
+
+
+def groups(texts: Sequence[str]) -> list[int]:
+    """Return a number a text that near-duplicates share.
+
+    Three min-wise sketches of four pairs of neighbouring words each (Broder, 1997): texts that
+    agree in one are twins, and so are the twins of twins.
+    """
+    leader: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def find(sketch: tuple[int, int]) -> tuple[int, int]:
+        while (above := leader.setdefault(sketch, sketch)) != sketch:
+            leader[sketch] = leader[above]
+            sketch = above
+        return sketch
+
+    firsts = []
+    for text in texts:
+        first, *others = _sketches(text)
+        root = find(first)
+        for sketch in others:
+            other = find(sketch)
+            root, other = min(root, other), max(root, other)
+            leader[other] = root
+        firsts.append(first)
+    return [crc32(b"%d %d" % find(first)) for first in firsts]
+
+
+def _sketches(text: str) -> list[tuple[int, int]]:
+    words = _WORDS.findall(text.lower())
+    if len(words) > _ALONE:
+        words = [" ".join(pair) for pair in pairwise(words)]
+    hashes = [crc32(word.encode("utf-8", "replace")) for word in set(words)] or [0]
+    distinct = np.unique(np.array(hashes, dtype=np.uint32))
+    return [
+        (at, crc32(np.sort(distinct * np.uint32(mixer))[:_SHINGLES].tobytes()))
+        for at, mixer in enumerate(_SKETCHES)
+    ]
+
+
+def digests(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file, by its name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def seen(texts: Iterable[str]) -> NDArray[np.uint64]:
+    """Return a number for each different text, white space and letter case aside, ascending.
+
+    A bundle keeps those of what it was made with: an evaluation looks whether it has one.
+    """
+    return np.unique(_numbers(texts))
+
+
+def _numbers(texts: Iterable[str]) -> NDArray[np.uint64]:
+    folded = (" ".join(text.casefold().split()).encode("utf-8", "replace") for text in texts)
+    digests = b"".join(hashlib.sha256(text).digest()[:8] for text in folded)
+    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+
+
+def profanities(data: Path) -> frozenset[bytes]:
+    """Return the single words of the lists of profanities in *data*; none without a list."""
+    return frozenset(
+        term.lower().encode()
+        for term, _ in _listed(data)
+        if term.isascii() and term.isalpha() and len(term) >= _SHORTEST
+    )
+
+
+def explicit_terms(data: Path) -> frozenset[bytes]:
+    """Return words for sexual acts and anatomy, without those mostly used as expletives."""
+    return frozenset(
+        term.lower().encode()
+        for term, sexual in _listed(data)
+        if sexual and term.isalpha() and len(term) >= _SHORTEST
+    )
+
+
+def _listed(data: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the English terms of the lists, and whether each is sexual and no expletive."""
+    path = data / "lists/surge_profanity_en.csv.gz"
+    if path.is_file():
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines):
+                forms = {row["canonical_form_1"], row["canonical_form_2"], row["canonical_form_3"]}
+                anatomy = row["category_1"].startswith("sexual anatomy")
+                yield row["text"], anatomy and not forms & _EXPLETIVES
+    path = data / "lists/ldnoobw_badwords.tsv.gz"
+    if path.is_file():
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                language, _, term = line.rstrip("\n").partition("\t")
+                if language == "en":
+                    yield term, not any(bad in term for bad in _EXPLETIVES)

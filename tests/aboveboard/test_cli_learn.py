@@ -1,0 +1,136 @@
+"""The commands that make bundles and look at them, as a stranger calls them."""
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import COMMAND, PATIENCE_S
+
+
+def run(
+    environment: dict[str, str], *arguments: str | Path
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command to its end."""
+    return subprocess.run(  # noqa: S603
+        [*COMMAND, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def told(done: "subprocess.CompletedProcess[bytes]") -> Any:  # noqa: ANN401
+    """Return the JSON that a command printed."""
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def error_line(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """Return the one line in which a command says what went wrong."""
+    assert done.returncode == 1, done.stdout.decode() + done.stderr.decode()
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("aboveboard: ")
+    return line
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write comments of one's own: a third is spam, and some are kept for testing."""
+    folder = tmp_path_factory.mktemp("own")
+    draw = random.Random(2)  # noqa: S311 - reproducible, not secret
+    lines = ["text,spam,split"]
+    for at in range(700):
+        words = " ".join(f"w{draw.randrange(900)}" for _ in range(8))
+        spam = at % 3 == 0
+        split = "test" if at >= 600 else "train"
+        lines.append(f"{words} {'casino' if spam else 'garden'},{int(spam)},{split}")
+    (folder / "mine.csv").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundles(
+    environment: dict[str, str], own: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Train one bundle, called mine-1, in a folder of bundles."""
+    folder = tmp_path_factory.mktemp("bundles")
+    made = run(
+        environment, "train", "--data", own, "--out", folder / "mine-1", "--made", "2026-01-02"
+    )
+    assert made.returncode == 0, made.stderr.decode()
+    (folder / "digest").write_bytes(made.stdout.split()[-1])
+    return folder
+
+
+def test_a_bundle_of_ones_own_is_verified_and_shown(
+    environment: dict[str, str], bundles: Path
+) -> None:
+    """Verify, card, list and thresholds work on what a CSV file alone has taught."""
+    out, digest = bundles / "mine-1", (bundles / "digest").read_text()
+
+    verified = run(environment, "model", "verify", out, "--digest", digest)
+    listed = run(environment, "model", "list", bundles, "--json")
+    picked = told(run(environment, "thresholds", out, "--precision", "0.9", "--json"))
+
+    assert f"mine-1 is whole, manifest SHA-256 {digest}" in verified.stdout.decode()
+    assert "# Model card: mine-1" in run(environment, "model", "card", out).stdout.decode()
+    assert told(listed) == {"folder": "mine-1", "name": "mine-1", "digest": digest}
+    assert picked["threat"] is None
+    assert picked["spam"]["precision"] >= 0.9
+    assert 0 < picked["spam"]["touched"] < 1
+
+
+def test_a_bundle_of_ones_own_is_measured(
+    environment: dict[str, str], own: Path, bundles: Path, tmp_path: Path
+) -> None:
+    """Rows whose split is test are measured, and the report is a card."""
+    done = run(
+        environment, "evaluate", bundles / "mine-1", "--data", own, "--report", tmp_path, "--json"
+    )
+
+    spam = told(done)["own_tests"]["mine"]["spam"]
+    assert spam["rows"] == 100
+    assert spam["auc"] > 0.9
+    assert "Test rows of mine" in (tmp_path / "card.md").read_text(encoding="utf-8")
+
+
+def test_a_bundle_is_not_measured_on_what_it_was_made_with(
+    environment: dict[str, str], own: Path, bundles: Path, tmp_path: Path
+) -> None:
+    """A test row among the rows a bundle saw is an error that names the file."""
+    head, first, *_ = (own / "mine.csv").read_text(encoding="utf-8").splitlines()
+    copied = f"{head}\n{first.replace('train', 'test')}"
+    (tmp_path / "other.csv").write_text(copied, encoding="utf-8")
+
+    refused = run(environment, "evaluate", bundles / "mine-1", "--data", tmp_path)
+
+    assert "other: expected rows that the bundle was not made with" in error_line(refused)
+
+
+def test_a_changed_bundle_is_refused_in_one_line(
+    environment: dict[str, str], bundles: Path, tmp_path: Path
+) -> None:
+    """Another digest than the expected one, and a file that was touched, are named."""
+    out = tmp_path / "touched"
+    shutil.copytree(bundles / "mine-1", out)
+
+    other = run(environment, "model", "verify", out, "--digest", "0" * 64)
+    (out / "vocabulary.txt").write_bytes(b"hello\n")
+    touched = run(environment, "model", "verify", out)
+    listed = told(run(environment, "model", "list", tmp_path, "--json"))
+
+    assert "expected SHA-256" in error_line(other)
+    assert "vocabulary.txt" in error_line(touched)
+    assert "vocabulary.txt" in listed["refused"]
+
+
+def test_data_without_a_label_are_refused(environment: dict[str, str], tmp_path: Path) -> None:
+    """A folder without comments is an error, not an empty bundle."""
+    refused = run(environment, "train", "--data", tmp_path, "--out", tmp_path / "b")
+
+    assert "found none" in error_line(refused)
