@@ -55,8 +55,9 @@ from aboveboard.settings import Settings, split_targets
 from aboveboard.sweeping import Sweeper
 from aboveboard.targets import Targets
 from aboveboard.webhooks.delivering import Delivering
-from aboveboard.webhooks.feeds import ConsentFeed
+from aboveboard.webhooks.feeds import ConsentFeed, ModerationFeed
 from aboveboard.webhooks.managing import Webhooks
+from aboveboard.webhooks.message import Feed
 from aboveboard.webhooks.routes import WebhookRoutes
 from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
@@ -271,7 +272,7 @@ def open_telling(
 ) -> Telling:
     """Put webhooks together, for the service and for commands beside it."""
     random = Randomness()
-    feeds = [ConsentFeed(auditing)]
+    feeds: list[Feed] = [ConsentFeed(auditing), ModerationFeed(databases.moderation)]
     targets = Targets(split_targets(settings.webhook_targets))
     sealing = Sealing(KeyFolder(settings.data_dir).get("pepper", make=False), random)
     sender = Sender(

@@ -97,6 +97,37 @@ def list_changes(connection: Connection, site_id: str, after: int, limit: int) -
     return [event(row) for row in found]
 
 
+def list_all(connection: Connection, site_id: str, after: int, limit: int) -> list[Event]:
+    """Return what happened to comments, their coming in too, beginning after a seq."""
+    found = connection.execute(
+        select(EVENT)
+        .where(EVENT.c.site_id == site_id, EVENT.c.seq > after)
+        .order_by(EVENT.c.seq)
+        .limit(limit)
+    )
+    return [event(row) for row in found]
+
+
+def list_seqs(connection: Connection, site_id: str, seqs: Iterable[int]) -> list[Event]:
+    """Return single events of a site."""
+    found = connection.execute(
+        select(EVENT).where(EVENT.c.site_id == site_id, EVENT.c.seq.in_(sorted(seqs)))
+    )
+    return [event(row) for row in found]
+
+
+def list_ends(connection: Connection, site_ids: Iterable[str]) -> dict[str, int]:
+    """Return the seq of the newest event of each site that has one."""
+    newest = select(EVENT.c.seq).where(EVENT.c.site_id == bindparam("of_site"))
+    newest = newest.order_by(EVENT.c.seq.desc()).limit(1)
+    # One site at a time: of a maximum by groups, neither engine takes the end of its index.
+    found = {
+        site_id: connection.execute(newest, {"of_site": site_id}).scalar()
+        for site_id in set(site_ids)
+    }
+    return {site_id: seq for site_id, seq in found.items() if seq is not None}
+
+
 def external_ids(
     connection: Connection, site_id: str, comment_ids: Iterable[str]
 ) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from conftest import PATIENCE_S, Service, Site
 from diary import NOTICE, SHOWN
 from receiver import Receiver, receiving
+from review_desk import HAM, RUDE, Desk
 from webhook_house import verify
 
 from aboveboard.accounts import Scope
@@ -96,6 +97,36 @@ def test_a_withdrawal_reaches_the_site(client: httpx2.Client, service: Service) 
     assert "canary" not in written
 
 
+def test_what_becomes_of_a_comment_reaches_the_site(
+    client: httpx2.Client, service: Service
+) -> None:
+    """Held, decided, taken back, erased: each once, in ids and states; who wrote what, never."""
+    desk = Desk(client)
+    with receiving() as receiver:
+        made = make(client, f"{receiver.url}/hook")
+        desk.send("fine", HAM, author={"name": "Canary"})
+        comment = desk.send("rude", RUDE, author={"name": "Canary"})
+        decision = desk.decided(comment, "approve")
+        assert desk.undo(decision).is_success
+        assert client.delete(f"/v1/comments/{comment['id']}").is_success
+        posts = [receiver.posts.get(timeout=PATIENCE_S) for _ in range(4)]
+        told = {post.content["type"]: verify(post, made["secret"])["data"] for post in posts}
+
+    held, decided, reverted, erased = (
+        told[f"comment.{word}"] for word in ("held", "decided", "decision_reverted", "erased")
+    )
+    assert held["comment_id"] == comment["id"]
+    assert (held["external_id"], held["event_type"], held["to"]) == ("rude", "submitted", "pending")
+    assert (decided["from"], decided["to"]) == ("pending", "published")
+    assert decided["decision_id"] == decision["id"]
+    assert (reverted["undoes"], reverted["to"]) == (decided["version"], "pending")
+    assert (erased["version"], erased["to"]) == (reverted["version"] + 1, "erased")
+    every = "".join(post.body for post in posts) + service.log.read_text()
+    assert RUDE not in every
+    assert "Canary" not in every
+    assert receiver.posts.empty()
+
+
 def test_a_webhook_is_seen_without_its_secret(client: httpx2.Client, site: Site) -> None:
     """The secret is in the answer that made it, and in no other."""
     made = make(client, "https://hooks.example.org/a", events=["consent.erased"])
@@ -128,11 +159,21 @@ def test_a_secret_lies_in_no_file(client: httpx2.Client, service: Service) -> No
                 assert secret.removeprefix("whsec_").encode() not in path.read_bytes(), path
 
 
+EVERYTHING = [
+    "consent.changed",
+    "consent.erased",
+    "comment.held",
+    "comment.decided",
+    "comment.decision_reverted",
+    "comment.erased",
+]
+
+
 def test_without_events_it_is_told_of_all(client: httpx2.Client) -> None:
     """Every event that there is."""
     made = make(client, "https://hooks.example.org/a")
 
-    assert made["events"] == ["consent.changed", "consent.erased"]
+    assert made["events"] == EVERYTHING
 
 
 def test_it_is_changed_in_parts(client: httpx2.Client) -> None:
@@ -145,7 +186,7 @@ def test_it_is_changed_in_parts(client: httpx2.Client) -> None:
 
     assert (other["url"], other["events"]) == (
         "https://hooks.example.org/b",
-        ["consent.changed", "consent.erased"],
+        EVERYTHING,
     )
     assert (fewer["url"], fewer["events"]) == (other["url"], ["consent.erased"])
     assert (disabled["disabled"], enabled["disabled"]) == ("by_hand", None)
