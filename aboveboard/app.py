@@ -119,6 +119,7 @@ ERASED_COMMENTS = (
     "review_case",
     "case_text",
     "review_note",
+    "idempotency",
     "report",
     "comment_domain",
     "comment_band",

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from sqlalchemy import bindparam, null, select, update
+from sqlalchemy import bindparam, case, null, select, update
 
 from moderation import events, priority, search, setting
 from moderation.events import Rows
+from moderation.resemblance import resemblance
 from moderation.setting import ReviewSetting
 from moderation.tables import CASE, CASE_TEXT, SAMPLE
 from moderation.traits import Traits
@@ -108,8 +109,8 @@ class Arrivals:
         wanted = list(known)
         if not wanted:
             return
-        for comment_id, *case in self._rows.find(_KNOWN, site_id=site_id, ids=wanted):
-            self._known[site_id, comment_id] = _Known(*case)
+        for comment_id, *stored in self._rows.find(_KNOWN, site_id=site_id, ids=wanted):
+            self._known[site_id, comment_id] = _Known(*stored)
 
     def submitted(
         self,
@@ -223,6 +224,8 @@ class Arrivals:
             wait_hours=self._settings[site_id].wait_hours,
         )
         details = orjson.loads(item.details)
+        # Of what was approved and drawn, too: nothing is to tell the sample from the rest.
+        fingerprint = item.traits.fingerprint or resemblance(item.text).fingerprint
         self._texts[place] = item.text
         if known is None:
             self._cases[place] = (
@@ -240,7 +243,7 @@ class Arrivals:
                 details.get("language"),
                 item.traits.author_ref,
                 item.thread_id,
-                item.traits.fingerprint,
+                fingerprint,
                 opened,
                 1,
                 False,
@@ -260,7 +263,7 @@ class Arrivals:
             "to_reason": weighed.reason,
             "to_language": details.get("language"),
             "to_author": item.traits.author_ref,
-            "to_fingerprint": item.traits.fingerprint,
+            "to_fingerprint": fingerprint,
             "to_opened": opened,
             "more": 0 if going_on else 1,
         }
@@ -300,6 +303,7 @@ _MOVED = (
         claim_token=null(),
         claim_until=null(),
         snoozed_until=null(),
+        escalated=case((CASE.c.state == RESOLVED, False), else_=CASE.c.escalated),
         alarmed=False,
         resolved=null(),
         resolved_seq=null(),

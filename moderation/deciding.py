@@ -25,7 +25,7 @@ from moderation.errors import (
 from moderation.events import Rows
 from moderation.judgement import judged
 from moderation.tables import IDEMPOTENCY
-from moderation.transition import Action, ActorKind, Event, EventKind
+from moderation.transition import Action, ActorKind, Event, EventKind, Standing
 from moderation.verdict import Label, State
 
 T = TypeVar("T")
@@ -274,7 +274,9 @@ def decide(
         ),
     )
     desk.settle_reports(event)
-    if case is not None and is_open(case):
+    if target is State.PENDING:
+        desk.wait(case, comment_id, Standing(target, standing.revision, event.seq, human=True))
+    elif case is not None and is_open(case):
         desk.resolve(case, event.seq)
     return Decided(comment_id, standing.state, target, event)
 
@@ -305,6 +307,8 @@ def undo(desk: Desk, comment_id: str, seq: int, by: Moderator) -> Decided:
     case = desk.find_case(comment_id)
     if case is not None and not is_open(case) and case.resolved_seq == undone.seq:
         desk.reopen(case)
+    elif target is State.PENDING and not is_open(case):
+        desk.wait(case, comment_id, Standing(target, undone.revision, event.seq))
     return Decided(comment_id, undone.to_state, target, event)
 
 

@@ -36,6 +36,7 @@ from moderation.tables import (
     COMMENT_BAND,
     COMMENT_DOMAIN,
     EVENT,
+    IDEMPOTENCY,
     JUDGEMENT,
     NOTE,
     REPORT,
@@ -47,6 +48,11 @@ from moderation.tables import (
 )
 from moderation.transition import RESTRICTED, Event, Standing
 from moderation.verdict import State
+
+
+def notes_route(comment_id: str) -> str:
+    """Return what the notes on a comment are called among idempotency keys."""
+    return f"comments/{comment_id}/notes"
 
 
 class Desk:
@@ -160,7 +166,6 @@ class Desk:
         self.save(
             release(case)._replace(
                 state=CaseState.RESOLVED,
-                escalated=False,
                 snoozed_until=None,
                 resolved=self.now,
                 resolved_seq=seq,
@@ -170,6 +175,26 @@ class Desk:
     def reopen(self, case: Case) -> None:
         """Have a case stand as it did before the event that resolved it."""
         self.save(case._replace(state=CaseState.OPEN, resolved=None, resolved_seq=None))
+
+    def wait(self, case: Case | None, comment_id: str, standing: Standing) -> None:
+        """Have an open case for a comment that waits for a person again."""
+        if case is None:
+            made = self._new_case(comment_id, standing)._replace(cause=Cause.REVIEW)
+            made = self.place(made, standing.state)
+            self.connection.execute(insert(CASE).values(made._asdict()))
+            return
+        again = release(case)._replace(
+            state=CaseState.OPEN,
+            revision=standing.revision,
+            opened=self.now,
+            openings=case.openings + 1,
+            escalated=False,
+            alarmed=False,
+            snoozed_until=None,
+            resolved=None,
+            resolved_seq=None,
+        )
+        self.save(self.place(again, standing.state))
 
     def place(self, case: Case, state: State) -> Case:
         """Return a case where it belongs in the queue now."""
@@ -284,6 +309,13 @@ class Desk:
         self.happen(event, human=human)
         for statement in _ERASING:
             self.connection.execute(statement, of_comment)
+        # The answers to whoever wrote notes quote them.
+        self.connection.execute(
+            delete(IDEMPOTENCY).where(
+                IDEMPOTENCY.c.site_id == self.site_id,
+                IDEMPOTENCY.c.route == notes_route(comment_id),
+            )
+        )
         forget, which = search.forgetting(self.site_id, comment_id)
         self.connection.execute(forget, which)
         if case is not None:
@@ -402,6 +434,7 @@ class Desk:
                 state=CaseState.OPEN,
                 opened=self.now,
                 openings=known.openings + 1,
+                escalated=False,
                 revision=standing.revision,
                 resolved=None,
                 resolved_seq=None,

@@ -63,10 +63,15 @@ def _near(connection: Connection, site_id: str, comment_id: str) -> list[str]:
     ).scalar_one_or_none()
     if signature is None:
         return []
-    found = connection.execute(
-        select(COMMENT_BAND.c.comment_id, COMMENT_BAND.c.signature)
-        .where(COMMENT_BAND.c.site_id == site_id, COMMENT_BAND.c.band.in_(bands(signature)))
-        .order_by(COMMENT_BAND.c.received.desc())
-        .limit(LOOKED_AT)
-    )
+    every = bands(signature)
+    found = [
+        row
+        for band in every  # one at a time: then each is the end of a range of the index
+        for row in connection.execute(
+            select(COMMENT_BAND.c.comment_id, COMMENT_BAND.c.signature)
+            .where(COMMENT_BAND.c.site_id == site_id, COMMENT_BAND.c.band == band)
+            .order_by(COMMENT_BAND.c.received.desc())
+            .limit(LOOKED_AT // len(every))
+        )
+    ]
     return sorted({row.comment_id for row in found if alike(signature, row.signature)})

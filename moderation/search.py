@@ -19,6 +19,7 @@ from moderation.events import Rows
 from moderation.tables import CASE_TEXT
 
 WORDS_LIMIT = 32  # of a query
+INDEXED_BYTES = 1 << 19  # PostgreSQL indexes a text of 1 MB, its own numbers among them
 WORD_LIMIT = 100  # characters: what is longer is no word, and PostgreSQL indexes none over 2 KB
 _WORD = re.compile(r"[^\W_]+")
 _PIECE = 1024  # characters; composing a run of combining marks is quadratic in the run
@@ -37,8 +38,9 @@ def fold(text: str) -> str:
 
 
 def row(site_id: str, comment_id: str, text: str) -> tuple[str, str, str, str]:
-    """Return a text as a row of the index."""
-    return _site(site_id), _key(comment_id), comment_id, fold(text)
+    """Return a text as a row of the index: as much of it as every engine takes."""
+    words = fold(text).encode()[:INDEXED_BYTES].decode(errors="ignore")
+    return _site(site_id), _key(comment_id), comment_id, words
 
 
 def forgetting(site_id: str, comment_id: str) -> tuple[Delete, dict[str, str]]:

@@ -205,6 +205,8 @@ def before_restriction(events: Iterable[Event]) -> State:
     """Return the state before the last restriction, published where it never had another (A6)."""
     back = State.PUBLISHED
     for event in events:
+        if event.kind is EventKind.UNDONE:
+            continue  # it leads back to a restriction that was there, and is none of its own
         if event.to_state in RESTRICTED and event.from_state not in RESTRICTED:
             back = event.from_state or State.PUBLISHED
     return back

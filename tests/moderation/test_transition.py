@@ -145,6 +145,9 @@ def test_restoring_leads_before_the_last_restriction() -> None:
 
     assert transition.before_restriction(events[:2]) is State.PENDING
     assert transition.before_restriction(events) is State.PUBLISHED
+    mistake = event(3, EventKind.RESTORED, State.REJECTED, State.PUBLISHED)
+    undone = event(4, EventKind.UNDONE, State.PUBLISHED, State.REJECTED)
+    assert transition.before_restriction([*events[:2], mistake, undone]) is State.PENDING
     born = [event(1, EventKind.SUBMITTED, None, State.SPAM, by=None)]
     assert transition.before_restriction(born) is State.PUBLISHED
 
