@@ -21,7 +21,7 @@ from moderation.matching import (
 from moderation.policy import Bands, Policy
 from moderation.rules import ADDRESS_MINUTES, Delay, Languages, Limit, Rules, Steps
 from moderation.verdict import LABELS, Label, Verdict
-from moderation.wire import Wire, without_nul
+from moderation.wire import Wire, storable
 
 ENTRY_CHARS = 256
 PATTERN_CHARS = 1_000
@@ -34,11 +34,9 @@ MINUTES_LIMIT = 30 * 24 * 60
 Severe = Literal["hold", "spam", "reject"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000)]
-_Entry = Annotated[str, Field(min_length=1, max_length=ENTRY_CHARS), AfterValidator(without_nul)]
+_Entry = Annotated[str, Field(min_length=1, max_length=ENTRY_CHARS), AfterValidator(storable)]
 
-_Pattern = Annotated[
-    str, Field(min_length=1, max_length=PATTERN_CHARS), AfterValidator(without_nul)
-]
+_Pattern = Annotated[str, Field(min_length=1, max_length=PATTERN_CHARS), AfterValidator(storable)]
 
 
 def _taken(read: Any) -> AfterValidator:  # noqa: ANN401 - any of the functions that read an entry

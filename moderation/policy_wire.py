@@ -16,6 +16,9 @@ from moderation.wire import PAGE_LIMIT, Short, Wire
 REHEARSED = 10_000  # comments, at most
 
 
+VERSION_LIMIT = 2**31 - 1  # what PostgreSQL takes for a number
+
+
 class PolicyGetIn(Wire):
     """Of which site."""
 
@@ -33,7 +36,7 @@ class PolicyPutIn(Wire):
 class VersionsIn(Wire):
     """Which versions to list, the newest first."""
 
-    before: Annotated[int, Field(ge=1)] | None = None
+    before: Annotated[int, Field(ge=1, le=VERSION_LIMIT)] | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
     site: Short | None = None
 

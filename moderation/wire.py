@@ -26,14 +26,22 @@ BATCH_LIMIT = 1_000  # comments
 PAGE_LIMIT = 200
 
 
-def without_nul(value: str) -> str:
-    """Return *value*, which PostgreSQL could not store with U+0000. Raises ValueError."""
+def storable(value: str) -> str:
+    """Return *value*, which each engine can store: no U+0000, no lone surrogate.
+
+    A query's bytes that are not UTF-8 come as surrogates. Raises ValueError.
+    """
     if "\0" in value:
         raise ValueError("expected text without U+0000")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("expected text in UTF-8, got other bytes") from None
     return value
 
 
-_Text = Annotated[str, AfterValidator(without_nul)]
+_Text = Annotated[str, AfterValidator(storable)]
 Short = Annotated[_Text, Field(max_length=256)]
 Name = Annotated[_Text, Field(min_length=1, max_length=256)]
 Long = Annotated[_Text, Field(max_length=2048)]

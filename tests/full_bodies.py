@@ -178,7 +178,12 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
             "idempotency_key": f"batch-key-{next(_COUNTER)}",
             "site": site,
         },
-        "/v1/score": lambda: {"text": "A plain remark.", "honeypot": "", "site": site},
+        "/v1/score": lambda: {
+            "text": "A plain remark.",
+            "honeypot": "",
+            "explain": True,
+            "site": site,
+        },
         "/v1/consent/notices": lambda: notice(site),
         "/v1/consent/events": lambda: event(site, next(_COUNTER)),
         "/v1/webhooks": lambda: {
@@ -245,6 +250,62 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
             "subject": {"kind": "device", "id": KNOWN[1]},
             "evidence_until": "2099-01-31T10:00:00Z",
             "site": site,
+        },
+    }
+
+
+NOBODY = "01a20462-7b9e-7372-817e-e6b8d98f09e5"
+"""The id of no comment and of no decision."""
+
+
+def review_bodies(site: str) -> dict[str, dict[str, Json]]:
+    """Return, for each POST route of reviewers, a body with all members, about no comment at all.
+
+    What such a route accepts depends on what others did just before; what it takes for a body
+    does not.
+    """
+    by: dict[str, Json] = {"moderator": {"id": "ann", "role": "manager"}, "site": site}
+    by["idempotency_key"] = None
+    verdict = {
+        "action": "reject",
+        "reason_code": "insult",
+        "ground": "house_rules",
+        "note": "Again.",
+        "labels": None,
+    }
+    seen = {"revision": 1, "version": 1}
+    on_case = {
+        "claim": {"take_over": True},
+        "renew": {"claim_token": NOBODY},
+        "release": {"claim_token": NOBODY},
+        "skip": {"claim_token": NOBODY},
+        "snooze": {"claim_token": NOBODY, "until": "2099-01-31T10:00:00Z"},
+        "escalate": {"claim_token": NOBODY, "note": "Please."},
+    }
+    filters = dict.fromkeys(("label", "language", "reason", "author", "domain"))
+    return {
+        **{f"/v1/cases/{{comment_id}}/{what}": {**by, **more} for what, more in on_case.items()},
+        "/v1/cases:claim": {**by, **filters, "order": "priority", "shelf": "open"},
+        "/v1/comments/{comment_id}/notes": {**by, "text": "Jane again"},
+        "/v1/comments/{comment_id}/decisions": {
+            **by,
+            **verdict,
+            **seen,
+            "claim_token": None,
+            "group": False,
+        },
+        "/v1/decisions:bulk": {
+            **by,
+            **verdict,
+            "items": [{"comment_id": NOBODY, **seen}],
+            "dry_run": True,
+        },
+        "/v1/decisions/{decision_id}/undo": by,
+        "/v1/comments/{comment_id}/reports": {
+            "reporter": {"id": "reader"},
+            "reason": "insult",
+            "site": site,
+            "idempotency_key": None,
         },
     }
 

@@ -35,6 +35,8 @@ OURS = {
     consent.HistoryTruncated,
     consent.ProofInvalid,
     consent.VaultUnreadable,
+    moderation.DataUnreadable,
+    moderation.EvaluationRefused,
     moderation.BundleNotFound,
     moderation.BundleTampered,
     moderation.BundleUnreadable,

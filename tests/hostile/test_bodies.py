@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import Service, Site
-from full_bodies import KNOWN, full_bodies, places, replaced
+from full_bodies import KNOWN, NOBODY, full_bodies, places, replaced, review_bodies
 from raw_connection import Answer, connected, exchange, request_bytes
 
 from aboveboard.accounts import Scope
@@ -45,13 +45,19 @@ class Hostile:
         return dict(self.client.get("/openapi.json").json())
 
     @cached_property
-    def routes(self) -> list[str]:
+    def every_route(self) -> list[str]:
         """The paths of every POST route."""
         return [path for path, item in self.document["paths"].items() if "post" in item]
 
+    @cached_property
+    def routes(self) -> list[str]:
+        """Those that accept a body whatever was asked before."""
+        return [path for path in self.every_route if path not in review_bodies("")]
+
     def address(self, route: str) -> str:
         """Return where a route is: what its parameters name is there."""
-        return route.replace("{webhook_id}", self.webhook_id)
+        named = route.replace("{webhook_id}", self.webhook_id)
+        return named.replace("{comment_id}", NOBODY).replace("{decision_id}", NOBODY)
 
     def body(self, route: str) -> dict[str, Any]:
         """Return a fresh body with every member, which *route* accepts."""
@@ -157,25 +163,60 @@ def some_refused(outcome: Outcome) -> bool:
     return any(400 <= status < 500 for status in outcome)
 
 
+def members(schemas: dict[str, Any], schema: dict[str, Any], found: set[str]) -> set[str]:
+    """Return the names of all members that a schema knows, at any depth."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    for name, inner in schema.get("properties", {}).items():
+        found.add(name)
+        members(schemas, inner, found)
+    for inner in [schema.get("items", {}), *schema.get("anyOf", [])]:
+        if inner:
+            members(schemas, inner, found)
+    return found
+
+
+def test_what_reviewers_send_is_judged_before_anything_is_looked_for(hostile: Hostile) -> None:
+    """No JSON, another type, an unknown member, NUL in a text: 400 or 422, of every route."""
+    schemas = hostile.document["components"]["schemas"]
+    bodies = review_bodies(hostile.site.id)
+    assert {*hostile.routes, *bodies} == set(hostile.every_route)
+    for route, body in bodies.items():
+        content = hostile.document["paths"][route]["post"]["requestBody"]["content"]
+        expected = members(schemas, content["application/json"]["schema"], set())
+        assert {path[-1] for path, _ in places(body) if isinstance(path[-1], str)} == expected
+        fits = hostile.post(route, json.dumps(body).encode(), "full body")
+        assert fits[0] in {200, 404, 409}, (route, fits)
+        for case, sent in {
+            "empty": b"",
+            "invalid UTF-8": b'{"moderator": "\xff' + CANARY.encode() + b'"}',
+            "truncated": b'{"moderator": "' + CANARY.encode(),
+            "a bare word": CANARY.encode(),
+            "open lists": b"[" * 10_000,
+        }.items():
+            assert hostile.post(route, sent, case) == (400,), (route, case)
+        spoiled: dict[str, Any] = {"a list": [body], "nothing": {}}
+        spoiled["unknown"] = {**body, CANARY: 1}
+        for path, value in places(body):
+            name = ".".join(map(str, path))
+            spoiled[f"{name} as objects"] = replaced(body, path, [[{CANARY: 1}]])
+            spoiled[f"{name} as a huge number"] = replaced(body, path, -(10**30))
+            if isinstance(value, str):
+                spoiled[f"{name} with NUL"] = replaced(body, path, CANARY + "\0")
+        for case, changed in spoiled.items():
+            sent = json.dumps(changed).encode()
+            assert hostile.post(route, sent, case) == (422,), (route, case)
+    hostile.still_serves()
+
+
 def test_every_post_route_takes_part_with_every_member(hostile: Hostile) -> None:
     """The full bodies know each POST route and each member of its schema, and are accepted."""
     schemas = hostile.document["components"]["schemas"]
 
-    def members(schema: dict[str, Any], found: set[str]) -> set[str]:
-        if "$ref" in schema:
-            schema = schemas[schema["$ref"].rpartition("/")[2]]
-        for name, inner in schema.get("properties", {}).items():
-            found.add(name)
-            members(inner, found)
-        for inner in [schema.get("items", {}), *schema.get("anyOf", [])]:
-            if inner:
-                members(inner, found)
-        return found
-
     assert set(hostile.routes) == set(full_bodies(""))
     for route in hostile.routes:
         content = hostile.document["paths"][route]["post"]["requestBody"]["content"]
-        expected = members(content["application/json"]["schema"], set())
+        expected = members(schemas, content["application/json"]["schema"], set())
         body = hostile.body(route)
         assert {path[-1] for path, _ in places(body) if isinstance(path[-1], str)} == expected
         assert not some_refused(hostile.post(route, json.dumps(body).encode(), "full body")), route
