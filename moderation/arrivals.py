@@ -109,8 +109,8 @@ class Arrivals:
         wanted = list(known)
         if not wanted:
             return
-        for comment_id, *stored in self._rows.find(_KNOWN, site_id=site_id, ids=wanted):
-            self._known[site_id, comment_id] = _Known(*stored)
+        for comment_id, *columns in self._rows.find(_KNOWN, site_id=site_id, ids=wanted):
+            self._known[site_id, comment_id] = _Known(*columns)
 
     def submitted(
         self,
