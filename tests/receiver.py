@@ -54,7 +54,12 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            size = int(self.headers["content-length"])
+            body = self.rfile.read(size).decode(errors="replace")
+            if len(body.encode()) < size:
+                # Whoever sent it was killed on the way: nothing was told.
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             post = Post(self.path, headers, body)
             made.posts.put(post)
