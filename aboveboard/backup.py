@@ -29,7 +29,7 @@ _ZIP_ERRORS = (
     BadZipFile,
     EOFError,
     LargeZipFile,
-    NotImplementedError,
+    NotImplementedError,  # what zipfile raises for a compression or encryption it does not know
     RuntimeError,
     ValueError,
     struct.error,

@@ -47,7 +47,7 @@ _ZIP_ERRORS = (
     LargeZipFile,
     EOFError,
     KeyError,
-    NotImplementedError,
+    NotImplementedError,  # what zipfile raises for a compression or encryption it does not know
     OSError,
     OverflowError,
     RuntimeError,

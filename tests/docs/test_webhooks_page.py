@@ -43,7 +43,6 @@ def port(tmp_path: Path) -> Iterator[int]:
         late = time.monotonic() + PATIENCE_S
         while not _listens(port):
             assert time.monotonic() < late, "the receiver does not listen"
-            time.sleep(0.05)
         yield port
         receiver.kill()
 

@@ -15,6 +15,7 @@ import pytest
 from conftest import PATIENCE_S, Service
 from diary import NOTICE, SHOWN
 from receiver import Post, Receiver, receiving
+from stored_rows import rows
 
 NUMBERS = count()
 KILLS = 4
@@ -93,19 +94,19 @@ class Told:
     def take(self, receiver: Receiver) -> int:
         """Take what was posted since; return how many posts there were in all."""
         for post in receiver.taken():
-            record_id = post.content["data"]["record_id"]
-            self.records[record_id] += 1
-            self.ids.setdefault(record_id, set()).add(post.id)
+            self._note(post)
         return self.records.total()
 
     def await_all(self, receiver: Receiver, records: list[str]) -> None:
         """Wait until every record was told."""
-        late = time.monotonic() + 2 * PATIENCE_S
-        while missing := len(set(records) - set(self.records)):
-            self.take(receiver)
-            assert time.monotonic() < late, f"{missing} of {len(records)} were never told"
-            time.sleep(0.1)
+        while set(records) - set(self.records):
+            self._note(receiver.posts.get(timeout=2 * PATIENCE_S))
         assert all(len(ids) == 1 for ids in self.ids.values())
+
+    def _note(self, post: Post) -> None:
+        record_id = post.content["data"]["record_id"]
+        self.records[record_id] += 1
+        self.ids.setdefault(record_id, set()).add(post.id)
 
 
 def until(ask: Callable[[], bool]) -> None:
@@ -113,7 +114,6 @@ def until(ask: Callable[[], bool]) -> None:
     late = time.monotonic() + PATIENCE_S
     while not ask():
         assert time.monotonic() < late, "it never came"
-        time.sleep(0.05)
 
 
 def test_a_kill_between_post_and_commit_repeats_the_message(named: Service) -> None:
@@ -248,7 +248,8 @@ def test_two_processes_tell_each_thing_once(
                 for _ in range(100):
                     backend.withdraw(client)
             told.await_all(receiver, backend.acknowledged)
-            time.sleep(2)
+            waiting = "SELECT id FROM webhook_delivery WHERE state <> ?"
+            until(lambda: not rows(first, "aboveboard", waiting, "delivered"))
             told.take(receiver)
             assert set(told.records.values()) == {1}
 

@@ -71,7 +71,6 @@ def until(ask: Callable[[], bool]) -> None:
     late = time.monotonic() + PATIENCE_S
     while not ask():
         assert time.monotonic() < late, "it never came"
-        time.sleep(0.05)
 
 
 def test_a_withdrawal_reaches_the_site(client: httpx2.Client, service: Service) -> None:
