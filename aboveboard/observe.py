@@ -43,17 +43,20 @@ ALLOWED = frozenset(
         "cause",
         "chore",
         "commands",
+        "comments",
         "database",
         "error",
         "method",
         "ms",
         "operation",
         "route",
+        "site",
         "status",
         "texts",
+        "version",
     ]
 )
-"""The fields that a log line may have; none of them says who or what."""
+"""The fields that a log line may have; none of them says who wrote or what was written."""
 
 Check = Callable[[], Awaitable[None]]
 """Returns when what it checks is well, raises otherwise."""
