@@ -91,21 +91,24 @@ from consent.showing import Showing
 from consent.standing import StandingRead
 from consent.statistics import Counting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
-from moderation import bundle, document, explanation, sampling, wire
-from moderation.configuring import Configuring as PolicyConfiguring
-from moderation.configuring import Policies
-from moderation.configuring import Writing as PolicyWriting
-from moderation.policy import Bands, Policy
-from moderation.policy_routes import PolicyRoutes
-from moderation.pseudonym import Pseudonyms
-from moderation.rehearsal import Rehearsing
-from moderation.review import Review
-from moderation.review import Writing as ReviewWriting
-from moderation.review_routes import ReviewRoutes
-from moderation.routes import CommentRoutes
+from moderation.cases import sampling
+from moderation.model import bundle, explanation
+from moderation.policy.configuring import Configuring as PolicyConfiguring
+from moderation.policy.configuring import Policies
+from moderation.policy.configuring import Writing as PolicyWriting
+from moderation.policy.judging import Bands, Policy
+from moderation.policy.pseudonym import Pseudonyms
+from moderation.policy.rehearsal import Rehearsing
+from moderation.policy.traits import Tracing
+from moderation.review.reviewing import Review
+from moderation.review.reviewing import Writing as ReviewWriting
+from moderation.routes.comments import CommentRoutes
+from moderation.routes.policies import PolicyRoutes
+from moderation.routes.review import ReviewRoutes
 from moderation.screening import Screening
-from moderation.traits import Tracing
 from moderation.verdict import Label
+from moderation.wire import comments as wire
+from moderation.wire import document
 
 WRAPPING = "key-encryption"
 AUTHOR = "author"

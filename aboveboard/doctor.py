@@ -9,8 +9,8 @@ from aboveboard import app
 from aboveboard.database import Database
 from aboveboard.errors import AboveboardError
 from aboveboard.settings import Settings
-from moderation import bundle
 from moderation.errors import BundleRefused
+from moderation.model import bundle
 
 OWNER_ONLY = 0o077
 FIXED_SQLITE = (3, 51, 3)

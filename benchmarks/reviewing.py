@@ -32,8 +32,8 @@ from aboveboard import app, clock
 from aboveboard.accounts import Scope
 from aboveboard.database import Database
 from aboveboard.settings import Settings
-from moderation import queue
-from moderation.queue import Filter, Order, Shelf
+from moderation.review import queue
+from moderation.review.queue import Filter, Order, Shelf
 
 COMMENTS: Final = 1_000_000
 CASES: Final = 100_000

@@ -20,9 +20,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
-from moderation import bundle
-from moderation.explanation import explain
-from moderation.scoring import Scorer
+from moderation.model import bundle
+from moderation.model.explanation import explain
+from moderation.model.scoring import Scorer
 
 LENGTH = 200  # characters of a comment, about
 TRAINED_ON = 4000  # comments

@@ -14,14 +14,14 @@ import structlog
 from sqlalchemy import Connection
 
 from moderation import store
-from moderation.arrivals import never
+from moderation.cases.arrivals import never
 from moderation.errors import CommentNotFound, IdempotencyInFlight
-from moderation.explanation import Why
-from moderation.history import Question, instant
-from moderation.policy import UNJUDGED, Policy, judge
-from moderation.rules import Comment
+from moderation.model.explanation import Why
+from moderation.policy.history import Question, instant
+from moderation.policy.judging import UNJUDGED, Policy, judge
+from moderation.policy.rules import Comment
+from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
 from moderation.store import Detail, Put, Screened, Stored
-from moderation.traits import NOBODY, NOTHING, Author, Tracing
 from moderation.verdict import Verdict
 
 T = TypeVar("T")

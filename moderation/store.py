@@ -21,14 +21,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from moderation.arrivals import Arrivals, never
+from moderation.cases.arrivals import Arrivals, never
+from moderation.cases.events import Rows
+from moderation.cases.transition import Standing
 from moderation.errors import IdempotencyMismatch
-from moderation.events import Rows
-from moderation.history import Asked, Histories, Question
-from moderation.resemblance import bands
+from moderation.policy.history import Asked, Histories, Question
+from moderation.policy.resemblance import bands
+from moderation.policy.traits import NOTHING, Traits
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
-from moderation.traits import NOTHING, Traits
-from moderation.transition import Standing
 from moderation.verdict import Reason, State, Verdict
 
 

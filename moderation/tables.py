@@ -39,7 +39,8 @@ def _where_known(name: str, column: str) -> Index:
 class CommentRow(ModerationTable, table=True):
     """A comment as it stands now; what was said is in its revisions.
 
-    *author_ref*, *address_ref* and *fingerprint* are `moderation.traits`', of the last revision.
+    *author_ref*, *address_ref* and *fingerprint* are `moderation.policy.traits`', of the last
+    revision.
     *state*, *revision*, *version* and *human* are what its events come to: `transition.Standing`.
     """
 

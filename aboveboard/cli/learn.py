@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Train a bundle; a run that was cut off goes on from its last stage."""
     from aboveboard import clock
-    from moderation import training
+    from moderation.model import training
 
     stated = date.fromisoformat(made) if made else clock.now().date()
     digest = training.train(
@@ -49,7 +49,7 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Measure a bundle on the test rows of a folder; refuses rows it was made with."""
-    from moderation import bundle, card, evaluation
+    from moderation.model import bundle, card, evaluation
     from moderation.verdict import Label
 
     found = bundle.load(folder)
@@ -74,7 +74,7 @@ def thresholds(
     json: AsJson = False,
 ) -> None:
     """Pick thresholds by precision: what each finds, and how many comments it touches."""
-    from moderation import bundle, picking
+    from moderation.model import bundle, picking
 
     found = picking.pick(bundle.load(folder), precision)
     if json:
@@ -97,7 +97,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check every file of a bundle against its manifest; nothing in it is run."""
-    from moderation import bundle
+    from moderation.model import bundle
 
     found = bundle.load(folder, digest=digest)
     say(f"{found.name} is whole, manifest SHA-256 {found.digest}")
@@ -110,7 +110,7 @@ def show_card(
     ] = None,
 ) -> None:
     """Print the model card of a bundle, every number from its manifest."""
-    from moderation import bundle, card
+    from moderation.model import bundle, card
 
     found = bundle.shipped() if folder is None else bundle.load(folder)
     say(card.card(found.manifest))
@@ -122,8 +122,8 @@ def list_bundles(
     json: AsJson = False,
 ) -> None:
     """List the bundles in a folder, and say what is wrong with those that may not be used."""
-    from moderation import bundle
     from moderation.errors import BundleRefused
+    from moderation.model import bundle
 
     for manifest in sorted(folder.glob("*/manifest.json")):
         line: dict[str, str] = {"folder": manifest.parent.name}

@@ -11,7 +11,7 @@ from aboveboard.cli.options import AsJson, DataDir, drafted, open_databases, say
 
 if TYPE_CHECKING:
     from aboveboard.app import Governance
-    from moderation.document import PolicyIn
+    from moderation.wire.document import PolicyIn
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ def dry_run(
     from datetime import timedelta
 
     from aboveboard import clock
-    from moderation.rehearsal import Rehearsal
+    from moderation.policy.rehearsal import Rehearsal
 
     given, since = _read(file), clock.now() - timedelta(days=_days(against))
 
@@ -123,7 +123,7 @@ def set_policy(
     data_dir: DataDir = None,
 ) -> None:
     """Put a policy in the place of the present one; a running service follows within a second."""
-    from moderation.versions import Version
+    from moderation.policy.versions import Version
 
     given = _read(file)
 
@@ -149,7 +149,8 @@ def import_wordpress(
     ] = None,
 ) -> None:
     """Make a policy of WordPress's lists: what it would hold is held, what it trashes is spam."""
-    from moderation import document, wordpress
+    from moderation.policy import wordpress
+    from moderation.wire import document
 
     if moderation is None and disallowed is None:
         raise typer.BadParameter("expected --moderation, --disallowed or both, got neither")
@@ -170,7 +171,7 @@ def _governed(
 
     from aboveboard import app as service
     from aboveboard.writer import CommandWriter
-    from moderation import bundle
+    from moderation.model import bundle
 
     with open_databases(data_dir) as (settings, databases):
         accounts = service.open_accounts(settings, databases)
@@ -186,7 +187,7 @@ def _governed(
 
 
 def _read(file: Path) -> "PolicyIn":
-    from moderation import document
+    from moderation.wire import document
 
     text = _text(file)
     return document.read_toml(text) if file.suffix == ".toml" else document.read_json(text)

@@ -53,8 +53,8 @@ def _score(lines: TextIO, form: Format) -> None:
     import orjson
 
     from aboveboard.app import default_policy
-    from moderation import bundle
-    from moderation.policy import judge
+    from moderation.model import bundle
+    from moderation.policy.judging import judge
     from moderation.verdict import LABEL_NAMES
 
     model = bundle.shipped()

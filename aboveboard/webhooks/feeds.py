@@ -12,8 +12,8 @@ from consent.choice import EventType
 from consent.errors import LogNotFound
 from consent.history import START, Entry, Position
 from consent.wire.changes import Change, item
-from moderation import events as comment_events
-from moderation.transition import Event, EventKind
+from moderation.cases import events as comment_events
+from moderation.cases.transition import Event, EventKind
 from moderation.verdict import State
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from consent.routes.logs import LogRoutes
 from consent.routes.notices import NoticeRoutes
 from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
-from moderation.routes import CommentRoutes
+from moderation.routes.comments import CommentRoutes
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import aboveboard.errors as service
 import consent.errors as consent
 import consent.wire.strict as consent_wire
 import moderation.errors as moderation
-import moderation.wire as moderation_wire
+import moderation.wire.comments as moderation_wire
 from aboveboard import problems, protocol
 from consent.wire.events import EventIn
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from consent.wire import events as consent_wire
-from moderation import wire as moderation_wire
+from moderation.wire import comments as moderation_wire
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from traffic import Route, Sender, identifier, requests

@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
-from moderation.explanation import Why
-from moderation.language import Language
-from moderation.policy import Bands, Policy
-from moderation.pseudonym import Pseudonyms
+from moderation.model.explanation import Why
+from moderation.policy.judging import Bands, Policy
+from moderation.policy.pseudonym import Pseudonyms
+from moderation.policy.traits import Author, Tracing, Traits
 from moderation.screening import LONG_TEXT, Idempotency, Screening, Submission
-from moderation.traits import Author, Tracing, Traits
+from moderation.text.language import Language
 from moderation.verdict import Label, Verdict
 
 POLICY = Policy("p-1", {Label.SPAM: Bands(0.4, 0.9)})

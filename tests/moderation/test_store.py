@@ -10,9 +10,9 @@ from aboveboard import app
 from aboveboard.rows import Rows
 from moderation import store
 from moderation.errors import IdempotencyMismatch
+from moderation.policy.traits import Traits
 from moderation.store import Put, Screened, Stored
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
-from moderation.traits import Traits
 from moderation.verdict import State, Verdict
 
 DAY_1 = "2026-01-01T00:00:00.000000Z"

@@ -25,15 +25,23 @@ from sqlalchemy import Connection, select
 
 from aboveboard import app
 from aboveboard.writer import CommandWriter
-from moderation import events, transition
-from moderation.case import Case, Moderator, is_claimed, is_open
-from moderation.deciding import Decision
+from moderation.cases import events, transition
+from moderation.cases.case import Case, Moderator, is_claimed, is_open
+from moderation.cases.transition import (
+    DECISIONS,
+    RESTRICTED,
+    RULES,
+    Action,
+    EventKind,
+    Role,
+    Standing,
+)
 from moderation.errors import ModerationError, ReviewRefused
-from moderation.queue import Filter, Order, Shelf
-from moderation.review import Review
+from moderation.review.deciding import Decision
+from moderation.review.queue import Filter, Order, Shelf
+from moderation.review.reviewing import Review
 from moderation.store import Put, Screened, put
 from moderation.tables import CASE, COMMENT, EVENT, JUDGEMENT, REPORT, REPORTER
-from moderation.transition import DECISIONS, RESTRICTED, RULES, Action, EventKind, Role, Standing
 from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)

@@ -1,0 +1,311 @@
+"""What comes of a comment that comes in: its event, and a case where a person has to look.
+
+Takes rows inside a transaction whose sites are locked; never commits one. Everything is gathered,
+and written by a statement a table.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+from sqlalchemy import bindparam, case, null, select, update
+
+from moderation.cases import events, priority, search, setting
+from moderation.cases.events import Rows
+from moderation.cases.setting import ReviewSetting
+from moderation.cases.transition import ActorKind, EventKind, Standing, edit, stays
+from moderation.policy.resemblance import resemblance
+from moderation.policy.traits import Traits
+from moderation.tables import CASE, CASE_TEXT, SAMPLE
+from moderation.verdict import STATE_OF_VERDICT, Reason, ReasonKind, State, Verdict
+
+OPEN = "open"
+RESOLVED = "resolved"
+
+
+def never(_comment_id: str) -> float:
+    """Draw no comment into the blind sample."""
+    return 1.0
+
+
+class Arrival(Protocol):
+    """A revision that was scored and judged: `store.Screened`."""
+
+    @property
+    def text(self) -> str:
+        """What was said."""
+        ...
+
+    @property
+    def details(self) -> str:
+        """JSON of what came with it."""
+        ...
+
+    @property
+    def thread_id(self) -> str | None:
+        """What it is said about."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the policy says."""
+        ...
+
+    @property
+    def scores(self) -> tuple[float, ...] | None:
+        """Probabilities in the order of `LABELS`."""
+        ...
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """What moved the verdict."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Who scored."""
+        ...
+
+    @property
+    def policy(self) -> str:
+        """Who judged."""
+        ...
+
+    @property
+    def traits(self) -> Traits:
+        """What it has in common with others."""
+        ...
+
+
+class _Known(NamedTuple):
+    """The case that a comment has had."""
+
+    state: str
+    opened: str
+    openings: int
+    report_weight: float
+
+
+class Arrivals:
+    """The events and cases of one batch."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._seqs: dict[str, int] = {}
+        self._settings: dict[str, ReviewSetting] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._events: list[tuple[Any, ...]] = []
+        self._cases: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._moved: dict[tuple[str, str], dict[str, Any]] = {}
+        self._texts: dict[tuple[str, str], str] = {}
+        self._samples: list[tuple[Any, ...]] = []
+
+    def read(self, site_id: str, known: Iterable[str]) -> None:
+        """Read where a site's events end, and the cases of comments that are *known*."""
+        seq, stored = events.read_head(self._rows, site_id)
+        self._seqs[site_id] = seq
+        self._settings[site_id] = setting.read(stored)
+        wanted = list(known)
+        if not wanted:
+            return
+        for comment_id, *columns in self._rows.find(_KNOWN, site_id=site_id, ids=wanted):
+            self._known[site_id, comment_id] = _Known(*columns)
+
+    def submitted(
+        self,
+        site_id: str,
+        comment_id: str,
+        item: Arrival,
+        at: str,
+        draw: Callable[[str], float],
+    ) -> Standing:
+        """Note a new comment (A1); return where it stands."""
+        state = STATE_OF_VERDICT[item.verdict]
+        standing = self._note(EventKind.SUBMITTED, site_id, comment_id, item, at, 1, None, state)
+        held = state is State.PENDING
+        sampled = (
+            item.verdict in {Verdict.APPROVE, Verdict.HOLD}
+            and draw(comment_id) < self._settings[site_id].sample_rate
+        )
+        if sampled:
+            self._samples.append((site_id, comment_id, 1, held, at, None, None))
+        if held or sampled:
+            self._open(site_id, comment_id, item, at, 1, state)
+        return standing
+
+    def edited(
+        self, site_id: str, comment_id: str, item: Arrival, at: str, standing: Standing
+    ) -> Standing:
+        """Note the next revision of a comment (A7); return where it stands."""
+        place = (site_id, comment_id)
+        state, human = edit(standing, STATE_OF_VERDICT[item.verdict])
+        revision = standing.revision + 1
+        made = self._note(
+            EventKind.EDITED, site_id, comment_id, item, at, revision, standing.state, state
+        )
+        known = self._known.get(place)
+        is_open = place in self._cases or (known is not None and known.state != RESOLVED)
+        if is_open or state is State.PENDING or stays(standing):
+            self._open(site_id, comment_id, item, at, revision, state)
+        return made._replace(human=human)
+
+    def flush(self) -> None:
+        """Write everything."""
+        events.append(self._rows, self._events)
+        self._rows.insert(CASE, list(self._cases.values()))
+        for (site_id, comment_id), values in self._moved.items():
+            self._rows.change(_MOVED, of_site=site_id, of_comment=comment_id, **values)
+            forget, which = search.forgetting(site_id, comment_id)
+            self._rows.change(forget, **which)
+        self._rows.insert(
+            CASE_TEXT, [search.row(*place, text) for place, text in self._texts.items()]
+        )
+        self._rows.insert(SAMPLE, self._samples)
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _note(
+        self,
+        kind: EventKind,
+        site_id: str,
+        comment_id: str,
+        item: Arrival,
+        at: str,
+        revision: int,
+        source: State | None,
+        target: State,
+    ) -> Standing:
+        seq = self._seqs[site_id] = self._seqs[site_id] + 1
+        first = item.reasons[0] if item.reasons else None
+        actor = _ACTORS[first.kind if first else None]
+        if kind is EventKind.EDITED:
+            actor = ActorKind.AUTHOR
+        # A plain row of plain texts: this is done for every comment.
+        self._events.append(
+            (
+                site_id,
+                seq,
+                at,
+                comment_id,
+                revision,
+                kind.value,
+                actor.value,
+                None,
+                None if source is None else source.value,
+                target.value,
+                first.code if first else None,
+                None,
+                item.policy,
+                item.model,
+                first.score if first else None,
+                None,
+                None,
+                None,
+            )
+        )
+        return Standing(target, revision, seq)
+
+    def _open(
+        self, site_id: str, comment_id: str, item: Arrival, at: str, revision: int, state: State
+    ) -> None:
+        """Open a case, or move the one that there is to a new revision and drop its claim."""
+        place = (site_id, comment_id)
+        known = self._known.get(place)
+        going_on = known is not None and known.state != RESOLVED
+        opened = known.opened if known is not None and going_on else at
+        weight = known.report_weight if known is not None else 0.0
+        weighed = priority.weigh(item.scores, item.reasons)
+        tier = priority.tier(state, dangerous=weighed.dangerous, reports=weight)
+        where = priority.place(
+            tier,
+            priority.urgency(weighed.harm, state, weight),
+            datetime.fromisoformat(opened),
+            wait_hours=self._settings[site_id].wait_hours,
+        )
+        details = orjson.loads(item.details)
+        # Of what was approved and drawn, too: nothing is to tell the sample from the rest.
+        fingerprint = item.traits.fingerprint or resemblance(item.text).fingerprint
+        self._texts[place] = item.text
+        if known is None:
+            self._cases[place] = (
+                site_id,
+                comment_id,
+                revision,
+                OPEN,
+                "review",
+                tier,
+                where,
+                weighed.harm,
+                weighed.doubt,
+                weighed.label,
+                weighed.reason,
+                details.get("language"),
+                item.traits.author_ref,
+                item.thread_id,
+                fingerprint,
+                opened,
+                1,
+                False,
+                0,
+                0.0,
+                False,
+                *_UNCLAIMED,
+            )
+            return
+        self._moved[place] = {
+            "to_revision": revision,
+            "to_tier": tier,
+            "to_place": where,
+            "to_harm": weighed.harm,
+            "to_doubt": weighed.doubt,
+            "to_label": weighed.label,
+            "to_reason": weighed.reason,
+            "to_language": details.get("language"),
+            "to_author": item.traits.author_ref,
+            "to_fingerprint": fingerprint,
+            "to_opened": opened,
+            "more": 0 if going_on else 1,
+        }
+
+
+_UNCLAIMED = (None, None, None, None, None, None)
+_ACTORS = {
+    None: ActorKind.MODEL,
+    ReasonKind.SCORE: ActorKind.MODEL,
+    ReasonKind.RULE: ActorKind.RULE,
+    ReasonKind.ERROR: ActorKind.SYSTEM,
+}
+_KNOWN = select(
+    CASE.c.comment_id, CASE.c.state, CASE.c.opened, CASE.c.openings, CASE.c.report_weight
+).where(
+    CASE.c.site_id == bindparam("site_id"), CASE.c.comment_id.in_(bindparam("ids", expanding=True))
+)
+_MOVED = (
+    update(CASE)
+    .where(CASE.c.site_id == bindparam("of_site"), CASE.c.comment_id == bindparam("of_comment"))
+    .values(
+        revision=bindparam("to_revision"),
+        state=OPEN,
+        cause="edited",
+        tier=bindparam("to_tier"),
+        place=bindparam("to_place"),
+        harm=bindparam("to_harm"),
+        doubt=bindparam("to_doubt"),
+        label=bindparam("to_label"),
+        reason=bindparam("to_reason"),
+        language=bindparam("to_language"),
+        author=bindparam("to_author"),
+        fingerprint=bindparam("to_fingerprint"),
+        opened=bindparam("to_opened"),
+        openings=CASE.c.openings + bindparam("more"),
+        claimed_by=null(),
+        claim_token=null(),
+        claim_until=null(),
+        snoozed_until=null(),
+        escalated=case((CASE.c.state == RESOLVED, False), else_=CASE.c.escalated),
+        alarmed=False,
+        resolved=null(),
+        resolved_seq=null(),
+    )
+)

@@ -1,0 +1,1 @@
+"""The classifier: features, scores, explanations, its bundle; how it is trained and measured."""

@@ -1,0 +1,351 @@
+"""Probabilities for comments: the fast linear scorer.
+
+Pure numpy: no clock, no database, no file; scikit-learn is not needed to score.
+
+The score of a text does not depend on the texts beside it, nor on what was scored before: the
+words a scorer remembers are only sums it would work out again.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.text import identity, ngrams
+from moderation.text.disguise import Vocabulary
+from moderation.text.normal import normalise
+from moderation.verdict import LABELS, Label
+
+Floats = NDArray[np.float64]
+
+_SIGHTED = LABELS.index(Label.IDENTITY_ATTACK)  # the one label that sees which group is named
+FAMILIAR = 0.5  # share of words; below it a text is in no language the model knows
+_FOREIGN = 3  # unknown words; fewer may be names, links and slips
+_PAIR_WEIGHT = np.float32(ngrams.PAIR_WEIGHT)
+_UNKNOWN = 0  # the place of a fact token, so of no word
+_LETTERS = [bytes([code]) for code in range(33, 127) if chr(code) not in '.,:;!?()"']
+_FIRST = ngrams.FACT_TOKENS + len(_LETTERS)  # the first place of a word that had to be met
+_REMEMBERED = 1 << 16  # words; about 14 MB when full
+_LONGEST = 40  # bytes; longer words are seldom met twice
+_CHUNK = 256  # texts scored at once, so that a large batch keeps a small memory
+
+
+class Calibration:
+    """Piecewise linear maps from logit to probability, one a label.
+
+    *values* has the shape (labels, knots): the probabilities at logits spaced evenly from *low*
+    to *high*; beyond them the nearest holds. Even spacing finds every segment by one
+    multiplication, where a search would take longer than the rest of scoring one comment.
+    """
+
+    def __init__(self, values: Floats, *, low: float, high: float) -> None:
+        self.values = values
+        self.low = low
+        self.high = high
+        labels, knots = values.shape
+        step = (high - low) / (knots - 1)
+        slopes = np.diff(values, axis=1) / step
+        begins = low + step * np.arange(knots - 1)
+        self._slopes = slopes.ravel()
+        self._offsets = (values[:, :-1] - slopes * begins).ravel()
+        self._per_step = np.float64(1 / step)
+        self._low = np.float64(low)
+        self._high = np.float64(high - step * 1e-9)  # inside the last segment, come what may
+        self._columns = np.arange(labels, dtype=np.intp) * (knots - 1)
+
+    def apply(self, logits: Floats) -> Floats:
+        """Return the probabilities for *logits* of shape (n, labels)."""
+        inside = np.minimum(logits, self._high)
+        np.maximum(inside, self._low, out=inside)
+        segments = ((inside - self._low) * self._per_step).astype(np.intp)
+        segments += self._columns
+        inside *= self._slopes.take(segments)
+        inside += self._offsets.take(segments)
+        np.minimum(inside, 1.0, out=inside)
+        return np.maximum(inside, 0.0, out=inside)
+
+
+class Stage(NamedTuple):
+    """The second stage: a linear map from what a text adds up to, to the logits of the labels.
+
+    A label's logit is *intercepts* + sums @ *mixing* + peaks @ *peaking*, where sums are the sums
+    of the text (see `ngrams`) and peaks are, label by label, the most that one word of it has,
+    never below zero. All of it stays a sum over words, pairs and facts: that is what makes an
+    explanation exact. Both matrices are (labels, labels); column j is for label j.
+    """
+
+    intercepts: Floats
+    mixing: Floats
+    peaking: Floats
+
+    @classmethod
+    def none(cls, intercepts: Floats) -> "Stage":
+        """Return the stage that changes nothing: sums and *intercepts* alone."""
+        labels = len(intercepts)
+        return cls(intercepts, np.eye(labels), np.zeros((labels, labels)))
+
+
+class _Places(dict[bytes, int]):
+    """Where each word's sums lie; of words not met it says so without a word's being added."""
+
+    def __missing__(self, word: bytes) -> int:
+        return _UNKNOWN
+
+
+class _Memory:
+    """What words have been worked out: *places* says which row of the arrays is whose.
+
+    The first places are given: the fact tokens, and after them every word of one ASCII
+    character. A word in disguise has the place of the word it stands for.
+    """
+
+    def __init__(self, room: int, facts: "_Worked") -> None:
+        self.places = _Places()
+        self.sums = np.zeros((room, len(LABELS)))
+        self.codes = np.zeros(room, dtype=np.uint32)
+        self.known = np.zeros(room, dtype=np.bool_)
+        self._taken = 0
+        self._put(facts)
+
+    def has_room(self, count: int) -> bool:
+        """Return whether *count* more words can be remembered."""
+        return max(self._taken, len(self.places)) + count <= len(self.sums)
+
+    def add(self, words: Sequence[bytes], worked: "_Worked") -> None:
+        """Remember *words*, whose sums, codes and familiarity these are."""
+        first = self._taken
+        self._put(worked)
+        # Last: from here on other threads find them.
+        self.places.update(zip(words, range(first, self._taken), strict=True))
+
+    def _put(self, worked: "_Worked") -> None:
+        last = self._taken + len(worked.codes)
+        self.sums[self._taken : last] = worked.sums
+        self.codes[self._taken : last] = worked.codes
+        self.known[self._taken : last] = worked.known
+        self._taken = last
+
+
+class _Worked(NamedTuple):
+    """Sums, codes and familiarity of some words."""
+
+    sums: Floats
+    codes: NDArray[np.uint32]
+    known: NDArray[np.bool_]
+
+
+class Looked(NamedTuple):
+    """Texts as the scorer sees them: the tokens of each, and what each token adds.
+
+    The tokens of a text are those of its facts and then its distinct words in order of first
+    appearance. *sizes* says how many tokens each text has, *starts* where its first is;
+    *sums* has the row of each token, *pairs* that of the pair it ends, *familiar* how many words
+    of each text the vocabulary has.
+    """
+
+    sizes: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    sums: Floats
+    pairs: NDArray[np.float32]
+    familiar: Floats
+
+    def pool(self) -> tuple[Floats, Floats]:
+        """Return the sums and the peaks of the texts, each of shape (texts, labels)."""
+        totals = np.add.reduceat(self.sums + self.pairs, self.starts, axis=0)
+        totals *= (self.sizes**-0.5)[:, None]
+        peaks = np.maximum.reduceat(self.sums, self.starts, axis=0)
+        return totals, peaks
+
+
+class Scored(NamedTuple):
+    """What texts scored: *probabilities* of shape (texts, labels), and how familiar they are.
+
+    *familiar* is the share of each text's distinct *words* that the model's vocabulary has.
+    """
+
+    probabilities: Floats
+    familiar: Floats
+    words: NDArray[np.intp]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether the model knows the language of each text, as far as its words tell."""
+        found: NDArray[np.bool_] = self.familiar >= FAMILIAR
+        found |= (1 - self.familiar) * self.words < _FOREIGN
+        return found
+
+
+class Scorer:
+    """Scores texts for every label, in the order of `LABELS`.
+
+    *weights* are (ngrams.ROWS, labels) float32. Safe to share between threads.
+    """
+
+    def __init__(
+        self,
+        weights: NDArray[np.float32],
+        stage: Stage,
+        calibration: Calibration,
+        vocabulary: Vocabulary,
+    ) -> None:
+        self.weights = np.ascontiguousarray(weights, dtype=np.float32)
+        self.stage = stage
+        self.calibration = calibration
+        self.vocabulary = vocabulary
+        self._learning = threading.Lock()
+        self._memory = self._empty_memory()
+
+    def score(self, texts: Sequence[str]) -> Floats:
+        """Return calibrated probabilities in 0..1, of shape (len(texts), labels)."""
+        return self.read(texts).probabilities
+
+    def read(self, texts: Sequence[str]) -> Scored:
+        """Score *texts*, and say how much of them the model knows."""
+        logits, familiar, words = self._whole(texts)
+        return Scored(self.calibration.apply(logits), familiar / np.maximum(words, 1), words)
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Return the scores before calibration, of shape (len(texts), labels)."""
+        return self._whole(texts)[0]
+
+    def _whole(self, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.intp]]:
+        """Return the logits of *texts*, how many of their words are known, and how many all."""
+        if not texts:
+            return np.empty((0, len(LABELS))), np.empty(0), np.empty(0, dtype=np.intp)
+        if len(texts) <= _CHUNK:
+            return self._logits(texts)
+        parts = [self._logits(texts[at : at + _CHUNK]) for at in range(0, len(texts), _CHUNK)]
+        logits, familiar, words = zip(*parts, strict=True)
+        return np.concatenate(logits), np.concatenate(familiar), np.concatenate(words)
+
+    def _logits(self, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.intp]]:
+        looked = self.look(texts)
+        totals, peaks = looked.pool()
+        logits = totals @ self.stage.mixing
+        logits += peaks @ self.stage.peaking
+        logits += self.stage.intercepts
+        return logits, looked.familiar, looked.sizes - ngrams.FACTS
+
+    def pooled(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        """Return the sums and the peaks of *texts*, what the second stage is fitted on."""
+        parts = [self.look(texts[at : at + _CHUNK]).pool() for at in range(0, len(texts), _CHUNK)]
+        return np.concatenate([sums for sums, _ in parts]), np.concatenate([p for _, p in parts])
+
+    def look(self, texts: Sequence[str]) -> Looked:
+        """Return what *texts*, at least one and not too many at once, consist of."""
+        memory = self._memory
+        beyond: dict[bytes, int] = {}
+        order, counts = self._tokens(memory, beyond, texts, frozenset())
+        starts = counts.cumsum()
+        starts -= counts
+        letters = order < _FIRST
+        letters &= order >= ngrams.FACT_TOKENS
+        letters[2:] &= letters[1:-1] & letters[:-2]
+        if letters[2:].any():
+            at = starts.searchsorted(letters[2:].nonzero()[0], side="right") - 1
+            order, counts = self._tokens(memory, beyond, texts, frozenset(at.tolist()))
+            starts = counts.cumsum()
+            starts -= counts
+        sums = memory.sums.take(order, axis=0, mode="clip")
+        codes = memory.codes.take(order, mode="clip")
+        known = memory.known.take(order, mode="clip")
+        if beyond:
+            new = order >= len(memory.sums)
+            numbers = order[new] - len(memory.sums)
+            worked = self._worked(list(beyond))
+            sums[new] = worked.sums.take(numbers, axis=0)
+            codes[new] = worked.codes.take(numbers)
+            known[new] = worked.known.take(numbers)
+            self._remember(list(beyond), worked)
+        pairs = self.weights.take(ngrams.pair_rows(codes, starts), axis=0)
+        pairs *= _PAIR_WEIGHT
+        return Looked(counts, starts, sums, pairs, np.add.reduceat(known, starts, dtype=float))
+
+    def _tokens(
+        self,
+        memory: _Memory,
+        beyond: dict[bytes, int],
+        texts: Sequence[str],
+        spelt: frozenset[int],
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the places of the tokens of *texts*, and how many each text has.
+
+        Words the memory lacks are numbered in *beyond*, from the memory's end on. The letters of
+        the texts in *spelt* are joined to the words they spell.
+        """
+        find = memory.places.__getitem__
+        places: list[int] = []
+        sizes = []
+        for at, text in enumerate(texts):
+            plain = normalise(text)
+            words = plain.words
+            if at in spelt:
+                words = self.vocabulary.joined(words)
+            found = dict.fromkeys(map(find, words))
+            if _UNKNOWN in found:
+                found = dict.fromkeys([self._place(memory, beyond, word) for word in words])
+            places += ngrams.fact_tokens(plain, len(words), len(found))
+            places += found
+            sizes.append(ngrams.FACTS + len(found))
+        return np.array(places, dtype=np.intp), np.array(sizes)
+
+    def _place(self, memory: _Memory, beyond: dict[bytes, int], word: bytes) -> int:
+        """Return where the sums of *word*, or of the word it is in disguise, are or will be."""
+        place = memory.places[word]
+        if place == _UNKNOWN:
+            plain = self.vocabulary.plain(word)
+            place = memory.places[plain] or beyond.setdefault(plain, len(memory.sums) + len(beyond))
+            if plain != word and place < len(memory.sums):
+                self._alias(memory, word, place)
+        return place
+
+    def _worked(self, words: list[bytes]) -> _Worked:
+        """Work out what *words*, at least one, add."""
+        blinded = identity.blinded(words)
+        sums = self._sums(blinded)
+        if blinded != words:
+            sums[:, _SIGHTED] = self._sums(words)[:, _SIGHTED]
+        known = np.array([word in self.vocabulary for word in words])
+        return _Worked(sums, ngrams.word_codes(blinded), known)
+
+    def _sums(self, words: list[bytes]) -> Floats:
+        rows, starts, sizes = ngrams.word_rows(words)
+        sums = np.add.reduceat(self.weights.take(rows, axis=0), starts, axis=0, dtype=float)
+        sums /= np.sqrt(sizes)[:, None]
+        return sums
+
+    def _remember(self, words: list[bytes], worked: _Worked) -> None:
+        """Keep what was worked out; when there is no room, forget everything and begin anew."""
+        with self._learning:
+            memory = self._memory
+            kept = [
+                at
+                for at, word in enumerate(words)
+                if len(word) <= _LONGEST and word not in memory.places
+            ][:_REMEMBERED]
+            if not memory.has_room(len(kept)):
+                # A new object, because another thread may be reading from the old one.
+                memory = self._memory = self._empty_memory()
+            memory.add(
+                [words[at] for at in kept],
+                _Worked(worked.sums[kept], worked.codes[kept], worked.known[kept]),
+            )
+
+    def _alias(self, memory: _Memory, word: bytes, place: int) -> None:
+        """Remember that *word* is the word at *place*, where there is room for it."""
+        with self._learning:
+            if len(word) <= _LONGEST and memory.has_room(1):
+                memory.places[word] = place
+
+    def _empty_memory(self) -> _Memory:
+        """Return a memory that holds the facts and the words of one character alone."""
+        facts = _Worked(
+            self.weights[ngrams.HASHED_ROWS :].astype(np.float64),
+            ngrams.fact_codes(),
+            np.zeros(ngrams.FACT_TOKENS, dtype=np.bool_),
+        )
+        memory = _Memory(_FIRST + _REMEMBERED, facts)
+        memory.add(_LETTERS, self._worked(_LETTERS))
+        return memory

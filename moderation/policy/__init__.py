@@ -1,0 +1,1 @@
+"""What a site wants done: its rules and thresholds, what they look at, and their versions."""

@@ -1,0 +1,166 @@
+"""Use cases of a site's policy: which one holds, the one that takes its place, the earlier ones."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from moderation.errors import PolicyInvalid
+from moderation.policy import versions
+from moderation.policy.history import instant
+from moderation.policy.judging import Policy
+from moderation.policy.rules import Rules
+from moderation.policy.versions import Replace, Version
+
+T = TypeVar("T")
+
+REMEMBERED = timedelta(seconds=1)
+"""How long the policy of another process may go unnoticed; its own is known at once."""
+
+SITES_REMEMBERED = 1_000
+
+log = structlog.get_logger(__name__)
+
+
+class Writing(Protocol):
+    """Carries out commands durably, many requests' at once."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class Looking(Protocol):
+    """Answers prepared point reads."""
+
+    def prepare(self, select: Any) -> Any:  # noqa: ANN401 - a select in, a statement out
+        """Return *select* compiled."""
+        ...
+
+    async def look(self, statement: Any, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+        """Return the rows of a prepared statement."""
+        ...
+
+
+Compiling = Callable[[str, str], Policy]
+"""Compiles a policy from its version and its JSON. Raises PolicyInvalid."""
+
+
+class _Remembered(NamedTuple):
+    read: datetime
+    version: int
+    policy: Policy
+
+
+class Policies:
+    """Which policy holds for a site, as it was at most a second ago."""
+
+    def __init__(
+        self,
+        *,
+        default: Policy,
+        compiling: Compiling,
+        looking: Looking,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._default = default
+        self._compiling = compiling
+        self._looking = looking
+        self._clock = clock
+        self._newest = looking.prepare(versions.NEWEST)
+        self._content = looking.prepare(versions.CONTENT)
+        self._remembered: dict[str, _Remembered] = {}
+
+    async def find(self, site_id: str) -> Policy:
+        """Return the site's policy, or the default one."""
+        now = self._clock()
+        known = self._remembered.get(site_id)
+        if known is not None and known.read <= now < known.read + REMEMBERED:
+            return known.policy
+        version = (await self._looking.look(self._newest, site_id=site_id))[0][0] or 0
+        if known is None or known.version != version:
+            policy = await self._compiled(site_id, version) if version else self._default
+        else:
+            policy = known.policy
+        if len(self._remembered) >= SITES_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[site_id] = _Remembered(now, version, policy)
+        return policy
+
+    def forget(self, site_id: str) -> None:
+        """Forget what is remembered of a site: its policy has changed."""
+        known = self._remembered.get(site_id)
+        if known is not None:
+            self._remembered[site_id] = known._replace(read=known.read - REMEMBERED)
+
+    async def _compiled(self, site_id: str, version: int) -> Policy:
+        rows = await self._looking.look(self._content, site_id=site_id, version=version)
+        content = Version(*rows[0]).content
+        try:
+            return await asyncio.to_thread(self._compiling, str(version), content)
+        except PolicyInvalid:
+            # Written by another release. What it would have held may not be published meanwhile.
+            log.error("policy_unusable", version=version)  # noqa: TRY400 - it may quote entries
+            return Policy(str(version), self._default.bands, Rules(hold_everything=True))
+
+
+class Configuring:
+    """Reads and writes what a site wants done with comments."""
+
+    def __init__(
+        self,
+        *,
+        compiling: Compiling,
+        writing: Writing,
+        reading: Reading,
+        clock: Callable[[], datetime],
+        changed: Callable[[str], None] = lambda _site_id: None,
+    ) -> None:
+        self._compiling = compiling
+        self._writing = writing
+        self._reading = reading
+        self._clock = clock
+        self._changed = changed
+
+    async def get(self, site_id: str, version: int | None = None) -> Version:
+        """Return the present version of a site's policy, or an earlier one.
+
+        Raises PolicyNotFound.
+        """
+        return await self._reading.query(
+            lambda connection: versions.find(connection, site_id, version)
+        )
+
+    async def list_versions(
+        self, site_id: str, *, before: int | None, limit: int
+    ) -> tuple[list[Version], int | None]:
+        """Return versions, the newest first, and the number before which the next page begins."""
+        found = await self._reading.query(
+            lambda connection: versions.list_versions(
+                connection, site_id, before=before, limit=limit + 1
+            )
+        )
+        page = found[:limit]
+        return page, page[-1].version if len(found) > limit else None
+
+    async def put(self, site_id: str, content: str, *, replaces: int) -> Version:
+        """Put a policy in the place of the present one; it holds from the next comment on.
+
+        Raises PolicyInvalid, and PolicyConflict where *replaces* is not the present version.
+        """
+        await asyncio.to_thread(self._compiling, "", content)
+        command = Replace(site_id, content, replaces, instant(self._clock()))
+        made: Version = await self._writing.write(versions.replace, command)
+        self._changed(site_id)
+        return made

@@ -1,0 +1,173 @@
+"""What another policy would have done: past comments judged again, nothing written.
+
+Both the present policy and the other are asked, with the scores of then, so that every difference
+is the policy's. What became of an author's other comments is taken as it is now. Addresses are
+gone: lists of networks cannot be rehearsed.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import Connection, select
+
+from moderation.policy.history import Connected, Histories, Question, instant
+from moderation.policy.judging import Policy, judge
+from moderation.policy.rules import Comment
+from moderation.policy.traits import NOBODY, Author, Tracing
+from moderation.tables import COMMENT, REVISION
+from moderation.verdict import LABEL_NAMES, State, Verdict
+
+T = TypeVar("T")
+
+PAGE = 200  # comments read at once
+EXAMPLES = 10  # ids told of each change
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class Change(NamedTuple):
+    """Comments whose verdict another policy changes, and the ids of some of them."""
+
+    before: Verdict
+    after: Verdict
+    comments: int
+    examples: Sequence[str]
+
+
+class Rehearsal(NamedTuple):
+    """How many comments were judged again, what changes, the most frequent first."""
+
+    comments: int
+    changes: Sequence[Change]
+
+
+class Rehearsing:
+    """The use case of a dry run."""
+
+    def __init__(self, *, reading: Reading, tracing: Tracing) -> None:
+        self._reading = reading
+        self._tracing = tracing
+
+    async def rehearse(
+        self, site_id: str, present: Policy, other: Policy, *, since: datetime, limit: int
+    ) -> Rehearsal:
+        """Judge the newest comments since an instant again, at most *limit*."""
+
+        def ask(connection: Connection) -> Rehearsal:
+            ids: dict[tuple[Verdict, Verdict], list[str]] = defaultdict(list)
+            comments = 0
+            for past in _pasts(connection, site_id, instant(since), limit):
+                comments += 1
+                before, after = (
+                    self._judge(connection, site_id, past, policy) for policy in (present, other)
+                )
+                if before is not after:
+                    ids[before, after].append(past.id)
+            changes = [
+                Change(before, after, len(found), found[:EXAMPLES])
+                for (before, after), found in ids.items()
+            ]
+            return Rehearsal(comments, sorted(changes, key=lambda change: -change.comments))
+
+        return await self._reading.query(ask)
+
+    def _judge(
+        self, connection: Connection, site_id: str, past: "_Past", policy: Policy
+    ) -> Verdict:
+        findings = policy.rules.look(past.comment)
+        if not policy.rules.compares:
+            return judge(policy, past.scores, findings).verdict
+        found = self._tracing.find(site_id, NOBODY, past.comment.text)
+        traits = self._tracing.compare(found, past.comment.text)
+        traits = traits._replace(author_ref=past.author_ref, address_ref=past.address_ref)
+        refs = [past.address_ref] if past.address_ref is not None else []
+        question = Question(policy, past.scores, findings, traits, refs, past.received)
+        histories = Histories(Connected(connection))
+        asked = histories.ask(site_id, past.id, question)
+        return question.judge(histories.read(asked, past.id)).verdict
+
+
+class _Past(NamedTuple):
+    id: str
+    received: datetime
+    comment: Comment
+    scores: Sequence[float] | None
+    author_ref: str | None
+    address_ref: str | None
+
+
+_COLUMNS = (
+    COMMENT.c.id,
+    COMMENT.c.received,
+    COMMENT.c.author_ref,
+    COMMENT.c.address_ref,
+    REVISION.c.text,
+    REVISION.c.labels,
+    REVISION.c.reasons,
+    REVISION.c.details,
+)
+
+
+def _pasts(connection: Connection, site_id: str, since: str, limit: int) -> Iterator[_Past]:
+    """Read comments, the newest first, page by page."""
+    every = (
+        select(*_COLUMNS)
+        .join_from(
+            COMMENT,
+            REVISION,
+            (REVISION.c.site_id == COMMENT.c.site_id)
+            & (REVISION.c.comment_id == COMMENT.c.id)
+            & (REVISION.c.revision == COMMENT.c.revision),
+        )
+        .where(
+            COMMENT.c.site_id == site_id,
+            COMMENT.c.received >= since,
+            COMMENT.c.state != State.ERASED.value,
+        )
+        .order_by(COMMENT.c.id.desc())
+    )
+    before: str | None = None
+    while limit > 0:
+        page = every if before is None else every.where(COMMENT.c.id < before)
+        rows = connection.execute(page.limit(min(PAGE, limit))).all()
+        yield from map(_past, rows)
+        if len(rows) < PAGE:
+            return
+        limit -= len(rows)
+        before = rows[-1][0]
+
+
+def _past(row: Any) -> _Past:  # noqa: ANN401 - a row of _COLUMNS
+    comment_id, received, author_ref, address_ref, text, labels, reasons, details = row
+    told: Mapping[str, Any] = orjson.loads(details)
+    at = datetime.fromisoformat(received)
+    author: Mapping[str, Any] = told.get("author", {})
+    comment = Comment(
+        text,
+        received=at,
+        author=Author(
+            **{name: author.get(name) for name in ("id", "name", "email", "url", "user_agent")}
+        ),
+        honeypot_filled=any(reason["code"] == "honeypot" for reason in orjson.loads(reasons)),
+        submitted=_instant_in(told, "submitted_at"),
+        form_shown=_instant_in(told, "form_shown_at"),
+        thread_published=_instant_in(told.get("thread", {}), "published_at"),
+        language=told.get("language"),
+    )
+    scored = orjson.loads(labels)
+    scores = None if scored is None else [scored[name] for name in LABEL_NAMES]
+    return _Past(comment_id, at, comment, scores, author_ref, address_ref)
+
+
+def _instant_in(told: Mapping[str, Any], name: str) -> datetime | None:
+    value = told.get(name)
+    return None if value is None else datetime.fromisoformat(value)

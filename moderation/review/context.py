@@ -1,0 +1,264 @@
+"""What a moderator has to know to decide: the comment, and everything around it, in one read.
+
+Takes a connection; reads only. What could be many is bounded: the newest count.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Table, func, select
+
+from moderation import store
+from moderation.cases import events
+from moderation.cases.case import Case
+from moderation.cases.transition import Event
+from moderation.errors import CommentNotFound
+from moderation.review import likeness
+from moderation.review.likeness import Member
+from moderation.store import Detail
+from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, NOTE, REPORT, REVISION
+
+LOOKED_BACK = 1_000  # comments of an author or a domain
+RECENT = 5  # comments of an author that are shown
+DOMAINS = 10
+SHOWN = 50  # notes, reports, revisions
+COMPARED = 2_000  # words: what is longer is shown without a comparison
+_PIECE = re.compile(r"\s+|\w+|[^\w\s]")
+
+
+class Past(NamedTuple):
+    """What became of the comments of an author, or of those that link to a domain.
+
+    *states* counts the newest thousand; *first_seen* is of the very first.
+    """
+
+    name: str
+    states: Mapping[str, int]
+    first_seen: str
+
+
+class Recent(NamedTuple):
+    """A comment, briefly."""
+
+    comment_id: str
+    external_id: str
+    state: str
+    received: str
+    excerpt: str
+
+
+class Revised(NamedTuple):
+    """A revision, with what it says against the one before; None where that was not compared.
+
+    Each change is `=`, `-` or `+`, and the text that stayed, went or came.
+    """
+
+    revision: int
+    received: str
+    verdict: str
+    text: str
+    changes: Sequence[tuple[str, str]] | None
+
+
+class Report(NamedTuple):
+    """What a reader said; *weight* is how far reports of theirs were right, in 0..1."""
+
+    at: str
+    reason: str
+    weight: float
+    upheld: bool | None
+
+
+class Note(NamedTuple):
+    """What a moderator wrote down."""
+
+    id: str
+    at: str
+    moderator: str
+    text: str
+
+
+class Context(NamedTuple):
+    """Everything that is shown beside a comment."""
+
+    case: Case | None
+    comment: Detail
+    parent: Recent | None
+    author: Past | None
+    author_recent: Sequence[Recent]
+    domains: Sequence[Past]
+    events: Sequence[Event]
+    revisions: Sequence[Revised]
+    reports: Sequence[Report]
+    notes: Sequence[Note]
+    group: Sequence[Member]
+
+
+def read(connection: Connection, site_id: str, comment_id: str) -> Context:
+    """Read it all. Raises CommentNotFound."""
+    comment = store.find_detail(connection, site_id, comment_id)
+    if comment is None:
+        raise CommentNotFound("expected the id of a comment of this site, got another")
+    author, recent = _author(connection, site_id, comment_id)
+    case = connection.execute(
+        select(CASE).where(CASE.c.site_id == site_id, CASE.c.comment_id == comment_id)
+    ).first()
+    return Context(
+        None if case is None else Case._make(case),
+        comment,
+        _parent(connection, site_id, comment),
+        author,
+        recent,
+        _domains(connection, site_id, comment_id),
+        events.list_comment(connection, site_id, comment_id),
+        _revisions(connection, site_id, comment_id),
+        [
+            Report(row.at, row.reason, row.weight, row.upheld)
+            for row in _beside(connection, REPORT, site_id, comment_id, REPORT.c.at)
+        ],
+        [
+            Note(row.id, row.at, row.moderator, row.text)
+            for row in _beside(connection, NOTE, site_id, comment_id, NOTE.c.id)
+        ],
+        likeness.group(connection, site_id, comment_id),
+    )
+
+
+def compare(before: str, after: str) -> Sequence[tuple[str, str]] | None:
+    """Return what stayed, went and came between two texts, word by word."""
+    old, new = _PIECE.findall(before), _PIECE.findall(after)
+    if max(len(old), len(new)) > COMPARED:
+        return None
+    changes: list[tuple[str, str]] = []
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            changes.append(("=", "".join(old[a:b])))
+            continue
+        if b > a:
+            changes.append(("-", "".join(old[a:b])))
+        if d > c:
+            changes.append(("+", "".join(new[c:d])))
+    return changes
+
+
+# -- parts ------------------------------------------------------------------------------------
+
+
+_BRIEF = (
+    COMMENT.c.id,
+    COMMENT.c.external_id,
+    COMMENT.c.state,
+    COMMENT.c.received,
+    func.substr(REVISION.c.text, 1, 300).label("excerpt"),
+)
+_CURRENT = (
+    (REVISION.c.site_id == COMMENT.c.site_id)
+    & (REVISION.c.comment_id == COMMENT.c.id)
+    & (REVISION.c.revision == COMMENT.c.revision)
+)
+
+
+def _parent(connection: Connection, site_id: str, comment: Detail) -> Recent | None:
+    if comment.parent_id is None:
+        return None
+    row = connection.execute(
+        select(*_BRIEF)
+        .join_from(COMMENT, REVISION, _CURRENT)
+        .where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == comment.parent_id)
+    ).first()
+    return None if row is None else Recent._make(row)
+
+
+def _author(
+    connection: Connection, site_id: str, comment_id: str
+) -> tuple[Past | None, Sequence[Recent]]:
+    ref = connection.execute(
+        select(COMMENT.c.author_ref).where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
+    ).scalar_one()
+    if ref is None:
+        return None, ()
+    of_author = (COMMENT.c.site_id == site_id, COMMENT.c.author_ref == ref)
+    newest = (
+        select(COMMENT.c.state)
+        .where(*of_author)
+        .order_by(COMMENT.c.received.desc())
+        .limit(LOOKED_BACK)
+        .subquery()
+    )
+    recent = connection.execute(
+        select(*_BRIEF)
+        .join_from(COMMENT, REVISION, _CURRENT)
+        .where(*of_author, COMMENT.c.id != comment_id)
+        .order_by(COMMENT.c.received.desc())
+        .limit(RECENT)
+    )
+    first = connection.execute(select(func.min(COMMENT.c.received)).where(*of_author))
+    past = Past(ref, _states(connection, newest.c.state), first.scalar_one())
+    return past, [Recent._make(row) for row in recent]
+
+
+def _domains(connection: Connection, site_id: str, comment_id: str) -> list[Past]:
+    linked = connection.execute(
+        select(COMMENT_DOMAIN.c.domain)
+        .where(COMMENT_DOMAIN.c.site_id == site_id, COMMENT_DOMAIN.c.comment_id == comment_id)
+        .order_by(COMMENT_DOMAIN.c.domain)
+        .limit(DOMAINS)
+    ).scalars()
+    found = []
+    for domain in linked.all():
+        of_domain = (COMMENT_DOMAIN.c.site_id == site_id, COMMENT_DOMAIN.c.domain == domain)
+        newest = (
+            select(COMMENT_DOMAIN.c.comment_id)
+            .where(*of_domain)
+            .order_by(COMMENT_DOMAIN.c.received.desc())
+            .limit(LOOKED_BACK)
+            .subquery()
+        )
+        state = (
+            select(COMMENT.c.state)
+            .join_from(
+                newest,
+                COMMENT,
+                (COMMENT.c.site_id == site_id) & (COMMENT.c.id == newest.c.comment_id),
+            )
+            .subquery()
+        )
+        first = connection.execute(select(func.min(COMMENT_DOMAIN.c.received)).where(*of_domain))
+        found.append(Past(domain, _states(connection, state.c.state), first.scalar_one()))
+    return found
+
+
+def _states(connection: Connection, state: ColumnElement[Any]) -> dict[str, int]:
+    counted = connection.execute(select(state, func.count()).group_by(state))
+    return {name: number for name, number in counted}  # noqa: C416 - rows are no pairs to mypy
+
+
+def _revisions(connection: Connection, site_id: str, comment_id: str) -> list[Revised]:
+    rows = connection.execute(
+        select(REVISION.c.revision, REVISION.c.received, REVISION.c.verdict, REVISION.c.text)
+        .where(REVISION.c.site_id == site_id, REVISION.c.comment_id == comment_id)
+        .order_by(REVISION.c.revision.desc())
+        .limit(SHOWN)
+    ).all()
+    before: Sequence[str | None] = [*(row.text for row in rows[1:]), None]
+    return [
+        Revised(*row, None if earlier is None else compare(earlier, row.text))
+        for row, earlier in zip(rows, before, strict=True)
+    ]
+
+
+def _beside(
+    connection: Connection,
+    table: Table,
+    site_id: str,
+    comment_id: str,
+    order: ColumnElement[Any],
+) -> Sequence[Any]:
+    return connection.execute(
+        select(table)
+        .where(table.c.site_id == site_id, table.c.comment_id == comment_id)
+        .order_by(order.desc())
+        .limit(SHOWN)
+    ).all()

@@ -1,0 +1,385 @@
+"""What moderators do, each a piece of work on a desk: claim, decide, undo, put aside.
+
+A work checks everything before it writes anything, so that a refusal leaves nothing behind.
+`carry_out` is the writer's handler: it locks the sites, keeps to idempotency keys, and tells
+whoever was too late how things stand.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import delete, insert, select
+
+from moderation.cases import case as cases
+from moderation.cases import transition
+from moderation.cases.case import Case, Moderator, is_open
+from moderation.cases.events import Rows
+from moderation.cases.judgement import judged
+from moderation.cases.transition import Action, ActorKind, Event, EventKind, Standing
+from moderation.errors import (
+    CaseClosed,
+    CommentErased,
+    DecisionNotFound,
+    IdempotencyMismatch,
+    ModerationError,
+    ReviewRefused,
+)
+from moderation.review.desk import Desk
+from moderation.tables import IDEMPOTENCY
+from moderation.verdict import Label, State
+
+T = TypeVar("T")
+Answer = tuple[int, bytes]
+
+
+class Key(NamedTuple):
+    """An idempotency key: of which route, what was sent with it, and which keys are too old."""
+
+    route: str
+    key: str
+    fingerprint: str
+    expired_before: str
+
+
+class Work(NamedTuple):
+    """One request: *do* works on the site's desk and makes the answer."""
+
+    site_id: str
+    now: str
+    do: Callable[[Desk], Answer]
+    key: Key | None = None
+
+
+class Decision(NamedTuple):
+    """What a moderator decides on a comment as they have read it.
+
+    *token* is None where nobody claims: when many are decided at once, and where there is no case.
+    """
+
+    comment_id: str
+    action: Action
+    revision: int
+    version: int
+    token: str | None = None
+    reason_code: str | None = None
+    ground: str | None = None
+    note: str | None = None
+    labels: Mapping[Label, bool] | None = None
+
+
+class Decided(NamedTuple):
+    """What came of a decision; without an event where it was only tried."""
+
+    comment_id: str
+    from_state: State
+    to_state: State
+    event: Event | None
+
+
+def carry_out(rows: Rows, works: Sequence[Work]) -> list[Answer | Exception]:
+    """Do every work, in order; answer each with what it made, or with its refusal."""
+    rows.lock(sorted({work.site_id for work in works}))
+    desks: dict[str, Desk] = {}
+    answers: list[Answer | Exception] = []
+    for work in works:
+        desk = desks.get(work.site_id)
+        if desk is None:
+            desk = desks[work.site_id] = Desk(rows, work.site_id, work.now)
+        desk.now = max(desk.now, work.now)
+        try:
+            answers.append(_once(desk, work))
+        except ModerationError as error:
+            answers.append(error)
+    return answers
+
+
+def _once(desk: Desk, work: Work) -> Answer:
+    if work.key is None:
+        return work.do(desk)
+    of_key = (
+        IDEMPOTENCY.c.site_id == desk.site_id,
+        IDEMPOTENCY.c.route == work.key.route,
+        IDEMPOTENCY.c.key == work.key.key,
+    )
+    known = desk.connection.execute(select(IDEMPOTENCY).where(*of_key)).first()
+    if known is not None and known.made >= work.key.expired_before:
+        if known.fingerprint != work.key.fingerprint:
+            raise IdempotencyMismatch(
+                "expected the body that first came with this key, got another"
+            )
+        return known.status, known.answer.encode()
+    status, body = work.do(desk)
+    desk.connection.execute(delete(IDEMPOTENCY).where(*of_key))
+    desk.connection.execute(
+        insert(IDEMPOTENCY).values(
+            site_id=desk.site_id,
+            route=work.key.route,
+            key=work.key.key,
+            fingerprint=work.key.fingerprint,
+            status=status,
+            answer=body.decode(),
+            made=desk.now,
+        )
+    )
+    return status, body
+
+
+def telling(desk: Desk, comment_id: str, do: Callable[[], T]) -> T:
+    """Do something with a comment; a refusal tells how the comment stands."""
+    try:
+        return do()
+    except ReviewRefused as error:
+        if error.present is None:
+            error.present = desk.present(comment_id)
+        raise
+
+
+# -- claims -----------------------------------------------------------------------------------
+
+
+def get_case(desk: Desk, comment_id: str) -> Case:
+    """Return a comment's case. Raises CommentNotFound and CaseClosed."""
+    desk.standing(comment_id)
+    case = desk.find_case(comment_id)
+    if case is None:
+        raise CaseClosed("expected a comment with a case, got one that never had any")
+    return case
+
+
+def claim(
+    desk: Desk, comment_id: str, by: Moderator, *, token: str, until: str, take_over: bool
+) -> Case:
+    """Have *by* hold a case. Raises as `case.claim` does."""
+    case = cases.claim(
+        get_case(desk, comment_id),
+        by,
+        token=token,
+        now=desk.now,
+        until=until,
+        take_over=take_over,
+    )
+    desk.save(case)
+    return case
+
+
+def renew(desk: Desk, comment_id: str, by: Moderator, token: str, *, until: str) -> Case:
+    """Have *by* hold a case for longer. Raises as `case.check_claim` does."""
+    case = cases.renew(get_case(desk, comment_id), by, token, now=desk.now, until=until)
+    desk.save(case)
+    return case
+
+
+def release(desk: Desk, comment_id: str, by: Moderator, token: str) -> Case:
+    """Have nobody hold a case. Raises as `case.check_claim` does."""
+    case = _held(desk, comment_id, by, token)
+    desk.save(case)
+    return case
+
+
+def skip(desk: Desk, comment_id: str, by: Moderator, token: str | None, *, until: str) -> Case:
+    """Leave a case to others, and do not show it to *by* before an instant."""
+    case = _held(desk, comment_id, by, token)
+    desk.save(case)
+    desk.skip(comment_id, by.id, until)
+    return case
+
+
+def snooze(desk: Desk, comment_id: str, by: Moderator, token: str | None, *, until: str) -> Case:
+    """Show a case to nobody before an instant."""
+    case = _held(desk, comment_id, by, token)._replace(snoozed_until=until)
+    desk.save(case)
+    return case
+
+
+def escalate(desk: Desk, comment_id: str, by: Moderator, token: str | None) -> Case:
+    """Leave a case to managers."""
+    case = _held(desk, comment_id, by, token)._replace(escalated=True, snoozed_until=None)
+    desk.save(case)
+    return case
+
+
+def _held(desk: Desk, comment_id: str, by: Moderator, token: str | None) -> Case:
+    """Return a case given up by *by*, who holds it, or by nobody."""
+    case = get_case(desk, comment_id)
+    if token is None:
+        cases.check_free(case, by, now=desk.now)
+    else:
+        cases.check_claim(case, by, token, now=desk.now)
+    return cases.release(case)
+
+
+# -- decisions --------------------------------------------------------------------------------
+
+
+def decide(
+    desk: Desk,
+    decision: Decision,
+    by: Moderator,
+    *,
+    decision_id: str,
+    together: bool = False,
+    dry: bool = False,
+) -> Decided:
+    """Decide on a comment (A2-A6); *together* with others nobody needs to have claimed it.
+
+    Raises CommentNotFound, and of ReviewRefused whatever does not fit; then nothing was written.
+    """
+    comment_id = decision.comment_id
+    standing = desk.standing(comment_id)
+    transition.check_seen(standing, revision=decision.revision, version=decision.version)
+    kind = transition.event_of(decision.action, standing.state)
+    case = desk.find_case(comment_id)
+    if case is not None and is_open(case):
+        if together and decision.token is None:
+            cases.check_free(case, by, now=desk.now)
+        else:
+            cases.check_claim(case, by, decision.token, now=desk.now)
+    elif decision.token is not None:
+        raise CaseClosed("expected an open case for the token, got none")
+    back = None
+    if kind is EventKind.RESTORED and decision.action is Action.RESTORE:
+        back = transition.before_restriction(desk.events(comment_id))
+    target = transition.decide(kind, standing, reason_code=decision.reason_code, back=back)
+    if dry:
+        return Decided(comment_id, standing.state, target, None)
+    note_id = f"{decision_id}.{comment_id}" if decision.note else None
+    event = desk.happen(
+        Event(
+            desk.site_id,
+            0,
+            desk.now,
+            comment_id,
+            standing.revision,
+            kind,
+            ActorKind.MODERATOR,
+            by.id,
+            standing.state,
+            target,
+            decision.reason_code,
+            decision.ground,
+            note_id=note_id,
+            decision_id=decision_id,
+        ),
+        human=True,
+    )
+    if decision.note and note_id:
+        desk.note(note_id, comment_id, by.id, decision.note)
+    desk.judge(
+        event,
+        judged(
+            target,
+            reason_code=decision.reason_code,
+            moved=desk.moved_by(comment_id, standing.revision),
+            given=decision.labels,
+        ),
+    )
+    desk.settle_reports(event)
+    if target is State.PENDING:
+        desk.wait(case, comment_id, Standing(target, standing.revision, event.seq, human=True))
+    elif case is not None and is_open(case):
+        desk.resolve(case, event.seq)
+    return Decided(comment_id, standing.state, target, event)
+
+
+def undo(desk: Desk, comment_id: str, seq: int, by: Moderator) -> Decided:
+    """Take back a decision: the newest event of its comment (A8).
+
+    Raises as `transition.undo` does.
+    """
+    every = desk.events(comment_id)
+    target = transition.undo(every, seq, actor_id=by.id, role=by.role)
+    undone = every[-1]
+    event = desk.happen(
+        undone._replace(
+            kind=EventKind.UNDONE,
+            actor_id=by.id,
+            from_state=undone.to_state,
+            to_state=target,
+            reason_code=None,
+            ground=None,
+            note_id=None,
+            undoes=undone.seq,
+            decision_id=None,
+        ),
+        human=transition.replay(every[:-1]).human,
+    )
+    desk.withdraw(undone)
+    case = desk.find_case(comment_id)
+    if case is not None and not is_open(case) and case.resolved_seq == undone.seq:
+        desk.reopen(case)
+    elif target is State.PENDING and not is_open(case):
+        desk.wait(case, comment_id, Standing(target, undone.revision, event.seq))
+    return Decided(comment_id, undone.to_state, target, event)
+
+
+def erase(desk: Desk, comment_id: str, actor: ActorKind, actor_id: str | None) -> list[str]:
+    """Erase a comment (A9); return what was said in it. Nothing happens to one that is erased.
+
+    Raises CommentNotFound.
+    """
+    standing = desk.standing(comment_id)
+    if standing.state is State.ERASED:
+        return []
+    return desk.erase(
+        Event(
+            desk.site_id,
+            0,
+            desk.now,
+            comment_id,
+            standing.revision,
+            EventKind.ERASED,
+            actor,
+            actor_id,
+            standing.state,
+            State.ERASED,
+        ),
+        human=standing.human,
+    )
+
+
+def expire(desk: Desk, comment_id: str) -> bool:
+    """Note that a comment has been pending for too long (A10): it stays where it is."""
+    standing = desk.standing(comment_id)
+    case = desk.find_case(comment_id)
+    if standing.state is not State.PENDING or case is None or case.alarmed or not is_open(case):
+        return False
+    desk.happen(
+        Event(
+            desk.site_id,
+            0,
+            desk.now,
+            comment_id,
+            standing.revision,
+            EventKind.EXPIRED,
+            ActorKind.SYSTEM,
+            None,
+            State.PENDING,
+            State.PENDING,
+        ),
+        human=standing.human,
+    )
+    desk.save(case._replace(alarmed=True))
+    return True
+
+
+def report(desk: Desk, comment_id: str, reporter: str, reason: str) -> None:
+    """Take in what a reader says against a comment. Raises CommentNotFound and CommentErased."""
+    standing = desk.standing(comment_id)
+    if standing.state is State.ERASED:
+        raise CommentErased("expected a comment, got one that was erased")
+    desk.report(comment_id, standing, reporter, reason)
+
+
+def note(desk: Desk, note_id: str, comment_id: str, by: Moderator, text: str) -> None:
+    """Keep what a moderator wrote down. Raises CommentNotFound and CommentErased."""
+    if desk.standing(comment_id).state is State.ERASED:
+        raise CommentErased("expected a comment, got one that was erased")
+    desk.note(note_id, comment_id, by.id, text)
+
+
+def events_of(desk: Desk, decision_id: str) -> list[tuple[str, int]]:
+    """Return the comments and seqs of a decision. Raises DecisionNotFound."""
+    found = desk.decided(decision_id)
+    if not found:
+        raise DecisionNotFound("expected the id of a decision of this site, got another")
+    return found

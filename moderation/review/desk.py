@@ -1,0 +1,530 @@
+"""One site's comments and cases inside one open transaction: read, changed, told of.
+
+The site is locked: what is read here is what the change rests on. Every change of a comment's
+state goes through `happen`, which appends the event and brings the comment's row up to date.
+Takes rows; never commits them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    null,
+    select,
+    update,
+)
+
+from moderation.cases import events, priority, search, setting
+from moderation.cases.case import Case, CaseState, Cause, is_open, release, state_of
+from moderation.cases.events import Rows
+from moderation.cases.judgement import Source
+from moderation.cases.setting import ReviewSetting
+from moderation.cases.transition import RESTRICTED, Event, Standing
+from moderation.errors import CommentNotFound
+from moderation.tables import (
+    CASE,
+    CASE_TEXT,
+    COMMENT,
+    COMMENT_BAND,
+    COMMENT_DOMAIN,
+    EVENT,
+    IDEMPOTENCY,
+    JUDGEMENT,
+    NOTE,
+    REPORT,
+    REPORTER,
+    REVIEW_SETTING,
+    REVISION,
+    SAMPLE,
+    SKIP,
+)
+from moderation.verdict import State
+
+
+def notes_route(comment_id: str) -> str:
+    """Return what the notes on a comment are called among idempotency keys."""
+    return f"comments/{comment_id}/notes"
+
+
+class Desk:
+    """What a moderator's request works on; *now* is an instant as text."""
+
+    def __init__(self, rows: Rows, site_id: str, now: str) -> None:
+        self.site_id = site_id
+        self.now = now
+        self._rows = rows
+        self._seq, stored = events.read_head(rows, site_id)
+        self.setting = setting.read(stored)
+
+    @property
+    def connection(self) -> Connection:
+        """The connection; everything before is carried out first."""
+        return self._rows.connection
+
+    # -- comments -----------------------------------------------------------------------------
+
+    def standing(self, comment_id: str) -> Standing:
+        """Return where a comment stands. Raises CommentNotFound."""
+        row = self.connection.execute(
+            select(COMMENT.c.state, COMMENT.c.revision, COMMENT.c.version, COMMENT.c.human).where(
+                COMMENT.c.site_id == self.site_id, COMMENT.c.id == comment_id
+            )
+        ).first()
+        if row is None:
+            raise CommentNotFound("expected the id of a comment of this site, got another")
+        return Standing(State(row.state), row.revision, row.version, bool(row.human))
+
+    def events(self, comment_id: str) -> list[Event]:
+        """Return what happened to a comment, oldest first."""
+        return events.list_comment(self.connection, self.site_id, comment_id)
+
+    def decided(self, decision_id: str) -> list[tuple[str, int]]:
+        """Return the comments and the seqs of what was decided at once."""
+        found = self.connection.execute(
+            select(EVENT.c.comment_id, EVENT.c.seq)
+            .where(EVENT.c.site_id == self.site_id, EVENT.c.decision_id == decision_id)
+            .order_by(EVENT.c.seq)
+        )
+        return [(row.comment_id, row.seq) for row in found]
+
+    def happen(self, event: Event, *, human: bool) -> Event:
+        """Append *event*, which is numbered here, and have the comment stand where it leads."""
+        self._seq += 1
+        event = event._replace(site_id=self.site_id, seq=self._seq, at=self.now)
+        events.append(self._rows, [event])
+        self._rows.change(
+            _STANDS,
+            of_site=self.site_id,
+            of_comment=event.comment_id,
+            to_state=event.to_state.value,
+            to_version=event.seq,
+            to_human=human,
+        )
+        return event
+
+    def moved_by(self, comment_id: str, revision: int) -> list[str]:
+        """Return the labels that moved the verdict on a revision."""
+        stored = self.connection.execute(
+            select(REVISION.c.reasons).where(
+                REVISION.c.site_id == self.site_id,
+                REVISION.c.comment_id == comment_id,
+                REVISION.c.revision == revision,
+            )
+        ).scalar_one()
+        return [reason["label"] for reason in orjson.loads(stored) if reason.get("label")]
+
+    def present(self, comment_id: str) -> dict[str, Any] | None:
+        """Return how a comment stands and who brought it there, for whoever was too late."""
+        every = self.events(comment_id)
+        if not every:
+            return None
+        last = every[-1]
+        case = self.find_case(comment_id)
+        told: dict[str, Any] = {
+            "state": last.to_state.value,
+            "revision": last.revision,
+            "version": last.seq,
+            "changed_by": {"kind": last.actor_kind.value, "id": last.actor_id},
+            "changed_at": last.at,
+            "change": last.kind.value,
+        }
+        if case is not None:
+            state = state_of(case, self.now)
+            told["case"] = {"state": state.value}
+            if state is CaseState.CLAIMED:
+                told["case"] |= {"claimed_by": case.claimed_by, "claim_until": case.claim_until}
+        return told
+
+    # -- cases --------------------------------------------------------------------------------
+
+    def find_case(self, comment_id: str) -> Case | None:
+        """Return the case of a comment, or None."""
+        row = self.connection.execute(
+            select(CASE).where(CASE.c.site_id == self.site_id, CASE.c.comment_id == comment_id)
+        ).first()
+        return None if row is None else Case._make(row)
+
+    def save(self, case: Case) -> None:
+        """Store a case that was there before."""
+        self.connection.execute(
+            update(CASE)
+            .where(CASE.c.site_id == self.site_id, CASE.c.comment_id == case.comment_id)
+            .values(case._asdict())
+        )
+
+    def resolve(self, case: Case, seq: int) -> None:
+        """Close a case by the event *seq*."""
+        self.save(
+            release(case)._replace(
+                state=CaseState.RESOLVED,
+                snoozed_until=None,
+                resolved=self.now,
+                resolved_seq=seq,
+            )
+        )
+
+    def reopen(self, case: Case) -> None:
+        """Have a case stand as it did before the event that resolved it."""
+        self.save(case._replace(state=CaseState.OPEN, resolved=None, resolved_seq=None))
+
+    def wait(self, case: Case | None, comment_id: str, standing: Standing) -> None:
+        """Have an open case for a comment that waits for a person again."""
+        if case is None:
+            made = self._new_case(comment_id, standing)._replace(cause=Cause.REVIEW)
+            made = self.place(made, standing.state)
+            self.connection.execute(insert(CASE).values(made._asdict()))
+            return
+        again = release(case)._replace(
+            state=CaseState.OPEN,
+            revision=standing.revision,
+            opened=self.now,
+            openings=case.openings + 1,
+            escalated=False,
+            alarmed=False,
+            snoozed_until=None,
+            resolved=None,
+            resolved_seq=None,
+        )
+        self.save(self.place(again, standing.state))
+
+    def place(self, case: Case, state: State) -> Case:
+        """Return a case where it belongs in the queue now."""
+        dangerous = case.tier == priority.Tier.DANGER
+        tier = priority.tier(state, dangerous=dangerous, reports=case.report_weight)
+        return case._replace(
+            tier=int(tier),
+            place=priority.place(
+                tier,
+                priority.urgency(case.harm, state, case.report_weight),
+                datetime.fromisoformat(case.opened),
+                wait_hours=self.setting.wait_hours,
+            ),
+        )
+
+    # -- what goes with a decision ------------------------------------------------------------
+
+    def judge(self, event: Event, judged: Mapping[str, bool]) -> None:
+        """Write down what the decision *event* says of the text."""
+        sampled = self.connection.execute(
+            update(SAMPLE)
+            .where(
+                SAMPLE.c.site_id == self.site_id,
+                SAMPLE.c.comment_id == event.comment_id,
+                SAMPLE.c.revision == event.revision,
+                SAMPLE.c.violating.is_(None),
+            )
+            .values(violating=event.to_state in RESTRICTED, event_seq=event.seq)
+        ).rowcount
+        source = Source.SAMPLE if sampled else Source.DECISION
+        self.connection.execute(
+            insert(JUDGEMENT),
+            [
+                {
+                    "site_id": self.site_id,
+                    "event_seq": event.seq,
+                    "label": label,
+                    "comment_id": event.comment_id,
+                    "revision": event.revision,
+                    "value": value,
+                    "source": source.value,
+                    "at": self.now,
+                    "moderator": event.actor_id,
+                    "withdrawn": False,
+                }
+                for label, value in judged.items()
+            ],
+        )
+
+    def settle_reports(self, event: Event) -> None:
+        """Say of every open report whether the decision *event* upholds it."""
+        upheld = event.to_state in RESTRICTED
+        open_reports = (
+            REPORT.c.site_id == self.site_id,
+            REPORT.c.comment_id == event.comment_id,
+            REPORT.c.upheld.is_(None),
+        )
+        reporters = self.connection.execute(
+            select(REPORT.c.reporter).where(*open_reports)
+        ).scalars()
+        self._count(list(reporters), upheld=upheld, step=1)
+        self.connection.execute(
+            update(REPORT).where(*open_reports).values(upheld=upheld, event_seq=event.seq)
+        )
+
+    def withdraw(self, undone: Event) -> None:
+        """Take back what went with a decision."""
+        of_event = (JUDGEMENT.c.site_id == self.site_id, JUDGEMENT.c.event_seq == undone.seq)
+        self.connection.execute(update(JUDGEMENT).where(*of_event).values(withdrawn=True))
+        self.connection.execute(
+            update(SAMPLE)
+            .where(
+                SAMPLE.c.site_id == self.site_id,
+                SAMPLE.c.comment_id == undone.comment_id,
+                SAMPLE.c.event_seq == undone.seq,
+            )
+            .values(violating=null(), event_seq=null())
+        )
+        settled = (
+            REPORT.c.site_id == self.site_id,
+            REPORT.c.comment_id == undone.comment_id,
+            REPORT.c.event_seq == undone.seq,
+        )
+        reporters = self.connection.execute(select(REPORT.c.reporter).where(*settled)).scalars()
+        self._count(list(reporters), upheld=undone.to_state in RESTRICTED, step=-1)
+        self.connection.execute(
+            update(REPORT).where(*settled).values(upheld=null(), event_seq=null())
+        )
+
+    def _count(self, reporters: Sequence[str], *, upheld: bool, step: int) -> None:
+        column = REPORTER.c.upheld if upheld else REPORTER.c.dismissed
+        for reporter in reporters:
+            self.connection.execute(
+                update(REPORTER)
+                .where(REPORTER.c.site_id == self.site_id, REPORTER.c.reporter == reporter)
+                .values({column: column + step})
+            )
+
+    # -- erasing ------------------------------------------------------------------------------
+
+    def erase(self, event: Event, *, human: bool) -> list[str]:
+        """Leave nothing of a comment but ids and events (A9); return what was said in it."""
+        comment_id = event.comment_id
+        of_comment = {"of_site": self.site_id, "of_comment": comment_id}
+        texts = self.connection.execute(
+            select(REVISION.c.text).where(
+                REVISION.c.site_id == self.site_id, REVISION.c.comment_id == comment_id
+            )
+        ).scalars()
+        said = [text for text in texts if text]
+        case = self.find_case(comment_id)
+        self.happen(event, human=human)
+        for statement in _ERASING:
+            self.connection.execute(statement, of_comment)
+        # The answers to whoever wrote notes quote them.
+        self.connection.execute(
+            delete(IDEMPOTENCY).where(
+                IDEMPOTENCY.c.site_id == self.site_id,
+                IDEMPOTENCY.c.route == notes_route(comment_id),
+            )
+        )
+        forget, which = search.forgetting(self.site_id, comment_id)
+        self.connection.execute(forget, which)
+        if case is not None:
+            self.save(
+                release(case)._replace(
+                    state=CaseState.RESOLVED,
+                    label=None,
+                    reason=None,
+                    language=None,
+                    author=None,
+                    thread_id=None,
+                    fingerprint=None,
+                    escalated=False,
+                    snoozed_until=None,
+                    resolved=self.now,
+                    resolved_seq=self._seq,
+                )
+            )
+        return said
+
+    # -- notes and skips ----------------------------------------------------------------------
+
+    def note(self, note_id: str, comment_id: str, moderator: str, text: str) -> None:
+        """Keep what a moderator wrote down."""
+        self.connection.execute(
+            insert(NOTE).values(
+                site_id=self.site_id,
+                id=note_id,
+                comment_id=comment_id,
+                at=self.now,
+                moderator=moderator,
+                text=text,
+            )
+        )
+
+    def skip(self, comment_id: str, moderator: str, until: str) -> None:
+        """Hide a case from a moderator until an instant."""
+        of_moderator = (SKIP.c.site_id == self.site_id, SKIP.c.moderator == moderator)
+        self.connection.execute(
+            delete(SKIP).where(
+                *of_moderator, (SKIP.c.comment_id == comment_id) | (SKIP.c.until <= self.now)
+            )
+        )
+        self.connection.execute(
+            insert(SKIP).values(
+                site_id=self.site_id, moderator=moderator, comment_id=comment_id, until=until
+            )
+        )
+
+    def configure(self, wanted: ReviewSetting) -> tuple[int, bytes]:
+        """Store how the site reviews."""
+        self.connection.execute(
+            delete(REVIEW_SETTING).where(REVIEW_SETTING.c.site_id == self.site_id)
+        )
+        self.connection.execute(
+            insert(REVIEW_SETTING).values(
+                site_id=self.site_id, setting=setting.write(wanted), changed=self.now
+            )
+        )
+        self.setting = wanted
+        return 200, b""
+
+    # -- opening ------------------------------------------------------------------------------
+
+    def report(self, comment_id: str, standing: Standing, reporter: str, reason: str) -> Case:
+        """Keep a reader's report and have the comment's case stand where it belongs now.
+
+        A reader's second report of one comment replaces the first.
+        """
+        right, wrong = self._accuracy(reporter)
+        weight = (right + 1) / (right + wrong + 2)
+        of_reader = (
+            REPORT.c.site_id == self.site_id,
+            REPORT.c.comment_id == comment_id,
+            REPORT.c.reporter == reporter,
+        )
+        self.connection.execute(delete(REPORT).where(*of_reader))
+        self.connection.execute(
+            insert(REPORT).values(
+                site_id=self.site_id,
+                comment_id=comment_id,
+                reporter=reporter,
+                at=self.now,
+                reason=reason,
+                weight=weight,
+            )
+        )
+        open_weights = self.connection.execute(
+            select(REPORT.c.weight).where(
+                REPORT.c.site_id == self.site_id,
+                REPORT.c.comment_id == comment_id,
+                REPORT.c.upheld.is_(None),
+            )
+        ).scalars()
+        weights = list(open_weights)
+        return self._reported(comment_id, standing, len(weights), sum(weights))
+
+    def _accuracy(self, reporter: str) -> tuple[int, int]:
+        of_reader = (REPORTER.c.site_id == self.site_id, REPORTER.c.reporter == reporter)
+        row = self.connection.execute(
+            select(REPORTER.c.upheld, REPORTER.c.dismissed).where(*of_reader)
+        ).first()
+        if row is not None:
+            return row.upheld, row.dismissed
+        self.connection.execute(
+            insert(REPORTER).values(site_id=self.site_id, reporter=reporter, upheld=0, dismissed=0)
+        )
+        return 0, 0
+
+    def _reported(self, comment_id: str, standing: Standing, reporters: int, weight: float) -> Case:
+        known = self.find_case(comment_id)
+        if known is None:
+            case = self._new_case(comment_id, standing)
+        elif not is_open(known):
+            case = known._replace(
+                state=CaseState.OPEN,
+                opened=self.now,
+                openings=known.openings + 1,
+                escalated=False,
+                revision=standing.revision,
+                resolved=None,
+                resolved_seq=None,
+            )
+        else:
+            case = known
+        case = case._replace(
+            cause=Cause.REPORTED, reporters=reporters, report_weight=weight, snoozed_until=None
+        )
+        case = self.place(case, standing.state)
+        if known is None:
+            self.connection.execute(insert(CASE).values(case._asdict()))
+        else:
+            self.save(case)
+        return case
+
+    def _new_case(self, comment_id: str, standing: Standing) -> Case:
+        """Return a case for a comment that has had none, and have its text found."""
+        row = self.connection.execute(
+            select(
+                REVISION.c.text,
+                REVISION.c.details,
+                REVISION.c.labels,
+                REVISION.c.reasons,
+                COMMENT.c.thread_id,
+                COMMENT.c.author_ref,
+                COMMENT.c.fingerprint,
+            )
+            .join_from(
+                COMMENT,
+                REVISION,
+                (REVISION.c.site_id == COMMENT.c.site_id)
+                & (REVISION.c.comment_id == COMMENT.c.id)
+                & (REVISION.c.revision == COMMENT.c.revision),
+            )
+            .where(COMMENT.c.site_id == self.site_id, COMMENT.c.id == comment_id)
+        ).one()
+        labels = orjson.loads(row.labels)
+        reasons = orjson.loads(row.reasons)
+        weighed = priority.weigh_stored(labels, reasons)
+        self._rows.insert(CASE_TEXT, [search.row(self.site_id, comment_id, row.text)])
+        return Case(
+            self.site_id,
+            comment_id,
+            standing.revision,
+            CaseState.OPEN,
+            Cause.REPORTED,
+            int(priority.Tier.DANGER if weighed.dangerous else priority.Tier.HELD),
+            0.0,
+            weighed.harm,
+            weighed.doubt,
+            weighed.label,
+            weighed.reason,
+            orjson.loads(row.details).get("language"),
+            row.author_ref,
+            row.thread_id,
+            row.fingerprint,
+            self.now,
+            1,
+            escalated=False,
+            reporters=0,
+            report_weight=0.0,
+            alarmed=False,
+        )
+
+
+def _of_comment(table: Table, comment: str = "comment_id") -> tuple[ColumnElement[bool], ...]:
+    return (
+        table.c.site_id == bindparam("of_site"),
+        table.c[comment] == bindparam("of_comment"),
+    )
+
+
+_ERASING: tuple[Executable, ...] = (
+    update(COMMENT)
+    .where(*_of_comment(COMMENT, "id"))
+    .values(author_ref=null(), address_ref=null(), fingerprint=null()),
+    update(REVISION)
+    .where(*_of_comment(REVISION))
+    .values(text="", text_sha256="", details="{}", labels="null", reasons="[]"),
+    update(JUDGEMENT).where(*_of_comment(JUDGEMENT)).values(withdrawn=True),
+    *(
+        delete(table).where(*_of_comment(table))
+        for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT)
+    ),
+)
+_STANDS = (
+    update(COMMENT)
+    .where(COMMENT.c.site_id == bindparam("of_site"), COMMENT.c.id == bindparam("of_comment"))
+    .values(
+        state=bindparam("to_state"), version=bindparam("to_version"), human=bindparam("to_human")
+    )
+)

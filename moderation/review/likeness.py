@@ -1,0 +1,77 @@
+"""Which open cases say nearly the same as a comment: what is decided once for all of them.
+
+Takes a connection; reads only.
+"""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, literal_column, or_, select
+
+from moderation.policy.resemblance import alike, bands
+from moderation.tables import CASE, COMMENT, COMMENT_BAND
+
+GROUP_LIMIT = 200  # cases
+LOOKED_AT = 2_000  # comments that share a band; most of them are alike
+
+
+class Member(NamedTuple):
+    """An open case of a group, as its comment stands."""
+
+    comment_id: str
+    external_id: str
+    revision: int
+    version: int
+
+
+def group(connection: Connection, site_id: str, comment_id: str) -> list[Member]:
+    """Return the other open cases of the group of a comment, in the order of the queue."""
+    fingerprint = connection.execute(
+        select(COMMENT.c.fingerprint).where(
+            COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id
+        )
+    ).scalar_one_or_none()
+    near = _near(connection, site_id, comment_id)
+    if fingerprint is None and not near:
+        return []
+    found = connection.execute(
+        select(COMMENT.c.id, COMMENT.c.external_id, COMMENT.c.revision, COMMENT.c.version)
+        .join_from(
+            CASE,
+            COMMENT,
+            (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
+        )
+        .where(
+            CASE.c.site_id == site_id,
+            CASE.c.state != literal_column("'resolved'"),
+            CASE.c.comment_id != comment_id,
+            or_(
+                CASE.c.fingerprint == (fingerprint or ""),
+                CASE.c.comment_id.in_(near),
+            ),
+        )
+        .order_by(CASE.c.place, CASE.c.comment_id)
+        .limit(GROUP_LIMIT)
+    )
+    return [Member._make(row) for row in found]
+
+
+def _near(connection: Connection, site_id: str, comment_id: str) -> list[str]:
+    signature = connection.execute(
+        select(COMMENT_BAND.c.signature)
+        .where(COMMENT_BAND.c.site_id == site_id, COMMENT_BAND.c.comment_id == comment_id)
+        .limit(1)
+    ).scalar_one_or_none()
+    if signature is None:
+        return []
+    every = bands(signature)
+    found = [
+        row
+        for band in every  # one at a time: then each is the end of a range of the index
+        for row in connection.execute(
+            select(COMMENT_BAND.c.comment_id, COMMENT_BAND.c.signature)
+            .where(COMMENT_BAND.c.site_id == site_id, COMMENT_BAND.c.band == band)
+            .order_by(COMMENT_BAND.c.received.desc())
+            .limit(LOOKED_AT // len(every))
+        )
+    ]
+    return sorted({row.comment_id for row in found if alike(signature, row.signature)})

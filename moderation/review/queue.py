@@ -1,0 +1,290 @@
+"""The queue of a site: pages of cases in an order, narrowed by filters, and how many there are.
+
+Takes a connection; reads only. A page is a range of one index, from where the last one ended.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+
+from moderation.cases import search
+from moderation.cases.case import Case
+from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, REVISION, SKIP
+
+EXCERPT = 1_000  # characters of a text in a list
+
+
+class Order(StrEnum):
+    """In which order cases are listed."""
+
+    PRIORITY = "priority"
+    OLDEST = "oldest"
+    NEWEST = "newest"
+    UNSURE = "unsure"
+
+
+class Shelf(StrEnum):
+    """Which cases are listed."""
+
+    OPEN = "open"
+    ESCALATED = "escalated"
+    SNOOZED = "snoozed"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is wanted; None is anything. *seen_by* leaves out what that moderator has skipped.
+
+    *free* leaves out what somebody holds who is not *seen_by*.
+    """
+
+    shelf: Shelf = Shelf.OPEN
+    label: str | None = None
+    language: str | None = None
+    reason: str | None = None
+    opened_after: str | None = None
+    opened_before: str | None = None
+    assignee: str | None = None
+    author: str | None = None
+    domain: str | None = None
+    fingerprint: str | None = None
+    words: str | None = None
+    seen_by: str | None = None
+    free: bool = False
+
+
+class Place(NamedTuple):
+    """Where a page ends: the value that it is ordered by, and the comment."""
+
+    value: float | str
+    comment_id: str
+
+
+class Listed(NamedTuple):
+    """A case with what is shown of its comment in a list; *alike* counts the cases of its group."""
+
+    case: Case
+    external_id: str
+    version: int
+    excerpt: str
+    alike: int
+
+
+# Written out: an index of open cases alone is of use only where the engine sees that they are.
+UNRESOLVED: ColumnElement[bool] = CASE.c.state != literal_column("'resolved'")
+RESOLVED: ColumnElement[bool] = CASE.c.state == literal_column("'resolved'")
+
+_ORDERED: Mapping[Order, tuple[ColumnElement[Any], bool]] = {
+    Order.PRIORITY: (CASE.c.place, False),
+    Order.OLDEST: (CASE.c.opened, False),
+    Order.NEWEST: (CASE.c.opened, True),
+    Order.UNSURE: (CASE.c.doubt, False),
+}
+
+
+def page(
+    connection: Connection,
+    site_id: str,
+    wanted: Filter,
+    order: Order,
+    *,
+    now: str,
+    after: Place | None = None,
+    limit: int,
+) -> tuple[list[Listed], Place | None]:
+    """Return cases in an order, and where the next page begins if there is one."""
+    column, falling = _order(wanted.shelf, order)
+    inner = chosen(site_id, wanted, order, now=now, after=after, limit=limit + 1).subquery("chosen")
+    found = connection.execute(
+        select(
+            inner,
+            COMMENT.c.external_id,
+            COMMENT.c.version,
+            func.substr(REVISION.c.text, 1, EXCERPT),
+        )
+        .join_from(
+            inner,
+            COMMENT,
+            (COMMENT.c.site_id == inner.c.site_id) & (COMMENT.c.id == inner.c.comment_id),
+        )
+        .join(
+            REVISION,
+            (REVISION.c.site_id == COMMENT.c.site_id)
+            & (REVISION.c.comment_id == COMMENT.c.id)
+            & (REVISION.c.revision == COMMENT.c.revision),
+        )
+        .order_by(*_sorted(inner.c[str(column.key)], inner.c.comment_id, falling=falling))
+    ).all()
+    width = len(CASE.c)
+    cases = [(Case._make(row[:width]), row[width:]) for row in found]
+    alike = _alike(connection, site_id, [one.fingerprint for one, _ in cases if one.fingerprint])
+    listed = [
+        Listed(one, external_id, version, excerpt, alike.get(one.fingerprint or "", 1))
+        for one, (external_id, version, excerpt) in cases
+    ]
+    following = None
+    if len(listed) > limit:
+        last = listed[limit - 1].case
+        following = Place(getattr(last, str(column.key)), last.comment_id)
+    return listed[:limit], following
+
+
+def find_next(
+    connection: Connection, site_id: str, wanted: Filter, order: Order, *, now: str
+) -> Case | None:
+    """Return the case that comes first, or None."""
+    row = connection.execute(chosen(site_id, wanted, order, now=now, after=None, limit=1)).first()
+    return None if row is None else Case._make(row)
+
+
+def count(connection: Connection, site_id: str, wanted: Filter, *, now: str) -> dict[str, int]:
+    """Return how many cases there are, by where they stand, and among those open by tier."""
+    shelved = case(
+        (CASE.c.snoozed_until > now, Shelf.SNOOZED.value),
+        (CASE.c.escalated, Shelf.ESCALATED.value),
+        else_=Shelf.OPEN.value,
+    ).label("shelf")
+    claimed = case((CASE.c.claim_until > now, 1), else_=0).label("claimed")
+    counts = dict.fromkeys(("open", "claimed", "escalated", "snoozed"), 0)
+    counts |= {f"tier_{tier}": 0 for tier in range(1, 5)}
+    for row in connection.execute(
+        select(shelved, claimed, CASE.c.tier, func.count().label("number"))
+        .where(
+            CASE.c.site_id == site_id,
+            UNRESOLVED,
+            *_narrowed(site_id, wanted, now=now),
+        )
+        .group_by(shelved, claimed, CASE.c.tier)
+    ):
+        counts[row.shelf] += row.number
+        counts["claimed"] += row.number * row.claimed
+        if row.shelf == Shelf.OPEN:
+            counts[f"tier_{row.tier}"] += row.number
+    return counts
+
+
+def chosen(
+    site_id: str,
+    wanted: Filter,
+    order: Order,
+    *,
+    now: str,
+    after: Place | None,
+    limit: int,
+) -> Select[Any]:
+    """Return the select of the cases of a page."""
+    column, falling = _order(wanted.shelf, order)
+    statement = select(CASE).where(
+        CASE.c.site_id == site_id,
+        *_shelved(wanted.shelf, now=now),
+        *_narrowed(site_id, wanted, now=now),
+    )
+    if after is not None:
+        here, there = tuple_(column, CASE.c.comment_id), tuple_(after.value, after.comment_id)
+        statement = statement.where(here < there if falling else here > there)
+    return statement.order_by(*_sorted(column, CASE.c.comment_id, falling=falling)).limit(limit)
+
+
+def _order(shelf: Shelf, order: Order) -> tuple[ColumnElement[Any], bool]:
+    # What was resolved is looked at from its end: it has no urgency any more.
+    return (CASE.c.resolved, True) if shelf is Shelf.RESOLVED else _ORDERED[order]
+
+
+def _sorted(
+    column: ColumnElement[Any], comment_id: ColumnElement[Any], *, falling: bool
+) -> Sequence[ColumnElement[Any]]:
+    return (column.desc(), comment_id.desc()) if falling else (column, comment_id)
+
+
+def _shelved(shelf: Shelf, *, now: str) -> list[ColumnElement[bool]]:
+    if shelf is Shelf.RESOLVED:
+        return [RESOLVED]
+    if shelf is Shelf.SNOOZED:
+        return [UNRESOLVED, CASE.c.snoozed_until > now]
+    awake = or_(CASE.c.snoozed_until.is_(None), CASE.c.snoozed_until <= now)
+    return [UNRESOLVED, CASE.c.escalated.is_(shelf is Shelf.ESCALATED), awake]
+
+
+def _narrowed(site_id: str, wanted: Filter, *, now: str) -> list[ColumnElement[bool]]:
+    made: list[ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (CASE.c.label, wanted.label),
+            (CASE.c.language, wanted.language),
+            (CASE.c.reason, wanted.reason),
+            (CASE.c.author, wanted.author),
+            (CASE.c.fingerprint, wanted.fingerprint),
+        )
+        if value is not None
+    ]
+    if wanted.opened_after is not None:
+        made.append(CASE.c.opened >= wanted.opened_after)
+    if wanted.opened_before is not None:
+        made.append(CASE.c.opened < wanted.opened_before)
+    if wanted.assignee is not None:
+        made.append(and_(CASE.c.claimed_by == wanted.assignee, CASE.c.claim_until > now))
+    if wanted.domain is not None:
+        made.append(
+            CASE.c.comment_id.in_(
+                select(COMMENT_DOMAIN.c.comment_id).where(
+                    COMMENT_DOMAIN.c.site_id == site_id, COMMENT_DOMAIN.c.domain == wanted.domain
+                )
+            )
+        )
+    if wanted.words is not None:
+        found = search.found(site_id, wanted.words)
+        if found is not None:
+            made.append(CASE.c.comment_id.in_(found))
+    if wanted.seen_by is not None:
+        made.append(
+            ~exists(
+                select(SKIP.c.until).where(
+                    SKIP.c.site_id == site_id,
+                    SKIP.c.moderator == wanted.seen_by,
+                    SKIP.c.comment_id == CASE.c.comment_id,
+                    SKIP.c.until > now,
+                )
+            )
+        )
+    if wanted.free:
+        made.append(
+            or_(
+                CASE.c.claim_until.is_(None),
+                CASE.c.claim_until <= now,
+                CASE.c.claimed_by == (wanted.seen_by or ""),
+            )
+        )
+    return made
+
+
+def _alike(connection: Connection, site_id: str, fingerprints: Sequence[str]) -> dict[str, int]:
+    if not fingerprints:
+        return {}
+    return {
+        row.fingerprint: row.number
+        for row in connection.execute(
+            select(CASE.c.fingerprint, func.count().label("number"))
+            .where(
+                CASE.c.site_id == site_id,
+                UNRESOLVED,
+                CASE.c.fingerprint.in_(sorted(set(fingerprints))),
+            )
+            .group_by(CASE.c.fingerprint)
+        )
+    }

@@ -1,0 +1,617 @@
+"""Held comments to people, their decisions back: the use cases of review.
+
+Whatever changes something is a piece of work on a desk, carried out durably by the writer.
+Moderators are named by the site: its API key speaks for them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from sqlalchemy import Connection, func, select
+
+from moderation.cases import events, sampling, search, setting
+from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator
+from moderation.cases.sampling import Outcome
+from moderation.cases.setting import ReviewSetting
+from moderation.cases.transition import ActorKind, Event
+from moderation.errors import ModerationError
+from moderation.review import context, deciding, likeness, queue
+from moderation.review.context import Context
+from moderation.review.deciding import Answer, Decided, Decision, Key, Work, carry_out, telling
+from moderation.review.desk import Desk
+from moderation.review.queue import Filter, Listed, Order, Place
+from moderation.tables import CASE, COMMENT, REVIEW_SETTING, SAMPLE
+from moderation.verdict import State
+
+T = TypeVar("T")
+KEYS_LIVE = timedelta(hours=24)
+BATCH = 100  # comments a transaction of what is done every hour
+TIDIED_PAGES = 500  # of the full-text index, in one step
+
+log = structlog.get_logger(__name__)
+
+
+class Writing(Protocol):
+    """Carries out commands durably, many requests' at once."""
+
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command* of *size* rows, once it is durable."""
+        ...
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The key that a client gave its request, and a digest of the request's body."""
+
+    route: str
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A case in somebody's hands, and how its comment stands."""
+
+    case: Case
+    version: int
+    revision: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one comment among many: a decision, or why there is none."""
+
+    comment_id: str
+    decided: Decided | None
+    refused: ModerationError | None = None
+
+
+class Review:
+    """The use cases of moderators, of readers who report, and of what follows decisions."""
+
+    def __init__(
+        self,
+        *,
+        writing: Writing,
+        reading: Reading,
+        clock: Callable[[], datetime],
+        ids: Callable[[], str],
+        reporter: Callable[[str, str], str],
+        erased: Callable[[Sequence[bytes]], None],
+    ) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._clock = clock
+        self._ids = ids
+        self._reporter = reporter
+        self._erased = erased
+        self._untidy = True
+
+    # -- the queue ----------------------------------------------------------------------------
+
+    async def list_cases(
+        self, site_id: str, wanted: Filter, order: Order, *, after: Place | None, limit: int
+    ) -> tuple[list[Listed], Place | None, str]:
+        """Return a page of the queue, where the next one begins, and the present instant."""
+        now = self._now()
+        found, following = await self._reading.query(
+            lambda connection: queue.page(
+                connection, site_id, wanted, order, now=now, after=after, limit=limit
+            )
+        )
+        return found, following, now
+
+    async def count_cases(self, site_id: str, wanted: Filter) -> dict[str, int]:
+        """Return how many cases there are, by where they stand."""
+        now = self._now()
+        return await self._reading.query(
+            lambda connection: queue.count(connection, site_id, wanted, now=now)
+        )
+
+    async def read(self, site_id: str, comment_id: str) -> tuple[Context, str]:
+        """Return what is shown beside a comment, and the instant. Raises CommentNotFound."""
+        found = await self._reading.query(
+            lambda connection: context.read(connection, site_id, comment_id)
+        )
+        return found, self._now()
+
+    async def claim_next(
+        self,
+        site_id: str,
+        by: Moderator,
+        wanted: Filter,
+        order: Order,
+        *,
+        render: Callable[[Held | None], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Have *by* hold the first case that nobody else does."""
+        token, until = self._ids(), self._in(seconds=LEASE_S)
+
+        def do(desk: Desk) -> Answer:
+            found = queue.find_next(desk.connection, site_id, wanted, order, now=desk.now)
+            if found is None:
+                return render(None)
+            case = deciding.claim(
+                desk, found.comment_id, by, token=token, until=until, take_over=False
+            )
+            return render(_held(desk, case))
+
+        return await self._work(site_id, do, given)
+
+    # -- one case -----------------------------------------------------------------------------
+
+    async def claim(
+        self,
+        site_id: str,
+        comment_id: str,
+        by: Moderator,
+        *,
+        take_over: bool,
+        render: Callable[[Held], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Have *by* hold a case. Raises as `case.claim` does."""
+        do = partial(
+            deciding.claim,
+            comment_id=comment_id,
+            by=by,
+            token=self._ids(),
+            until=self._in(seconds=LEASE_S),
+            take_over=take_over,
+        )
+        return await self._on_case(site_id, comment_id, do, render, given)
+
+    async def renew(
+        self,
+        site_id: str,
+        comment_id: str,
+        by: Moderator,
+        token: str,
+        *,
+        render: Callable[[Held], Answer],
+    ) -> Answer:
+        """Have *by* hold a case for another five minutes. Raises as `case.check_claim` does."""
+        until = self._in(seconds=LEASE_S)
+        do = partial(deciding.renew, comment_id=comment_id, by=by, token=token, until=until)
+        return await self._on_case(site_id, comment_id, do, render, None)
+
+    async def release(
+        self,
+        site_id: str,
+        comment_id: str,
+        by: Moderator,
+        token: str,
+        *,
+        render: Callable[[Held], Answer],
+    ) -> Answer:
+        """Have nobody hold a case. Raises as `case.check_claim` does."""
+        do = partial(deciding.release, comment_id=comment_id, by=by, token=token)
+        return await self._on_case(site_id, comment_id, do, render, None)
+
+    async def skip(
+        self,
+        site_id: str,
+        comment_id: str,
+        by: Moderator,
+        token: str | None,
+        *,
+        render: Callable[[Held], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Leave a case to others for a day. Raises as `case.check_claim` does."""
+        until = self._in(seconds=SKIPPED_H * 3600)
+        do = partial(deciding.skip, comment_id=comment_id, by=by, token=token, until=until)
+        return await self._on_case(site_id, comment_id, do, render, given)
+
+    async def snooze(
+        self,
+        site_id: str,
+        comment_id: str,
+        by: Moderator,
+        token: str | None,
+        *,
+        until: datetime,
+        render: Callable[[Held], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Show a case to nobody before an instant. Raises as `case.check_claim` does."""
+        do = partial(
+            deciding.snooze, comment_id=comment_id, by=by, token=token, until=_instant(until)
+        )
+        return await self._on_case(site_id, comment_id, do, render, given)
+
+    async def escalate(
+        self,
+        site_id: str,
+        comment_id: str,
+        by: Moderator,
+        token: str | None,
+        *,
+        note: str | None,
+        render: Callable[[Held], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Leave a case to managers. Raises as `case.check_claim` does."""
+        note_id = self._ids()
+
+        def do(desk: Desk) -> Case:
+            case = deciding.escalate(desk, comment_id, by, token)
+            if note is not None:
+                deciding.note(desk, note_id, comment_id, by, note)
+            return case
+
+        return await self._on_case(site_id, comment_id, do, render, given)
+
+    async def note(
+        self,
+        site_id: str,
+        comment_id: str,
+        by: Moderator,
+        text: str,
+        *,
+        render: Callable[[str, str], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Keep what *by* writes down of a comment. Raises CommentNotFound and CommentErased."""
+        note_id = self._ids()
+
+        def do(desk: Desk) -> Answer:
+            telling(desk, comment_id, lambda: deciding.note(desk, note_id, comment_id, by, text))
+            return render(note_id, desk.now)
+
+        return await self._work(site_id, do, given)
+
+    # -- decisions ----------------------------------------------------------------------------
+
+    async def decide(
+        self,
+        site_id: str,
+        decision: Decision,
+        by: Moderator,
+        *,
+        group: bool,
+        render: Callable[[str, Sequence[Result]], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Decide on a comment, and with *group* on every open case that says nearly the same.
+
+        Raises as `deciding.decide` does; what is decided along is refused alone.
+        """
+        decision_id = self._ids()
+
+        def do(desk: Desk) -> Answer:
+            along = likeness.group(desk.connection, site_id, decision.comment_id) if group else []
+            done = telling(
+                desk,
+                decision.comment_id,
+                lambda: deciding.decide(desk, decision, by, decision_id=decision_id),
+            )
+            members = [
+                decision._replace(
+                    comment_id=each.comment_id,
+                    revision=each.revision,
+                    version=each.version,
+                    token=None,
+                    note=None,
+                )
+                for each in along
+            ]
+            return render(
+                decision_id,
+                [
+                    Result(decision.comment_id, done),
+                    *_each(desk, members, by, decision_id=decision_id, dry=False),
+                ],
+            )
+
+        return await self._work(site_id, do, given)
+
+    async def decide_many(
+        self,
+        site_id: str,
+        decisions: Sequence[Decision],
+        by: Moderator,
+        *,
+        dry: bool,
+        render: Callable[[str | None, Sequence[Result]], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Decide on each of many comments, or with *dry* say only what would come of it."""
+        decision_id = self._ids()
+
+        def do(desk: Desk) -> Answer:
+            results = _each(desk, decisions, by, decision_id=decision_id, dry=dry)
+            return render(None if dry else decision_id, results)
+
+        return await self._work(site_id, do, given, size=5 * len(decisions))
+
+    async def undo(
+        self,
+        site_id: str,
+        decision_id: str,
+        by: Moderator,
+        *,
+        render: Callable[[str | None, Sequence[Result]], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Take back everything that was decided at once, as far as nothing has happened since.
+
+        Raises DecisionNotFound, and where there is but one comment whatever `transition.undo`
+        raises.
+        """
+
+        def do(desk: Desk) -> Answer:
+            results = []
+            targets = deciding.events_of(desk, decision_id)
+            for comment_id, seq in targets:
+                try:
+                    undone = telling(
+                        desk,
+                        comment_id,
+                        partial(deciding.undo, desk, comment_id, seq, by),
+                    )
+                except ModerationError as error:
+                    if len(targets) == 1:
+                        raise
+                    results.append(Result(comment_id, None, error))
+                else:
+                    results.append(Result(comment_id, undone))
+            return render(decision_id, results)
+
+        return await self._work(site_id, do, given)
+
+    # -- readers and authors ------------------------------------------------------------------
+
+    async def report(
+        self,
+        site_id: str,
+        comment_id: str,
+        *,
+        reader: str,
+        reason: str,
+        render: Callable[[str], Answer],
+        given: Given | None = None,
+    ) -> Answer:
+        """Take in what a reader says against a comment. Raises CommentNotFound, CommentErased."""
+        reporter = self._reporter(site_id, reader)
+
+        def do(desk: Desk) -> Answer:
+            telling(desk, comment_id, lambda: deciding.report(desk, comment_id, reporter, reason))
+            return render(desk.now)
+
+        return await self._work(site_id, do, given)
+
+    async def erase(self, site_id: str, comment_id: str) -> None:
+        """Erase a comment, and have its bytes leave the files. Raises CommentNotFound."""
+        await self._erase(site_id, [comment_id], ActorKind.API)
+
+    # -- every hour ---------------------------------------------------------------------------
+
+    async def keep_to_retention(self) -> None:
+        """Erase what sites do not keep for longer, by its state and when it came in."""
+        for site_id, wanted in (await self._reading.query(_settings)).items():
+            for state, days in wanted.keep_days.items():
+                before = _instant(self._clock() - timedelta(days=days))
+                while comment_ids := await self._reading.query(
+                    partial(_older, site_id=site_id, state=state, before=before)
+                ):
+                    await self._erase(site_id, comment_ids, ActorKind.SYSTEM)
+
+    async def alarm(self) -> None:
+        """Tell of comments that have been held for longer than their site wants (A10)."""
+        settings = await self._reading.query(_settings)
+        for site_id in await self._reading.query(_sites):
+            wanted = settings.get(site_id, setting.DEFAULT)
+            before = _instant(self._clock() - timedelta(hours=wanted.alarm_hours))
+            told = 0
+            while comment_ids := await self._reading.query(
+                partial(_waiting, site_id=site_id, before=before)
+            ):
+                await self._work(site_id, partial(_expire, comment_ids), None, size=BATCH)
+                told += len(comment_ids)
+            if told:
+                log.warning("comments_wait", site=site_id, comments=told)
+
+    async def tidy(self) -> None:
+        """Leave nothing of erased texts in the full-text index."""
+        if not self._untidy:
+            return
+        self._untidy = False
+        pages = -TIDIED_PAGES
+        while await self._writing.write(search.tidy, pages):
+            pages = TIDIED_PAGES
+
+    # -- what follows -------------------------------------------------------------------------
+
+    async def changes(
+        self, site_id: str, *, after: int, limit: int
+    ) -> tuple[list[Event], dict[str, str]]:
+        """Return what happened to comments after a seq, and the external ids of those comments."""
+
+        def ask(connection: Connection) -> tuple[list[Event], dict[str, str]]:
+            found = events.list_changes(connection, site_id, after, limit)
+            return found, events.external_ids(
+                connection, site_id, {event.comment_id for event in found}
+            )
+
+        return await self._reading.query(ask)
+
+    async def statistics(self, site_id: str, *, since: datetime | None) -> Outcome:
+        """Return what the blind sample shows of the policy's verdicts."""
+        begun = "" if since is None else _instant(since)
+
+        def ask(connection: Connection) -> Outcome:
+            counted = {
+                (row.held, row.violating): row.number
+                for row in connection.execute(
+                    select(SAMPLE.c.held, SAMPLE.c.violating, func.count().label("number"))
+                    .where(SAMPLE.c.site_id == site_id, SAMPLE.c.at >= begun)
+                    .group_by(SAMPLE.c.held, SAMPLE.c.violating)
+                )
+            }
+            return sampling.outcome(
+                undecided=counted.get((True, None), 0) + counted.get((False, None), 0),
+                held_bad=counted.get((True, True), 0),
+                held_good=counted.get((True, False), 0),
+                passed_bad=counted.get((False, True), 0),
+                passed_good=counted.get((False, False), 0),
+            )
+
+        return await self._reading.query(ask)
+
+    async def get_setting(self, site_id: str) -> ReviewSetting:
+        """Return how a site reviews."""
+
+        def ask(connection: Connection) -> ReviewSetting:
+            return setting.read(
+                connection.execute(
+                    select(REVIEW_SETTING.c.setting).where(REVIEW_SETTING.c.site_id == site_id)
+                ).scalar_one_or_none()
+            )
+
+        return await self._reading.query(ask)
+
+    async def put_setting(self, site_id: str, wanted: ReviewSetting) -> None:
+        """Have a site review like that, from the next comment on."""
+        await self._work(site_id, lambda desk: desk.configure(wanted), None)
+
+    # -- parts --------------------------------------------------------------------------------
+
+    async def _erase(self, site_id: str, comment_ids: Sequence[str], actor: ActorKind) -> None:
+        said: list[str] = []
+
+        def do(desk: Desk) -> Answer:
+            said[:] = [
+                text
+                for comment_id in comment_ids
+                for text in deciding.erase(desk, comment_id, actor, None)
+            ]
+            return 200, b""
+
+        await self._work(site_id, do, None, size=10 * len(comment_ids))
+        self._untidy = True
+        self._erased([text.encode() for text in said])
+
+    async def _on_case(
+        self,
+        site_id: str,
+        comment_id: str,
+        do: Callable[[Desk], Case],
+        render: Callable[[Held], Answer],
+        given: Given | None,
+    ) -> Answer:
+        return await self._work(
+            site_id,
+            lambda desk: render(_held(desk, telling(desk, comment_id, lambda: do(desk)))),
+            given,
+        )
+
+    async def _work(
+        self,
+        site_id: str,
+        do: Callable[[Desk], Answer],
+        given: Given | None,
+        *,
+        size: int = 10,
+    ) -> Answer:
+        key = None
+        if given is not None:
+            old = _instant(self._clock() - KEYS_LIVE)
+            key = Key(given.route, given.key, given.fingerprint, old)
+        work = Work(site_id, self._now(), do, key)
+        answer: Answer = await self._writing.write(carry_out, work, size=size)
+        return answer
+
+    def _now(self) -> str:
+        return _instant(self._clock())
+
+    def _in(self, *, seconds: float) -> str:
+        return _instant(self._clock() + timedelta(seconds=seconds))
+
+
+def _settings(connection: Connection) -> dict[str, ReviewSetting]:
+    rows = connection.execute(select(REVIEW_SETTING.c.site_id, REVIEW_SETTING.c.setting))
+    return {row.site_id: setting.read(row.setting) for row in rows}
+
+
+def _sites(connection: Connection) -> list[str]:
+    return list(connection.execute(select(CASE.c.site_id).distinct()).scalars())
+
+
+def _older(connection: Connection, *, site_id: str, state: State, before: str) -> list[str]:
+    # Ids are made in the order of time: what came in first is looked at first.
+    first = (
+        select(COMMENT.c.id, COMMENT.c.received)
+        .where(COMMENT.c.site_id == site_id, COMMENT.c.state == state.value)
+        .order_by(COMMENT.c.id)
+        .limit(BATCH)
+        .subquery()
+    )
+    found = connection.execute(select(first.c.id).where(first.c.received < before))
+    return list(found.scalars())
+
+
+def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
+    found = connection.execute(
+        select(CASE.c.comment_id)
+        .join_from(
+            CASE,
+            COMMENT,
+            (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
+        )
+        .where(
+            CASE.c.site_id == site_id,
+            queue.UNRESOLVED,
+            CASE.c.opened < before,
+            CASE.c.alarmed.is_(False),
+            COMMENT.c.state == State.PENDING.value,
+        )
+        .limit(BATCH)
+    )
+    return list(found.scalars())
+
+
+def _expire(comment_ids: Sequence[str], desk: Desk) -> Answer:
+    for comment_id in comment_ids:
+        deciding.expire(desk, comment_id)
+    return 200, b""
+
+
+def _each(
+    desk: Desk, decisions: Sequence[Decision], by: Moderator, *, decision_id: str, dry: bool
+) -> list[Result]:
+    results = []
+    for decision in decisions:
+        do = partial(
+            deciding.decide, desk, decision, by, decision_id=decision_id, together=True, dry=dry
+        )
+        try:
+            done = telling(desk, decision.comment_id, do)
+        except ModerationError as error:
+            results.append(Result(decision.comment_id, None, error))
+        else:
+            results.append(Result(decision.comment_id, done))
+    return results
+
+
+def _held(desk: Desk, case: Case) -> Held:
+    standing = desk.standing(case.comment_id)
+    return Held(case, standing.version, standing.revision, standing.state.value)
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"

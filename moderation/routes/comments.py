@@ -1,0 +1,214 @@
+"""The HTTP side of moderation: parse, call one use case, render."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from moderation.errors import CursorInvalid
+from moderation.screening import Idempotency, Screening, Submission
+from moderation.store import Stored
+from moderation.wire import comments as wire
+
+Answer = tuple[int, bytes]
+PROBLEM = "application/problem+json"
+_COMMENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Call(Protocol):
+    """One request: its bytes, and what the door found out about it."""
+
+    @property
+    def body(self) -> bytes:
+        """The body as it came."""
+        ...
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The path's parameters."""
+        ...
+
+    def site(self, named: str | None = None) -> str:
+        """Return the site that is spoken for."""
+        ...
+
+    def idempotency_key(self, in_body: str | None) -> str | None:
+        """Return the request's key, from a header or *in_body*."""
+        ...
+
+    def query(self) -> dict[str, str]:
+        """Return the query's parameters."""
+        ...
+
+
+class CommentRoutes:
+    """Handlers of `/v1/comments` and `/v1/score`."""
+
+    def __init__(
+        self,
+        screening: Screening,
+        *,
+        refuse: Callable[[Exception], Answer],
+        fingerprint: Callable[[bytes], str],
+    ) -> None:
+        self._screening = screening
+        self._refuse = refuse
+        self._fingerprint = fingerprint
+
+    def declare(self, operation: Callable[..., None], *, batch_bytes: int) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="POST",
+            path="/v1/comments",
+            handler=self.submit,
+            name="submitComment",
+            summary="Screen a comment and store it with its verdict",
+            scope="comments:submit",
+            body=wire.CommentIn,
+            answers={201: wire.CommentOut, 200: wire.CommentOut, 409: PROBLEM},
+        )
+        operation(
+            method="POST",
+            path="/v1/score",
+            handler=self.score,
+            name="scoreText",
+            summary="Score a text without storing it",
+            scope="comments:score",
+            body=wire.ScoreIn,
+            answers={200: wire.ExplainedOut},
+        )
+        operation(
+            method="POST",
+            path="/v1/comments:batch",
+            handler=self.submit_batch,
+            name="submitComments",
+            summary="Screen up to 1,000 comments in one durable commit",
+            scope="comments:submit",
+            body=wire.BatchSchema,
+            answers={200: wire.BatchOut, 409: PROBLEM},
+            limit=batch_bytes,
+        )
+        operation(
+            method="GET",
+            path="/v1/comments",
+            handler=self.list_comments,
+            name="listComments",
+            summary="List comments, oldest first; with state=pending those that are held",
+            scope="comments:read",
+            query=wire.PageIn,
+            answers={200: wire.CommentsOut},
+        )
+        operation(
+            method="GET",
+            path="/v1/comments/{comment_id}",
+            handler=self.get,
+            name="getComment",
+            summary="Read a comment and its verdict",
+            scope="comments:read",
+            query=wire.CommentGetIn,
+            answers={200: wire.CommentDetailOut, 404: PROBLEM},
+        )
+
+    async def submit(self, call: Call) -> Answer:
+        """Answer 201 with the verdict, or 200 with the stored one."""
+        given = wire.CommentIn.model_validate_json(call.body)
+        return await self._screening.submit(
+            call.site(given.site),
+            _submission(given),
+            idempotency=self._idempotency(call, "comments", given.idempotency_key),
+            render=wire.single,
+        )
+
+    async def score(self, call: Call) -> Answer:
+        """Answer 200 with probabilities and the verdict they would lead to."""
+        given = wire.ScoreIn.model_validate_json(call.body)
+        screened = await self._screening.score(
+            call.site(given.site),
+            Submission("", given.text, honeypot_filled=bool(given.honeypot)),
+        )
+        why = await self._screening.explain(given.text) if given.explain else None
+        return 200, wire.score(screened, why)
+
+    async def submit_batch(self, call: Call) -> Answer:
+        """Answer 200 with one result or problem an item, in order."""
+        given = wire.BatchIn.model_validate_json(call.body)
+        site_id = call.site(given.site)
+        submissions: list[Submission] = []
+        problems: dict[int, Answer] = {}
+        for index, item in enumerate(given.comments):
+            try:
+                submissions.append(_submission(wire.ItemIn.model_validate_json(to_json(item))))
+            except ValidationError as error:
+                problems[index] = self._refuse(error)
+
+        def render(stored: Sequence[Stored]) -> Answer:
+            following = iter(stored)
+            return 200, wire.batch(
+                [
+                    problems[index] if index in problems else next(following)
+                    for index in range(len(given.comments))
+                ]
+            )
+
+        return await self._screening.submit_many(
+            site_id,
+            submissions,
+            idempotency=self._idempotency(call, "comments:batch", given.idempotency_key),
+            render=render,
+        )
+
+    async def get(self, call: Call) -> Answer:
+        """Answer 200 with the comment, 404 for another site's."""
+        asked = wire.CommentGetIn.model_validate_strings(call.query())
+        found = await self._screening.get(call.site(asked.site), call.path["comment_id"])
+        return 200, wire.detail(found)
+
+    async def list_comments(self, call: Call) -> Answer:
+        """Answer 200 with a page."""
+        asked = wire.PageIn.model_validate_strings(call.query())
+        found, following = await self._screening.list_comments(
+            call.site(asked.site),
+            state=asked.state,
+            after=None if asked.cursor is None else _read_cursor(asked.cursor),
+            limit=asked.limit,
+        )
+        return 200, wire.page(found, None if following is None else _cursor(following))
+
+    def _idempotency(self, call: Call, route: str, in_body: str | None) -> Idempotency | None:
+        key = call.idempotency_key(in_body)
+        return None if key is None else Idempotency(route, key, self._fingerprint(call.body))
+
+
+def _submission(given: wire.ItemIn) -> Submission:
+    return Submission(
+        given.external_id,
+        given.text,
+        wire.details(given),
+        given.thread.id if given.thread else None,
+        given.parent_id,
+        bool(given.honeypot),
+        wire.author(given),
+        given.submitted_at,
+        given.form_shown_at,
+        given.thread.published_at if given.thread else None,
+        given.language,
+    )
+
+
+def _cursor(comment_id: str) -> str:
+    return base64.urlsafe_b64encode(comment_id.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        comment_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        comment_id = ""
+    if not _COMMENT_ID.fullmatch(comment_id):
+        raise CursorInvalid("expected the `next` of an earlier page, got something else")
+    return comment_id

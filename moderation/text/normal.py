@@ -1,0 +1,170 @@
+r"""The words of a comment, brought to one plain form before anything looks at them.
+
+Pure: no clock, no database, no model; linear in the length of the text, whatever it holds.
+
+`normalise` runs the text through a fixed row of steps, each undoing one way to write the same
+thing differently: character references, compatibility forms, invisible characters, letters of
+other scripts that look like Latin ones, letter case, white space; then every link and every
+e-mail address becomes a few words of its own (`addresses`). Plain ASCII, which most comments are,
+takes few of them. What is disguised inside a word (leetspeak, stars, repeated letters) is undone
+by `disguise`, word by word, because a word is looked at only the first time it is met.
+
+>>> normalise("Bu\u200by &lt;now&gt; at HTTP://pills.example.ru\n").words
+[b'buy', b'<now>', b'at', b'URL', b'URL_tld_ru']
+"""
+
+import html
+import re
+import unicodedata
+from typing import NamedTuple
+
+from moderation.text.addresses import LINK, LINK_FACT, may_link, replace_links, replace_mails
+from moderation.text.homoglyphs import PLAIN
+
+_PIECE = 1024  # characters; composing a run of combining marks is quadratic in the run
+
+# Bounded on purpose: html.unescape alone raises on a reference of thousands of digits.
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+
+# Soft hyphen, joiners, zero-width, bidi controls, variation selectors, tags, byte order mark.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
+)
+# Each pictograph is a word of its own, skin tones aside.
+_TONE = re.compile("[\U0001f3fb-\U0001f3ff]+")
+_PICTOGRAPH = re.compile("([\u2600-\u27bf\u2b50\u2b55\U0001f000-\U0001faff])")
+_INNER_DOT = re.compile(r"\.[A-Za-z]")
+_WORD = re.compile(r"\S+")
+_ASCII_LETTERS = re.compile(r"[A-Za-z]")
+_OTHER_LETTERS = re.compile(r"[^\W\d_a-zA-Z]")
+_CALLED = re.compile(rb"!(?=[a-z0-9$@])")
+
+_UPPER = bytes(range(ord("A"), ord("Z") + 1))
+_DIGITS = b"0123456789"
+_FOLD = bytes(
+    code + 32 if code in _UPPER else 32 if code < 32 or code == 127 else code  # noqa: PLR2004
+    for code in range(256)
+)
+# "word", "word," and "(word" are one word; what disguises letters (* @ $ # -) stays.
+_SPLIT = bytes(32 if code in b'.,;:!?()"' else code for code in range(256))
+_QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-"}
+
+
+class Normalised(NamedTuple):
+    """A comment in plain form, with the counts that folding would lose.
+
+    *words* are UTF-8, never empty, without white space, control characters and the punctuation
+    around words, in the order of the text. *length*, *capitals* and *digits* count bytes of the
+    text before folding, only ASCII capitals and digits among them; *foreign* says whether there
+    is more than ASCII.
+    """
+
+    words: list[bytes]
+    length: int
+    capitals: int
+    digits: int
+    links: int
+    mails: int
+    exclamations: int
+    foreign: bool
+
+
+def normalise(text: str) -> Normalised:
+    """Return *text* in plain form; any string is accepted, lone surrogates and NUL included."""
+    raw, plain, plain_ascii = _fold(text)
+    size = len(raw)
+    capitals = size - len(raw.translate(None, _UPPER))
+    digits = size - len(raw.translate(None, _DIGITS))
+    links = mails = exclamations = 0
+    if b"@" in plain:
+        plain, mails = replace_mails(plain)
+    if may_link(plain):
+        plain, links = replace_links(plain)
+    if b"!" in plain:
+        exclamations = plain.count(b"!")
+        plain = _CALLED.sub(b"|", plain)  # what stands for a letter is no punctuation
+    words = plain.translate(_SPLIT).split()
+    return Normalised(words, size, capitals, digits, links, mails, exclamations, not plain_ascii)
+
+
+def list_words(text: str) -> list[bytes]:
+    """Return the words of *text* as people list them: to block, or to compare.
+
+    An exclamation mark always ends a word here, though it may stand for a letter, and nothing is
+    told of a link but that it is one.
+    """
+    words = normalise(text).words
+    return [
+        part
+        for word in words
+        if not word.startswith(LINK_FACT)
+        for part in word.split(b"|")
+        if part
+    ]
+
+
+def find_links(text: str) -> list[str]:
+    """Return the links of *text* as they were folded, in their order.
+
+    One with a user before its host is a link here, though it counts as an e-mail address.
+    """
+    if text.isascii() and "&" not in text and "://" not in text and _INNER_DOT.search(text) is None:
+        return []
+    _, plain, _ = _fold(text)
+    if not may_link(plain):
+        return []
+    # Word by word: most have no dot, and the pattern would try each letter of them.
+    words = plain.decode("utf-8", "replace").split()
+    maybe = [word.encode() for word in words if "." in word or "://" in word]
+    return [link.decode("utf-8", "replace") for word in maybe for link in LINK.findall(word)]
+
+
+def _fold(text: str) -> tuple[bytes, bytes, bool]:
+    """Return *text* in compatibility form, the same folded, and whether it is ASCII alone."""
+    if "&" in text:
+        text = _REFERENCE.sub(_character, text)
+    plain_ascii = text.isascii()
+    raw = text.encode() if plain_ascii else _compatible(text).encode("utf-8", "replace")
+    plain = raw.translate(_FOLD)
+    if not plain_ascii:
+        plain = plain.decode().casefold().encode()
+    return raw, plain, plain_ascii
+
+
+def folded(text: str) -> bytes:
+    """Return ASCII *text* byte for byte as its words are cut from it, links still in it."""
+    return _CALLED.sub(b"|", text.encode().translate(_FOLD))
+
+
+def _character(reference: re.Match[str]) -> str:
+    """Return the character an HTML reference names, or the reference itself when there is none."""
+    return html.unescape(reference[0])
+
+
+def _compatible(text: str) -> str:
+    """Return *text* in compatibility form (NFKC), nothing invisible in it, lookalikes as Latin."""
+    text = _INVISIBLE.sub("", text)
+    for written, plain in _QUOTES.items():
+        text = text.replace(written, plain)
+    text = _PICTOGRAPH.sub(r" \1 ", _TONE.sub("", text))
+    if len(text) > _PIECE or not unicodedata.is_normalized("NFKC", text):
+        pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+        text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
+    if _OTHER_LETTERS.search(text) is None:
+        return text
+    latin = len(_ASCII_LETTERS.findall(text)) >= len(_OTHER_LETTERS.findall(text))
+    return _WORD.sub(lambda word: _latin(word[0], alone=latin), text)
+
+
+def _latin(word: str, *, alone: bool) -> str:
+    """Return *word* in Latin letters, where its other letters only look like such.
+
+    A word wholly of such letters may be of another script: *alone* says whether to take it.
+    """
+    if word.isascii():
+        return word
+    plain = word.translate(PLAIN)
+    if plain.isascii() and (alone or _ASCII_LETTERS.search(word) is not None):
+        return plain
+    return word

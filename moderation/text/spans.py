@@ -1,0 +1,67 @@
+"""Where in a text its words stand.
+
+Pure: no clock, no database, no model. Offsets count code points, as Python does; `in_utf16`
+turns them into what JavaScript, Java and C# count.
+
+>>> spans("You MORON, see http://a.example.ru")[1]
+Span(word=b'moron', start=4, end=9)
+"""
+
+import re
+from typing import NamedTuple
+
+from moderation.text.addresses import LINK, LINK_TOKEN, MAIL, MAIL_TOKEN
+from moderation.text.normal import folded, normalise
+
+_PIECE = re.compile(r"[^\s\x00-\x1f\x7f]+")
+_AROUND = '.,:;!?()"'
+
+
+class Span(NamedTuple):
+    """A word as `normalise` gives it, and the half-open interval of the text it comes from."""
+
+    word: bytes
+    start: int
+    end: int
+
+
+def spans(text: str) -> list[Span]:
+    """Return the words of *text*, in order, with where each was found."""
+    if text.isascii() and "&" not in text:
+        return _found(folded(text), normalise(text).words, 0)
+    found = []
+    for piece in _PIECE.finditer(text):
+        words = normalise(piece[0]).words
+        if piece[0].isascii() and "&" not in piece[0]:
+            found += _found(folded(piece[0]), words, piece.start())
+            continue
+        inner = piece[0] if "&" in piece[0] else piece[0].strip(_AROUND)
+        start = piece.start() + piece[0].find(inner)
+        found += [Span(word, start, start + len(inner)) for word in words]
+    return found
+
+
+def _found(plain: bytes, words: list[bytes], offset: int) -> list[Span]:
+    """Find *words* one after another in the bytes they were made of."""
+    found = []
+    at = 0
+    span = (0, 0)
+    for word in words:
+        if word.startswith(LINK_TOKEN):
+            # The facts of a link follow it and stand where it stands.
+            if word == LINK_TOKEN and (link := LINK.search(plain, at)):
+                span = link.span()
+        elif word == MAIL_TOKEN:
+            if mail := MAIL.search(plain, at):
+                span = mail.span()
+        else:
+            start = plain.find(word, at)
+            span = (start, start + len(word)) if start >= 0 else (at, at)
+        at = span[1]
+        found.append(Span(word, offset + span[0], offset + span[1]))
+    return found
+
+
+def in_utf16(text: str, offset: int) -> int:
+    """Return the code point *offset* of *text* in UTF-16 code units."""
+    return offset + sum(character > "\uffff" for character in text[:offset])

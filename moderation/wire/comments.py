@@ -1,0 +1,451 @@
+"""The one door for moderation's JSON: strict models in, plain bytes out."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+)
+
+from moderation.model.explanation import Explanation, PartKind, Why
+from moderation.policy.traits import NOBODY, Author
+from moderation.store import Detail, Screened, Stored
+from moderation.text.spans import in_utf16
+from moderation.verdict import LABEL_NAMES, Label, ReasonKind, State, Verdict
+
+TEXT_LIMIT = 100_000  # characters
+BATCH_LIMIT = 1_000  # comments
+PAGE_LIMIT = 200
+
+
+def storable(value: str) -> str:
+    """Return *value*, which each engine can store: no U+0000, no lone surrogate.
+
+    A query's bytes that are not UTF-8 come as surrogates. Raises ValueError.
+    """
+    if "\0" in value:
+        raise ValueError("expected text without U+0000")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("expected text in UTF-8, got other bytes") from None
+    return value
+
+
+_Text = Annotated[str, AfterValidator(storable)]
+Short = Annotated[_Text, Field(max_length=256)]
+Name = Annotated[_Text, Field(min_length=1, max_length=256)]
+Long = Annotated[_Text, Field(max_length=2048)]
+Key = Annotated[_Text, Field(min_length=1, max_length=255)]
+
+
+def _text_alone(value: object) -> object:
+    # pydantic would make an address of a number, too.
+    if not isinstance(value, str):
+        raise ValueError("expected an address as text")  # noqa: TRY004 - pydantic's own refusal
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected an instant that the calendar has in UTC") from None
+
+
+Address = Annotated[IPvAnyAddress, BeforeValidator(_text_alone)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class Wire(BaseModel):
+    """What every model of this file is: strict, frozen, and closed to unknown members."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AuthorIn(Wire):
+    """Who wrote the comment, as far as the site knows; the address itself is never stored."""
+
+    id: Short | None = None
+    name: Short | None = None
+    email: Short | None = None
+    url: Long | None = None
+    ip: Address | None = None
+    user_agent: Long | None = None
+    role: Short | None = None
+    registered_at: Instant | None = None
+
+
+class ThreadIn(Wire):
+    """What is commented on."""
+
+    id: Short | None = None
+    url: Long | None = None
+    title: Long | None = None
+    published_at: Instant | None = None
+
+
+class ItemIn(Wire):
+    """A comment of a batch; only `external_id` and `text` are compulsory."""
+
+    external_id: Name
+    text: Annotated[_Text, Field(min_length=1, max_length=TEXT_LIMIT)]
+    author: AuthorIn | None = None
+    thread: ThreadIn | None = None
+    parent_id: Short | None = None
+    submitted_at: Instant | None = None
+    form_shown_at: Instant | None = Field(
+        None, description="when the form was shown in which the comment was written"
+    )
+    language: Annotated[_Text, Field(max_length=35)] | None = None
+    honeypot: Long | None = Field(
+        None, description="what a field that people cannot see came back with"
+    )
+
+
+class CommentIn(ItemIn):
+    """A comment to be screened; only `external_id` and `text` are compulsory."""
+
+    idempotency_key: Key | None = None
+    site: Short | None = Field(None, description="needed only when the key has several sites")
+
+
+class BatchIn(Wire):
+    """Up to 1,000 comments; each is checked and stored for itself."""
+
+    comments: Annotated[list[Any], Field(min_length=1, max_length=BATCH_LIMIT)]
+    idempotency_key: Key | None = None
+    site: Short | None = None
+
+
+class BatchSchema(Wire):
+    """`BatchIn` as the API documents it."""
+
+    comments: Annotated[list[ItemIn], Field(min_length=1, max_length=BATCH_LIMIT)]
+    idempotency_key: Key | None = None
+    site: Short | None = None
+
+
+class ScoreIn(Wire):
+    """A text to be scored and forgotten."""
+
+    text: Annotated[_Text, Field(max_length=TEXT_LIMIT)]
+    honeypot: Long | None = None
+    explain: bool = Field(False, description="say what moved each score, and how much")
+    site: Short | None = None
+
+
+class CommentGetIn(Wire):
+    """Of which site."""
+
+    site: Short | None = None
+
+
+class PageIn(Wire):
+    """Which comments to list, and from where."""
+
+    state: State | None = None
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+    cursor: Short | None = None
+    site: Short | None = None
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class LabelsOut(BaseModel):
+    """A calibrated probability for every label."""
+
+    spam: Probability
+    toxicity: Probability
+    severe_toxicity: Probability
+    obscene: Probability
+    threat: Probability
+    insult: Probability
+    identity_attack: Probability
+    sexual_explicit: Probability
+
+
+class ReasonOut(BaseModel):
+    """One thing that moved the verdict away from approve."""
+
+    kind: ReasonKind
+    code: str
+    detail: str
+    label: Label | None = None
+    score: Probability | None = None
+    threshold: Probability | None = None
+
+
+class ScoreOut(BaseModel):
+    """What a text scored; `labels` is null only when it could not be scored."""
+
+    verdict: Verdict
+    labels: LabelsOut | None
+    reasons: list[ReasonOut]
+    model: str
+    policy: str
+
+
+class PlaceOut(BaseModel):
+    """Where a word stands: a half-open interval, in code points and in UTF-16 code units."""
+
+    start: int
+    end: int
+    start_utf16: int
+    end_utf16: int
+
+
+class PartOut(BaseModel):
+    """One word or fact, and what it adds to the logit of the label."""
+
+    kind: PartKind
+    name: str
+    amount: float
+    places: list[PlaceOut]
+
+
+class ExplanationOut(BaseModel):
+    """Why a label has its score: `logit` = `base` + the amounts of the parts + `rest`."""
+
+    label: Label
+    score: Probability
+    logit: float
+    base: float
+    parts: list[PartOut]
+    rest: float
+
+
+class LanguageOut(BaseModel):
+    """The script of most letters, and whether the model knows the language of the text."""
+
+    script: str | None
+    known: bool
+
+
+class ExplainedOut(ScoreOut):
+    """What a text scored and, where asked for, why: labels from 0.1 on, the highest first."""
+
+    language: LanguageOut | None = None
+    explanation: list[ExplanationOut] | None = None
+
+
+class CommentOut(ScoreOut):
+    """A stored comment and its verdict."""
+
+    id: str
+    external_id: str
+    revision: int
+    state: State
+
+
+class CommentDetailOut(CommentOut):
+    """A stored comment with what was submitted."""
+
+    text: str
+    author: dict[str, Any] | None = None
+    thread: dict[str, Any] | None = None
+    parent_id: str | None = None
+    submitted_at: str | None = None
+    form_shown_at: str | None = None
+    language: str | None = None
+    received: str
+    version: int = Field(description="the number of its newest event")
+
+
+class CommentsOut(BaseModel):
+    """A page of comments, oldest first; `next` is null on the last page."""
+
+    items: list[CommentDetailOut]
+    next: str | None
+
+
+class ItemProblem(BaseModel):
+    """Why one item of a batch was not taken (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+
+
+class BatchItemOut(BaseModel):
+    """What became of one item: its comment or its problem."""
+
+    status: Literal[200, 201, 400, 422]
+    comment: CommentOut | None = None
+    problem: ItemProblem | None = None
+
+
+class BatchOut(BaseModel):
+    """One result an item, in the order of the request."""
+
+    results: list[BatchItemOut]
+
+
+def author(given: ItemIn) -> Author:
+    """Return who wrote the comment."""
+    told = given.author
+    if told is None:
+        return NOBODY
+    return Author(told.id, told.name, told.email, told.url, told.ip, told.user_agent)
+
+
+def details(given: ItemIn) -> str:
+    """Return what is kept beside the text, as JSON; of the author's address, nothing."""
+    kept: dict[str, Any] = {}
+    if given.author is not None:
+        kept["author"] = _present(given.author, _AUTHOR)
+    if given.thread is not None:
+        kept["thread"] = _present(given.thread, _THREAD)
+    if given.submitted_at is not None:
+        kept["submitted_at"] = given.submitted_at
+    if given.form_shown_at is not None:
+        kept["form_shown_at"] = given.form_shown_at
+    if given.language is not None:
+        kept["language"] = given.language
+    return orjson.dumps(kept, option=orjson.OPT_UTC_Z).decode() if kept else "{}"
+
+
+_AUTHOR = tuple(name for name in AuthorIn.model_fields if name != "ip")
+_THREAD = tuple(ThreadIn.model_fields)
+
+
+def _present(given: BaseModel, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(given, name)) is not None}
+
+
+# -- out --------------------------------------------------------------------------------------
+
+
+def encode(screened: Screened) -> tuple[str, str]:
+    """Return the labels and the reasons of a revision as the JSON that is stored and sent."""
+    labels = (
+        "null"
+        if screened.scores is None
+        else orjson.dumps(dict(zip(LABEL_NAMES, screened.scores, strict=True))).decode()
+    )
+    if not screened.reasons:
+        return labels, "[]"
+    reasons = [
+        {
+            name: value
+            for name in ("kind", "code", "detail", "label", "score", "threshold")
+            if (value := getattr(reason, name)) is not None
+        }
+        for reason in screened.reasons
+    ]
+    return labels, orjson.dumps(reasons).decode()
+
+
+def comment(stored: Stored) -> bytes:
+    """Write a stored comment."""
+    return orjson.dumps(_members(stored))
+
+
+def single(stored: Sequence[Stored]) -> tuple[int, bytes]:
+    """Answer a request of one comment: 201 where something was stored, else 200."""
+    return (201 if stored[0].new else 200), comment(stored[0])
+
+
+def score(screened: Screened, why: Why | None = None) -> bytes:
+    """Write what a text scored and, where it was asked for, *why*."""
+    labels, reasons = encode(screened)
+    found: dict[str, Any] = {
+        "verdict": screened.verdict,
+        "labels": orjson.Fragment(labels),
+        "reasons": orjson.Fragment(reasons),
+        "model": screened.model,
+        "policy": screened.policy,
+    }
+    if why is not None:
+        found["language"] = why.language._asdict()
+        found["explanation"] = [_explanation(screened.text, each) for each in why.explanations]
+    return orjson.dumps(found)
+
+
+def _explanation(text: str, found: Explanation) -> dict[str, Any]:
+    return {
+        "label": found.label,
+        "score": round(found.probability, 6),
+        "logit": found.logit,
+        "base": found.base,
+        "parts": [
+            {
+                "kind": part.kind,
+                "name": part.name,
+                "amount": part.amount,
+                "places": [_place(text, *place) for place in part.places],
+            }
+            for part in found.parts
+        ],
+        "rest": found.rest,
+    }
+
+
+def _place(text: str, start: int, end: int) -> dict[str, int]:
+    return {
+        "start": start,
+        "end": end,
+        "start_utf16": in_utf16(text, start),
+        "end_utf16": in_utf16(text, end),
+    }
+
+
+def batch(items: Sequence[Stored | tuple[int, bytes]]) -> bytes:
+    """Write the results of a batch: stored comments and problems, in order."""
+    return orjson.dumps(
+        {
+            "results": [
+                {"status": 201 if item.new else 200, "comment": _members(item)}
+                if isinstance(item, Stored)
+                else {"status": item[0], "problem": orjson.Fragment(item[1])}
+                for item in items
+            ]
+        }
+    )
+
+
+def detail(found: Detail) -> bytes:
+    """Write a comment with what was submitted."""
+    return orjson.dumps(detail_members(found))
+
+
+def page(found: Sequence[Detail], following: str | None) -> bytes:
+    """Write a page of comments."""
+    return orjson.dumps({"items": [detail_members(item) for item in found], "next": following})
+
+
+def _members(stored: Stored) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "external_id": stored.external_id,
+        "revision": stored.revision,
+        "state": stored.state,
+        "verdict": stored.verdict,
+        "labels": orjson.Fragment(stored.labels),
+        "reasons": orjson.Fragment(stored.reasons),
+        "model": stored.model,
+        "policy": stored.policy,
+    }
+
+
+def detail_members(found: Detail) -> dict[str, Any]:
+    """Return the members of a comment with what was submitted."""
+    return {
+        **_members(found.stored),
+        "text": found.text,
+        **orjson.loads(found.details),
+        "parent_id": found.parent_id,
+        "received": found.received,
+        "version": found.version,
+    }

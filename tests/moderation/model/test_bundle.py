@@ -1,0 +1,285 @@
+"""Tests of moderation.bundle."""
+
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from moderation.errors import BundleNotFound, BundleRefused, BundleTampered, BundleUnreadable
+from moderation.model import bundle, corpus
+from moderation.model.scoring import Calibration, Scorer, Stage
+from moderation.text import ngrams
+from moderation.text.disguise import Vocabulary
+from moderation.verdict import LABELS, Label
+
+ARRAYS = ("weights.npy", "stage.npy", "calibration.npy", "seen.npy")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write a small valid bundle."""
+    draw = np.random.default_rng(0)
+    weights = draw.standard_normal((ngrams.ROWS, len(LABELS))).astype(np.float32)
+    values = np.tile(np.linspace(0, 1, 5), (len(LABELS), 1))
+    scorer = Scorer(
+        weights,
+        Stage.none(np.zeros(len(LABELS))),
+        Calibration(values, low=-4.0, high=4.0),
+        Vocabulary([b"hello", b"moron"], marked=[b"moron"]),
+    )
+    labels = {label.value: {"thresholds": {"hold": 0.5}} for label in LABELS}
+    seen = np.array([3, 1 << 63], dtype=np.uint64)
+    manifest = {"name": "b", "labels": labels}
+    bundle.save(tmp_path / "b", scorer=scorer, seen=seen, manifest=manifest)
+    return tmp_path / "b"
+
+
+def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def _replace(folder: Path, name: str, content: bytes) -> None:
+    """Put *content* in place and its digest in the manifest, as an insider could."""
+    (folder / name).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    _edit(folder, lambda manifest: manifest["files"].update({name: digest}))
+
+
+def _stored(array: np.ndarray[Any, Any], *, pickled: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=pickled)
+    return buffer.getvalue()
+
+
+def test_what_was_saved_is_loaded(folder: Path) -> None:
+    """A loaded bundle scores as the saved one, to the precision of float16."""
+    found = bundle.load(folder)
+
+    assert found.name == "b"
+    assert found.thresholds[Label.TOXICITY] == bundle.Thresholds(hold=0.5)
+    assert found.digest == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    assert bundle.load(folder, digest=found.digest.upper()).digest == found.digest
+    assert found.scorer.vocabulary.words == (b"hello", b"moron")
+    assert found.scorer.vocabulary.marked == (b"moron",)
+    assert found.seen.tolist() == [3, 1 << 63]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "vocabulary.txt", *ARRAYS])
+def test_every_changed_byte_is_refused(folder: Path, name: str) -> None:
+    """One flipped bit anywhere in any file is noticed when the manifest's digest is known."""
+    digest = bundle.load(folder).digest
+    path = folder / name
+    content = path.read_bytes()
+
+    for at in {0, 1, len(content) // 3, len(content) // 2, len(content) - 1}:
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(BundleTampered, match="expected SHA-256"):
+            bundle.load(folder, digest=digest)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_truncated_array_is_refused(folder: Path, name: str) -> None:
+    """A cut file has another digest, and with a forged digest still is no array."""
+    cut = (folder / name).read_bytes()[:-7]
+    (folder / name).write_bytes(cut)
+    with pytest.raises(BundleTampered):
+        bundle.load(folder)
+
+    _replace(folder, name, cut)
+    with pytest.raises(BundleUnreadable):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    "words", [b"", b"hello", b"hello\nhello\n", b"Hello\n", b"a b\n", b"\xff\n", b"*\n"]
+)
+def test_a_vocabulary_of_another_kind_is_refused(folder: Path, words: bytes) -> None:
+    """What is not a list of different words is unreadable though its digest is right."""
+    if not words:
+        words = b"a" * 10
+    _replace(folder, "vocabulary.txt", words)
+
+    with pytest.raises(BundleUnreadable, match=r"vocabulary\.txt"):
+        bundle.load(folder)
+
+
+def test_a_pickled_array_is_never_opened(folder: Path) -> None:
+    """An array of objects is refused though its digest is right."""
+    _replace(folder, "stage.npy", _stored(np.array([{}] * 8, dtype=object), pickled=True))
+
+    with pytest.raises(BundleUnreadable, match="pickle"):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((16, 8)),
+        np.zeros((17, 8, 1)),
+        np.zeros((17, 8), dtype=np.float32),
+        np.full((17, 8), np.nan),
+        np.zeros(()),
+    ],
+    ids=["short", "three axes", "single precision", "not numbers", "no axis"],
+)
+def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any, Any]) -> None:
+    """Shape, type and finiteness are checked before anything is built."""
+    _replace(folder, "stage.npy", _stored(array))
+
+    with pytest.raises(BundleUnreadable, match="expected"):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.update(format=1),
+        lambda manifest: manifest.pop("format"),
+        lambda manifest: manifest.pop("name"),
+        lambda manifest: manifest.pop("files"),
+        lambda manifest: manifest["files"].pop("weights.npy"),
+        lambda manifest: manifest["labels"].pop("spam"),
+        lambda manifest: manifest.update(labels=dict(reversed(manifest["labels"].items()))),
+        lambda manifest: manifest["labels"]["spam"].update(thresholds={"other": 1}),
+        lambda manifest: manifest.update(calibration={"low": "x", "high": 1}),
+    ],
+    ids=[
+        "format 1",
+        "no format",
+        "no name",
+        "no files",
+        "no weights",
+        "no spam",
+        "other order",
+        "other thresholds",
+        "calibration in words",
+    ],
+)
+def test_a_foreign_manifest_is_refused(
+    folder: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    """Another format, another order of labels or a missing entry is not guessed at."""
+    _edit(folder, change)
+
+    with pytest.raises(BundleRefused):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b"{", b"\xff", b"[" * 100_000],
+    ids=["empty", "list", "cut", "no text", "deep"],
+)
+def test_a_manifest_that_is_no_manifest_is_refused(folder: Path, text: bytes) -> None:
+    """What is not a JSON object is unreadable, not a crash."""
+    (folder / "manifest.json").write_bytes(text)
+
+    with pytest.raises(BundleUnreadable):
+        bundle.load(folder)
+
+
+def test_a_missing_folder_or_file_is_not_found(folder: Path) -> None:
+    """The message names the file that was expected."""
+    (folder / "weights.npy").unlink()
+
+    with pytest.raises(BundleNotFound, match=r"weights\.npy"):
+        bundle.load(folder)
+    with pytest.raises(BundleNotFound, match=r"manifest\.json"):
+        bundle.load(folder / "nothing")
+
+
+def test_a_huge_file_is_refused_unread(folder: Path) -> None:
+    """A file larger than any bundle's is not read into memory."""
+    with (folder / "weights.npy").open("r+b") as file:
+        file.truncate(1 << 30)
+
+    with pytest.raises(BundleUnreadable, match="at most"):
+        bundle.load(folder)
+
+
+def test_the_shipped_bundle_is_the_pinned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An altered copy in the place of the shipped bundle is refused."""
+    found = bundle.shipped()
+    source = Path(bundle.__file__).parents[2] / "models" / found.name
+    shutil.copytree(source, tmp_path / "moderation" / "shipped")
+    monkeypatch.setattr(bundle, "__file__", str(tmp_path / "moderation" / "model" / "bundle.py"))
+    assert bundle.shipped().digest == found.digest == bundle.SHIPPED_DIGEST
+
+    _edit(tmp_path / "moderation" / "shipped", lambda manifest: manifest.update(name="x"))
+    with pytest.raises(BundleTampered):
+        bundle.shipped()
+
+
+def test_an_installation_without_a_bundle_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No bundle in either place is an error that names it."""
+    monkeypatch.setattr(bundle, "__file__", str(tmp_path / "moderation" / "model" / "bundle.py"))
+
+    with pytest.raises(BundleNotFound, match=bundle.SHIPPED_NAME):
+        bundle.shipped()
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Buy cheap viagra now!!! http://pills.example.ru", Label.SPAM),
+        ("Great article! I make $5000 a week from home, visit my site http://...", Label.SPAM),
+        ("You are a fucking idiot", Label.TOXICITY),
+        ("You are a fucking idiot", Label.OBSCENE),
+        ("You stupid moron, nobody likes you", Label.INSULT),
+        ("I will find you and kill you", Label.THREAT),
+    ],
+)
+def test_the_shipped_bundle_sees_what_is_plain(text: str, label: Label) -> None:
+    """Obvious spam and abuse reach the threshold of their label."""
+    found = bundle.shipped()
+
+    score = found.scorer.score([text])[0, LABELS.index(label)]
+
+    assert score >= (found.thresholds[label].hold or 1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Great article, thank you!",
+        "First! Love this",
+        "Does anyone know if the museum is open on Sundays?",
+        "I disagree, the second graph shows the opposite.",
+        "hello",
+        "",
+    ],
+)
+def test_the_shipped_bundle_leaves_ordinary_comments_alone(text: str) -> None:
+    """Ordinary comments stay below every hold threshold."""
+    found = bundle.shipped()
+
+    for label, score in zip(LABELS, found.scorer.score([text])[0], strict=True):
+        assert score < (found.thresholds[label].hold or 1.0), label
+
+
+def test_the_shipped_bundle_states_where_it_comes_from() -> None:
+    """Only permissive sources, a digest for each, and weak evidence called weak."""
+    manifest = bundle.shipped().manifest
+
+    for name, source in manifest["sources"].items():
+        assert source["licence"].startswith("permissive"), name
+        assert len(source["sha256"]) == 64
+    permitted = {f"{name}.jsonl.gz" for name in corpus.SOURCES}
+    permitted |= {Path(name).name for name in corpus.LISTS}
+    assert set(manifest["sources"]) <= permitted
+    assert manifest["labels"]["sexual_explicit"]["evidence"] == "weak"
+    assert manifest["labels"]["spam"]["thresholds"]["precision"] >= 0.95
+    assert not any("madlibs" in name for name in manifest["sources"])

@@ -1,0 +1,116 @@
+"""Tests of moderation.explanation."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moderation.model.explanation import PARTS, PartKind, explain
+from moderation.model.scoring import Calibration, Scorer, Stage
+from moderation.text import ngrams
+from moderation.text.disguise import Vocabulary
+from moderation.verdict import LABELS
+
+SIZE = len(LABELS)
+
+
+def _scorer() -> Scorer:
+    draw = np.random.default_rng(5)
+    stage = Stage(
+        draw.standard_normal(SIZE),
+        draw.standard_normal((SIZE, SIZE)),
+        draw.standard_normal((SIZE, SIZE)),
+    )
+    return Scorer(
+        draw.standard_normal((ngrams.ROWS, SIZE)).astype(np.float32),
+        stage,
+        Calibration(np.tile(np.linspace(0, 1, 33), (SIZE, 1)), low=-12.0, high=12.0),
+        Vocabulary([b"you", b"moron", b"fuck", b"are"], marked=[b"moron", b"fuck"]),
+    )
+
+
+SCORER = _scorer()
+
+
+@settings(deadline=None)
+@given(
+    st.one_of(
+        st.text(st.characters()),
+        st.lists(st.sampled_from(["you", "moron", "are", "x", "y"])).map(" ".join),
+    )
+)
+def test_an_explanation_sums_to_the_logit(text: str) -> None:
+    """Base, parts and rest are the logit before calibration, for any text and every label."""
+    logits = SCORER.logits([text])[0]
+
+    found = explain(SCORER, text, floor=0.0)
+
+    assert len(found) == SIZE
+    for each in found:
+        assert each.logit == pytest.approx(logits[LABELS.index(each.label)], abs=1e-6)
+        told = each.base + sum(part.amount for part in each.parts) + each.rest
+        assert told == pytest.approx(each.logit, abs=1e-6)
+
+
+def test_labels_below_the_floor_are_not_explained() -> None:
+    """What is explained is what scored at least the floor, the highest first."""
+    scores = SCORER.score(["you are a moron"])[0]
+    floor = float(np.median(scores))  # between two of eight scores
+
+    found = explain(SCORER, "you are a moron", floor=floor)
+
+    assert {each.label for each in found} == {
+        label for label, score in zip(LABELS, scores, strict=True) if score >= floor
+    }
+    told = sorted(scores[scores >= floor], reverse=True)
+    assert [each.probability for each in found] == pytest.approx(told)
+
+
+def test_a_word_is_told_with_all_its_places() -> None:
+    """Disguised, spelt out and plain: every place of the word is quoted."""
+    text = "Moron! You m0r0n are a m o r o n"
+
+    found = explain(SCORER, text, floor=0.0)
+    parts = {part.name: part for each in found for part in each.parts}
+
+    quoted = [text[start:end] for start, end in parts["moron"].places]
+    assert sorted(quoted) == ["Moron", "m o r o n", "m0r0n"]
+    assert parts["moron"].kind is PartKind.WORD
+
+
+def test_facts_have_names_and_no_places() -> None:
+    """What the text as a whole adds is told by name."""
+    found = explain(SCORER, "HELLO!!! HELLO", floor=0.0)
+
+    facts = [part for each in found for part in each.parts if part.kind is PartKind.FACT]
+    assert {"capitals", "exclamation_marks", "length"} <= {part.name for part in facts}
+    assert not any(part.places for part in facts)
+
+
+def test_only_the_strongest_parts_are_told() -> None:
+    """A long text has a short explanation; what is left is in the rest."""
+    text = " ".join(f"word{at}" for at in range(500))
+
+    for each in explain(SCORER, text, floor=0.0):
+        amounts = [abs(part.amount) for part in each.parts]
+        assert len(amounts) <= PARTS
+        assert amounts == sorted(amounts, reverse=True)
+
+
+def test_taking_the_word_away_takes_its_part_away() -> None:
+    """The part is the true difference where a word stands alone in its pairs and peaks."""
+    none = np.zeros((SIZE, SIZE))
+    flat = Scorer(
+        SCORER.weights,
+        Stage(np.zeros(SIZE), np.eye(SIZE), none),
+        SCORER.calibration,
+        SCORER.vocabulary,
+    )
+    looked = flat.look(["moron"])
+
+    (first, *_) = explain(flat, "moron", floor=0.0)
+    part = next(part for part in first.parts if part.name == "moron")
+
+    column = LABELS.index(first.label)
+    word = looked.sums[-1, column] + looked.pairs[-1, column] / 2
+    assert part.amount == pytest.approx(word / np.sqrt(ngrams.FACTS + 1), abs=1e-9)

@@ -1,0 +1,241 @@
+"""Lists: each kind of entry alone, in the forms that people write it; nothing but RE2."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderation.errors import PatternInvalid
+from moderation.policy import matching
+from moderation.policy.matching import PROGRAM_LIMIT, Entry, Kind, Listing, compile_pattern
+from moderation.policy.traits import Author
+from moderation.text.links import find_hosts
+from moderation.text.normal import normalise
+from moderation.verdict import Verdict
+
+
+@dataclass
+class Looked:
+    """A comment as lists look at it."""
+
+    text: str = ""
+    author: Author = field(default_factory=Author)
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words in their plain form."""
+        return [word.decode() for word in normalise(self.text).words]
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The host of every link."""
+        return find_hosts(self.text)
+
+
+def find(kind: Kind, entries: list[str], comment: Looked) -> int | None:
+    """Return the number of the entry that matches, of a list with one kind of them."""
+    found = Listing("bad", Verdict.HOLD, {kind: entries}).find(comment)
+    assert found is None or found.kind is kind
+    return None if found is None else found.number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Buy VIAGRA!", 1),
+        ("v\u200biagra", 1),
+        ("viagras", None),
+        ("Work, from  home.", 2),
+        ("homework from home", None),
+        ("stra\u00dfe", 3),
+        ("STRASSE", 3),
+        ("", None),
+    ],
+)
+def test_words_are_whole_words_in_a_row(text: str, number: int | None) -> None:
+    """Whatever their letter case, white space and punctuation."""
+    entries = ["viagra", "Work from home", "Stra\u00dfe"]
+
+    assert find(Kind.WORDS, entries, Looked(text)) == number
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        Looked("my Viagra2"),
+        Looked(author=Author(name="VIAGRA shop")),
+        Looked(author=Author(email="viagra@example.org")),
+        Looked(author=Author(url="http://viagra.example")),
+        Looked(author=Author(user_agent="viagrabot/1")),
+    ],
+)
+def test_a_part_is_found_anywhere(comment: Looked) -> None:
+    """In the text and in everything the author says of themselves, but the address."""
+    assert find(Kind.CONTAINS, ["a.b", "viagra"], comment) == 2
+
+
+def test_parts_are_taken_as_they_are() -> None:
+    """A dot is a dot; what RE2 means by signs means nothing here."""
+    assert find(Kind.CONTAINS, ["a.b"], Looked("axb")) is None
+    assert find(Kind.CONTAINS, ["(x", "[a-", "\\", "*"], Looked("one * two")) == 4
+    assert find(Kind.USER_AGENTS, ["bot"], Looked("bot")) is None
+    assert find(Kind.USER_AGENTS, ["bot"], Looked(author=Author(user_agent="A Bot"))) == 1
+
+
+def test_patterns_are_of_the_text() -> None:
+    """As it was written: letter case counts unless the pattern says otherwise."""
+    assert find(Kind.PATTERNS, ["x", r"b[uo0]y\s+now"], Looked("b0y  now")) == 2
+    assert find(Kind.PATTERNS, ["buy"], Looked("BUY")) is None
+    assert find(Kind.PATTERNS, ["(?i)buy"], Looked("BUY")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("http://example.org/", 1),
+        ("see www.deep.example.org", 1),
+        ("http://notexample.org/", None),
+        ("http://b\u00fccher.example.net/", 2),
+        ("example.com.", None),
+    ],
+)
+def test_a_domain_is_itself_and_what_is_below(text: str, number: int | None) -> None:
+    """However the link is written, and however the entry is."""
+    entries = ["*.Example.org", "xn--bcher-kva.example.net"]
+
+    assert find(Kind.DOMAINS, entries, Looked(text)) == number
+
+
+def test_the_authors_url_is_a_link() -> None:
+    """A name that leads to a blocked domain is as good as a link to it."""
+    author = Author(url="https://Shop.Example.ORG/x")
+
+    assert find(Kind.DOMAINS, ["example.org"], Looked("hello", author)) == 1
+
+
+@pytest.mark.parametrize(
+    ("email", "number"),
+    [
+        ("Bad@Example.org", 1),
+        ("good@example.org", None),
+        ("x@spam.example", 2),
+        ("x@deep.spam.example", 2),
+        ("x@notspam.example", None),
+    ],
+)
+def test_an_e_mail_address_is_itself_or_its_domain(email: str, number: int | None) -> None:
+    """An entry that begins with @ is everybody there and below."""
+    author = Author(email=email)
+
+    assert find(Kind.EMAILS, ["bad@example.org", "*@spam.example"], Looked("", author)) == number
+
+
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [
+        ("192.0.2.77", 1),
+        ("192.0.3.1", None),
+        ("::ffff:192.0.2.1", 1),
+        ("2001:db8:5::1", 2),
+        ("2001:db9::1", None),
+        ("198.51.100.7", 3),
+        ("198.51.100.8", None),
+    ],
+)
+def test_networks_hold_addresses(address: str, number: int | None) -> None:
+    """Of either version; an address alone is a network of one."""
+    author = Author(ip=ip_address(address))
+    entries = ["192.0.2.1/24", "2001:db8::/32", "198.51.100.7"]
+
+    assert find(Kind.NETWORKS, entries, Looked("", author)) == number
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"),
+    [
+        (Kind.WORDS, " ?! "),
+        (Kind.WORDS, "http://x.com"),
+        (Kind.WORDS, "a@example.org"),
+        (Kind.PATTERNS, "(a"),
+        (Kind.PATTERNS, r"(a)\1"),
+        (Kind.PATTERNS, "a(?=b)"),
+        (Kind.PATTERNS, "(?:a{1000}){1000}"),
+        (Kind.PATTERNS, r"(?:\p{L}{50}){20}"),
+        (Kind.DOMAINS, "localhost"),
+        (Kind.DOMAINS, "exa mple"),
+        (Kind.EMAILS, "nobody"),
+        (Kind.EMAILS, "a b@example.org"),
+        (Kind.NETWORKS, "192.0.2.0/33"),
+        (Kind.NETWORKS, "example.org"),
+    ],
+)
+def test_what_cannot_be_matched_is_refused(kind: Kind, entry: str) -> None:
+    """With what was expected, and without repeating the entry."""
+    with pytest.raises(PatternInvalid, match="expected") as caught:
+        Listing("bad", Verdict.HOLD, {kind: [entry]})
+
+    assert entry not in str(caught.value)
+
+
+def test_patterns_are_bounded_together() -> None:
+    """Each may be small enough, and all of a list too large."""
+    pattern = r"a[ab]{900}c"
+    size = compile_pattern(pattern).programsize
+
+    with pytest.raises(PatternInvalid, match="together"):
+        Listing("bad", Verdict.HOLD, {Kind.PATTERNS: [pattern] * (PROGRAM_LIMIT // size + 1)})
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(x+x+)+y", "(?:a?){400}a{400}b", "a[ab]{400}c"])
+@pytest.mark.parametrize("text", ["a" * 100_000, "ab" * 50_000, "x" * 100_000])
+def test_no_text_holds_a_pattern_up(pattern: str, text: str) -> None:
+    """What stops a backtracking matcher for longer than the universe lasts is read through."""
+    assert find(Kind.PATTERNS, [pattern, "never"], Looked(text)) in {None, 1}
+
+
+def test_nothing_of_an_operator_reaches_pythons_own_patterns() -> None:
+    """The file that compiles entries does not import `re`."""
+    source = Path(matching.__file__).read_text(encoding="utf-8")
+    imported = {
+        name.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import)
+        for name in node.names
+    }
+
+    assert "re2" in imported
+    assert "re" not in imported
+
+
+def test_twenty_thousand_entries_are_one_pattern() -> None:
+    """A long list is compiled and the last of its entries found."""
+    entries = [f"word{at:05}x" for at in range(20_000)]
+
+    assert find(Kind.CONTAINS, entries, Looked("so, Word19999x it is")) == 20_000
+    assert find(Kind.WORDS, entries, Looked("so, Word19999x it is")) == 20_000
+
+
+def test_the_first_entry_by_kind_is_told() -> None:
+    """A list of several kinds names the one that matched."""
+    listing = Listing("bad", Verdict.SPAM, {Kind.WORDS: ["x", "pills"], Kind.CONTAINS: ["pill"]})
+
+    assert listing.find(Looked("cheap pills")) == Entry(Kind.WORDS, 2)
+    assert listing.find(Looked("a pillow")) == Entry(Kind.CONTAINS, 1)
+    assert Listing("none", Verdict.SPAM, {}).find(Looked("cheap pills")) is None
+
+
+@given(st.text(max_size=300), st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
+def test_a_part_is_found_where_python_finds_it(text: str, entries: list[str]) -> None:
+    """RE2's alternation finds exactly the texts that hold one of the entries, in ASCII."""
+    plain = [entry for entry in entries if entry.isascii() and "\0" not in entry]
+    if not plain or not text.isascii():
+        return
+
+    held = any(entry.lower() in text.lower() for entry in plain)
+
+    assert (find(Kind.CONTAINS, plain, Looked(text)) is not None) is held

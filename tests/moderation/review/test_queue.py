@@ -1,0 +1,342 @@
+"""The queue over HTTP, on both engines: orders, filters, search, pages, counts, the context."""
+
+from collections.abc import Iterator
+from secrets import token_hex
+from typing import Any
+
+import pytest
+from conftest import Service
+from review_desk import ANN, HAM, Desk
+
+from aboveboard.accounts import Scope
+from moderation.cases import search
+
+INSULT = "you are a fucking idiot and everybody hates you"
+THREAT = "i will find you and kill you, you are dead"
+MILD = "what a crap article, this author is an idiot"
+
+
+@pytest.fixture
+def desk(service: Service) -> Iterator[Desk]:
+    """Sit down at the queue of a site of this test's own, without a blind sample."""
+    every = [scope.value for scope in Scope]
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    with service.client(site.key) as client:
+        client.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
+        yield Desk(client)
+
+
+def names(cases: list[dict[str, Any]]) -> list[str]:
+    """Return the external ids of cases."""
+    return [case["external_id"] for case in cases]
+
+
+def report(desk: Desk, comment: dict[str, Any], reader: str, reason: str = "insult") -> None:
+    """Report a comment as a reader."""
+    answer = desk.client.post(
+        f"/v1/comments/{comment['id']}/reports",
+        json={"reporter": {"id": reader}, "reason": reason},
+    )
+    assert answer.status_code == 201, answer.text
+
+
+def test_threats_come_first_then_what_readers_report(desk: Desk) -> None:
+    """By tier, then by how harmful; each with its label, its reason and how often it was opened."""
+    desk.send("insult", INSULT)
+    threat = desk.send("threat", THREAT)
+    reported = desk.send("reported", HAM)
+    report(desk, reported, "reader-1")
+
+    cases = desk.cases()
+
+    assert names(cases) == ["threat", "reported", "insult"]
+    assert [case["tier"] for case in cases] == [2, 3, 4]
+    assert [case["cause"] for case in cases] == ["review", "reported", "review"]
+    assert cases[0]["comment_id"] == threat["id"]
+    assert cases[0]["excerpt"] == THREAT
+    assert (cases[1]["reporters"], cases[1]["openings"]) == (1, 1)
+    assert cases[2]["reason"].endswith("_score")
+
+
+def test_pages_go_on_where_the_last_one_ended(desk: Desk) -> None:
+    """In every order: each case once, none left out, also when others come in between."""
+    for number in range(7):
+        desk.send(f"c-{number}", f"{INSULT} {number}")
+    for order in ("priority", "oldest", "newest", "unsure"):
+        found, cursor = [], None
+        for _ in range(4):
+            query = {"order": order, "limit": 2} | ({"cursor": cursor} if cursor else {})
+            page = desk.client.get("/v1/cases", params=query).json()
+            found += names(page["items"])
+            cursor = page["next"]
+        assert cursor is None
+        assert sorted(found) == [f"c-{number}" for number in range(7)], order
+        if order == "oldest":
+            assert found == sorted(found)
+        if order == "newest":
+            assert found == sorted(found, reverse=True)
+    other = desk.client.get("/v1/cases", params={"order": "oldest", "limit": 1}).json()["next"]
+    refused = desk.client.get("/v1/cases", params={"order": "newest", "cursor": other})
+    assert refused.json()["type"] == "/problems/cursor-invalid"
+
+
+def test_filters_narrow_the_queue(desk: Desk) -> None:
+    """By language, label, reason, author, domain, group, age and who has claimed."""
+    first = desk.send(
+        "c-1", f"{INSULT} http://shop.example.ru/x", language="de", author={"id": "u-1"}
+    )
+    desk.send("c-2", THREAT, language="en", author={"id": "u-2"})
+    desk.claim(first)
+    one = {case["external_id"]: case for case in desk.cases()}["c-1"]
+    two = {case["external_id"]: case for case in desk.cases()}["c-2"]
+
+    assert names(desk.cases(language="de")) == ["c-1"]
+    assert names(desk.cases(label=two["label"], reason=two["reason"])) == ["c-2"]
+    assert names(desk.cases(author=one["author"])) == ["c-1"]
+    assert names(desk.cases(domain="example.ru")) == ["c-1"]
+    assert names(desk.cases(group=one["group"])) == ["c-1"]
+    assert names(desk.cases(assignee="ann")) == ["c-1"]
+    assert names(desk.cases(assignee="ben")) == []
+    assert names(desk.cases(opened_after=two["opened"])) == ["c-2"]
+    assert names(desk.cases(opened_before=two["opened"])) == ["c-1"]
+    assert desk.client.get("/v1/cases:count", params={"language": "de"}).json()["open"] == 1
+
+
+def test_words_find_cases(desk: Desk) -> None:
+    """All words of a query, in any case and accent; quoted in order; with a star, beginnings."""
+    desk.send("c-1", f"{INSULT} Käsekuchen aus Österreich")
+    desk.send("c-2", f"{INSULT} cheese-cake, and more")
+
+    found = {
+        words: names(desk.cases(q=words))
+        for words in (
+            "KASEKUCHEN",
+            "idiot österreich",
+            "kuchen",
+            "kase*",
+            '"cake and more"',
+            '"more and cake"',
+            "idiot",
+            "idiot nobody",
+            "' OR 1=1 --",
+        )
+    }
+
+    assert found.pop("idiot") in (["c-1", "c-2"], ["c-2", "c-1"])
+    assert found == {
+        "KASEKUCHEN": ["c-1"],
+        "idiot österreich": ["c-1"],
+        "kuchen": [],
+        "kase*": ["c-1"],
+        '"cake and more"': ["c-2"],
+        '"more and cake"': [],
+        "idiot nobody": [],
+        "' OR 1=1 --": [],
+    }
+    assert len(desk.cases(q="!!! ...")) == 2
+
+
+def test_an_edited_text_is_found_by_its_new_words(desk: Desk) -> None:
+    """Not by the old ones; and an erased one by none."""
+    comment = desk.send("c-1", f"{INSULT} zebra")
+    desk.send("c-1", f"{INSULT} giraffe")
+
+    found = [names(desk.cases(q=word)) for word in ("zebra", "giraffe")]
+    desk.client.delete(f"/v1/comments/{comment['id']}").raise_for_status()
+
+    assert found == [[], ["c-1"]]
+    assert desk.cases(q="giraffe", shelf="resolved") == []
+
+
+def test_resolved_cases_are_listed_from_the_newest(desk: Desk) -> None:
+    """On a shelf of their own, where they are found by words, too."""
+    for number in range(3):
+        desk.decided(desk.send(f"c-{number}", f"{INSULT} {number}"), "reject")
+
+    assert desk.cases() == []
+    assert names(desk.cases(shelf="resolved")) == ["c-2", "c-1", "c-0"]
+    page = desk.client.get("/v1/cases", params={"shelf": "resolved", "limit": 2}).json()
+    rest = desk.client.get("/v1/cases", params={"shelf": "resolved", "cursor": page["next"]})
+    assert names(rest.json()["items"]) == ["c-0"]
+    assert names(desk.cases(shelf="resolved", q="idiot")) == ["c-2", "c-1", "c-0"]
+
+
+def test_counts_are_true(desk: Desk) -> None:
+    """Open, claimed, escalated and put aside; open ones by tier."""
+    comments = [desk.send(f"c-{number}", f"{INSULT} {number}") for number in range(4)]
+    desk.send("threat", THREAT)
+    desk.claim(comments[0])
+    desk.on_case(comments[1], "escalate").raise_for_status()
+    desk.on_case(comments[2], "snooze", until="2199-01-01T00:00:00Z").raise_for_status()
+
+    counted = desk.client.get("/v1/cases:count").json()
+
+    assert counted == {
+        "open": 3,
+        "claimed": 1,
+        "escalated": 1,
+        "snoozed": 1,
+        "tiers": {"1": 0, "2": 1, "3": 0, "4": 2},
+    }
+
+
+def test_a_report_counts_by_how_often_its_reader_was_right(desk: Desk) -> None:
+    """Whoever was upheld moves a comment further than whoever was not; undo takes that back."""
+    good, bad = desk.send("good", HAM), desk.send("bad", HAM + " Twice.")
+    report(desk, bad, "right")
+    report(desk, good, "wrong")
+    decision = desk.decided(bad, "reject")
+    desk.decided(good, "approve")
+    by_wrong = desk.send("by-wrong", HAM + " Thrice.")
+    by_right = desk.send("by-right", HAM + " Four times.")
+    report(desk, by_wrong, "wrong")
+    report(desk, by_right, "right")
+
+    ordered = names(desk.cases())
+    weights = {
+        comment["external_id"]: desk.client.get(f"/v1/cases/{comment['id']}").json()["reports"]
+        for comment in (by_wrong, by_right, bad)
+    }
+    desk.undo(decision).raise_for_status()
+    report(desk, by_right, "right")
+    taken_back = desk.client.get(f"/v1/cases/{by_right['id']}").json()["reports"]
+
+    assert ordered == ["by-right", "by-wrong"]
+    assert [round(weights[name][0]["weight"], 6) for name in ("by-wrong", "by-right")] == [
+        0.333333,
+        0.666667,
+    ]
+    assert weights["bad"][0]["upheld"] is True
+    assert [round(each["weight"], 6) for each in taken_back] == [0.5]
+
+
+def test_a_new_report_opens_a_decided_case_again(desk: Desk) -> None:
+    """The count of its openings is kept; a reader's second report replaces the first."""
+    comment = desk.send("c-1", HAM)
+    report(desk, comment, "reader-1")
+    report(desk, comment, "reader-1", "spam")
+    before = desk.cases()
+    desk.decided(comment, "approve")
+
+    report(desk, comment, "reader-2")
+
+    assert [case["reporters"] for case in before] == [1]
+    (case,) = desk.cases()
+    assert (case["openings"], case["reporters"]) == (2, 1)
+
+
+def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
+    """Parent, author's and domain's history, revisions with their changes, events, scores."""
+    author = {"id": "u-1", "name": "Jane"}
+    desk.send("parent", HAM)
+    desk.send("old", HAM + " Again.", author=author)
+    rejected = desk.send("older", f"{INSULT} http://shop.example.ru", author=author)
+    desk.decided(rejected, "reject")
+    desk.send("c-1", INSULT, author=author, parent_id="parent", thread={"id": "t", "title": "T"})
+    comment = desk.send(
+        "c-1",
+        "you are a fucking moron and everybody hates you http://shop.example.ru",
+        author=author,
+    )
+
+    found = desk.client.get(f"/v1/cases/{comment['id']}").json()
+
+    assert found["comment"]["text"].endswith("shop.example.ru")
+    assert found["comment"]["reasons"]
+    assert found["parent"]["excerpt"] == HAM
+    assert found["author"]["states"] == {"published": 1, "rejected": 1, "pending": 1}
+    assert [each["external_id"] for each in found["author_recent"]] == ["older", "old"]
+    (domain,) = found["domains"]
+    assert (domain["name"], domain["states"]) == ("example.ru", {"rejected": 1, "pending": 1})
+    assert [event["type"] for event in found["events"]] == ["submitted", "edited"]
+    newest, first = found["revisions"]
+    assert (newest["revision"], first["changes"]) == (2, None)
+    assert newest["changes"][:3] == [
+        {"kind": "=", "text": "you are a fucking "},
+        {"kind": "-", "text": "idiot"},
+        {"kind": "+", "text": "moron"},
+    ]
+
+
+def test_whoever_wants_to_be_swayed_by_nothing_is_not(desk: Desk) -> None:
+    """With `blind` neither state nor verdict, scores, reasons or events are told."""
+    comment = desk.send("c-1", INSULT)
+
+    found = desk.client.get(f"/v1/cases/{comment['id']}", params={"blind": "true"}).json()
+
+    assert not {"state", "verdict", "labels", "reasons"} & set(found["comment"])
+    assert found["events"] == []
+
+
+def test_the_blind_sample_is_in_the_queue_and_not_to_be_told_from_it(desk: Desk) -> None:
+    """Approvals enter it like held ones; what people say of them is counted, undo is not."""
+    desk.client.put("/v1/review/settings", json={"sample_rate": 0.05}).raise_for_status()
+    before = desk.client.get("/v1/review/statistics").json()
+    comments = [{"external_id": f"c-{number}", "text": f"{HAM} {number}"} for number in range(300)]
+    desk.client.post("/v1/comments:batch", json={"comments": comments}).raise_for_status()
+
+    drawn = desk.cases(limit=200)
+    decision = desk.decided(desk.comment(drawn[0]["comment_id"]), "reject")
+    if len(drawn) > 1:
+        desk.decided(desk.comment(drawn[1]["comment_id"]), "approve")
+    found = desk.client.get("/v1/review/statistics").json()
+    desk.undo(decision).raise_for_status()
+    undone = desk.client.get("/v1/review/statistics").json()
+
+    assert before["recall"] == {"right": 0, "all": 0, "value": None, "low": None, "high": None}
+    assert 1 <= len(drawn) <= 45  # 15 are to be expected; less likely than one in a million
+    assert {case["cause"] for case in drawn} == {"review"}
+    assert all(case["label"] and case["reason"] for case in drawn)
+    assert found["drawn"] == len(drawn)
+    assert found["undecided"] == max(0, len(drawn) - 2)
+    assert found["recall"]["right"] == 0
+    assert found["recall"]["all"] == 1
+    assert found["recall"]["high"] < 1
+    assert undone["undecided"] == found["undecided"] + 1
+    assert undone["recall"]["all"] == 0
+
+
+def test_settings_are_kept(desk: Desk) -> None:
+    """What is left out is as by default; a share over 5 % is refused."""
+    body = {"sample_rate": 0.02, "wait_hours": 12, "keep_days": {"spam": 30}}
+
+    put = desk.client.put("/v1/review/settings", json=body)
+    refused = desk.client.put("/v1/review/settings", json={"sample_rate": 0.5})
+
+    assert put.json() == desk.client.get("/v1/review/settings").json()
+    assert put.json()["keep_days"]["spam"] == 30
+    assert put.json()["alarm_hours"] == 72.0
+    assert refused.status_code == 422
+
+
+def test_the_feed_goes_on_where_it_ended(desk: Desk) -> None:
+    """Every event after a place, once, in order; a foreign cursor is refused."""
+    for number in range(5):
+        desk.decided(desk.send(f"c-{number}", f"{INSULT} {number}"), "approve")
+    found, after = [], None
+    for _ in range(4):
+        query = {"limit": 2} | ({"after": after} if after else {})
+        step = desk.client.get("/v1/decisions", params=query).json()
+        found += [event["external_id"] for event in step["items"]]
+        after = step["next"]
+
+    assert found == [f"c-{number}" for number in range(5)]
+    assert desk.client.get("/v1/decisions", params={"after": "x"}).status_code == 400
+
+
+def test_notes_are_kept_with_a_decision(desk: Desk) -> None:
+    """A note of a decision is told by the event, and read with the rest."""
+    comment = desk.send("c-1", INSULT)
+
+    desk.decided(comment, "reject", ANN, note="third time this week")
+
+    found = desk.client.get(f"/v1/cases/{comment['id']}").json()
+    (note,) = found["notes"]
+    assert (note["text"], note["moderator"]) == ("third time this week", "ann")
+    assert found["events"][-1]["note_id"] == note["id"]
+
+
+def test_folding_is_linear_and_plain() -> None:
+    """Words of letters and digits, without case and accents, however the text is composed."""
+    assert search.fold("Ünïcode—STRASSE straße_x ½") == "unicode strasse strasse x 1 2"
+    assert len(search.fold("\u0301" * 100_000)) == 0

@@ -1,0 +1,139 @@
+"""What review does by itself, on both engines: retention, alarms, bytes that leave the files."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from aboveboard import app
+from aboveboard.sweeping import Sweeper
+from aboveboard.writer import CommandWriter
+from moderation.cases import events, sampling
+from moderation.cases.setting import ReviewSetting
+from moderation.cases.transition import EventKind
+from moderation.review.reviewing import Review
+from moderation.store import Put, Screened, put
+from moderation.tables import COMMENT
+from moderation.verdict import State, Verdict
+
+BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
+NEVER_SAID_BEFORE = "zyzzogeton and quixotry, says nobody but this test"
+
+
+class Desk:
+    """A site's review without a service; *moment* is the present."""
+
+    def __init__(self, databases: app.Databases) -> None:
+        self.databases = databases
+        self.moment = BEGIN
+        self.writing = CommandWriter(databases.moderation)
+        self.sweeper = Sweeper(databases.moderation, app.ERASED_COMMENTS)
+        self.review = Review(
+            writing=self.writing,
+            reading=databases.moderation,
+            clock=lambda: self.moment,
+            ids=lambda: "01980000-0000-7000-8000-000000000000",
+            reporter=lambda _site, reader: reader,
+            erased=self.sweeper.note,
+        )
+
+    def store(self, *comments: tuple[str, str, Verdict], site: str = "blog") -> None:
+        """Store comments: id, text, verdict."""
+        received = self.moment.isoformat(timespec="microseconds")[:26] + "Z"
+        screened = [
+            Screened(comment_id, text, text, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p")
+            for comment_id, text, verdict in comments
+        ]
+        ids: Sequence[str] = [comment_id for comment_id, _, _ in comments]
+        command = Put(site, screened, ids, received, lambda _: (200, b""), lambda _: ("null", "[]"))
+        asyncio.run(self.writing.write(put, command))
+
+    def states(self) -> dict[str, str]:
+        """Return the state of every comment."""
+        with self.databases.moderation.read() as connection:
+            found = connection.execute(select(COMMENT.c.id, COMMENT.c.state))
+            return {row.id: row.state for row in found}
+
+
+def test_what_was_kept_long_enough_is_erased(databases: app.Databases) -> None:
+    """By state and age, of the sites that say so, more than one transaction takes; then no more."""
+    desk = Desk(databases)
+    old = [(f"old-{number:03}", "spam", Verdict.SPAM) for number in range(150)]
+    desk.store(*old, ("kept", "ham", Verdict.APPROVE))
+    desk.store(("elsewhere", "spam", Verdict.SPAM), site="other")
+    desk.moment += timedelta(days=20)
+    desk.store(("new", "spam", Verdict.SPAM))
+    asyncio.run(desk.review.put_setting("blog", ReviewSetting(keep_days={State.SPAM: 30})))
+
+    asyncio.run(desk.review.keep_to_retention())
+    before = desk.states()
+    desk.moment += timedelta(days=11)
+    asyncio.run(desk.review.keep_to_retention())
+
+    assert State.ERASED not in before.values()
+    after = desk.states()
+    assert {after[name] for name, _, _ in old} == {"erased"}
+    assert (after["kept"], after["new"], after["elsewhere"]) == ("published", "spam", "spam")
+
+
+def test_what_waits_too_long_is_told_of_once_and_stays(databases: app.Databases) -> None:
+    """A10: an event of the system, no change of state, no second one for the same wait."""
+    desk = Desk(databases)
+    desk.store(("held", "rude", Verdict.HOLD), ("fine", "ham", Verdict.APPROVE))
+    asyncio.run(desk.review.alarm())
+    desk.moment += timedelta(hours=73)
+
+    asyncio.run(desk.review.alarm())
+    asyncio.run(desk.review.alarm())
+
+    with databases.moderation.read() as connection:
+        story = events.list_comment(connection, "blog", "held")
+    assert [(event.kind, event.to_state) for event in story] == [
+        (EventKind.SUBMITTED, State.PENDING),
+        (EventKind.EXPIRED, State.PENDING),
+    ]
+    assert desk.states() == {"held": "pending", "fine": "published"}
+
+
+def test_the_bytes_of_an_erased_comment_leave_the_files(databases: app.Databases) -> None:
+    """SQLite's file, its write-ahead log and the full-text index hold no word of it."""
+    desk = Desk(databases)
+    filler = [(f"c-{number:03}", f"rude words {number}", Verdict.HOLD) for number in range(80)]
+    desk.store(*filler[:40], ("gone", NEVER_SAID_BEFORE, Verdict.HOLD), *filler[40:])
+    path = databases.moderation.sqlite_path
+    words = [word.encode() for word in ("zyzzogeton", "quixotry")]
+    there = path is None or any(word in _bytes(path) for word in words)
+
+    asyncio.run(desk.review.erase("blog", "gone"))
+    asyncio.run(desk.review.tidy())
+    asyncio.run(desk.sweeper.finish(desk.writing))
+
+    assert there
+    assert desk.states()["gone"] == "erased"
+    if path is not None:
+        assert not any(word in _bytes(path) for word in words)
+
+
+def _bytes(path: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
+
+
+def test_a_comment_is_drawn_by_a_number_that_nobody_foresees() -> None:
+    """The same comment always the same; over many comments as often as the rate says."""
+    draw = sampling.draw(lambda body: f"{hash(body) & (1 << 64) - 1:016x}")
+    numbers = [draw(f"comment-{number}") for number in range(2_000)]
+
+    assert all(0 <= number < 1 for number in numbers)
+    assert draw("comment-1") == numbers[1]
+    assert 700 < sum(number < 0.5 for number in numbers) < 1_300
+
+
+def test_intervals_are_wilsons() -> None:
+    """Against published values: 0 of 10, 10 of 10, and 81 of 263 (Newcombe 1998)."""
+    none, every, some = sampling.share(0, 10), sampling.share(10, 10), sampling.share(81, 263)
+
+    assert (none.low, round(none.high or 0, 4)) == (0.0, 0.2775)
+    assert (round(every.low or 0, 4), round(every.high or 0, 4)) == (0.7225, 1.0)
+    assert (round(some.low or 0, 4), round(some.high or 0, 4)) == (0.2553, 0.3662)

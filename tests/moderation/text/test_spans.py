@@ -1,0 +1,42 @@
+"""Tests of moderation.spans."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderation.text.normal import normalise
+from moderation.text.spans import in_utf16, spans
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("You MORON, go!", ["You", "MORON", "go"]),
+        ("see http://a.example.ru/x now", ["see", *["http://a.example.ru/x"] * 2, "now"]),
+        ("mail a.b@example.com, ok", ["mail", "a.b@example.com", "ok"]),
+        ("sh!t happens!", ["sh!t", "happens"]),
+        ("\U0001f600 caf\u00e9\u200b, fu\u0441k!", ["\U0001f600", "caf\u00e9\u200b", "fu\u0441k"]),
+        ("one &lt;b&gt; two", ["one", "&lt;b&gt;", "two"]),
+    ],
+)
+def test_a_span_quotes_the_text_as_it_was_written(text: str, quoted: list[str]) -> None:
+    """Words are cut out of the original, disguise and all, without the punctuation around."""
+    found = spans(text)
+
+    assert [text[each.start : each.end] for each in found] == quoted
+    assert [each.word for each in found] == normalise(text).words
+
+
+def test_offsets_in_utf16_count_surrogates() -> None:
+    """A character outside the basic plane is two units."""
+    assert in_utf16("a\U0001f600b", 2) == 3
+    assert in_utf16("abc", 2) == 2
+
+
+@given(st.text(st.characters()))
+def test_spans_stay_in_the_text_and_in_order(text: str) -> None:
+    """Any string has spans inside it, beginning one after another."""
+    found = spans(text)
+
+    assert all(0 <= each.start <= each.end <= len(text) for each in found)
+    assert [each.start for each in found] == sorted(each.start for each in found)
