@@ -62,21 +62,19 @@ from aboveboard.webhooks.routes import WebhookRoutes
 from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
 from aboveboard.writer import CommandWriter, Writer
-from consent.access import Accessing
-from consent.auditing import Auditing
-from consent.bundling import Bundling
-from consent.configuring import Configuring
-from consent.continuing import Continuing
-from consent.erasure import Erasing, Writing
+from consent.audit.auditing import Auditing
+from consent.audit.bundling import Bundling
+from consent.audit.intake import Intake
+from consent.audit.statistics import Counting
 from consent.errors import ConsentError
-from consent.intake import Intake
-from consent.keeping import Keeping
-from consent.keyring import Keyring
-from consent.proving import Proving
-from consent.publishing import Publishing
-from consent.reapplying import Reapplying
-from consent.recording import Recording
-from consent.restriction import Restricting
+from consent.log.keeping import Keeping
+from consent.recording.configuring import Configuring
+from consent.recording.continuing import Continuing
+from consent.recording.proving import Proving
+from consent.recording.publishing import Publishing
+from consent.recording.recording import Recording
+from consent.recording.showing import Showing
+from consent.recording.standing import StandingRead
 from consent.routes.events import EventRoutes
 from consent.routes.evidence import EvidenceRoutes
 from consent.routes.history import HistoryRoutes
@@ -87,9 +85,11 @@ from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
 from consent.routes.statistics import StatisticsRoutes
 from consent.routes.subjects import SubjectRoutes
-from consent.showing import Showing
-from consent.standing import StandingRead
-from consent.statistics import Counting
+from consent.sealing.keyring import Keyring
+from consent.subjects.access import Accessing
+from consent.subjects.erasure import Erasing, Writing
+from consent.subjects.reapplying import Reapplying
+from consent.subjects.restriction import Restricting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 from moderation.cases import sampling
 from moderation.model import bundle, explanation

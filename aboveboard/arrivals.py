@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from aboveboard.errors import DataDirUnusable
-from consent.continuing import Doubt
+from consent.recording.continuing import Doubt
 
 FOLDER = "restored"
 LOCK = "restored.lock"

@@ -21,11 +21,11 @@ from aboveboard.database import Database
 from aboveboard.errors import CheckpointNotKept, NotPosted
 from aboveboard.posting import Poster
 from aboveboard.targets import parse
-from consent import continuity, ledger
 from consent.errors import CheckpointInvalid, HistoryBroken
-from consent.keyring import Keyring
-from consent.ledger import Nodes
-from consent.proving import Signed, signed
+from consent.log import continuity, ledger
+from consent.log.ledger import Nodes
+from consent.recording.proving import Signed, signed
+from consent.sealing.keyring import Keyring
 
 PATIENCE_S = 10.0  # for a webhook's answer
 FIRST_RETRY_S = 30.0

@@ -17,8 +17,8 @@ from aboveboard.dumping import DUMP, Programs
 from aboveboard.errors import BackupFailed
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
-from consent import ledger
-from consent.record import instant
+from consent.choices.record import instant
+from consent.log import ledger
 
 _Reading = Callable[[Database], AbstractContextManager[Connection]]
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from aboveboard.errors import StorageUnavailable
-from consent.forgetting import Erasure, Restriction
+from consent.subjects.forgetting import Erasure, Restriction
 
 FILE = "erasures.jsonl"
 VERSION = 1

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from aboveboard.database import Database
-from consent.checkpoint import read_claim
+from consent.audit.inspection import Inspected, inspect
 from consent.errors import CheckpointInvalid
-from consent.inspection import Inspected, inspect
-from consent.keyring import Keyring
+from consent.log.checkpoint import read_claim
+from consent.sealing.keyring import Keyring
 
 
 class Examining:

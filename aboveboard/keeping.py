@@ -15,7 +15,7 @@ import structlog
 
 from aboveboard.errors import DataDirUnusable
 from consent.errors import CheckpointInvalid
-from consent.keeping import Kept
+from consent.log.keeping import Kept
 
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from aboveboard.errors import SettingsInvalid
-from consent.history import Entry
+from consent.records.history import Entry
 from consent.wire.exports import COLUMNS, rows, sealed
 
 GROUP_ROWS = 20_000  # of a row group: what is held before it is written

@@ -24,9 +24,9 @@ from aboveboard.errors import (
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
-from consent import ledger
-from consent.continuing import Continued, Doubt
 from consent.errors import CheckpointInvalid, ConsentError
+from consent.log import ledger
+from consent.recording.continuing import Continued, Doubt
 
 STAGED = "restoring"
 

@@ -24,12 +24,12 @@ from aboveboard import app, clock
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
-from consent import evidence
-from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
-from consent.claim import Choice
-from consent.notice import Controller, Notice, Purpose
-from consent.publishing import Publishing
-from consent.recording import Recording
+from consent.choices.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
+from consent.choices.claim import Choice
+from consent.choices.notice import Controller, Notice, Purpose
+from consent.proofs import evidence
+from consent.recording.publishing import Publishing
+from consent.recording.recording import Recording
 
 RECORDS = 1_000_000
 AT_ONCE = 512  # records that wait for one commit

@@ -29,7 +29,7 @@ from sqlalchemy import Connection
 from aboveboard import app, clock
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
-from consent.ledger import Nodes, read_head
+from consent.log.ledger import Nodes, read_head
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from full_ledger import Visitors, fill

@@ -8,8 +8,8 @@ from typing import Any, Final
 from full_ledger import BEGIN, PURPOSES, VERSIONS, device
 from sqlalchemy import Connection, event
 
-from consent.record import instant
-from consent.search import Filter, list_records
+from consent.choices.record import instant
+from consent.records.search import Filter, list_records
 
 DAYS: Final = 365
 

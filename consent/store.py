@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from sqlalchemy import Connection, Executable, Table, bindparam, select
 
-from consent.choice import Basis, EventType
-from consent.notice import Controller, Held, Notice, Purpose, Tracker
-from consent.projection import Standing
-from consent.setting import NOTHING_SET, Setting
+from consent.choices.choice import Basis, EventType
+from consent.choices.notice import Controller, Held, Notice, Purpose, Tracker
+from consent.choices.projection import Standing
+from consent.choices.setting import NOTHING_SET, Setting
 from consent.tables import (
     BANNER,
     ENTRY,

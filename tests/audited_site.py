@@ -12,7 +12,7 @@ from aboveboard import app
 from aboveboard.accounts import Scope
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
-from consent.keyring import Keyring
+from consent.sealing.keyring import Keyring
 
 PURPOSES = [
     {"id": "ads", "name": "Ads", "description": "Ads that fit", "basis": "consent"},

@@ -9,25 +9,25 @@ from uuid import UUID
 
 from aboveboard.app import Databases, open_sweeper
 from aboveboard.writer import CommandWriter
-from consent.batch import Receipt
-from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
-from consent.claim import Choice
-from consent.configuring import Configuring
-from consent.continuing import Continuing
-from consent.erasure import Erased, Erasing
-from consent.importing import Importing, Taken
-from consent.keeping import Kept
-from consent.keyring import Keyring
-from consent.mapping import ColumnMapping, Refused, Row, read
-from consent.notice import Controller, Notice, Purpose
-from consent.publishing import Publishing
-from consent.reapplying import Reapplying
-from consent.record import parse_instant
-from consent.recording import Recording
-from consent.restriction import Restricted, Restricting
-from consent.setting import Setting
-from consent.showing import Showing
-from consent.standing import UNKNOWN, Answer, StandingRead, Visitor
+from consent.choices.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
+from consent.choices.claim import Choice
+from consent.choices.notice import Controller, Notice, Purpose
+from consent.choices.record import parse_instant
+from consent.choices.setting import Setting
+from consent.log.keeping import Kept
+from consent.recording.configuring import Configuring
+from consent.recording.continuing import Continuing
+from consent.recording.importing import Importing, Taken
+from consent.recording.mapping import ColumnMapping, Refused, Row, read
+from consent.recording.publishing import Publishing
+from consent.recording.recording import Recording
+from consent.recording.showing import Showing
+from consent.recording.standing import UNKNOWN, Answer, StandingRead, Visitor
+from consent.records.batch import Receipt
+from consent.sealing.keyring import Keyring
+from consent.subjects.erasure import Erased, Erasing
+from consent.subjects.reapplying import Reapplying
+from consent.subjects.restriction import Restricted, Restricting
 
 START = parse_instant("2026-01-31T12:00:00Z")
 SITE = "shop-example"

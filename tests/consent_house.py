@@ -13,16 +13,16 @@ from aboveboard.erasures import Erasures
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
-from consent.batch import Receipt
-from consent.choice import Basis, EventType, Method, Origin, SubjectKind
-from consent.claim import Choice
-from consent.continuing import Continued, Continuing, Doubt
-from consent.erasure import Erasing
-from consent.keyring import Keyring
-from consent.notice import Controller, Notice, Purpose
-from consent.proving import Log, Proving
-from consent.publishing import Publishing
-from consent.recording import Recording
+from consent.choices.choice import Basis, EventType, Method, Origin, SubjectKind
+from consent.choices.claim import Choice
+from consent.choices.notice import Controller, Notice, Purpose
+from consent.recording.continuing import Continued, Continuing, Doubt
+from consent.recording.proving import Log, Proving
+from consent.recording.publishing import Publishing
+from consent.recording.recording import Recording
+from consent.records.batch import Receipt
+from consent.sealing.keyring import Keyring
+from consent.subjects.erasure import Erasing
 
 HOST = "shop.example"
 NOTICE = Notice(

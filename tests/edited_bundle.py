@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from consent.archive import ArchiveWriter, Manifest
+from consent.proofs.archive import ArchiveWriter, Manifest
 
 Content = dict[str, bytes]
 

@@ -14,9 +14,8 @@ from typing import Any
 
 from aboveboard.database import Database
 from aboveboard.rows import Rows
-from consent import ledger, store
-from consent.batch import Batch
-from consent.choice import (
+from consent import store
+from consent.choices.choice import (
     Actor,
     Assurance,
     Basis,
@@ -30,9 +29,11 @@ from consent.choice import (
     ShownNotice,
     SubjectKind,
 )
-from consent.keyring import Keyring
-from consent.notice import Controller, Notice, Purpose
-from consent.record import event, instant
+from consent.choices.notice import Controller, Notice, Purpose
+from consent.choices.record import event, instant
+from consent.log import ledger
+from consent.records.batch import Batch
+from consent.sealing.keyring import Keyring
 from consent.store import Published
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from aboveboard import app
 from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
-from consent import ledger, merkle
-from consent.keyring import Keyring
+from consent.log import ledger, merkle
+from consent.sealing.keyring import Keyring
 from consent.tables import ENTRY, LOG, TILE
 
 

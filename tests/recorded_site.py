@@ -15,20 +15,20 @@ from aboveboard.keys import KeyFolder
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
-from consent.batch import Receipt
-from consent.bundling import EVERYTHING, Bundling
-from consent.checkpoint import Signer
-from consent.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
-from consent.continuing import Continuing
-from consent.erasure import Erasing
-from consent.forgetting import Erasure, Restriction
-from consent.keyring import Keyring
-from consent.notice import Controller, Notice, Purpose
-from consent.publishing import Publishing
-from consent.recording import Choice, Recording
-from consent.restriction import Restricting
-from consent.search import Filter
+from consent.audit.bundling import EVERYTHING, Bundling
+from consent.choices.choice import Basis, Decision, EventType, Method, Origin, SubjectKind
+from consent.choices.notice import Controller, Notice, Purpose
+from consent.log.checkpoint import Signer
+from consent.recording.continuing import Continuing
+from consent.recording.publishing import Publishing
+from consent.recording.recording import Choice, Recording
+from consent.records.batch import Receipt
+from consent.records.search import Filter
+from consent.sealing.keyring import Keyring
 from consent.store import Published
+from consent.subjects.erasure import Erasing
+from consent.subjects.forgetting import Erasure, Restriction
+from consent.subjects.restriction import Restricting
 from consent.tables import METADATA
 
 SITE_ID = "blog-example-org"

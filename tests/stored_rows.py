@@ -12,10 +12,10 @@ import psycopg
 from conftest import Service, Site
 from diary import Told
 
-from consent.checkpoint import Checkpoint, Verifier, parse_proof
-from consent.choice import SUBJECTLESS
-from consent.merkle import leaf_hash, root, verify_consistency
-from consent.receipt import verify
+from consent.choices.choice import SUBJECTLESS
+from consent.log.checkpoint import Checkpoint, Verifier, parse_proof
+from consent.log.merkle import leaf_hash, root, verify_consistency
+from consent.proofs.receipt import verify
 
 Rows = list[tuple[Any, ...]]
 

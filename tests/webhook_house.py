@@ -26,10 +26,10 @@ from aboveboard.webhooks.message import Feed
 from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
 from aboveboard.writer import CommandWriter
-from consent.auditing import Auditing
-from consent.batch import Receipt
-from consent.choice import Decision, EventType, Method, Origin, SubjectKind
-from consent.claim import Choice
+from consent.audit.auditing import Auditing
+from consent.choices.choice import Decision, EventType, Method, Origin, SubjectKind
+from consent.choices.claim import Choice
+from consent.records.batch import Receipt
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from aboveboard.webhooks.message import Cursor, Message, Part
-from consent.auditing import Auditing
-from consent.choice import EventType
+from consent.audit.auditing import Auditing
+from consent.choices.choice import EventType
 from consent.errors import LogNotFound
-from consent.history import START, Entry, Position
+from consent.records.history import START, Entry, Position
 from consent.wire.changes import Change, item
 from moderation.cases import events as comment_events
 from moderation.cases.transition import Event, EventKind

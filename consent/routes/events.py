@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from consent.choice import Context, Signals
-from consent.claim import Choice
+from consent.choices.choice import Context, Signals
+from consent.choices.claim import Choice
+from consent.choices.regime import RegimeSource, sec_gpc
 from consent.errors import IdempotencyKeyMissing
-from consent.recording import Recording
-from consent.regime import RegimeSource, sec_gpc
+from consent.recording.recording import Recording
+from consent.recording.showing import Showing
 from consent.routes.call import PROBLEM, Answer, Call
-from consent.showing import Showing
 from consent.wire import events as wire
 
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 
-from consent.auditing import Auditing
-from consent.bundling import Bundling
+from consent.audit.auditing import Auditing
+from consent.audit.bundling import Bundling
 from consent.routes.call import PROBLEM, Answer, Call, Streamed
 from consent.routes.records import subject_filter
 from consent.wire.evidence import EvidenceIn

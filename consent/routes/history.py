@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from consent.auditing import Auditing
+from consent.audit.auditing import Auditing
 from consent.routes.call import PROBLEM, Answer, Call, Streamed
 from consent.routes.records import subject_filter
 from consent.wire import changes, exports

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from consent.errors import LogNotFound, OutsideTree
-from consent.proving import Proving
+from consent.log.tiles import Place, parse_level
+from consent.recording.proving import Proving
 from consent.routes.call import PROBLEM, Answer, Call
-from consent.tiles import Place, parse_level
 from consent.wire import logs as wire
 
 TEXT = "text/plain"

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from consent.publishing import Publishing
+from consent.recording.publishing import Publishing
 from consent.routes.call import PROBLEM, Answer, Call
 from consent.wire import notices as wire
 from consent.wire.strict import SiteIn

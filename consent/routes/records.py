@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 
-from consent.auditing import Auditing
+from consent.audit.auditing import Auditing
 from consent.errors import SubjectKindRefused
+from consent.records.search import Filter, whole_second
 from consent.routes.call import PROBLEM, Answer, Call
 from consent.routes.standings import IN_A_URL
-from consent.search import Filter, whole_second
 from consent.wire import cursor
 from consent.wire import records as wire
 from consent.wire.strict import SiteIn

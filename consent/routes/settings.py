@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from consent.configuring import Configuring
+from consent.recording.configuring import Configuring
 from consent.routes.call import PROBLEM, Answer, Call
 from consent.wire import settings as wire
 from consent.wire.strict import SiteIn

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from consent.choice import SubjectKind
+from consent.choices.choice import SubjectKind
+from consent.choices.regime import RegimeSource, sec_gpc
 from consent.errors import SubjectKindRefused
-from consent.regime import RegimeSource, sec_gpc
+from consent.recording.standing import StandingRead, Visitor, together
 from consent.routes.call import Answer, Call
-from consent.standing import StandingRead, Visitor, together
 from consent.wire import standings as wire
 
 IN_A_URL = frozenset({SubjectKind.DEVICE, SubjectKind.EXTERNAL})

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from consent.audit.statistics import Asked, Counting
 from consent.routes.call import Answer, Call
-from consent.statistics import Asked, Counting
 from consent.wire import statistics as wire
 
 

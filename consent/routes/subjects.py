@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, Callable
 
-from consent import letter
-from consent.access import Accessing
-from consent.erasure import Erasing
-from consent.restriction import Restricting
 from consent.routes.call import PROBLEM, Answer, Call, Streamed
+from consent.subjects import letter
+from consent.subjects.access import Accessing
+from consent.subjects.erasure import Erasing
+from consent.subjects.restriction import Restricting
 from consent.wire import subjects as wire
 
 TEXT = "text/plain"

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, Field
 
-from consent.choice import EventType, Method
-from consent.history import START, Entry, Position, Step
+from consent.choices.choice import EventType, Method
+from consent.records.history import START, Entry, Position, Step
 from consent.wire import cursor
 from consent.wire.records import PAGE_LIMIT, DecidedOut, decided
 from consent.wire.strict import Short, Wire

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
-from consent.batch import Receipt
-from consent.choice import ON_NOTICE, Actor, Decision, EventType, Method, Origin
+from consent.choices.choice import ON_NOTICE, Actor, Decision, EventType, Method, Origin
+from consent.records.batch import Receipt
 from consent.wire.strict import (
     PURPOSES_LIMIT,
     Digest,

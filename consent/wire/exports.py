@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 import orjson
 from pydantic import Field
 
-from consent.history import Entry
+from consent.records.history import Entry
 from consent.wire.records import SubjectFilterIn
 
 Cell: TypeAlias = str | int | bool | None

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, Field
 
-from consent.choice import Reason
-from consent.proving import Log
-from consent.vault import Opened
+from consent.choices.choice import Reason
+from consent.recording.proving import Log
+from consent.sealing.vault import Opened
 from consent.wire.strict import Wire
 
 

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from consent.choice import SubjectKind
+from consent.choices.choice import SubjectKind
 from consent.errors import MappingInvalid
-from consent.mapping import NO, YES, Column, ColumnMapping, Long, ShownIn
+from consent.recording.mapping import NO, YES, Column, ColumnMapping, Long, ShownIn
 from consent.wire.strict import PURPOSES_LIMIT, Id, Jurisdiction, Language, Short, Strings, Wire
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, Field, StringConstraints
 
-from consent.choice import Basis
-from consent.notice import Controller, Notice, Purpose, Tracker
-from consent.revision import Change
+from consent.choices.choice import Basis
+from consent.choices.notice import Controller, Notice, Purpose, Tracker
+from consent.choices.revision import Change
 from consent.store import Banner, Published
 from consent.wire.strict import (
     PURPOSES_LIMIT,

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Self
 import orjson
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from consent import gpp
-from consent.auditing import Found, Proved
-from consent.choice import Decision, EventType, Method, SubjectKind
+from consent.audit.auditing import Found, Proved
+from consent.choices.choice import Decision, EventType, Method, SubjectKind
 from consent.errors import StringInvalid
+from consent.iab import gpp
 from consent.wire import notices
 from consent.wire.events import ReceiptOut, receipt_members
 from consent.wire.notices import NoticeOut

@@ -6,8 +6,8 @@ from typing import Annotated
 import orjson
 from pydantic import BaseModel, Field
 
-from consent.regime import Defaults, GpcPolicy, Regime
-from consent.setting import Setting
+from consent.choices.regime import Defaults, GpcPolicy, Regime
+from consent.choices.setting import Setting
 from consent.wire.strict import Short, Wire
 
 Months = Annotated[int, Field(ge=0, le=120)]

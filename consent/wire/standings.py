@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from consent.choice import SubjectKind
-from consent.regime import Regime
-from consent.standing import Answer, Why
+from consent.choices.choice import SubjectKind
+from consent.choices.regime import Regime
+from consent.recording.standing import Answer, Why
 from consent.wire.strict import (
     PURPOSES_LIMIT,
     Id,

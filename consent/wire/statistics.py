@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, Field
 
-from consent.choice import EventType, Method
-from consent.statistics import By, Counts, Statistics, Tally
+from consent.audit.statistics import By, Counts, Statistics, Tally
+from consent.choices.choice import EventType, Method
 from consent.wire.strict import Id, Short, Wire
 
 Count = Annotated[int, Field(ge=0)]

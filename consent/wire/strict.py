@@ -12,7 +12,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from consent.choice import SubjectKind
+from consent.choices.choice import SubjectKind
 
 PURPOSES_LIMIT = 64
 ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"

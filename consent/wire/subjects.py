@@ -7,10 +7,10 @@ from typing import Annotated, Any, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from consent.access import Account, Held
-from consent.choice import EventType
-from consent.erasure import Erased
-from consent.restriction import Restricted
+from consent.choices.choice import EventType
+from consent.subjects.access import Account, Held
+from consent.subjects.erasure import Erased
+from consent.subjects.restriction import Restricted
 from consent.wire.events import ReceiptOut, receipt, receipt_members
 from consent.wire.notices import NoticeOut, notice
 from consent.wire.strict import Instant, Short, SubjectIn, Wire

@@ -16,7 +16,7 @@ from aboveboard import app
 from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
-from consent.continuity import split_kept
+from consent.log.continuity import split_kept
 
 INTERVAL_S = 3600.0
 NOTICE = {

@@ -20,7 +20,7 @@ from log_house import house_of
 from typer.testing import CliRunner
 
 from aboveboard.cli.main import app as command
-from consent.continuity import split_kept
+from consent.log.continuity import split_kept
 
 HELD = (1, 3, 300)
 LEAVES = [b"entry %d" % at for at in range(400)]

@@ -9,7 +9,7 @@ import pytest
 
 from aboveboard.erasures import Erasures
 from aboveboard.errors import StorageUnavailable
-from consent.forgetting import Erasure, Restriction
+from consent.subjects.forgetting import Erasure, Restriction
 
 ERASED = Erasure(
     "shop",

@@ -6,9 +6,9 @@ import pytest
 
 from aboveboard.errors import DataDirUnusable
 from aboveboard.keeping import KeptFolder
-from consent.checkpoint import Signer
 from consent.errors import LogBehind
-from consent.keeping import Kept
+from consent.log.checkpoint import Signer
+from consent.log.keeping import Kept
 
 
 def signed(size: int, *, site: str = "shop", epoch: int = 1, root: int = 7) -> Kept:

@@ -30,8 +30,8 @@ from aboveboard.errors import (
 )
 from aboveboard.restoring import Restored
 from aboveboard.settings import Settings
-from consent.batch import Receipt
-from consent.receipt import verify
+from consent.proofs.receipt import verify
+from consent.records.batch import Receipt
 from consent.wire import events as wire_events
 
 

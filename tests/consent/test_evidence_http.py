@@ -7,8 +7,8 @@ import httpx2
 from conftest import Service, Site
 from full_bodies import notice
 
-from consent import evidence
-from consent.checkpoint import Verifier
+from consent.log.checkpoint import Verifier
+from consent.proofs import evidence
 
 
 def withdrawal(number: int) -> dict[str, Any]:

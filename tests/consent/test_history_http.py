@@ -14,8 +14,8 @@ from conftest import Service
 from full_ledger import Visitors, fill
 from sqlalchemy import update
 
-from consent.merkle import leaf_hash, root
-from consent.record import canonical, commit
+from consent.choices.record import canonical, commit
+from consent.log.merkle import leaf_hash, root
 from consent.tables import RECORD
 from consent.wire.exports import COLUMNS
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from conftest import Service, Site
 
-from consent import merkle
-from consent.checkpoint import Checkpoint, Verifier, parse_proof
+from consent.log import merkle
+from consent.log.checkpoint import Checkpoint, Verifier, parse_proof
 
 EVENTS = 300  # one full tile, one of 44, and one of 1 above
 NOTICE = {

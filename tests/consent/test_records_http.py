@@ -12,8 +12,8 @@ from audited_site import NOTICE, AuditedSite, audited_site, opened
 from conftest import Service
 from sqlalchemy import update
 
-from consent.checkpoint import Verifier
-from consent.receipt import verify
+from consent.log.checkpoint import Verifier
+from consent.proofs.receipt import verify
 from consent.tables import RECORD, SUBJECT
 
 UNKNOWN = "01a20462-7b9e-7372-817e-e6b8d98f09e5"

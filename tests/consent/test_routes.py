@@ -13,9 +13,10 @@ import httpx2
 import pytest
 from conftest import COMMAND, Service, Site
 
-from consent import merkle, receipt
-from consent.checkpoint import Checkpoint, Verifier
-from consent.record import instant, parse_instant
+from consent.choices.record import instant, parse_instant
+from consent.log import merkle
+from consent.log.checkpoint import Checkpoint, Verifier
+from consent.proofs import receipt
 
 PURPOSES = [
     {"id": "ads", "name": "Ads", "description": "Ads that fit", "basis": "consent"},

@@ -15,9 +15,10 @@ from conftest import Service
 from stored_rows import rows
 
 from aboveboard.accounts import BACKEND_SCOPES
-from consent import merkle, receipt
-from consent.checkpoint import Checkpoint, Verifier
-from consent.record import instant, parse_instant
+from consent.choices.record import instant, parse_instant
+from consent.log import merkle
+from consent.log.checkpoint import Checkpoint, Verifier
+from consent.proofs import receipt
 
 CANARY = "canary-7f3a"
 

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from consent import choice, merkle, notice, receipt, record, vault
-from consent.checkpoint import Signer, Verifier, format_proof
+from consent.choices import choice, notice, record
+from consent.log import merkle
+from consent.log.checkpoint import Signer, Verifier, format_proof
+from consent.proofs import receipt
+from consent.sealing import vault
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 

@@ -12,8 +12,8 @@ from embedded_postgres import programs
 from stored_rows import check_comments, check_log, rows
 
 from aboveboard.accounts import Scope
-from consent.checkpoint import Verifier, parse_proof
-from consent.receipt import verify
+from consent.log.checkpoint import Verifier, parse_proof
+from consent.proofs.receipt import verify
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from conftest import Service, Site
 from diary import Diary, publish, replay, writing
 from stored_rows import check_log
 
-from consent.checkpoint import Verifier, parse_proof
-from consent.receipt import verify
-from consent.record import canonical, commit, leaf
+from consent.choices.record import canonical, commit, leaf
+from consent.log.checkpoint import Verifier, parse_proof
+from consent.proofs.receipt import verify
 
 ROTATIONS = 2
 

@@ -12,8 +12,8 @@ from conftest import Service, Site
 from diary import Diary, Told, publish, replay, writing
 from stored_rows import check_comments, check_grown, check_log, rows
 
-from consent.checkpoint import Checkpoint, Verifier, parse_proof
-from consent.receipt import verify
+from consent.log.checkpoint import Checkpoint, Verifier, parse_proof
+from consent.proofs.receipt import verify
 
 KILLS = {"sqlite": 8, "postgresql": 4}
 """How often each engine's service is killed; `make soak` may raise it."""

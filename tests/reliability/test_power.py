@@ -37,9 +37,9 @@ from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
 from consent import store
-from consent.batch import Batch, Receipt
-from consent.keyring import Keyring
-from consent.merkle import leaf_hash, root
+from consent.log.merkle import leaf_hash, root
+from consent.records.batch import Batch, Receipt
+from consent.sealing.keyring import Keyring
 
 SITE = "shop"
 FILE = "consent.sqlite3"

@@ -6,8 +6,8 @@ from typing import Any
 
 from strangers import Question, Stranger
 
-from consent import merkle
-from consent.checkpoint import PROOF_HEADER, Signer, format_proof, parse_proof
+from consent.log import merkle
+from consent.log.checkpoint import PROOF_HEADER, Signer, format_proof, parse_proof
 
 ORIGIN = "shop.example.org/aboveboard/shop/1"
 SIGNER = Signer(ORIGIN, bytes(32))

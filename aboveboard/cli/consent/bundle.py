@@ -48,7 +48,7 @@ def bundle(
     It holds personal data of all whose records it opens, pseudonymous but whole.
     """
     from aboveboard import app
-    from consent.search import Filter
+    from consent.records.search import Filter
 
     with open_databases(data_dir) as (settings, databases):
         app.open_accounts(settings, databases)

@@ -9,7 +9,7 @@ from aboveboard.cli.options import AsJson, DataDir, open_databases, say, say_jso
 
 if TYPE_CHECKING:
     from aboveboard.cli.consent.present import Present
-    from consent.checkpoint import Checkpoint, Verifier
+    from consent.log.checkpoint import Checkpoint, Verifier
 
 NOT_CONSISTENT = 1
 NOT_CHECKED = 2
@@ -76,9 +76,9 @@ def check_consistency(
     """
     from aboveboard.cli.consent.present import open_present
     from aboveboard.errors import AboveboardError
-    from consent.checkpoint import Verifier
-    from consent.continuity import split_kept
     from consent.errors import ConsentError, HistoryBroken
+    from consent.log.checkpoint import Verifier
+    from consent.log.continuity import split_kept
 
     if url is not None and data_dir is not None:
         raise typer.BadParameter("expected --url or --data-dir, got both")
@@ -114,8 +114,8 @@ def check_consistency(
 
 def _compare(kept: "list[Checkpoint]", present: "Present", verifier: "Verifier") -> "Checkpoint":
     """Hold every kept checkpoint against the present log; returns that one's checkpoint."""
-    from consent import continuity
     from consent.errors import CheckpointInvalid, HistoryRewritten, HistoryTruncated
+    from consent.log import continuity
 
     try:
         newest = verifier.open(present.checkpoint())

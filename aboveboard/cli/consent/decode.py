@@ -9,8 +9,8 @@ import typer
 from aboveboard.cli.options import AsJson, say, say_json
 
 if TYPE_CHECKING:
-    from consent.gpp import GppString, UsNational
-    from consent.tcf import TcString
+    from consent.iab.gpp import GppString, UsNational
+    from consent.iab.tcf import TcString
 
 
 def decode(
@@ -20,8 +20,8 @@ def decode(
     """Say what an IAB TC string (version 2) or GPP string holds."""
     import sys
 
-    from consent import gpp
-    from consent.tcf import MAX_STRING_CHARS
+    from consent.iab import gpp
+    from consent.iab.tcf import MAX_STRING_CHARS
 
     if string == "-":
         # Some more than are allowed, so that too many are found to be too many.
@@ -38,7 +38,7 @@ def decode(
 
 
 def _say_gpp(decoded: "GppString") -> None:
-    from consent.gpp import UsNational
+    from consent.iab.gpp import UsNational
 
     count = len(decoded.sections)
     say(f"GPP string, version {decoded.version}, {count} section{'' if count == 1 else 's'}")
@@ -61,8 +61,8 @@ def _say(rows: Iterator[tuple[str, str]], indent: str) -> None:
 
 
 def _tc_rows(tc: "TcString") -> Iterator[tuple[str, str]]:
-    from consent.record import instant
-    from consent.tcf import PURPOSES, SPECIAL_FEATURES
+    from consent.choices.record import instant
+    from consent.iab.tcf import PURPOSES, SPECIAL_FEATURES
 
     yield "created", instant(tc.created)
     yield "updated", instant(tc.updated)

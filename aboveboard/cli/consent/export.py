@@ -25,10 +25,10 @@ from aboveboard.cli.options import (
     say,
     say_json,
 )
-from consent.choice import Decision, EventType, Method
+from consent.choices.choice import Decision, EventType, Method
 
 if TYPE_CHECKING:
-    from consent.history import Entry
+    from consent.records.history import Entry
 
 
 class Kind(StrEnum):
@@ -65,8 +65,8 @@ def export(
     """
     from aboveboard import app
     from aboveboard.randomness import Randomness
-    from consent.history import START, History
-    from consent.search import Filter
+    from consent.records.history import START, History
+    from consent.records.search import Filter
 
     if notice_version is not None and notice is None:
         raise typer.BadParameter("expected the notice, too", param_hint="--notice-version")

@@ -10,7 +10,7 @@ from aboveboard.cli.options import AsJson, DataDir, counting, open_databases, sa
 
 if TYPE_CHECKING:
     from aboveboard.accounts import Site
-    from consent.inspection import Inspected
+    from consent.audit.inspection import Inspected
 
 
 def fsck(

@@ -13,8 +13,8 @@ import typer
 from aboveboard.cli.options import AsJson, DataDir, say, say_json
 
 if TYPE_CHECKING:
-    from consent.importing import Taken
-    from consent.mapping import ColumnMapping, Imported, Refused
+    from consent.recording.importing import Taken
+    from consent.recording.mapping import ColumnMapping, Imported, Refused
 
 SHOWN = 20
 
@@ -28,7 +28,7 @@ def import_log(
     json: AsJson = False,
 ) -> None:
     """Take in another consent tool's log as imported events; a second time adds nothing."""
-    from consent.mapping import read
+    from consent.recording.mapping import read
     from consent.wire import mappings
 
     told = mappings.read(_toml(mapping))
@@ -64,8 +64,8 @@ def _look(
     refused: "list[Refused]",
 ) -> tuple[int, int]:
     from aboveboard import clock
-    from consent.importing import find_problem
-    from consent.mapping import Refused
+    from consent.recording.importing import find_problem
+    from consent.recording.mapping import Refused
 
     readable, now = 0, clock.now()
     for choice in choices:
@@ -89,7 +89,7 @@ def _take(
     from aboveboard.cli.options import open_databases
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
-    from consent.importing import Importing
+    from consent.recording.importing import Importing
 
     random = Randomness()
     with open_databases(data_dir) as (settings, databases):

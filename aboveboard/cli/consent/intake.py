@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from aboveboard.app import Databases
     from aboveboard.keys import KeyFolder
     from aboveboard.settings import Settings
-    from consent.archive import LogPart
-    from consent.evidence import VerifiedEvidence
+    from consent.proofs.archive import LogPart
+    from consent.proofs.evidence import VerifiedEvidence
 
 
 def import_bundle(
@@ -46,8 +46,8 @@ def import_bundle(
     from aboveboard.cli.consent.verify import read_checkpoints, read_keys
     from aboveboard.errors import DataDirUnusable
     from aboveboard.keys import KeyFolder
-    from consent.evidence import verify
-    from consent.intake import check_whole
+    from consent.audit.intake import check_whole
+    from consent.proofs.evidence import verify
 
     try:
         with file.open("rb") as opened:
@@ -120,7 +120,7 @@ def _adopt(folder: "KeyFolder", site_id: str, log: "LogPart") -> bool:
     Raises DataDirUnusable where another key has its name.
     """
     from aboveboard.errors import DataDirUnusable
-    from consent.checkpoint import Signer
+    from consent.log.checkpoint import Signer
 
     name = f"log.{site_id}.{log.epoch}"
     if folder.holds(name):

@@ -7,7 +7,7 @@ import typer
 from aboveboard.cli.options import AsJson, DataDir, open_databases, say, say_json
 
 if TYPE_CHECKING:
-    from consent.continuing import Continued
+    from consent.recording.continuing import Continued
 
 
 def rotate_log(

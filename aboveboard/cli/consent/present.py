@@ -11,10 +11,10 @@ import httpx2
 
 from aboveboard.cli.options import open_databases
 from aboveboard.errors import LogUnreadable
-from consent import ledger
 from consent.errors import CheckpointInvalid, HistoryRewritten, LogNotFound, MerkleError
-from consent.ledger import Nodes
-from consent.proving import signed
+from consent.log import ledger
+from consent.log.ledger import Nodes
+from consent.recording.proving import signed
 
 PATIENCE_S = 30.0
 ANSWER_BYTES = 262_144  # far more than the longest proof or checkpoint

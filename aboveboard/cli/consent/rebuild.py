@@ -17,7 +17,7 @@ def rebuild(
     from aboveboard import app
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
-    from consent.rebuilding import Rebuilding
+    from consent.audit.rebuilding import Rebuilding
 
     with open_databases(data_dir) as (settings, databases):
         asyncio.run(app.open_accounts(settings, databases).get_site(site))

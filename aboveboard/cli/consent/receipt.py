@@ -31,8 +31,8 @@ def receipt(
     """
     from pydantic import ValidationError
 
-    from consent import dpv
-    from consent.receipt import event_of
+    from consent.proofs import dpv
+    from consent.proofs.receipt import event_of
     from consent.wire import notices as wire
 
     try:

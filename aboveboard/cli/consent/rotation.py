@@ -33,7 +33,7 @@ def rotate_wrapping(
     from aboveboard.keys import KeyFolder
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
-    from consent.rewrapping import Rewrapping
+    from consent.subjects.rewrapping import Rewrapping
 
     with open_databases(data_dir) as (settings, databases):
         app.open_accounts(settings, databases)

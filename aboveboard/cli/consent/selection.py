@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from consent.choice import SubjectKind
+    from consent.choices.choice import SubjectKind
 
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 
@@ -29,14 +29,14 @@ Subject = Annotated[
 
 def read_instant(moment: datetime | None) -> str | None:
     """Write a moment of a command line, which is in UTC, as it is stored."""
-    from consent.record import instant
+    from consent.choices.record import instant
 
     return None if moment is None else instant(moment.replace(tzinfo=UTC))
 
 
 def read_subject(text: str) -> "tuple[SubjectKind, str]":
     """Read KIND:ID; what was given is never repeated."""
-    from consent.choice import SubjectKind
+    from consent.choices.choice import SubjectKind
 
     kind, colon, subject_id = text.partition(":")
     if not colon or kind not in set(SubjectKind):

@@ -34,7 +34,7 @@ def export(
     """Print everything that is held about a person, as text that they can read."""
     import asyncio
 
-    from consent import letter
+    from consent.subjects import letter
     from consent.wire import subjects as wire
 
     subject = _subject(kind, subject_id)
@@ -61,7 +61,7 @@ def erase(
     """Erase everything that is held about a person; the log goes on proving what it proved."""
     import asyncio
 
-    from consent.choice import Method
+    from consent.choices.choice import Method
     from consent.wire import subjects as wire
 
     subject = _subject(kind, subject_id)
@@ -97,7 +97,7 @@ def restrict(
     """Keep what is held about a person as evidence until a day, use it for nothing, erase it."""
     import asyncio
 
-    from consent.choice import Method
+    from consent.choices.choice import Method
     from consent.wire import subjects as wire
 
     subject, day = _subject(kind, subject_id), _day(until)
@@ -137,7 +137,7 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
 
 def _subject(kind: str, subject_id: str) -> tuple[Any, str]:
     """Read whom a command is about; never told back."""
-    from consent.choice import SubjectKind
+    from consent.choices.choice import SubjectKind
     from consent.errors import SubjectInvalid
 
     try:

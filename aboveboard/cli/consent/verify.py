@@ -8,8 +8,8 @@ import typer
 from aboveboard.cli.options import AsJson, counting, say, say_json
 
 if TYPE_CHECKING:
-    from consent.checkpoint import Verifier
-    from consent.evidence import VerifiedEvidence, VerifiedLog
+    from consent.log.checkpoint import Verifier
+    from consent.proofs.evidence import VerifiedEvidence, VerifiedLog
 
 ZIP = b"PK"
 
@@ -61,7 +61,7 @@ def verify(
 
 def read_keys(keys: list[str] | None) -> "list[Verifier]":
     """Read verifier keys, each given as such or as a file. Raises CheckpointInvalid."""
-    from consent.checkpoint import Verifier
+    from consent.log.checkpoint import Verifier
 
     return [
         Verifier.from_vkey(
@@ -73,7 +73,7 @@ def read_keys(keys: list[str] | None) -> "list[Verifier]":
 
 def read_checkpoints(files: list[Path] | None) -> list[str]:
     """Read files of one or several checkpoints. Raises CheckpointInvalid."""
-    from consent.continuity import split_kept
+    from consent.log.continuity import split_kept
 
     return [kept for path in files or [] for kept in split_kept(path.read_text(encoding="utf-8"))]
 
@@ -90,9 +90,9 @@ def _receipt(
     older: list[str],
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    from consent.receipt import MAX_RECEIPT_BYTES
-    from consent.receipt import verify as verify_receipt
-    from consent.record import instant
+    from consent.choices.record import instant
+    from consent.proofs.receipt import MAX_RECEIPT_BYTES
+    from consent.proofs.receipt import verify as verify_receipt
 
     if len(verifiers) != 1 or older:
         raise typer.BadParameter("a receipt needs the one --key of its log, and no --checkpoint")
@@ -127,7 +127,7 @@ def _bundle(
     older: list[str],
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    from consent.evidence import verify as verify_evidence
+    from consent.proofs.evidence import verify as verify_evidence
 
     with counting("entries verified") as told:
         verified = verify_evidence(file, keys=verifiers, older=older, told=told)

@@ -22,7 +22,7 @@ from aboveboard.settings import Settings
 from aboveboard.tables import WEBHOOK
 from aboveboard.webhooks import delivering
 from aboveboard.webhooks.endpoint import FIRST_RETRY, LAST_RETRY, State
-from consent.choice import EventType
+from consent.choices.choice import EventType
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The words and rules of consent, pure: choices, notices, events, where they lead, which law."""

@@ -1,0 +1,139 @@
+"""Whom an event concerns beside its own subject: the ids of one person, linked with each other.
+
+Pure. A no is one of the person, a yes stays with who said it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from consent.choices.choice import Decision, EventType, SubjectKind
+from consent.choices.projection import PurposeStanding, Standing, apply, firmness
+
+
+def follow(
+    known: Callable[[str], Standing | None], ref: str, event: Mapping[str, Any], position: int
+) -> dict[str, Standing]:
+    """Return every standing that *event* of subject *ref* changes, by pseudonym.
+
+    *known* answers where subjects stood before. A link brings two together: the account takes over
+    what only the device was asked, where they differ the no wins, and the device takes over the
+    account's noes. A no is one of everybody whom it reaches; a yes stays with who said it.
+    """
+    own = known(ref) or Standing()
+    if event["event_type"] == EventType.LINKED:
+        return _linked(known, ref, event)
+    changed = {ref: apply(own, event, position)}
+    ending = [made for made in event.get("decisions", ()) if made["decision"] == Decision.REFUSED]
+    if ending and own.links:
+        for link, linked in reach(known, ref).items():
+            changed[link] = apply(linked, {**event, "decisions": ending}, position)
+    return changed
+
+
+def reach(
+    known: Callable[[str], Standing | None], ref: str, *, down: bool = False
+) -> dict[str, Standing]:
+    """Return where those stand whom a no of *ref* concerns as well, by pseudonym.
+
+    It goes up from a device to whoever was linked with it, from each id of theirs to the next, and
+    down to all their devices: CCPA regulations §7025(c)(1) ends sale and sharing for the device
+    and for the consumer behind it. It does not go up again, nor at all if it is on its way *down*:
+    who else sits at that device has not said no.
+    """
+    found: dict[str, Standing] = {}
+    own = known(ref)
+    waiting = [] if own is None else [(own, down)]
+    seen = {(ref, True), (ref, False)}
+    while waiting:
+        at, down = waiting.pop()
+        for link in at.links:
+            other = known(link)
+            if other is None or (down and not other.device):
+                continue
+            place = (link, down or (other.device and not at.device))
+            if place not in seen:
+                seen.add(place)
+                found[link] = other
+                waiting.append((other, place[1]))
+    return found
+
+
+def _linked(
+    known: Callable[[str], Standing | None], ref: str, event: Mapping[str, Any]
+) -> dict[str, Standing]:
+    other, kind = event["linked"]["subject_ref"], event["linked"].get("subject_kind")
+    devices = {ref: event.get("subject_kind") == SubjectKind.DEVICE}
+    devices[other] = kind == SubjectKind.DEVICE
+    if devices[ref] and not devices[other]:
+        ref, other = other, ref  # told the other way round, it is the account that takes over
+    account, device = known(ref) or Standing(), known(other) or Standing()
+    if other in account.links and ref in device.links:
+        return {}  # told again, at every sign-in perhaps: what was decided since then stays
+    gained = {
+        name: at
+        for name, at in device.purposes.items()
+        if _prevails(at, account.purposes.get(name))
+    }
+    noes = _news(account, device)
+    no_at = {
+        name: _latest_no(at, device.purposes[name])
+        for name, at in account.purposes.items()
+        if name in device.purposes
+    }
+
+    def since(purposes: Mapping[str, PurposeStanding]) -> dict[str, PurposeStanding]:
+        """Return *purposes* with the latest no of either, whosever choice won."""
+        return {
+            name: at._replace(refused_at=no_at[name]) if no_at.get(name) else at
+            for name, at in purposes.items()
+        }
+
+    changed = {
+        ref: replace(
+            account,
+            purposes=since({**account.purposes, **gained}),
+            links=_with(account.links, other),
+            device=devices[ref],
+        ),
+        other: replace(
+            device,
+            purposes=since({**device.purposes, **noes}),
+            links=_with(device.links, ref),
+            device=devices[other],
+        ),
+    }
+    # What is a no of both now is one of everybody whom each of them reaches.
+    for end, told in ((ref, _news(device, account)), (other, noes)):
+        down = end == other and devices[other] and not devices[ref]
+        for link, linked in reach(lambda at: changed.get(at) or known(at), end, down=down).items():
+            if link not in devices and told:
+                changed[link] = replace(
+                    linked, purposes={**linked.purposes, **_news(Standing(told), linked)}
+                )
+    return changed
+
+
+def _news(teller: Standing, hearer: Standing) -> dict[str, PurposeStanding]:
+    """Return the noes of one that are none of the other yet, or firmer than theirs."""
+    news = {}
+    for name, at in teller.purposes.items():
+        before = hearer.purposes.get(name)
+        if at.ended and (before is None or firmness(at) > firmness(before)):
+            refused_at = at.refused_at if before is None else _latest_no(at, before)
+            news[name] = at._replace(refused_at=refused_at)
+    return news
+
+
+def _latest_no(one: PurposeStanding, other: PurposeStanding) -> str | None:
+    return max(filter(None, (one.refused_at, other.refused_at)), default=None)
+
+
+def _prevails(device: PurposeStanding, account: PurposeStanding | None) -> bool:
+    if account is None:
+        return True
+    return (firmness(device), device.leaf_index) > (firmness(account), account.leaf_index)
+
+
+def _with(links: tuple[str, ...], ref: str) -> tuple[str, ...]:
+    return links if ref in links else (*links, ref)

@@ -1,0 +1,229 @@
+"""Where a subject stands after their events: one fold, replayed at will.
+
+Pure. The ledger's index orders history; only a `given` that happened before a recorded refusal
+or withdrawal does not undo it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from consent.choices.choice import Decision, EventType, Method
+
+_NOES = frozenset(
+    {
+        EventType.WITHDRAWN,
+        EventType.OPTED_OUT,
+        EventType.OBJECTED,
+        EventType.REVOKED,
+        EventType.INVALIDATED,
+    }
+)
+"""Types that name the no they bring about; every other no is a refusal."""
+
+_LASTING = (EventType.OPTED_OUT, EventType.REVOKED, EventType.OBJECTED)
+"""Noes that are asked about later than others, or never; a lesser no on top takes nothing back."""
+
+_FINAL = frozenset({EventType.OBJECTED, EventType.REVOKED})
+"""Noes that nobody asks about again; the subject may still decide otherwise by themselves."""
+
+FOREVER = "9999-12-31T23:59:59Z"
+"""After every instant."""
+
+UNWHOLE = '"w":false'
+"""What stands in the JSON of a standing, and only there, whose events are not all there."""
+
+
+class Asked(NamedTuple):
+    """The newest request for a notice: which version, in which record, at which index."""
+
+    version: int
+    record_id: str
+    leaf_index: int
+
+
+class PurposeStanding(NamedTuple):
+    """What was last decided about a purpose, by which record, with which notice in view."""
+
+    state: str
+    record_id: str
+    leaf_index: int
+    occurred_at: str
+    notice_id: str | None = None
+    version: int | None = None
+    material_sha256: str | None = None
+    valid_until: str | None = None
+    refused_at: str | None = None
+    """When the latest no happened that is known of, whatever followed it."""
+
+    ask_after: str | None = None
+    """Before when the subject may not be asked again, where the event said so."""
+
+    signal: bool = False
+    """Whether Global Privacy Control was on, or was the reason."""
+
+    vendors: Sequence[str] | None = None
+    """The only vendors that a yes is about; None where it is about all."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether this is a no."""
+        return self.state != EventType.GIVEN
+
+    @property
+    def final(self) -> bool:
+        """Whether it is a no that nobody asks about again."""
+        return self.state in _FINAL
+
+    def lapsed(self, now: str) -> bool:
+        """Whether it was valid only until before *now*."""
+        return self.valid_until is not None and now >= self.valid_until
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that is known of one subject: by purpose, and by notice what was asked."""
+
+    purposes: Mapping[str, PurposeStanding] = field(default_factory=dict)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    """Pseudonyms of the same person: an account's devices, a device's accounts."""
+
+    whole: bool = True
+    """Whether every event that led here is still there: what was erased cannot be replayed."""
+
+    device: bool = False
+    """Whether this is a linked device: several people may sit at one."""
+
+    def to_json(self) -> str:
+        """Write it for its row: short names, since every event rewrites it."""
+        content: dict[str, Any] = {
+            "p": {name: list(at) for name, at in self.purposes.items()},
+            "a": {
+                name: [at.version, at.record_id, at.leaf_index] for name, at in self.asked.items()
+            },
+        }
+        if self.links:
+            content["l"] = self.links
+        if not self.whole:
+            content["w"] = False
+        if self.device:
+            content["d"] = True
+        return orjson.dumps(content).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Standing":
+        """Read what `to_json` wrote."""
+        content = orjson.loads(text)
+        return cls(
+            {name: PurposeStanding(*at) for name, at in content["p"].items()},
+            {name: Asked(*at) for name, at in content["a"].items()},
+            tuple(content.get("l", ())),
+            content.get("w", True),
+            content.get("d", False),
+        )
+
+
+def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Standing:
+    """Return where the subject stands after *event* at *leaf_index*; *standing* stays as it is.
+
+    Links are for `consent.choices.linking`: here an event concerns its own subject.
+    """
+    notice: Mapping[str, Any] = event.get("notice") or {}
+    kind = event["event_type"]
+    if kind == EventType.REQUESTED:
+        asked = Asked(notice["version"], event["record_id"], leaf_index)
+        # Not by `replace`: this runs for every event.
+        everything = {**standing.asked, notice["notice_id"]: asked}
+        return Standing(
+            standing.purposes, everything, standing.links, standing.whole, standing.device
+        )
+    if not event.get("decisions"):
+        return standing
+    occurred = event.get("occurred_at")
+    happened = occurred or event["received_at"]
+    signals: Mapping[str, Any] = event.get("signals") or {}
+    signal = bool(signals.get("sec_gpc") or signals.get("gpc_js"))
+    purposes = dict(standing.purposes)
+    for made in event["decisions"]:
+        state = _state(event, made["decision"])
+        if state is None:
+            continue
+        before = purposes.get(made["purpose_id"])
+        if before is not None and _overruled(event, made["decision"], happened, before):
+            continue
+        if before is not None and state != EventType.GIVEN:
+            state = max(state, before.state, key=_lasts)
+        refused_at = None if before is None else before.refused_at
+        if state != EventType.GIVEN:
+            # A client's clock may be ahead: no later consent is measured against the future.
+            refused_at = max(min(happened, event["received_at"]), refused_at or "")
+        elif refused_at is not None and occurred is not None and occurred < refused_at:
+            continue
+        now = PurposeStanding(
+            state,
+            event["record_id"],
+            leaf_index,
+            happened,
+            notice.get("notice_id"),
+            notice.get("version"),
+            notice.get("material_sha256"),
+            event.get("valid_until"),
+            refused_at,
+            event.get("reprompt_not_before"),
+            signal,
+            made.get("vendor_ids") if state == EventType.GIVEN else None,
+        )
+        if now.ended and before is not None and before.ended and happened < before.occurred_at:
+            now = _behind(now, before)
+        purposes[made["purpose_id"]] = now
+    return Standing(purposes, standing.asked, standing.links, standing.whole, standing.device)
+
+
+def _lasts(state: str) -> int:
+    return _LASTING.index(EventType(state)) if state in _LASTING else -1
+
+
+def firmness(at: PurposeStanding) -> tuple[bool, int]:
+    """Say how restrictive a choice is: a no more than a yes, the longer it lasts the more."""
+    return at.ended, _lasts(at.state)
+
+
+def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:
+    """Return a no that comes after a newer one: it brings no earlier question with it."""
+    return late._replace(
+        notice_id=newer.notice_id,
+        version=newer.version,
+        material_sha256=newer.material_sha256,
+        ask_after=max(filter(None, (late.ask_after, newer.ask_after)), default=None),
+    )
+
+
+def _overruled(
+    event: Mapping[str, Any], decision: str, happened: str, before: PurposeStanding
+) -> bool:
+    """Whether what the subject has said by themselves counts more than this event.
+
+    An import counts only where nothing newer is known. An explicit yes outlives a signal that no
+    law makes an opt-out, and one that was on when the yes was said.
+    """
+    if event["event_type"] == EventType.IMPORTED:
+        # Of two choices at one instant the no counts, in whatever order an export has them.
+        return happened < before.occurred_at or (
+            happened == before.occurred_at and before.ended and decision == Decision.GIVEN
+        )
+    if event.get("method") != Method.GPC or before.ended:
+        return False
+    return event["event_type"] != EventType.OPTED_OUT or before.signal
+
+
+def _state(event: Mapping[str, Any], decision: str) -> str | None:
+    kind = event["event_type"]
+    if decision == Decision.NOT_ASKED:
+        return None
+    if decision == Decision.GIVEN:
+        proved = event.get("evidence") is not None and event.get("notice") is not None
+        return EventType.GIVEN.value if proved or kind != EventType.IMPORTED else None
+    return kind if kind in _NOES else EventType.REFUSED.value

@@ -1,0 +1,1 @@
+"""Strings of the IAB, decoded and never made: TCF and GPP."""

@@ -1,0 +1,247 @@
+"""Use case: another consent tool's log is taken in, each choice as an `imported` event.
+
+What was decided elsewhere is recorded as claimed. A no counts; a yes only where the operator says
+that the export is evidence, and on which notice it was given. Taking the same export in twice adds
+nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+
+from consent import store
+from consent.choices.choice import (
+    Actor,
+    Assurance,
+    Basis,
+    Decision,
+    EventType,
+    Method,
+    Origin,
+    PurposeDecision,
+    ShownNotice,
+)
+from consent.choices.record import event, normalise
+from consent.choices.regime import RegimeSource
+from consent.errors import MappingInvalid, NoticeUnknown, SubjectInvalid
+from consent.recording.mapping import ColumnMapping, Imported, Refused
+from consent.records.batch import Batch, Closed
+from consent.sealing.keyring import Keyring
+from consent.store import Published, Rows
+from consent.tables import IDEMPOTENCY
+
+BATCH = 500  # choices a transaction: others wait for the log meanwhile
+
+
+class Writing(Protocol):
+    """Carries out commands durably."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+class Take(NamedTuple):
+    """Take choices into a site's log; a record id for each."""
+
+    site_id: str
+    mapping: ColumnMapping
+    choices: Sequence[Imported]
+    record_ids: Sequence[str]
+    received: datetime
+
+
+class Taken(NamedTuple):
+    """How many choices were recorded, and how many had been before."""
+
+    recorded: int
+    known: int
+
+
+class _Outcome(NamedTuple):
+    """What became of one transaction's choices."""
+
+    taken: Taken
+    refused: Sequence[Refused]
+
+
+class Importing:
+    """Takes in the logs of other consent tools."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        writing: Writing,
+        clock: Callable[[], datetime],
+        ids: Callable[[], str],
+    ) -> None:
+        self._keyring = keyring
+        self._writing = writing
+        self._clock = clock
+        self._ids = ids
+
+    async def take(
+        self,
+        site_id: str,
+        mapping: ColumnMapping,
+        choices: Iterable[Imported | Refused],
+        refuse: Callable[[Refused], None],
+    ) -> Taken:
+        """Record *choices*, the oldest first, and tell *refuse* of those that cannot be.
+
+        Raises LogNotFound where the site never published a notice, NoticeUnknown where it did not
+        publish the mapping's, MappingInvalid where that notice lacks one of its purposes.
+        """
+        well: list[Imported] = []
+        now = self._clock()
+        for choice in choices:
+            if isinstance(choice, Imported):
+                problem = find_problem(mapping, choice, now)
+                if problem is None:
+                    well.append(choice)
+                else:
+                    refuse(Refused(choice.number, problem))
+            else:
+                refuse(choice)
+        # The log's order is history: an export is often the newest first.
+        well.sort(key=lambda choice: choice.occurred)
+        recorded = known = 0
+        remaining = iter(well)
+        while batch := list(islice(remaining, BATCH)):
+            command = Take(site_id, mapping, batch, [self._ids() for _ in batch], self._clock())
+            outcome: _Outcome = await self._writing.write(self.carry_out, command)
+            recorded, known = recorded + outcome.taken.recorded, known + outcome.taken.known
+            for one in outcome.refused:
+                refuse(one)
+        return Taken(recorded, known)
+
+    # -- inside the writer's transaction ------------------------------------------------------
+
+    def carry_out(self, rows: Rows, commands: Sequence[Take]) -> list[_Outcome | Exception]:
+        """Carry out commands one after the other."""
+        return [self._take(rows, command) for command in commands]
+
+    def _take(self, rows: Rows, command: Take) -> _Outcome:
+        site_id, mapping = command.site_id, command.mapping
+        # Keyed: a bare digest of a person's row could be tried for.
+        keys = [
+            f"import.{self._keyring.fingerprint(site_id, choice.digest.encode())}"
+            for choice in command.choices
+        ]
+        refs = [
+            self._keyring.refs(site_id, mapping.kind, choice.subject) for choice in command.choices
+        ]
+        batch = Batch(rows, self._keyring, site_id)
+        answers = store.ask_answers(rows, site_id, keys)
+        subjects = store.ask_subjects(rows, site_id, [ref for known in refs for ref in known])
+        setting = store.ask_setting(rows, site_id)
+        batch.begin()
+        batch.know(subjects())
+        batch.know_links()
+        seen = set(answers())
+        notice = self._notice(rows, site_id, mapping)
+        set_here = setting()
+        resolved = set_here.resolve(
+            mapping.jurisdiction, on=command.received.date(), source=RegimeSource.DECLARED
+        )
+        entered: list[tuple[str, str]] = []
+        refused: list[Refused] = []
+        for choice, record_id, key, known in zip(
+            command.choices, command.record_ids, keys, refs, strict=True
+        ):
+            if key in seen:
+                continue
+            seen.add(key)
+            ref = next((ref for ref in known if batch.standing(ref)), known[0])
+            if batch.restricted(ref) and Decision.GIVEN in dict(choice.decisions).values():
+                refused.append(Refused(choice.number, "expected a no of a restricted subject"))
+                continue
+            bases = {} if notice is None else notice.bases()
+            batch.enter(
+                ref,
+                event(
+                    record_id=record_id,
+                    site_id=site_id,
+                    subject_ref=ref,
+                    subject_kind=mapping.kind,
+                    assurance=Assurance.UNVERIFIED,
+                    event_type=EventType.IMPORTED,
+                    decisions=[
+                        PurposeDecision(purpose, decision, bases.get(purpose, Basis.CONSENT))
+                        for purpose, decision in choice.decisions
+                    ],
+                    method=Method.IMPORT,
+                    origin=Origin.API,
+                    by=Actor.CONTROLLER,
+                    received_at=command.received,
+                    occurred_at=choice.occurred,
+                    notice=None if notice is None else _shown(notice),
+                    jurisdiction=mapping.jurisdiction,
+                    regime=resolved.regime.value,
+                    regime_source=resolved.source.value,
+                    valid_until=(
+                        set_here.validity(choice.occurred)
+                        if Decision.GIVEN in dict(choice.decisions).values()
+                        else None
+                    ),
+                    evidence=f"rows-sha256:{choice.digest}" if mapping.evidence else None,
+                ),
+            )
+            entered.append((key, record_id))
+        closed = batch.close()
+        _remember(rows, site_id, entered, closed)
+        known_before = len(command.choices) - len(entered) - len(refused)
+        return _Outcome(Taken(len(entered), known_before), refused)
+
+    def _notice(self, rows: Rows, site_id: str, mapping: ColumnMapping) -> Published | None:
+        told = mapping.notice
+        if told is None:
+            return None
+        found = store.list_notices(
+            rows.connection,
+            site_id,
+            notice_id=told.notice_id,
+            version=told.version,
+            language=told.language,
+        )
+        if not found:
+            raise NoticeUnknown(
+                "expected the mapping's notice, version and language to be published, got another"
+            )
+        if not mapping.ids() <= found[0].bases().keys():
+            raise MappingInvalid("mapping: expected purposes of its notice alone, got others")
+        return found[0]
+
+
+def find_problem(mapping: ColumnMapping, choice: Imported, now: datetime) -> str | None:
+    """Say why a choice that can be read cannot be recorded, or None."""
+    if choice.occurred > now:
+        return "expected a time in the past, got one ahead"
+    try:
+        normalise(mapping.kind, choice.subject)
+    except SubjectInvalid as error:
+        return str(error)
+    return None
+
+
+def _shown(published: Published) -> ShownNotice:
+    return ShownNotice(
+        published.notice.notice_id,
+        published.version,
+        published.notice.language,
+        published.text_sha256,
+        published.material_sha256,
+    )
+
+
+def _remember(rows: Rows, site_id: str, entered: Sequence[tuple[str, str]], closed: Closed) -> None:
+    """Keep which rows were taken in; nobody asks for their receipts again."""
+    rows.insert(
+        IDEMPOTENCY,
+        [
+            (site_id, key, "", record_id, closed.tree_size, closed.signature)
+            for key, record_id in entered
+        ],
+    )

@@ -1,0 +1,71 @@
+"""Use case: a notice is about to be shown to somebody of whom nothing is recorded."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from consent import store
+from consent.choices.record import instant
+from consent.choices.served import LIFE, Served, token
+from consent.errors import NoticeUnknown
+from consent.sealing.keyring import Keyring
+from consent.store import Rows
+
+NONCE_BYTES = 8
+
+
+class Writing(Protocol):
+    """Carries out commands durably, many requests' at once."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+class Show(NamedTuple):
+    """Count one showing of a notice of a site."""
+
+    site_id: str
+    served: Served
+
+
+class Showing:
+    """Hands out served tokens and counts them; the visitor leaves no trace."""
+
+    def __init__(
+        self, *, keyring: Keyring, writing: Writing, clock: Callable[[], datetime]
+    ) -> None:
+        self._keyring = keyring
+        self._writing = writing
+        self._clock = clock
+
+    async def show(
+        self, site_id: str, notice_id: str, version: int, language: str, layer: int | None
+    ) -> tuple[str, str]:
+        """Return a served token and when it ends. Raises NoticeUnknown."""
+        now = self._clock()
+        served = Served(notice_id, version, language, layer, now)
+        await self._writing.write(self.carry_out, Show(site_id, served))
+        key = self._keyring.served_key(site_id)
+        made = token(key, served, nonce=self._keyring.random(NONCE_BYTES))
+        return made, instant(now + LIFE)
+
+    def carry_out(self, rows: Rows, commands: Sequence[Show]) -> list[Exception | None]:
+        """Count a batch of showings inside the writer's transaction."""
+        times: dict[tuple[str, str, int, str, str], int] = {}
+        outcomes: list[Exception | None] = []
+        for command in commands:
+            notice = (command.site_id, *command.served[:3])
+            place = (*notice, instant(command.served.at)[:10])
+            if place not in times and not store.is_published(rows, *notice):
+                outcomes.append(
+                    NoticeUnknown(
+                        "expected a notice, version and language that this site has published, "
+                        "got another"
+                    )
+                )
+                continue
+            times[place] = times.get(place, 0) + 1
+            outcomes.append(None)
+        store.count_shown(rows, [(*place, count) for place, count in sorted(times.items())])
+        return outcomes

@@ -1,0 +1,1 @@
+"""Records as rows: filed, found, read in order, shown, held about somebody."""

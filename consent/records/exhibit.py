@@ -1,0 +1,81 @@
+"""A record as it is shown to somebody: opened, proved in the log as it stands, with its notice.
+
+Takes a connection; reads only.
+"""
+
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection
+
+from consent import store
+from consent.log import ledger
+from consent.log.checkpoint import format_proof
+from consent.log.ledger import Nodes
+from consent.records.batch import Receipt
+from consent.records.history import Kept
+from consent.records.search import Listed
+from consent.sealing.keyring import Keyring
+from consent.sealing.vault import Opened
+from consent.store import Published
+
+
+class Exhibit(NamedTuple):
+    """A record, its event and salt, all that proves it, and the notice that was shown."""
+
+    record: Listed
+    opened: Opened
+    receipt: Receipt
+    notice: Published | None
+
+
+class Exhibits:
+    """Shows records of one site; what one needs of logs and notices serves the next as well."""
+
+    def __init__(self, connection: Connection, keyring: Keyring, site_id: str) -> None:
+        self._connection = connection
+        self._keyring = keyring
+        self._site_id = site_id
+        self._logs: dict[int, tuple[Nodes, int, str]] = {}
+        self._notices: dict[tuple[str, int, str], Published | None] = {}
+
+    def show(self, kept: Kept) -> Exhibit:
+        """Return a record as an exhibit. Raises VaultUnreadable."""
+        record, opened = kept.record, kept.open()
+        nodes, size, checkpoint = self._log(record.epoch)
+        leaf = store.get_leaf(self._connection, self._site_id, record.epoch, record.leaf_index)
+        path = nodes.inclusion(record.leaf_index, size)
+        receipt = Receipt(
+            record.record_id,
+            opened.event,
+            opened.salt,
+            leaf,
+            record.leaf_index,
+            format_proof(record.leaf_index, path, checkpoint, extra=leaf),
+        )
+        shown = orjson.loads(opened.event).get("notice")
+        notice = (
+            self._notice(shown["notice_id"], shown["version"], shown["language"]) if shown else None
+        )
+        return Exhibit(record, opened, receipt, notice)
+
+    def _log(self, epoch: int) -> tuple[Nodes, int, str]:
+        if epoch not in self._logs:
+            head = ledger.read_head(self._connection, self._site_id, epoch)
+            verifier = self._keyring.verifier(self._site_id, epoch, head.origin)
+            checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
+            self._logs[epoch] = Nodes(self._connection, head), head.frontier.size, checkpoint
+        return self._logs[epoch]
+
+    def _notice(self, notice_id: str, version: int, language: str) -> Published | None:
+        place = (notice_id, version, language)
+        if place not in self._notices:
+            found = store.list_notices(
+                self._connection,
+                self._site_id,
+                notice_id=notice_id,
+                version=version,
+                language=language,
+            )
+            self._notices[place] = next(iter(found), None)
+        return self._notices[place]

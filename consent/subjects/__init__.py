@@ -1,0 +1,1 @@
+"""Use cases of the person: what is held of them, restricted, erased."""

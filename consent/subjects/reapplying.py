@@ -1,0 +1,151 @@
+"""What was erased stays erased: after a restore it is done again, before anybody is served.
+
+A database that was put back from a copy holds again what was erased since the copy was made. The
+list of erasures outlives it; what the log has no tombstone of is done again and entombed again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from consent import store
+from consent.choices.choice import Actor, EventType, Method
+from consent.choices.record import tombstone
+from consent.errors import LogNotFound
+from consent.records import holdings
+from consent.records.batch import SITE, Batch
+from consent.sealing.keyring import Keyring
+from consent.store import Rows
+from consent.subjects.forgetting import TOMBSTONE_RECORDS, Erasure, Restriction, reapply
+
+T = TypeVar("T")
+
+PAGE = 500
+"""Erasures that are looked up at once. Where a whole page is known to the log, so is all before:
+that many are never on their way to it at the same time."""
+
+
+class Writing(Protocol):
+    """Carries out commands durably."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once durable."""
+        ...
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class Again(NamedTuple):
+    """Do *done* again, unless the log has its tombstones by now."""
+
+    done: Erasure | Restriction
+    received: datetime
+
+
+class Reapplying:
+    """The use case of what a restore brought back; *sweep* is as for erasing."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        writing: Writing,
+        reading: Reading,
+        clock: Callable[[], datetime],
+        sweep: Callable[[Sequence[bytes]], None],
+    ) -> None:
+        self._keyring = keyring
+        self._writing = writing
+        self._reading = reading
+        self._clock = clock
+        self._sweep = sweep
+
+    async def reapply(self, newest_first: Iterable[Erasure | Restriction]) -> int:
+        """Do again what the logs know nothing of; returns how many erasures and restrictions.
+
+        Reads no further back than to where the logs know everything.
+        """
+        noted, missing = iter(newest_first), list[Erasure | Restriction]()
+        while page := list(islice(noted, PAGE)):
+            known = await self._reading.query(partial(_known, page))
+            lost = [done for done in page if not known.issuperset(_tombstones(done))]
+            # What has no tombstone cannot be looked up; done once more, it changes nothing.
+            missing += [done for done in page if done in lost or not done.tombstones]
+            if not lost:
+                break
+        again = 0
+        for done in reversed(missing):
+            again += await self._writing.write(self.carry_out, Again(done, self._clock()))
+        return again
+
+    # -- inside the writer's transaction ------------------------------------------------------
+
+    def carry_out(self, rows: Rows, commands: Sequence[Again]) -> list[bool]:
+        """Carry out commands, in order; answers whether there was anything to do."""
+        return [self._again(rows, command) for command in commands]
+
+    def _again(self, rows: Rows, command: Again) -> bool:
+        done = command.done
+        batch = Batch(rows, self._keyring, done.site_id)
+        try:
+            batch.begin()
+        except LogNotFound:
+            # Where there is no log there is no record.
+            return False
+        # Another process may have come first: it held the log's head until now.
+        if done.tombstones and _known([done], rows.connection).issuperset(_tombstones(done)):
+            return False
+        traces = reapply(rows, self._keyring, done)
+        batch.know(store.ask_subjects(rows, done.site_id, [SITE])())
+        named = (
+            done.record_ids
+            if isinstance(done, Erasure)
+            else [item.record_id for item in holdings.ask_held_of(rows, done.site_id, done.refs)()]
+        )
+        for number, record_id in enumerate(done.tombstones):
+            concerned = named[number * TOMBSTONE_RECORDS : (number + 1) * TOMBSTONE_RECORDS]
+            if concerned:
+                batch.enter(SITE, _entombed(command, record_id, concerned))
+        batch.close()
+        if traces:
+            rows.afterwards(partial(self._sweep, traces))
+        return bool(traces or done.tombstones)
+
+
+def _entombed(command: Again, record_id: str, concerned: Sequence[str]) -> dict[str, Any]:
+    erased = isinstance(command.done, Erasure)
+    return tombstone(
+        record_id=record_id,
+        site_id=command.done.site_id,
+        event_type=EventType.ERASED if erased else EventType.RESTRICTED,
+        record_ids=concerned,
+        method=Method.JOB,
+        by=Actor.SYSTEM,
+        received_at=command.received,
+    )
+
+
+def _tombstones(done: Erasure | Restriction) -> set[tuple[str, str]]:
+    return {(done.site_id, record_id) for record_id in done.tombstones}
+
+
+def _known(page: Sequence[Erasure | Restriction], connection: Connection) -> set[tuple[str, str]]:
+    """Return those tombstones, by site and id, that are recorded."""
+    by_site: dict[str, list[str]] = {}
+    for done in page:
+        by_site.setdefault(done.site_id, []).extend(done.tombstones)
+    return {
+        (site_id, record_id)
+        for site_id, record_ids in by_site.items()
+        for record_id in store.find_stored(connection, site_id, record_ids)
+    }

@@ -1,0 +1,145 @@
+"""Restricting: kept as evidence until a day, used for nothing else, then shredded.
+
+The step between keeping and erasing (GDPR Art. 18; Art. 17(3)(e) while claims may come).
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
+
+from consent import store
+from consent.choices.choice import Actor, EventType, Method, SubjectKind
+from consent.choices.record import instant, tombstone
+from consent.errors import LogNotFound, RestrictionInvalid, SubjectNotFound
+from consent.records import holdings
+from consent.records.batch import SITE, Batch, Receipt
+from consent.sealing.keyring import Keyring
+from consent.store import Rows
+from consent.subjects.forgetting import Restriction, seal_off
+
+
+class Writing(Protocol):
+    """Carries out commands durably."""
+
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
+        """Return what *handler* answered to *command*, of about *size* rows, once durable."""
+        ...
+
+
+class Restricted(NamedTuple):
+    """Which records are kept as evidence, and until when; *receipt* is of the tombstone."""
+
+    receipt: Receipt
+    record_ids: Sequence[str]
+    evidence_until: str
+
+
+class Restrict(NamedTuple):
+    """Restrict processing for *refs* until then."""
+
+    site_id: str
+    refs: Sequence[str]
+    until: str
+    record_id: str
+    received: datetime
+    method: Method
+
+
+class Restricting:
+    """The use case of restriction; *note* writes it down outside the database, durably."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        writing: Writing,
+        clock: Callable[[], datetime],
+        ids: Callable[[], str],
+        note: Callable[[Restriction], None],
+    ) -> None:
+        self._keyring = keyring
+        self._writing = writing
+        self._clock = clock
+        self._ids = ids
+        self._note = note
+
+    async def restrict(
+        self,
+        site_id: str,
+        kind: SubjectKind,
+        subject_id: str,
+        *,
+        evidence_until: datetime,
+        method: Method = Method.API,
+    ) -> Restricted:
+        """Keep what is held about a subject as evidence alone, and shred it after that instant.
+
+        From now on nothing is allowed for them and no consent of theirs is taken in; what takes
+        consent away is recorded. Said again, the instant is the new one.
+        Raises SubjectInvalid, SubjectNotFound and RestrictionInvalid.
+        """
+        now = self._clock()
+        if evidence_until <= now:
+            raise RestrictionInvalid("expected evidence_until to lie ahead, got an earlier instant")
+        command = Restrict(
+            site_id,
+            self._keyring.refs(site_id, kind, subject_id),
+            instant(evidence_until),
+            self._ids(),
+            now,
+            method,
+        )
+        restricted: Restricted = await self._writing.write(self.carry_out, command)
+        return restricted
+
+    # -- inside the writer's transaction ------------------------------------------------------
+
+    def carry_out(self, rows: Rows, commands: Sequence[Restrict]) -> list[Restricted | Exception]:
+        """Carry out restrictions, in order of the sites: heads are locked in one order by all."""
+        outcomes: dict[int, Restricted | Exception] = {}
+        for command in sorted(commands, key=attrgetter("site_id")):
+            try:
+                outcomes[id(command)] = self._restrict(rows, command)
+            except SubjectNotFound as error:
+                outcomes[id(command)] = error
+        return [outcomes[id(command)] for command in commands]
+
+    def _restrict(self, rows: Rows, command: Restrict) -> Restricted:
+        site_id = command.site_id
+        batch = Batch(rows, self._keyring, site_id)
+        try:
+            batch.begin()
+        except LogNotFound:
+            raise _nobody() from None
+        held = holdings.ask_held_of(rows, site_id, command.refs)()
+        if not held:
+            raise _nobody()
+        batch.know(store.ask_subjects(rows, site_id, [SITE])())
+        record_ids = [item.record_id for item in held]
+        batch.enter(
+            SITE,
+            tombstone(
+                record_id=command.record_id,
+                site_id=site_id,
+                event_type=EventType.RESTRICTED,
+                record_ids=record_ids,
+                method=command.method,
+                by=Actor.CONTROLLER,
+                received_at=command.received,
+            ),
+        )
+        (receipt,) = batch.close().receipts
+        refs = sorted({item.subject_ref for item in held})
+        seal_off(rows, site_id, refs, command.until)
+        # Before the commit, like an erasure.
+        self._note(
+            Restriction(
+                site_id, instant(command.received), [command.record_id], refs, command.until
+            )
+        )
+        return Restricted(receipt, record_ids, command.until)
+
+
+def _nobody() -> SubjectNotFound:
+    return SubjectNotFound("expected a subject of whom this site holds records, got another")

@@ -1,0 +1,108 @@
+"""Rotating the key-encryption key: every subject's data key is wrapped anew, records stay sealed.
+
+Beside a running service: a few rows at a time, each time under the lock that events take too.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from consent.log import ledger
+from consent.records import holdings
+from consent.sealing.keyring import Keyring
+from consent.store import Rows
+
+T = TypeVar("T")
+
+PAGE = 500
+"""Keys that are wrapped anew in one transaction."""
+
+
+class Writing(Protocol):
+    """Carries out commands durably."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class Rewrap(NamedTuple):
+    """Wrap the next keys of a site, those of pseudonyms after that one."""
+
+    site_id: str
+    after: str
+
+
+class Rewrapped(NamedTuple):
+    """How many keys were wrapped anew, and the last pseudonym where there may be more."""
+
+    keys: int
+    last: str | None
+
+
+class Rewrapping:
+    """The use case of rotation; the newest key-encryption key is there already."""
+
+    def __init__(self, *, keyring: Keyring, writing: Writing, reading: Reading) -> None:
+        self._keyring = keyring
+        self._writing = writing
+        self._reading = reading
+
+    async def rewrap(self) -> AsyncGenerator[int, None]:
+        """Wrap every key of every site anew; yield how many after each transaction.
+
+        What is wrapped under the newest version already is left alone, so that a rotation which
+        was interrupted goes on. Raises VaultUnreadable.
+        """
+        heads = await self._reading.query(ledger.all_heads)
+        for site_id in sorted({head.site_id for head in heads}):
+            after: str | None = ""
+            while after is not None:
+                command = Rewrap(site_id, after)
+                done: Rewrapped = await self._writing.write(self.carry_out, command)
+                after = done.last
+                yield done.keys
+
+    def carry_out(self, rows: Rows, commands: Sequence[Rewrap]) -> list[Rewrapped]:
+        """Carry out commands inside a transaction, in order of the sites."""
+        outcomes = {command: self._rewrap(rows, command) for command in sorted(set(commands))}
+        return [outcomes[command] for command in commands]
+
+    def _rewrap(self, rows: Rows, command: Rewrap) -> Rewrapped:
+        site_id = command.site_id
+        # Whoever records reads a key under this lock and may write it back.
+        ledger.lock_head(rows, site_id)()
+        wrapping = self._keyring.wrapping(site_id)
+        found = holdings.find_wrapped(
+            rows,
+            site_id,
+            before=wrapping.version,
+            after=command.after,
+            limit=PAGE,
+        )
+        holdings.put_wrapped(
+            rows,
+            site_id,
+            [
+                (
+                    ref,
+                    wrapping.version,
+                    wrapping.wrap(
+                        ref,
+                        self._keyring.unwrap(site_id, ref, version, wrapped),
+                        self._keyring.random,
+                    ),
+                )
+                for ref, version, wrapped in found
+            ],
+        )
+        return Rewrapped(len(found), found[-1][0] if len(found) == PAGE else None)

@@ -1,0 +1,187 @@
+"""Links: a no is one of the person, and of nobody else; a yes stays with who said it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from told_events import Event, event, events, signalled
+
+from consent.choices.linking import follow
+from consent.choices.projection import Standing
+
+
+def replay(*told: tuple[str, Event]) -> dict[str, Standing]:
+    """Follow events of several subjects in the order of the log."""
+    standings: dict[str, Standing] = {}
+    for position, (ref, one) in enumerate(told):
+        standings.update(follow(standings.get, ref, one, position))
+    return standings
+
+
+def link(at: int, other: str, *, own: str = "account", kind: str = "device") -> Event:
+    """Link a subject of the kind *own* with another."""
+    linked = {"subject_kind": kind, "subject_ref": other}
+    return event("linked", at) | {"subject_kind": own, "linked": linked}
+
+
+def states(standing: Standing) -> dict[str, str]:
+    """Return the state of each purpose."""
+    return {name: at.state for name, at in standing.purposes.items()}
+
+
+def test_the_most_restrictive_latest_choice_wins_a_link() -> None:
+    """The account takes over what only the device knew; where they differ the no wins."""
+    found = replay(
+        ("device", event("given", 1, ads="given", statistics="given")),
+        ("account", event("refused", 2, ads="refused")),
+        ("account", link(3, "device")),
+    )
+
+    assert states(found["account"]) == {"ads": "refused", "statistics": "given"}
+    assert states(found["device"]) == {"ads": "refused", "statistics": "given"}
+
+
+@pytest.mark.parametrize("objector", ["account", "device"])
+def test_the_firmer_no_wins_a_link(objector: str) -> None:
+    """Who objected by one id is not asked again because they refused later by the other."""
+    other = {"account": "device", "device": "account"}[objector]
+    found = replay(
+        (objector, event("objected", 1, ads="refused")),
+        (other, event("refused", 2, ads="refused")),
+        ("account", link(3, "device")),
+    )
+
+    assert [states(found[ref]) for ref in ("account", "device")] == [{"ads": "objected"}] * 2
+
+
+def test_the_latest_no_of_either_is_remembered_by_both() -> None:
+    """A queued yes from before it changes nothing, whosever choice won the link."""
+    linked = [
+        ("account", event("refused", 9, ads="refused")),
+        ("device", event("withdrawn", 1, ads="refused")),
+        ("account", link(10, "device")),
+    ]
+
+    for ref in ("account", "device"):
+        found = replay(*linked, (ref, event("given", 5, ads="given")))
+        assert found[ref].purposes["ads"].ended
+
+
+def test_a_device_does_not_take_over_a_yes() -> None:
+    """Whoever else sits at the device has not said it."""
+    found = replay(("account", event("given", 1, ads="given")), ("account", link(2, "device")))
+
+    assert states(found["account"]) == {"ads": "given"}
+    assert states(found["device"]) == {}
+
+
+def test_who_takes_over_a_yes_is_not_who_is_named_first() -> None:
+    """A device is told to be linked with an account: the account takes over, not the device."""
+    found = replay(
+        ("device", event("given", 1, ads="given")),
+        ("account", event("given", 2, statistics="given")),
+        ("device", link(3, "account", own="device", kind="account")),
+    )
+
+    assert states(found["account"]) == {"ads": "given", "statistics": "given"}
+    assert states(found["device"]) == {"ads": "given"}
+    assert (found["account"].device, found["device"].device) == (False, True)
+
+
+def household() -> list[tuple[str, Event]]:
+    """Link Ada's account with her telephone, her address and a shared device, and Ben with that."""
+    return [
+        *((ref, event("given", 1, ads="given")) for ref in ("ada", "mail", "phone", "pc", "ben")),
+        ("ada", link(2, "phone")),
+        ("ada", link(3, "pc")),
+        ("mail", link(4, "ada", own="email", kind="account")),
+        ("ben", link(5, "pc")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("teller", "hearers"),
+    [
+        ("phone", {"phone", "ada", "mail", "pc"}),
+        ("mail", {"mail", "ada", "phone", "pc"}),
+        ("ada", {"ada", "mail", "phone", "pc"}),
+        ("ben", {"ben", "pc"}),
+        ("pc", {"pc", "ada", "mail", "phone", "ben"}),
+    ],
+)
+def test_a_no_is_one_of_a_person_not_of_who_shares_a_device(teller: str, hearers: set[str]) -> None:
+    """It reaches every id of whoever may have said it, and their devices, but nobody else there."""
+    found = replay(*household(), (teller, event("withdrawn", 6, ads="refused")))
+
+    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == hearers
+
+
+@pytest.mark.parametrize(
+    ("told", "hearers"),
+    [
+        (("ada", link(7, "tablet")), {"tablet", "ada", "mail", "phone", "pc"}),
+        (("pc", link(7, "tablet", own="device")), {"tablet", "pc", "ada", "mail", "phone", "ben"}),
+        (
+            ("eve", link(7, "pc")),
+            {"tablet", "eve", "pc"},
+        ),
+    ],
+)
+def test_a_link_hands_a_no_on_as_far_as_the_no_would_go(
+    told: tuple[str, Event], hearers: set[str]
+) -> None:
+    """Whoever was linked before hears of a no that comes with a new link."""
+    before = [("tablet", event("refused", 6, ads="refused")), ("eve", link(6, "tablet"))]
+    found = replay(*household(), *(before if told[0] == "eve" else before[:1]), told)
+
+    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == hearers
+
+
+def test_noes_of_two_people_at_one_device_stay_their_own() -> None:
+    """A device that takes over a no from one account does not hand it on to the other."""
+    found = replay(
+        ("ada", event("refused", 1, ads="refused")),
+        ("ben", event("given", 1, ads="given")),
+        ("ben", link(2, "pc")),
+        ("ada", link(3, "pc")),
+    )
+
+    assert {ref for ref, at in found.items() if at.purposes["ads"].ended} == {"ada", "pc"}
+
+
+def test_after_a_link_a_no_is_a_no_of_both() -> None:
+    """From either side; a yes stays with who said it."""
+    linked = [("device", event("given", 1, ads="given")), ("account", link(2, "device"))]
+
+    by_device = replay(*linked, ("device", signalled("opted_out", 3)))
+    by_account = replay(*linked, ("account", event("withdrawn", 3, ads="refused")))
+    yes = replay(*linked, ("device", event("given", 3, statistics="given")))
+
+    assert [states(by_device[ref])["ads"] for ref in ("device", "account")] == ["opted_out"] * 2
+    assert [states(by_account[ref])["ads"] for ref in ("device", "account")] == ["withdrawn"] * 2
+    assert "statistics" not in states(yes["account"])
+
+
+def test_an_unknown_link_is_left_alone() -> None:
+    """Who was erased is not brought back by the choice of a linked subject."""
+    found = replay(("device", event("given", 1, ads="given")), ("account", link(2, "device")))
+    del found["device"]
+
+    changed = follow(found.get, "account", event("withdrawn", 3, ads="refused"), 2)
+
+    assert set(changed) == {"account"}
+
+
+@given(events, events, st.integers(0, 12))
+def test_linking_is_never_kinder(mine: list[Event], theirs: list[Event], at: int) -> None:
+    """No purpose stands better after a link than before it with whoever said no."""
+    told = [("account", one) for one in mine[:at]] + [("device", one) for one in theirs]
+    before = replay(*told)
+    found = replay(*told, ("account", link(0, "device")))
+
+    for ref in ("account", "device"):
+        for name, stood in before.get(ref, Standing()).purposes.items():
+            assert not stood.ended or found[ref].purposes[name].ended
+    noes = {
+        name for standing in before.values() for name, at in standing.purposes.items() if at.ended
+    }
+    assert all(found[ref].purposes[name].ended for ref in found for name in noes)

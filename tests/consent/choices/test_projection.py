@@ -1,0 +1,249 @@
+"""Standing: a fold over events, the same however it is cut, and never kinder than it should be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from told_events import PURPOSES, Event, event, events, signalled
+
+from consent.choices.projection import PurposeStanding, Standing, apply
+
+
+def fold(*events: Event) -> Standing:
+    """Apply events in the order of the log."""
+    standing = Standing()
+    for index, one in enumerate(events):
+        standing = apply(standing, one, index)
+    return standing
+
+
+def test_a_question_is_no_answer() -> None:
+    """Being asked is remembered by notice and changes no purpose."""
+    standing = fold(event("requested", 1), event("requested", 2, record=1))
+
+    assert standing.purposes == {}
+    assert tuple(standing.asked["main"]) == (1, "r-1", 1)
+
+
+def test_the_last_in_the_log_counts() -> None:
+    """Each purpose stands as it was last decided, by which record and under which notice."""
+    standing = fold(
+        event("given", 1, ads="given", statistics="refused"),
+        event("withdrawn", 2, record=1, ads="refused"),
+    )
+
+    assert standing.purposes["ads"] == PurposeStanding(
+        "withdrawn",
+        "r-1",
+        1,
+        "2026-01-01T00:00:02Z",
+        "main",
+        1,
+        "m-1",
+        None,
+        "2026-01-01T00:00:02Z",
+    )
+    assert standing.purposes["statistics"].state == "refused"
+    assert standing.purposes["ads"].ended
+
+
+def test_what_was_not_asked_changes_nothing() -> None:
+    """A decision `not_asked` leaves the purpose as it stood."""
+    standing = fold(
+        event("given", 1, ads="given"), event("refused", 2, ads="not_asked", statistics="refused")
+    )
+
+    assert standing.purposes["ads"].state == "given"
+    assert standing.purposes["statistics"].state == "refused"
+
+
+def test_a_late_given_does_not_undo_a_no() -> None:
+    """What was given before the refusal and came after it is history only."""
+    standing = fold(event("refused", 5, ads="refused"), event("given", 4, record=1, ads="given"))
+
+    assert (standing.purposes["ads"].state, standing.purposes["ads"].record_id) == (
+        "refused",
+        "r-0",
+    )
+
+
+def test_a_given_in_the_same_second_counts() -> None:
+    """Times are cut to seconds: there the log's order decides."""
+    standing = fold(event("refused", 5, ads="refused"), event("given", 5, ads="given"))
+
+    assert standing.purposes["ads"].state == "given"
+
+
+def test_a_late_withdrawal_always_counts() -> None:
+    """Even one that happened before the consent it follows in the log."""
+    standing = fold(event("given", 5, ads="given"), event("withdrawn", 1, ads="refused"))
+
+    assert standing.purposes["ads"].state == "withdrawn"
+
+
+def test_a_late_withdrawal_does_not_hide_a_later_no() -> None:
+    """After a no at 9 and an older no behind it, a given from between them stays history."""
+    standing = fold(
+        event("refused", 9, ads="refused"),
+        event("withdrawn", 2, ads="refused"),
+        event("given", 5, ads="given"),
+    )
+
+    assert standing.purposes["ads"].state == "withdrawn"
+
+
+def test_a_late_no_brings_no_older_question_back() -> None:
+    """What a newer no said of its notice, and of when to ask again, stays."""
+    newer = event("refused", 9, ads="refused") | {"reprompt_not_before": "2027-01-01T00:00:00Z"}
+    newer["notice"] = {"notice_id": "main", "version": 2, "material_sha256": "m-2"}
+    late = event("refused", 2, record=1, ads="refused")
+
+    at = fold(newer, late).purposes["ads"]
+
+    assert (at.record_id, at.version, at.material_sha256) == ("r-1", 2, "m-2")
+    assert at.ask_after == "2027-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("kind", ["opted_out", "objected", "revoked"])
+def test_a_refusal_takes_back_no_stronger_no(kind: str) -> None:
+    """Who opted out and then rejects a banner has not come closer to being asked again."""
+    at = fold(event(kind, 1, ads="refused"), event("refused", 2, record=1, ads="refused"))
+    after_yes = fold(
+        event(kind, 1, ads="refused"),
+        event("given", 2, ads="given"),
+        event("refused", 3, ads="refused"),
+    )
+
+    assert (at.purposes["ads"].state, at.purposes["ads"].record_id) == (kind, "r-1")
+    assert after_yes.purposes["ads"].state == "refused"
+
+
+def test_a_no_is_remembered_behind_a_yes() -> None:
+    """A given from before the refusal does not replace the newer one that followed it."""
+    standing = fold(
+        event("refused", 5, ads="refused"),
+        event("given", 7, record=1, ads="given"),
+        event("given", 3, record=2, ads="given"),
+    )
+
+    assert standing.purposes["ads"].record_id == "r-1"
+
+
+def test_without_its_own_time_an_event_happened_when_it_came() -> None:
+    """`received_at` stands in for `occurred_at`."""
+    standing = fold(event("refused", 5, occurred=False, ads="refused"))
+
+    assert standing.purposes["ads"].occurred_at == "2026-01-01T00:00:05Z"
+
+
+def test_standing_is_told_by_what_was_written_before() -> None:
+    """A row without the member that came last is read as one that does not know it."""
+    row = '{"p":{"ads":["given","r-0",0,"2026-01-01T00:00:00Z","main",1,"m-1",null]},"a":{}}'
+
+    assert Standing.from_json(row).purposes["ads"].refused_at is None
+
+
+@pytest.mark.parametrize(
+    ("stronger", "later"),
+    [
+        ("objected", "opted_out"),
+        ("objected", "withdrawn"),
+        ("revoked", "invalidated"),
+        ("opted_out", "withdrawn"),
+    ],
+)
+def test_no_lesser_no_takes_a_stronger_one_back(stronger: str, later: str) -> None:
+    """Who objected is not asked again because their browser signals, or since they withdrew."""
+    first, second = event(stronger, 1, ads="refused"), event(later, 2, record=1, ads="refused")
+
+    at = fold(first, second).purposes["ads"]
+
+    assert (at.state, at.record_id) == (stronger, "r-1")
+    assert fold(second, first).purposes["ads"].state == stronger
+
+
+@given(events, st.integers(0, 12))
+def test_it_is_the_same_wherever_it_was_stored_between(made: list[Event], cut: int) -> None:
+    """Writing the standing down and reading it back in between changes nothing."""
+    standing = Standing()
+    for index, one in enumerate(made):
+        if index == cut:
+            standing = Standing.from_json(standing.to_json())
+        standing = apply(standing, one, index)
+
+    assert standing == fold(*made)
+    assert Standing.from_json(standing.to_json()) == standing
+
+
+@given(events)
+def test_it_says_what_the_rule_says(made: list[Event]) -> None:
+    """Against the rule in plain words: the last decision, but no given said to be before a no."""
+    expected: dict[str, tuple[str, str]] = {}
+    for purpose in PURPOSES:
+        noes: list[str] = []
+        for one in made:
+            decided = {item["purpose_id"]: item["decision"] for item in one["decisions"]}
+            decision = decided.get(purpose)
+            if one["event_type"] == "requested" or decision in {None, "not_asked"}:
+                continue
+            happened = one.get("occurred_at") or one["received_at"]
+            if decision == "refused":
+                noes.append(min(happened, one["received_at"]))
+                word = "withdrawn" if one["event_type"] == "withdrawn" else "refused"
+                expected[purpose] = (word, one["record_id"])
+            elif "occurred_at" not in one or all(happened >= no for no in noes):
+                expected[purpose] = ("given", one["record_id"])
+
+    found = {name: (at.state, at.record_id) for name, at in fold(*made).purposes.items()}
+
+    assert found == expected
+
+
+def test_a_client_clock_ahead_does_not_bar_later_consent() -> None:
+    """A no said to lie in the future counts from when it came: a later given stands."""
+    no = {
+        "event_type": "withdrawn",
+        "record_id": "r-1",
+        "occurred_at": "2026-01-01T00:04:50Z",
+        "received_at": "2026-01-01T00:00:00Z",
+        "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+    }
+    yes = {
+        "event_type": "given",
+        "record_id": "r-2",
+        "received_at": "2026-01-01T00:01:00Z",
+        "decisions": [{"purpose_id": "ads", "decision": "given"}],
+    }
+
+    assert apply(apply(Standing(), no, 0), yes, 1).purposes["ads"].state == "given"
+
+
+# -- signals ----------------------------------------------------------------------------------
+
+
+def test_an_explicit_yes_outlives_a_signal_that_is_no_opt_out() -> None:
+    """Where no law makes it one, the signal refuses only what nobody has said yes to."""
+    yes = event("given", 1, ads="given")
+
+    assert fold(yes, signalled("refused", 2)).purposes["ads"].state == "given"
+    assert fold(signalled("refused", 2)).purposes["ads"].state == "refused"
+    assert fold(yes, signalled("opted_out", 2)).purposes["ads"].state == "opted_out"
+
+
+def test_a_yes_in_sight_of_the_signal_outlives_it() -> None:
+    """Who opts in while the signal is on has overruled it, for good."""
+    overruling = event("opted_in", 3, ads="given") | {"signals": {"gpc_js": True}}
+
+    standing = fold(signalled("opted_out", 2), overruling, signalled("opted_out", 4))
+
+    assert standing.purposes["ads"].state == "given"
+
+
+def test_an_import_without_evidence_gives_nothing() -> None:
+    """A yes from elsewhere counts with evidence only; a no counts anyhow."""
+    claimed = event("imported", 1, ads="given", statistics="refused")
+
+    assert {name: at.state for name, at in fold(claimed).purposes.items()} == {
+        "statistics": "refused"
+    }
+    shown = fold(claimed | {"evidence": "source_row"})
+    assert shown.purposes["ads"].state == "given"

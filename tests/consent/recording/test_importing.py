@@ -1,0 +1,334 @@
+"""Another tool's log: read as its mapping says, recorded as claimed, once, on both engines."""
+
+import csv
+import io
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Service
+from consent_desk import Desk
+from sqlalchemy import select
+
+from aboveboard.app import Databases
+from consent.choices.choice import Decision
+from consent.choices.record import instant
+from consent.errors import MappingInvalid
+from consent.recording.importing import BATCH
+from consent.recording.mapping import ColumnMapping, Imported, Refused, Row, read
+from consent.recording.standing import Why
+from consent.tables import IDEMPOTENCY
+from consent.wire import mappings
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+NOTICE = {"notice_id": "main", "version": 1, "language": "en"}
+WIDE = {"subject": "id", "time": "at", "purposes": [{"id": "ads", "column": "a"}]}
+LONG = {
+    "subject": "id",
+    "time": "at",
+    "long": {
+        "purpose": "p",
+        "decision": {"column": "a"},
+        "purposes": [{"name": "x", "id": "ads"}, {"name": "y", "id": "ads"}],
+    },
+}
+
+
+def mapped(**content: Any) -> ColumnMapping:  # noqa: ANN401
+    """Read a mapping."""
+    return mappings.read(content).mapping()
+
+
+def row(subject: str, at: str, **cells: str) -> Row:
+    """Return a row of an export."""
+    return {"id": subject, "at": at, **cells}
+
+
+def rows(text: str, delimiter: str = ",") -> list[dict[str, str]]:
+    """Read CSV."""
+    return list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+
+
+def test_a_wide_export() -> None:
+    """The CookieYes-style example: a column a purpose."""
+    told = tomllib.loads((EXAMPLES / "cookieyes.toml").read_text())
+    found = list(read(rows((EXAMPLES / "cookieyes.csv").read_text()), mapped(**told)))
+
+    assert [instant(one.occurred) for one in found if isinstance(one, Imported)] == [
+        "2025-03-02T10:15:00Z",
+        "2025-03-02T09:05:12Z",
+        "2025-03-01T18:40:33Z",
+    ]
+    assert [dict(one.decisions)["ads"] for one in found if isinstance(one, Imported)] == [
+        Decision.GIVEN,
+        Decision.REFUSED,
+        Decision.REFUSED,
+    ]
+
+
+def test_a_long_export() -> None:
+    """The Usercentrics-style example: rows of one subject and time are one choice."""
+    told = tomllib.loads((EXAMPLES / "usercentrics.toml").read_text())
+    found = list(read(rows((EXAMPLES / "usercentrics.csv").read_text(), ";"), mapped(**told)))
+
+    assert [(one.number, one.subject, dict(one.decisions)) for one in found] == [  # type: ignore[union-attr]
+        (1, "a81f3c", {"analytics": Decision.GIVEN, "ads": Decision.GIVEN}),
+        (3, "b72e0d", {"analytics": Decision.GIVEN, "ads": Decision.REFUSED}),
+    ]
+
+
+def test_of_several_services_for_one_purpose_the_no_wins() -> None:
+    """In whatever order they come."""
+    for words in (("yes", "no"), ("no", "yes")):
+        told = [
+            row("s", "2025-01-01", p=name, a=word) for name, word in zip("xy", words, strict=True)
+        ]
+
+        (found,) = read(told, mapped(**LONG))
+
+        assert isinstance(found, Imported)
+        assert found.decisions == (("ads", Decision.REFUSED),)
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (row("", "2025-01-01", a="yes"), "expected an id"),
+        (row("s", "yesterday", a="yes"), "expected a time as ISO 8601"),
+        (row("s", "2025-01-01", a="perhaps"), "expected one of"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(told: Row, problem: str) -> None:
+    """With its number and both sides, but not with what it held; the next one is read."""
+    first, second = read([told, row("s", "2025-01-01", a="")], mapped(**WIDE))
+
+    assert isinstance(first, Refused)
+    assert first.number == 1
+    assert problem in first.problem
+    assert "perhaps" not in first.problem
+    assert isinstance(second, Imported)
+    assert second.decisions == (("ads", Decision.NOT_ASKED),)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {**WIDE, **LONG},
+        {**WIDE, "kind": "animal"},
+        {**WIDE, "purpose": "ads"},
+        {"subject": "id", "time": "at", "purposes": [{"id": "Ads!", "column": "a"}]},
+        {**WIDE, "purposes": [{"id": "ads", "column": "a"}, {"id": "ads", "column": "b"}]},
+        {**WIDE, "purposes": [{"id": "ads", "column": "a", "given": ["No"]}]},
+        {**LONG, "long": {**LONG["long"], "purposes": [{"name": "x", "id": "ads"}] * 2}},
+    ],
+)
+def test_a_mapping_is_read_strictly(wrong: dict[str, Any]) -> None:
+    """Neither wide nor long, both at once, unknown words and members, two meanings: refused."""
+    with pytest.raises(MappingInvalid, match="mapping: "):
+        mapped(**wrong)
+
+
+def test_a_column_that_is_not_there() -> None:
+    """The export does not fit the mapping: both sides are told."""
+    with pytest.raises(MappingInvalid, match="expected a column 'a' in the export, got 2 others"):
+        list(read([row("s", "2025-01-01")], mapped(**WIDE)))
+
+
+def test_cells_without_a_header_and_times_without_a_day_are_refused() -> None:
+    """By row, like everything else that cannot be read."""
+    export = "id,at,a\ns,2025-01-01,no,more\ns,0001-01-01T00:00:00+14:00,no\ns,2025-01-01,no\n"
+
+    first, second, third = read(rows(export), mapped(**WIDE))
+
+    assert first == Refused(1, "expected as many cells as the header has, got more")
+    assert second == Refused(2, "expected a time that the calendar has in UTC, got another")
+    assert isinstance(third, Imported)
+
+
+@pytest.mark.parametrize("cells", [["yes", ""], ["", "yes"]])
+def test_a_purpose_is_given_when_all_of_its_services_are(cells: list[str]) -> None:
+    """In whatever order the export has them."""
+    told = [row("s", "2025-01-01", p=name, a=a) for name, a in zip("xy", cells, strict=True)]
+
+    (found,) = read(told, mapped(**LONG))
+
+    assert isinstance(found, Imported)
+    assert found.decisions == (("ads", Decision.NOT_ASKED),)
+
+
+# -- recorded ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(databases: Databases) -> Desk:
+    """Open the consent half with one published notice."""
+    made = Desk(databases)
+    made.publish()
+    return made
+
+
+def test_a_yes_counts_with_evidence_and_notice_only(desk: Desk) -> None:
+    """A no counts anyhow."""
+    told = [row("yes", "2025-01-01", a="yes"), row("no", "2025-01-02", a="no")]
+    for evidence, notice, why in (
+        (False, NOTICE, Why.NOT_ASKED),
+        (True, None, Why.NOT_ASKED),
+        (True, NOTICE, Why.GIVEN),
+    ):
+        content = {**WIDE, "evidence": evidence, **({"notice": notice} if notice else {})}
+        fresh = [{**one, "id": f"{one['id']}{evidence}{why}"} for one in told]
+        desk.take(mapped(**content), fresh)
+
+        assert desk.ask("ads", device=fresh[0]["id"])[0].why is why
+        assert desk.ask("ads", device=fresh[1]["id"])[0].why is Why.REFUSED
+
+
+def test_an_imported_yes_lasts_as_long_as_any(desk: Desk) -> None:
+    """From when it was said, as the site has it set; what is over by then has expired."""
+    desk.configure(valid_months=12)
+    told = [row("old", "2024-12-31", a="yes"), row("new", "2025-06-30", a="yes")]
+
+    desk.take(mapped(**WIDE, evidence=True, notice=NOTICE), told)
+    old, new = (desk.ask("ads", device=device)[0] for device in ("old", "new"))
+
+    assert (old.why, old.allowed) == (Why.EXPIRED, False)
+    assert (new.allowed, new.valid_until) == (True, "2026-06-30T00:00:00Z")
+
+
+def test_the_newest_choice_counts_whatever_the_order(desk: Desk) -> None:
+    """An export with the newest first, in more than one transaction."""
+    told = [
+        row("s", "2025-01-03", a="yes"),
+        *(row(f"other{at}", "2025-01-02", a="yes") for at in range(BATCH)),
+        row("s", "2025-01-01", a="no"),
+    ]
+
+    taken, refused = desk.take(mapped(**WIDE, evidence=True, notice=NOTICE), told)
+
+    assert (taken.recorded, taken.known, refused) == (BATCH + 2, 0, [])
+    answer = desk.ask("ads", device="s")[0]
+    assert (answer.allowed, answer.since) == (True, "2025-01-03T00:00:00Z")
+
+
+def test_a_second_time_adds_nothing(desk: Desk) -> None:
+    """Rows already taken in are known again, beside new ones, and twice in one file."""
+    told = [row("s", "2025-01-01", a="no"), row("t", "2025-01-01", a="no")]
+    desk.take(mapped(**WIDE), told)
+    again = [*told, *told, row("u", "2025-01-01", a="no")]
+
+    taken, _ = desk.take(mapped(**WIDE), again)
+
+    assert (taken.recorded, taken.known) == (1, 4)
+
+
+def test_what_lies_ahead_or_is_no_subject_is_refused(desk: Desk) -> None:
+    """By row; a later choice stays where it is."""
+    told = [row("s", "2099-01-01", a="no"), row("no mail", "2025-01-01", a="no")]
+
+    taken, refused = desk.take(mapped(**WIDE, kind="email"), told)
+
+    assert taken.recorded == 0
+    assert [one.number for one in refused] == [1, 2]
+    assert "no mail" not in refused[1].problem
+
+
+def test_an_older_yes_does_not_undo_a_no_that_is_here(desk: Desk) -> None:
+    """What was refused here stays refused when older choices come along."""
+    desk.refuse("ads", device="s")
+    desk.take(mapped(**WIDE, evidence=True, notice=NOTICE), [row("s", "2025-01-01", a="yes")])
+
+    assert desk.ask("ads", device="s")[0].why is Why.REFUSED
+
+
+def test_an_older_no_does_not_undo_a_yes_that_is_here(desk: Desk) -> None:
+    """What was decided here later counts, whatever the old log says; a newer no from it does."""
+    desk.give("ads", device="s")
+    desk.take(mapped(**WIDE), [row("s", "2025-01-01", a="no")])
+    older = desk.ask("ads", device="s")[0].why
+    desk.later(days=2)
+    desk.take(mapped(**WIDE), [row("s", "2026-02-01", a="no")])
+
+    assert (older, desk.ask("ads", device="s")[0].why) == (Why.GIVEN, Why.REFUSED)
+
+
+def test_of_two_choices_at_one_instant_the_no_counts(desk: Desk) -> None:
+    """Also where rows of others lie between them, in whatever order."""
+    told = mapped(**LONG, evidence=True, notice=NOTICE)
+    yes, no = ({"p": name, "a": word} for name, word in (("x", "yes"), ("y", "no")))
+    for subject, cells in (("s", (yes, no)), ("t", (no, yes))):
+        first, second = (row(subject, "2025-01-01", **each) for each in cells)
+        desk.take(told, [first, row(f"between {subject}", "2025-01-01", **yes), second])
+
+        assert desk.ask("ads", device=subject)[0].why is Why.REFUSED
+    assert desk.ask("ads", device="between s")[0].allowed
+
+
+def test_purposes_of_another_notice_are_not_given(desk: Desk) -> None:
+    """A yes is evidence of a notice that asked: the mapping is refused as a whole."""
+    told = {**WIDE, "purposes": [{"id": "other", "column": "a"}], "evidence": True}
+
+    with pytest.raises(MappingInvalid, match="purposes of its notice"):
+        desk.take(mapped(**told, notice=NOTICE), [row("s", "2025-01-01", a="yes")])
+
+    assert desk.ask("other", device="s")[0].why is Why.NOT_ASKED
+
+
+def test_no_yes_of_a_restricted_subject_is_taken_in(desk: Desk) -> None:
+    """The row is named; a no is recorded."""
+    desk.refuse("ads")
+    desk.restrict(days=9)
+    told = [row("d-1", "2025-01-01", a="yes"), row("d-1", "2025-01-02", a="no")]
+
+    taken, refused = desk.take(mapped(**WIDE, evidence=True, notice=NOTICE), told)
+
+    assert (taken.recorded, taken.known, [one.number for one in refused]) == (1, 0, [1])
+
+
+def test_nothing_bare_is_kept_of_a_row(desk: Desk) -> None:
+    """A digest of somebody's id, day and choice could be tried for: what is kept is keyed."""
+    told = row("s", "2025-01-01", a="no")
+    (found,) = read([told], mapped(**WIDE))
+    desk.take(mapped(**WIDE), [told])
+
+    assert isinstance(found, Imported)
+    with desk.database.read() as connection:
+        (kept,) = connection.execute(select(IDEMPOTENCY.c.key)).scalars()
+    assert found.digest not in kept
+
+
+def test_the_command(new_service: Service) -> None:
+    """Beside a service: told what was read, recorded, known and refused."""
+    new_service.start()
+    site = new_service.add_site("https://shop.example")
+    with new_service.client(site.key) as client:
+        purposes = [
+            {"id": name, "name": name, "description": "Does it.", "basis": "consent"}
+            for name in ("functional", "analytics", "ads")
+        ]
+        notice = {
+            "notice_id": "cookies",
+            "language": "en",
+            "text": "May we?",
+            "controller": {"name": "Shop"},
+            "purposes": purposes,
+        }
+        client.post("/v1/consent/notices", json=notice)
+        export = str(EXAMPLES / "cookieyes.csv")
+        command = ["consent", "import", export, "--mapping", str(EXAMPLES / "cookieyes.toml")]
+        command += ["--site", site.id]
+        dry = new_service.command(*command, "--dry-run")
+        first = new_service.command(*command)
+        again = json.loads(new_service.command(*command, "--json"))
+        asked = {"subject_kind": "device", "subject_id": "TmFtZTY3ODkw"}
+        standing = {
+            name: client.get("/v1/consent/standing", params={**asked, "purpose": name}).json()
+            for name in ("analytics", "ads")
+        }
+
+    assert dry == "3 choices readable, 0 there already, 0 refused\n"
+    assert first == "3 choices recorded, 0 there already, 0 refused\n"
+    assert (again["recorded"], again["known"]) == (0, 3)
+    assert (standing["analytics"]["why"], standing["ads"]["why"]) == ("given", "refused")

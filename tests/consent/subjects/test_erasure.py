@@ -1,0 +1,821 @@
+"""Erasing at the desk: what goes, what is remembered, what a restore must not bring back."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from consent_desk import SITE, Desk
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from aboveboard.app import Databases, open_databases
+from aboveboard.rows import Rows
+from aboveboard.settings import Settings
+from aboveboard.writer import CommandWriter
+from consent.choices.choice import EventType, Method, Origin, SubjectKind
+from consent.choices.projection import Standing
+from consent.errors import RecordErased, RecordNotFound, SubjectNotFound, SubjectRestricted
+from consent.log import ledger
+from consent.log.ledger import Nodes
+from consent.log.merkle import leaf_hash, verify_consistency, verify_inclusion
+from consent.recording.standing import Why
+from consent.records.batch import SITE as SITE_REF
+from consent.records.batch import Receipt
+from consent.records.history import read_vault
+from consent.store import Subject
+from consent.subjects.forgetting import reapply
+from consent.tables import IDEMPOTENCY, METADATA, RECORD, RECORD_PURPOSE, SUBJECT
+
+Row = tuple[Any, ...]
+
+
+@pytest.fixture(scope="module")
+def house(
+    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Databases]:
+    """Open one set of tables for all tests here: making them costs more than the tests."""
+    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
+    folder = tmp_path_factory.mktemp(engine) / "data"
+    opened = open_databases(Settings(data_dir=folder, database_url=url))
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def desk(house: Databases) -> Desk:
+    """Open the consent half, empty but for one published notice."""
+    with house.consent.write() as connection:
+        for table in METADATA.tables.values():
+            connection.execute(table.delete())
+    made = Desk(house)
+    made.publish()
+    return made
+
+
+def subject(desk: Desk, device: str = "d-1") -> Subject | None:
+    """Return the row of a device, if there is one."""
+    with desk.database.read() as connection:
+        (ref,) = desk.keyring.refs(SITE, SubjectKind.DEVICE, device)
+        row = connection.execute(
+            select(
+                SUBJECT.c.key_version,
+                SUBJECT.c.wrapped,
+                SUBJECT.c.standing,
+                SUBJECT.c.restricted_until,
+            ).where(SUBJECT.c.subject_ref == ref)
+        ).first()
+    return (
+        None if row is None else Subject(row[0], bytes(row[1]), Standing.from_json(row[2]), row[3])
+    )
+
+
+def held(desk: Desk) -> list[str]:
+    """Return the ids of all records but the site's own."""
+    with desk.database.read() as connection:
+        return list(
+            connection.execute(
+                select(RECORD.c.record_id)
+                .where(RECORD.c.subject_ref != SITE_REF)
+                .order_by(RECORD.c.record_id)
+            ).scalars()
+        )
+
+
+def tombstones(desk: Desk) -> list[dict[str, Any]]:
+    """Return the site's own events, opened with the site's key."""
+    with desk.database.read() as connection:
+        sealed = connection.execute(
+            select(RECORD.c.record_id, RECORD.c.sealed)
+            .where(RECORD.c.subject_ref == SITE_REF)
+            .order_by(RECORD.c.leaf_index)
+        ).all()
+        if not sealed:
+            return []
+        version, wrapped = connection.execute(
+            select(SUBJECT.c.key_version, SUBJECT.c.wrapped).where(
+                SUBJECT.c.subject_ref == SITE_REF
+            )
+        ).one()
+    key = desk.keyring.unwrap(SITE, SITE_REF, version, bytes(wrapped))
+    return [orjson.loads(key.open(SITE, name, bytes(text)).event) for name, text in sealed]
+
+
+def check_log(desk: Desk, receipts: Sequence[Receipt]) -> None:
+    """Check every leaf's inclusion, and that the log only grew, whatever was erased."""
+    with desk.database.read() as connection:
+        head = ledger.read_head(connection, SITE, 1)
+        nodes = Nodes(connection, head)
+        size = head.frontier.size
+        for receipt in receipts:
+            verify_inclusion(
+                leaf=leaf_hash(receipt.leaf),
+                index=receipt.leaf_index,
+                size=size,
+                proof=nodes.inclusion(receipt.leaf_index, size),
+                root=head.root,
+            )
+        for old in range(1, size + 1):
+            verify_consistency(
+                old_size=old,
+                old_root=nodes.root(old),
+                new_size=size,
+                new_root=head.root,
+                proof=nodes.consistency(old, size),
+            )
+
+
+# -- a subject --------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_of_a_subject_but_the_log(desk: Desk) -> None:
+    """Rows, key, search rows and fingerprints go; others' stay; a tombstone says which went."""
+    first = desk.give("ads", "count")
+    second = desk.record(EventType.REQUESTED)
+    other = desk.give("ads", device="d-2")
+    before = held(desk)
+
+    erased = desk.erase(device="d-1")
+
+    left = held(desk)
+    gone = sorted(set(before) - set(left))
+    assert sorted(erased.record_ids) == gone
+    assert {first.record_id, second.record_id} <= set(gone)
+    assert len(gone) == 3
+    assert other.record_id in left
+    assert subject(desk) is None
+    with desk.database.read() as connection:
+        purposes = set(connection.execute(select(RECORD_PURPOSE.c.record_id)).scalars())
+        prints = dict(
+            connection.execute(select(IDEMPOTENCY.c.record_id, IDEMPOTENCY.c.fingerprint)).all()
+        )
+    assert purposes == {other.record_id}
+    assert [name for name, fingerprint in prints.items() if not fingerprint] == gone
+    (event,) = tombstones(desk)
+    assert event["event_type"] == "erased"
+    assert event["record_ids"] == gone
+    assert (event["method"], event["by"]) == ("api", "controller")
+    assert "subject_ref" not in event
+    assert erased.receipt is not None
+    check_log(desk, [first, second, other, erased.receipt])
+    assert desk.ask("ads")[0].why is Why.NOT_ASKED
+    assert desk.ask("ads", device="d-2")[0].allowed
+
+
+def test_a_request_whose_record_is_erased_is_answered_gone(desk: Desk) -> None:
+    """The same key names the record and gives nothing else; with another body, too."""
+    given = desk.give("ads", key="k-given")
+    desk.erase(device="d-1")
+
+    for decided in ({"ads": "given"}, {"count": "given"}):
+        with pytest.raises(RecordErased) as caught:
+            desk.record(EventType.GIVEN, decided, key="k-given")
+        assert caught.value.record_id == given.record_id
+
+
+def test_an_active_refusal_is_remembered_and_nothing_else(desk: Desk) -> None:
+    """The row holds the purpose and the day: no key, no record, no question, no other purpose."""
+    desk.give("count")
+    desk.later(hours=3)
+    desk.refuse("ads")
+    desk.later(days=2)
+
+    erased = desk.erase(device="d-1")
+
+    row = subject(desk)
+    assert row is not None
+    assert row.wrapped == b""
+    assert erased.remembered == ["ads"]
+    content = orjson.loads(row.standing.to_json())
+    told = content["p"].pop("ads")
+    assert content == {"p": {}, "a": {}, "w": False}
+    assert [each for each in told if each] == [
+        "refused",
+        "2026-01-31T00:00:00Z",
+        "2026-01-31T23:59:59Z",
+    ]
+    (answer,) = desk.ask("ads")
+    assert (answer.allowed, answer.why, answer.record_id) == (False, Why.REFUSED, None)
+    assert not answer.ask
+    assert desk.ask("count")[0].why is Why.NOT_ASKED
+
+
+def test_a_refusal_can_be_forgotten_as_well(desk: Desk) -> None:
+    """With the refusal, or later, when nothing else is left: then there is no tombstone."""
+    desk.refuse("ads")
+    desk.refuse("ads", device="d-2")
+
+    whole = desk.erase(device="d-1", keep_refusals=False)
+    kept = desk.erase(device="d-2")
+    again = desk.erase(device="d-2")
+    later = desk.erase(device="d-2", keep_refusals=False)
+
+    assert whole.remembered == []
+    assert (kept.remembered, again.remembered, later.remembered) == (["ads"], ["ads"], [])
+    assert (again.receipt, later.receipt) == (None, None)
+    assert subject(desk) is subject(desk, "d-2") is None
+    assert len(tombstones(desk)) == 2
+    assert len(desk.noted) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "remembered"),
+    [
+        (EventType.WITHDRAWN, "refused"),
+        (EventType.OBJECTED, "objected"),
+        (EventType.OPTED_OUT, "opted_out"),
+    ],
+)
+def test_noes_that_are_asked_about_differently_keep_their_name(
+    desk: Desk, kind: EventType, remembered: str
+) -> None:
+    """After an objection nobody is asked again, after an opt-out not before its own time."""
+    desk.give("ads")
+    desk.record(kind, {"ads": "refused"}, version=None)
+    (before,) = desk.ask("ads")
+    desk.erase(device="d-1")
+
+    (answer,) = desk.ask("ads")
+
+    assert answer.why == remembered
+    assert answer.ask == before.ask
+    if before.ask_after:
+        # The day's end for an instant of that day.
+        assert answer.ask_after is not None
+        assert before.ask_after[:10] == answer.ask_after[:10]
+
+
+def test_an_erased_subject_may_come_back(desk: Desk) -> None:
+    """Under a new key, from a clean page but for the refusal, which a new yes ends."""
+    desk.refuse("ads")
+    old = desk.erase(device="d-1")
+    desk.later(days=400)
+    given = desk.give("ads")
+
+    (answer,) = desk.ask("ads")
+
+    assert answer.allowed
+    assert answer.record_id == given.record_id
+    assert len(held(desk)) == 2
+    assert old.receipt is not None
+    check_log(desk, [given, old.receipt])
+
+
+def test_a_yes_from_before_the_remembered_no_does_not_end_it(desk: Desk) -> None:
+    """Delivered late, it is recorded and changes nothing, on the very day as well."""
+    desk.give("count")
+    early = desk.now
+    desk.later(hours=1)
+    desk.refuse("ads")
+    desk.later(hours=1)
+    desk.erase(device="d-1")
+    desk.later(hours=1)
+    desk.record(EventType.REQUESTED, origin=Origin.PREFERENCES)
+    late = {"ads": "given"}
+
+    desk.record(EventType.GIVEN, late, occurred_at=early, origin=Origin.PREFERENCES)
+    (before,) = desk.ask("ads")
+    desk.record(EventType.GIVEN, late, occurred_at=desk.now, origin=Origin.PREFERENCES)
+    (after,) = desk.ask("ads")
+
+    assert (before.why, after.why) == (Why.REFUSED, Why.GIVEN)
+
+
+def test_nobody_is_found_who_was_never_there(desk: Desk) -> None:
+    """An unknown subject is told of as such, on a site without a log, too; nothing is written."""
+    with pytest.raises(SubjectNotFound):
+        desk.erase(device="d-9")
+    with pytest.raises(RecordNotFound):
+        desk.erase("0197f1d2-0000-7000-8000-000000000000")
+    with pytest.raises(SubjectNotFound):
+        asyncio.run(desk.erasing.erase("empty", (SubjectKind.DEVICE, "d-1")))
+
+    assert tombstones(desk) == []
+    assert desk.noted == []
+
+
+def test_a_key_that_is_lost_keeps_nothing(desk: Desk) -> None:
+    """What cannot be opened any more can be erased all the same."""
+    desk.give("ads")
+    with desk.database.write() as connection:
+        connection.execute(SUBJECT.update().values(wrapped=b"\0" * 60))
+
+    erased = desk.erase(device="d-1")
+
+    assert len(erased.record_ids) == 2
+    assert [key for _, key in desk.noted[0].subjects] == [None]
+    assert subject(desk) is None
+
+
+# -- single records ---------------------------------------------------------------------------
+
+
+def test_a_single_record_goes_alone(desk: Desk) -> None:
+    """Its subject keeps key, row and the other records, which still open."""
+    asked = desk.record(EventType.REQUESTED)
+    given = desk.record(EventType.GIVEN, {"ads": "given"}, key="k-given")
+
+    erased = desk.erase(asked.record_id, "unknown")
+
+    assert list(erased.record_ids) == [asked.record_id]
+    assert held(desk) == [given.record_id]
+    assert desk.record(EventType.GIVEN, {"ads": "given"}, key="k-given") == given
+    assert desk.ask("ads")[0].allowed
+    assert desk.noted[0].subjects == []
+
+
+def test_consent_without_its_record_no_longer_stands(desk: Desk) -> None:
+    """Nobody could prove it; the purpose counts as undecided."""
+    given = desk.give("ads", "count")
+    desk.record(EventType.WITHDRAWN, {"count": "refused"}, version=None)
+
+    desk.erase(given.record_id)
+
+    assert not desk.ask("ads")[0].allowed
+    assert desk.ask("ads")[0].record_id is None
+    assert desk.ask("count")[0].why is Why.WITHDRAWN
+
+
+def test_a_no_without_its_record_is_still_a_no(desk: Desk) -> None:
+    """The yes before it does not come back; told to forget, the purpose counts as undecided."""
+    given = desk.give("ads")
+    desk.later(days=1)
+    withdrawn = desk.record(EventType.WITHDRAWN, {"ads": "refused"}, version=None)
+    desk.give("ads", device="d-2")
+    other = desk.record(EventType.WITHDRAWN, {"ads": "refused"}, version=None, device="d-2")
+
+    kept = desk.erase(withdrawn.record_id)
+    forgotten = desk.erase(other.record_id, keep_refusals=False)
+
+    assert (kept.remembered, forgotten.remembered) == (["ads"], [])
+    assert given.record_id in held(desk)
+    assert desk.ask("ads")[0].why is Why.REFUSED
+    assert desk.ask("ads")[0].since == "2026-02-01T00:00:00Z"
+    assert desk.ask("ads", device="d-2")[0].why is Why.NOT_ANSWERED
+
+
+def test_with_the_last_record_the_key_goes(desk: Desk) -> None:
+    """One by one comes to the same as all at once."""
+    receipts = [desk.record(EventType.REQUESTED), desk.record(EventType.GIVEN, {"ads": "given"})]
+    desk.erase(receipts[0].record_id)
+    assert subject(desk) is not None
+
+    desk.erase(receipts[1].record_id)
+
+    assert subject(desk) is None
+    assert [len(noted.subjects) for noted in desk.noted] == [0, 1]
+
+
+def test_a_tombstone_cannot_be_erased(desk: Desk) -> None:
+    """What the site wrote about its own doing stays."""
+    desk.give("ads")
+    erased = desk.erase(device="d-1")
+    assert erased.receipt is not None
+
+    with pytest.raises(RecordNotFound):
+        desk.erase(erased.receipt.record_id)
+
+    assert len(tombstones(desk)) == 1
+
+
+# -- links ------------------------------------------------------------------------------------
+
+
+def account(desk: Desk, device: str) -> Receipt:
+    """Link a device with the account `a-1`."""
+    return desk.record(
+        EventType.LINKED,
+        device="a-1",
+        subject_kind=SubjectKind.ACCOUNT,
+        version=None,
+        linked=(SubjectKind.DEVICE, device),
+        method=Method.API,
+    )
+
+
+def test_whom_a_subject_was_linked_with_keeps_their_own(desk: Desk) -> None:
+    """The link and what was taken over go, a refusal stays remembered, their own consent stands."""
+    desk.give("count", device="a-1", subject_kind=SubjectKind.ACCOUNT)
+    desk.give("ads")
+    link = account(desk, "d-1")
+    of_account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    assert desk.ask("ads", **of_account)[0].allowed
+
+    erased = desk.erase(device="d-1")
+
+    assert link.record_id in erased.record_ids
+    assert subject(desk) is None
+    assert not desk.ask("ads", **of_account)[0].allowed
+    assert desk.ask("count", **of_account)[0].allowed
+    (ref,) = desk.keyring.refs(SITE, SubjectKind.DEVICE, "d-1")
+    with desk.database.read() as connection:
+        standings = list(connection.execute(select(SUBJECT.c.standing)).scalars())
+    assert not any(ref in standing for standing in standings)
+
+
+def test_nothing_far_rests_on_what_was_erased(desk: Desk) -> None:
+    """What an address took over through an account from a device: the yes goes, a no stays."""
+    mail = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
+    given = desk.give("ads")
+    account(desk, "d-1")
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.ACCOUNT, "a-1"), **mail)
+    refused = desk.record(EventType.WITHDRAWN, {"count": "refused"}, version=None)
+    before = desk.ask("ads", "count", **mail)
+    desk.erase(device="d-1")
+    ads, count = desk.ask("ads", "count", **mail)
+
+    assert [answer.record_id for answer in before] == [given.record_id, refused.record_id]
+    assert (ads.allowed, ads.why) == (False, Why.NOT_ASKED)
+    assert (count.why, count.record_id) == (Why.REFUSED, None)
+    assert count.since == "2026-01-31T00:00:00Z"
+
+
+def test_the_linked_go_along_when_asked(desk: Desk) -> None:
+    """From one device over the account to the other, and nobody else."""
+    desk.give("ads", device="d-1")
+    desk.give("ads", device="d-2")
+    desk.refuse("ads", device="d-3")
+    account(desk, "d-1")
+    account(desk, "d-2")
+
+    erased = desk.erase(device="d-1", linked=True)
+
+    assert len(erased.record_ids) == 6
+    assert len(held(desk)) == 1
+    assert desk.ask("ads", device="d-3")[0].why is Why.REFUSED
+    assert len(desk.noted[0].subjects) == 3
+
+
+# -- after a restore --------------------------------------------------------------------------
+
+
+def saved(desk: Desk) -> list[tuple[Any, list[Row]]]:
+    """Keep what a backup would: every row that can be erased."""
+    with desk.database.read() as connection:
+        return [
+            (table, [tuple(row) for row in connection.execute(select(table))])
+            for table in (RECORD, RECORD_PURPOSE, SUBJECT, IDEMPOTENCY)
+        ]
+
+
+def restore(desk: Desk, backup: Sequence[tuple[Any, list[Row]]]) -> None:
+    """Put a backup in the place of what is there."""
+    with desk.database.write() as connection, Rows(connection) as rows:
+        for table, content in backup:
+            connection.execute(table.delete())
+            rows.insert(table, content)
+
+
+def again(desk: Desk) -> None:
+    """Do every erasure again that was written down, twice, for good measure."""
+    with desk.database.write() as connection, Rows(connection) as rows:
+        for noted in [*desk.noted, *desk.noted]:
+            reapply(rows, desk.keyring, noted)
+
+
+def test_a_restore_brings_nothing_back(desk: Desk) -> None:
+    """Records, keys, search rows and fingerprints go again, and refusals are remembered again."""
+    desk.give("ads")
+    desk.refuse("ads", device="d-2")
+    single = desk.give("count", device="d-3")
+    linked = desk.give("count", device="d-4")
+    account(desk, "d-4")
+    backup = saved(desk)
+    desk.erase(device="d-1")
+    desk.erase(device="d-2")
+    desk.erase(single.record_id)
+    desk.erase(device="d-4")
+    erased = saved(desk)
+
+    restore(desk, backup)
+    again(desk)
+
+    now = saved(desk)
+    for (table, before), (_, after) in zip(erased, now, strict=True):
+        # The site's own tombstones are no part of the backup: the log has gone on without them.
+        expected = [row for row in before if SITE_REF not in row]
+        assert sorted(after, key=repr) == sorted(expected, key=repr), table.name
+    assert linked.record_id not in held(desk)
+
+
+def test_what_came_after_an_erasure_stays(desk: Desk) -> None:
+    """A backup from after the subject came back holds another key: that one is not destroyed."""
+    desk.refuse("ads")
+    desk.erase(device="d-1")
+    desk.later(days=400)
+    given = desk.give("ads", key="k-given")
+    backup = saved(desk)
+
+    restore(desk, backup)
+    again(desk)
+
+    assert saved(desk) == backup
+    assert desk.ask("ads")[0].allowed
+    assert desk.record(EventType.GIVEN, {"ads": "given"}, key="k-given") == given
+
+
+# -- retention --------------------------------------------------------------------------------
+
+
+def retain(desk: Desk, **span: float) -> int:
+    """Erase what is older than that."""
+    return asyncio.run(desk.erasing.retain(SITE, desk.now - timedelta(**span)))
+
+
+def test_retention_keeps_what_a_consent_rests_on(desk: Desk) -> None:
+    """The yes and its question stay however old; history, old noes and old questions go."""
+    history = desk.give("ads")
+    desk.record(EventType.WITHDRAWN, {"ads": "refused"}, version=None)
+    desk.later(days=200)
+    stands = desk.give("ads")
+    desk.refuse("ads", device="d-2")
+    desk.record(EventType.REQUESTED, device="d-3")
+    desk.later(days=100)
+    recent = desk.give("count", device="d-4")
+    desk.refuse("ads", device="d-2")
+
+    first = retain(desk, days=50)
+    second = retain(desk, days=50)
+
+    left = held(desk)
+    assert (first, second) == (5, 0)
+    assert history.record_id not in left
+    assert stands.record_id in left
+    assert recent.record_id in left
+    assert len(left) == 2 + 2 + 1
+    assert desk.ask("ads")[0].allowed
+    assert desk.ask("ads", device="d-2")[0].why is Why.REFUSED
+    assert subject(desk, "d-3") is None
+    (tombstone,) = tombstones(desk)
+    assert (tombstone["method"], tombstone["by"]) == ("job", "system")
+
+
+def test_retention_remembers_a_refusal_and_lets_expired_consent_go(desk: Desk) -> None:
+    """Of whom nothing else is left, a no becomes a row without a key; an expired yes nothing."""
+    desk.refuse("ads")
+    desk.give("ads", device="d-2", valid_until=desk.now + timedelta(days=30))
+    desk.later(days=100)
+
+    erased = retain(desk, days=50)
+
+    row = subject(desk)
+    assert erased == 3
+    assert held(desk) == []
+    assert row is not None
+    assert row.wrapped == b""
+    assert desk.ask("ads")[0].why is Why.REFUSED
+    assert subject(desk, "d-2") is None
+
+
+def test_retention_does_not_reach_what_another_standing_rests_on(desk: Desk) -> None:
+    """An account that took over its device's consent keeps the record of it."""
+    given = desk.give("ads")
+    account(desk, "d-1")
+    desk.later(days=100)
+    desk.give("ads")
+
+    retain(desk, days=50)
+
+    assert given.record_id in held(desk)
+    assert desk.ask("ads", device="a-1", subject_kind=SubjectKind.ACCOUNT)[0].allowed
+
+
+def test_retention_does_not_reach_what_a_far_standing_rests_on(desk: Desk) -> None:
+    """An address took over from an account what that had from a device."""
+    mail = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
+    given = desk.give("ads")
+    account(desk, "d-1")
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.ACCOUNT, "a-1"), **mail)
+    desk.later(days=100)
+    desk.give("ads")
+    desk.give("ads", device="a-1", subject_kind=SubjectKind.ACCOUNT)
+
+    retain(desk, days=50)
+
+    assert given.record_id in held(desk)
+    assert desk.ask("ads", **mail)[0].allowed
+
+
+def test_retention_goes_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a transaction and a tombstone of its own, full ones first."""
+    monkeypatch.setattr("consent.subjects.erasure.PAGE", 3)
+    for number in range(8):
+        desk.refuse("ads", device=f"d-{number}")
+    desk.later(days=1)
+    kept = desk.refuse("ads", device="d-9")
+
+    erased = retain(desk, hours=1)
+
+    assert erased == 8
+    assert [len(event["record_ids"]) for event in tombstones(desk)] == [3, 3, 2]
+    assert held(desk) == [kept.record_id]
+
+
+def test_a_site_says_how_long_records_are_kept(desk: Desk) -> None:
+    """The job erases to the setting; on a site that sets nothing, everything stays."""
+    desk.refuse("ads")
+    desk.later(days=100)
+
+    unset = asyncio.run(desk.erasing.keep_to_retention())
+    desk.configure(retention_days=101)
+    young = asyncio.run(desk.erasing.keep_to_retention())
+    desk.configure(retention_days=99)
+    old = asyncio.run(desk.erasing.keep_to_retention())
+
+    assert (unset, young, old) == (0, 0, 1)
+
+
+def test_postgresql_is_vacuumed_afterwards(desk: Desk) -> None:
+    """Deleted rows are not left to wait for the server's own time; SQLite has nothing left over."""
+    desk.give("ads")
+    desk.erase(device="d-1")
+    due = desk.sweeper.due
+
+    asyncio.run(desk.sweeper.finish(CommandWriter(desk.database)))
+
+    assert due is not desk.database.is_sqlite
+    assert not desk.sweeper.due
+    if not desk.database.is_sqlite:
+        with desk.database.read() as connection:
+            done = connection.exec_driver_sql(
+                "SELECT relname FROM pg_stat_user_tables"
+                " WHERE schemaname = 'consent' AND vacuum_count > 0"
+            )
+            assert set(done.scalars()) == {"record", "record_purpose", "subject", "idempotency"}
+
+
+def test_a_large_erasure_has_several_tombstones(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the receipt of each stays one that verifies; all are of one transaction."""
+    monkeypatch.setattr("consent.subjects.erasure.TOMBSTONE_RECORDS", 2)
+    for _ in range(5):
+        desk.refuse("ads")
+
+    erased = desk.erase(device="d-1")
+
+    made = tombstones(desk)
+    assert [len(event["record_ids"]) for event in made] == [2, 2, 1]
+    assert sorted(erased.record_ids) == [name for event in made for name in event["record_ids"]]
+    assert list(desk.noted[0].tombstones) == [event["record_id"] for event in made]
+    assert erased.receipt is not None
+    assert erased.receipt.record_id == made[-1]["record_id"]
+
+
+def test_a_restriction_is_waited_out_and_then_shredded(desk: Desk) -> None:
+    """Retention spares what is kept as evidence; when the day has come, the job takes it all."""
+    desk.refuse("ads")
+    desk.give("count", device="d-2")
+    desk.restrict(days=90)
+    desk.later(days=80)
+
+    spared = retain(desk, days=1)
+    early = asyncio.run(desk.erasing.shred_due())
+    desk.later(days=10)
+    due = asyncio.run(desk.erasing.shred_due())
+    late = asyncio.run(desk.erasing.shred_due())
+
+    assert (spared, early, due, late) == (0, 0, 1, 0)
+    row = subject(desk)
+    assert row is not None
+    assert (row.wrapped, row.restricted_until) == (b"", None)
+    assert len(held(desk)) == 2
+
+
+def test_consent_taken_over_ends_with_a_restriction(desk: Desk) -> None:
+    """What is kept as evidence alone allows nothing under another id, after a restore neither."""
+    of_account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    desk.give("ads")
+    desk.give("count", **of_account)
+    account(desk, "d-1")
+    desk.refuse("count", device="d-2")
+    account(desk, "d-2")
+    backup = saved(desk)
+    assert desk.ask("ads", **of_account)[0].allowed
+
+    desk.restrict(days=90)
+    restricted = desk.ask("ads", "count", **of_account)
+    restore(desk, backup)
+    again(desk)
+
+    for ads, count in (restricted, desk.ask("ads", "count", **of_account)):
+        assert (ads.allowed, ads.why) == (False, Why.NOT_ANSWERED)
+        assert count.why is Why.REFUSED
+    assert desk.ask("ads")[0].why is Why.RESTRICTED
+
+
+# -- whatever happens -------------------------------------------------------------------------
+
+
+class Person:
+    """A device in the test's own book: which records are held, and whether ads are allowed."""
+
+    def __init__(self, desk: Desk, device: str) -> None:
+        self.desk = desk
+        self.device = device
+        self.held: list[str] = []
+        self.allowed_by: str | None = None
+        self.restricted = False
+
+    def record(self, kind: EventType, decided: dict[str, str] | None = None) -> Receipt:
+        """Record an event of this person."""
+        made = self.desk.record(kind, decided, device=self.device, origin=Origin.PREFERENCES)
+        self.held.append(made.record_id)
+        return made
+
+    def give(self) -> None:
+        """Say yes when asked; under restriction that is refused."""
+        self.record(EventType.REQUESTED)
+        if self.restricted:
+            with pytest.raises(SubjectRestricted):
+                self.record(EventType.GIVEN, {"ads": "given"})
+        else:
+            self.allowed_by = self.record(EventType.GIVEN, {"ads": "given"}).record_id
+
+    def refuse(self) -> None:
+        """Say no."""
+        self.record(EventType.REFUSED, {"ads": "refused"})
+        self.allowed_by = None
+
+    def erase(self) -> None:
+        """Have everything erased."""
+        if self.held:
+            assert sorted(self.desk.erase(device=self.device).record_ids) == sorted(self.held)
+        self._forgotten()
+
+    def erase_oldest(self) -> None:
+        """Have the oldest record erased."""
+        if self.held:
+            oldest = self.held.pop(0)
+            self.desk.erase(oldest)
+            self.allowed_by = None if self.allowed_by == oldest else self.allowed_by
+            if not self.held:
+                self._forgotten()
+
+    def restrict(self) -> None:
+        """Have processing restricted."""
+        if self.held:
+            self.desk.restrict(self.device, days=30)
+            self.restricted = True
+
+    def _forgotten(self) -> None:
+        self.held, self.allowed_by, self.restricted = [], None, False
+
+    @property
+    def allowed(self) -> bool:
+        """Whether ads may be shown."""
+        return self.allowed_by is not None and not self.restricted
+
+
+DEEDS = st.lists(
+    st.tuples(
+        st.sampled_from([Person.give, Person.refuse, Person.erase, Person.erase_oldest]),
+        st.integers(0, 2),
+    )
+    | st.tuples(st.just(Person.restrict), st.just(0)),
+    max_size=10,
+)
+
+
+@given(DEEDS)
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_happens_the_right_records_open_and_the_log_holds(
+    desk: Desk, deeds: Sequence[tuple[Callable[[Person], None], int]]
+) -> None:
+    """After each deed: held records open, no other does, standing fits, the log only grew."""
+    people = [Person(desk, f"d-{desk.new_id()}") for _ in range(3)]
+    ever: set[str] = set()
+    for deed, who in deeds:
+        with desk.database.read() as connection:
+            before = ledger.read_head(connection, SITE, 1)
+        desk.later(seconds=1)
+
+        deed(people[who])
+
+        held_now = {name for person in people for name in person.held}
+        ever |= held_now
+        with desk.database.read() as connection:
+            opened = read_vault(connection, desk.keyring, SITE, sorted(ever))
+            assert {name for name, kept in opened.items() if kept.open()} == held_now
+            after = ledger.read_head(connection, SITE, 1)
+            if before.frontier.size:
+                verify_consistency(
+                    old_size=before.frontier.size,
+                    old_root=before.root,
+                    new_size=after.frontier.size,
+                    new_root=after.root,
+                    proof=Nodes(connection, after).consistency(
+                        before.frontier.size, after.frontier.size
+                    ),
+                )
+        for person in people:
+            (answer,) = desk.ask("ads", device=person.device)
+            assert answer.allowed == person.allowed
