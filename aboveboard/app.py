@@ -102,7 +102,9 @@ from moderation.policy.rehearsal import Rehearsing
 from moderation.policy.traits import Tracing
 from moderation.review.reviewing import Review
 from moderation.review.reviewing import Writing as ReviewWriting
+from moderation.routes.cases import CaseRoutes
 from moderation.routes.comments import CommentRoutes
+from moderation.routes.decisions import DecisionRoutes
 from moderation.routes.policies import PolicyRoutes
 from moderation.routes.review import ReviewRoutes
 from moderation.screening import Screening
@@ -455,6 +457,18 @@ def open_review(
     return Reviewed(review, sweeper)
 
 
+def review_routes(
+    settings: Settings, review: Review
+) -> tuple[CaseRoutes, DecisionRoutes, ReviewRoutes]:
+    """Return what offers review over HTTP."""
+    fingerprint = fingerprints(settings, "review")
+    return (
+        CaseRoutes(review, fingerprint=fingerprint),
+        DecisionRoutes(review, refuse=problems.render, fingerprint=fingerprint),
+        ReviewRoutes(review, fingerprint=fingerprint),
+    )
+
+
 def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:
     """Return a keyed digest of request bodies: nobody without the key can try bodies."""
     key = KeyFolder(settings.data_dir).get("fingerprint")
@@ -529,9 +543,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         clock=clock.now,
     ).declare(catalogue.declare, policy_bytes=BATCH_BYTES)
     for offered in (
-        ReviewRoutes(
-            reviewed.review, refuse=problems.render, fingerprint=fingerprints(settings, "review")
-        ),
+        *review_routes(settings, reviewed.review),
         EventRoutes(recording=recording, showing=showing),
         StandingRoutes(standing=standing),
         SettingRoutes(configuring=configuring),

@@ -16,7 +16,7 @@ from moderation.wire import comments as wire
 
 Answer = tuple[int, bytes]
 PROBLEM = "application/problem+json"
-_COMMENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_COMMENT_ID = re.compile(wire.ID)
 
 
 class Call(Protocol):

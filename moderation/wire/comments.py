@@ -21,6 +21,7 @@ from moderation.store import Detail, Screened, Stored
 from moderation.text.spans import in_utf16
 from moderation.verdict import LABEL_NAMES, Label, ReasonKind, State, Verdict
 
+ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # as they are made here
 TEXT_LIMIT = 100_000  # characters
 BATCH_LIMIT = 1_000  # comments
 PAGE_LIMIT = 200
@@ -262,6 +263,13 @@ class CommentDetailOut(CommentOut):
     version: int = Field(description="the number of its newest event")
 
 
+class ErasedCommentOut(BaseModel):
+    """What is left of a comment."""
+
+    id: str
+    state: Literal[State.ERASED]
+
+
 class CommentsOut(BaseModel):
     """A page of comments, oldest first; `next` is null on the last page."""
 
@@ -418,6 +426,11 @@ def batch(items: Sequence[Stored | tuple[int, bytes]]) -> bytes:
 def detail(found: Detail) -> bytes:
     """Write a comment with what was submitted."""
     return orjson.dumps(detail_members(found))
+
+
+def erased(comment_id: str) -> bytes:
+    """Write what is left of a comment."""
+    return orjson.dumps({"id": comment_id, "state": State.ERASED})
 
 
 def page(found: Sequence[Detail], following: str | None) -> bytes:

@@ -1,0 +1,22 @@
+"""The idempotency keys of requests of review."""
+
+from collections.abc import Callable
+
+from moderation.review.reviewing import Given
+from moderation.routes.comments import Call
+
+
+class Keys:
+    """Reads a request's key; *fingerprint* is a keyed digest of its body."""
+
+    def __init__(self, fingerprint: Callable[[bytes], str]) -> None:
+        self._fingerprint = fingerprint
+
+    def of(self, call: Call, route: str, in_body: str | None) -> Given | None:
+        """Return the key of a request on *route*, or None where it has none."""
+        key = call.idempotency_key(in_body)
+        return None if key is None else Given(route, key, self._fingerprint(call.body))
+
+    def on_comment(self, call: Call, what: str, in_body: str | None) -> Given | None:
+        """Return the key of a request that does *what* with the comment of its path."""
+        return self.of(call, f"comments/{call.path['comment_id']}/{what}", in_body)

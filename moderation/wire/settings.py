@@ -1,0 +1,78 @@
+"""How a site reviews, as JSON."""
+
+from typing import Annotated
+
+import orjson
+from pydantic import BaseModel, Field
+
+from moderation.cases.setting import ReviewSetting
+from moderation.verdict import State
+from moderation.wire.comments import Short, Wire
+
+KEEP_LIMIT = 36_500  # days
+
+
+class KeepIn(Wire):
+    """After how many days comments in a state are erased; null keeps them."""
+
+    pending: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
+    published: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
+    rejected: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
+    spam: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
+    removed: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
+
+
+class SettingIn(Wire):
+    """How the site reviews; what is left out is as it is by default."""
+
+    sample_rate: float = Field(0.03, ge=0, le=0.05, description="the share of the blind sample")
+    wait_hours: float = Field(24.0, ge=1, le=8_760, description="what a case may wait")
+    alarm_hours: float = Field(72.0, ge=1, le=8_760, description="when a held comment is told of")
+    keep_days: KeepIn = KeepIn()
+    site: Short | None = None
+
+
+def setting(given: SettingIn) -> ReviewSetting:
+    """Read how a site reviews."""
+    kept = given.keep_days.model_dump(exclude_none=True)
+    return ReviewSetting(
+        given.sample_rate,
+        given.wait_hours,
+        given.alarm_hours,
+        {State(state): days for state, days in kept.items()},
+    )
+
+
+class KeepOut(BaseModel):
+    """After how many days comments in a state are erased."""
+
+    pending: int | None = None
+    published: int | None = None
+    rejected: int | None = None
+    spam: int | None = None
+    removed: int | None = None
+
+
+class SettingOut(BaseModel):
+    """How the site reviews."""
+
+    sample_rate: float
+    wait_hours: float
+    alarm_hours: float
+    keep_days: KeepOut
+
+
+def setting_out(found: ReviewSetting) -> bytes:
+    """Write how a site reviews."""
+    return orjson.dumps(
+        {
+            "sample_rate": found.sample_rate,
+            "wait_hours": found.wait_hours,
+            "alarm_hours": found.alarm_hours,
+            "keep_days": {
+                state.value: found.keep_days.get(state)
+                for state in State
+                if state is not State.ERASED
+            },
+        }
+    )

@@ -1,0 +1,56 @@
+"""What the blind sample shows, as JSON."""
+
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from moderation.cases.sampling import Outcome, Share
+from moderation.wire.comments import Instant, Probability, Short, Wire
+
+
+class ReviewStatisticsIn(Wire):
+    """From when on."""
+
+    since: Instant | None = None
+    site: Short | None = None
+
+
+class ShareOut(BaseModel):
+    """A share of `right` among `all`, with its 95 % interval (Wilson); null where there is none."""
+
+    right: int
+    all: int
+    value: Probability | None
+    low: Probability | None
+    high: Probability | None
+
+
+class ReviewStatisticsOut(BaseModel):
+    """What the blind sample shows of the policy's verdicts."""
+
+    drawn: int
+    undecided: int
+    precision: ShareOut
+    recall: ShareOut
+    false_approvals: ShareOut
+
+
+def statistics(found: Outcome) -> bytes:
+    """Write what the blind sample shows."""
+    return orjson.dumps(
+        {
+            "drawn": found.drawn,
+            "undecided": found.undecided,
+            "precision": _share(found.precision),
+            "recall": _share(found.recall),
+            "false_approvals": _share(found.false_approvals),
+        }
+    )
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in share._asdict().items()
+    }
