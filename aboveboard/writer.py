@@ -346,6 +346,7 @@ def _touch(rows: Rows, commands: Sequence[None]) -> list[None]:
 
 def _together(connection: Connection, batch: _Batch, follow_ups: list[FollowUp]) -> None:
     """Let every handler work through all of its commands at once: the usual way."""
+    _lock_sites(connection, batch)
     for handler, jobs in _by_handler(batch):
         try:
             with Rows(connection, follow_ups) as rows:
@@ -360,6 +361,7 @@ def _together(connection: Connection, batch: _Batch, follow_ups: list[FollowUp])
 
 def _one_by_one(connection: Connection, batch: _Batch, follow_ups: list[FollowUp]) -> None:
     """Try every command alone behind a savepoint, so that a bad one fails alone."""
+    _lock_sites(connection, batch)
     for job in batch:
         own: list[FollowUp] = []
         try:
@@ -378,6 +380,18 @@ def _one_by_one(connection: Connection, batch: _Batch, follow_ups: list[FollowUp
                 if isinstance(error, DBAPIError)
                 else error
             )
+
+
+def _lock_sites(connection: Connection, batch: _Batch) -> None:
+    """Lock the sites of a batch that has several, before any handler locks one of them alone.
+
+    Handlers lock one after the other, each its own: of two processes whose batches come in
+    another order, each would wait for the other. A site is what a command calls its `site_id`.
+    """
+    sites = {site for job in batch if (site := getattr(job.command, "site_id", None)) is not None}
+    if len(sites) > 1:
+        with Rows(connection) as rows:
+            rows.lock(sorted(sites))
 
 
 def _by_handler(batch: _Batch) -> list[tuple[Handler[Any, Any], _Batch]]:

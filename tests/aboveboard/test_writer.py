@@ -4,17 +4,26 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import OperationalError
 
 from aboveboard import app
 from aboveboard.errors import QueueFull, StorageUnavailable
 from aboveboard.rows import Rows
+from aboveboard.settings import Settings
 from aboveboard.tables import SITE
 from aboveboard.writer import CommandWriter, Writer
+
+
+class Command(NamedTuple):
+    """What a domain wants done for a site."""
+
+    site_id: str
 
 
 class Sluice:
@@ -384,3 +393,69 @@ def test_a_command_writes_at_once(databases: app.Databases) -> None:
     assert answer == "stored a"
     assert following.seen == [("a", ["a"])]
     assert stored(databases) == ["a"]
+
+
+class Locking:
+    """Two handlers that lock the site of each command, as those of the domains do.
+
+    The first waits until the other process has locked a site, too, or stands in line for one.
+    """
+
+    def __init__(self, databases: app.Databases) -> None:
+        self._databases = databases
+        self._held: list[str] = []
+        self.calls = 0
+
+    def first(self, rows: Rows, commands: Sequence[Command]) -> list[str]:
+        """Lock sites, and let the other one come as far as it can."""
+        answers = self.second(rows, commands)
+        rows.settle()
+        self._held += answers
+        while len(self._held) < 2 and not self._somebody_waits():
+            pass
+        return answers
+
+    def second(self, rows: Rows, commands: Sequence[Command]) -> list[str]:
+        """Lock sites."""
+        self.calls += 1
+        rows.lock(sorted({command.site_id for command in commands}))
+        return [command.site_id for command in commands]
+
+    def _somebody_waits(self) -> bool:
+        with self._databases.aboveboard.read() as connection:
+            asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            return connection.exec_driver_sql(asked).scalar_one() > 0
+
+
+def test_batches_of_several_sites_do_not_lock_each_other_out(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    """Two processes whose batches name the same sites in another order both commit, at once."""
+    databases = app.open_databases(
+        Settings(data_dir=tmp_path / "data", database_url=SecretStr(new_database()))
+    )
+    databases.migrate()
+    locking = Locking(databases)
+
+    async def work() -> list[Any]:
+        writers = [Writer(databases.aboveboard, limit=10) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        try:
+            return await asyncio.gather(
+                *(
+                    writer.write(handler, Command(site_id))
+                    for writer, order in zip(writers, ("ab", "ba"), strict=True)
+                    for handler, site_id in zip((locking.first, locking.second), order, strict=True)
+                ),
+                return_exceptions=True,
+            )
+        finally:
+            for writer in writers:
+                await writer.stop()
+
+    answers = asyncio.run(work())
+    databases.close()
+
+    assert answers == ["a", "b", "b", "a"]
+    assert locking.calls == 4  # nothing was tried again
