@@ -39,6 +39,7 @@ fix: .venv/.test
 
 bench-ledger: .venv/.test
 	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/evidence.py
 
 bench-queue: .venv/.test
 	$(BIN)/python benchmarks/reviewing.py

@@ -4,10 +4,7 @@ On SQLite and on PostgreSQL, each step a command of its own. A missed bound ends
 """
 
 import argparse
-import os
-import platform
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,9 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from facts import facts, listed
 from postgres import embedded
 
-from aboveboard import app, clock
+from aboveboard import app
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 
@@ -76,7 +74,7 @@ def _run(url: str | None, *words: str) -> float:
     return time.perf_counter() - begun
 
 
-def page(facts: dict[str, Any], found: dict[str, dict[str, float]]) -> str:
+def page(told: dict[str, Any], found: dict[str, dict[str, float]]) -> str:
     """Return what people read."""
     lines = [
         "# Backup at size",
@@ -84,7 +82,7 @@ def page(facts: dict[str, Any], found: dict[str, dict[str, float]]) -> str:
         "Written by `make bench-backup`: each step a command, its start-up among its seconds.",
         "Absolute figures move with the machine and its neighbours.",
         "",
-        *(f"- {name}: {value}" for name, value in facts.items()),
+        *listed(told),
         "",
         f"| engine | backup s | MB | verify s | restore s, ≤ {BOUND_S:g} | |",
         "|---|--:|--:|--:|--:|---|",
@@ -113,15 +111,7 @@ def main() -> int:
         ):
             url = stack.enter_context(embedded())[0] if engine == "postgresql" else None
             found[engine] = measure(Path(name), url, records)
-    facts = {
-        "date": f"{clock.now():%Y-%m-%d %H:%M} UTC",
-        "records": f"{records:,}",
-        "cores": os.cpu_count(),
-        "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "Python": platform.python_version(),
-        "SQLite": sqlite3.sqlite_version,
-    }
-    text = page(facts, found)
+    text = page(facts(records=f"{records:,}"), found)
     print(text)
     if not options.quick:
         RESULTS.mkdir(exist_ok=True)

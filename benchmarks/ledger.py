@@ -9,8 +9,6 @@ import argparse
 import http.client
 import json
 import os
-import platform
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from statistics import median, quantiles
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from facts import facts, listed
 from postgres import embedded
 from servers import Server, service
 from sqlalchemy import Connection
@@ -221,18 +220,19 @@ def main() -> int:
             postgres = stack.enter_context(embedded()) if engine == "postgresql" else None
             server = stack.enter_context(service(folder / engine, postgres=postgres))
             found[engine] = measure(server, folder / engine, options)
-    text = page(_facts(options), found)
+    told = facts(records=f"{options.records:,}", rounds=options.rounds)
+    text = page(told, found)
     print(text)
     if not options.quick:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "ledger.md").write_text(text, encoding="utf-8")
-        raw = json.dumps(_facts(options) | found, indent=1)
+        raw = json.dumps(told | found, indent=1)
         path = RESULTS / f"{clock.now():%Y-%m-%d}-ledger.json"
         path.write_text(raw + "\n", encoding="utf-8")
     return 0 if all(_reached(one) for one in found.values()) else 1
 
 
-def page(facts: dict[str, Any], found: dict[str, dict[str, Any]]) -> str:
+def page(told: dict[str, Any], found: dict[str, dict[str, Any]]) -> str:
     """Return what people read."""
     lines = [
         "# The ledger at size",
@@ -240,7 +240,7 @@ def page(facts: dict[str, Any], found: dict[str, dict[str, Any]]) -> str:
         "Written by `make bench-ledger`: one client, over HTTP, pages of 50, first and later ones.",
         "Absolute figures move with the machine and its neighbours.",
         "",
-        *(f"- {name}: {value}" for name, value in facts.items()),
+        *listed(told),
         "",
     ]
     for engine, one in found.items():
@@ -251,9 +251,9 @@ def page(facts: dict[str, Any], found: dict[str, dict[str, Any]]) -> str:
             "|---|--:|--:|--:|--:|---|",
         ]
         lines += [
-            f"| {name} | {told['p50_ms']:.1f} | {told['p95_ms']:.1f} | {told['max_ms']:.1f} "
-            f"| {told['records_a_page']:.1f} | {_mark(told['p95_ms'] <= BOUND_MS)} |"
-            for name, told in one["searches"].items()
+            f"| {name} | {each['p50_ms']:.1f} | {each['p95_ms']:.1f} | {each['max_ms']:.1f} "
+            f"| {each['records_a_page']:.1f} | {_mark(each['p95_ms'] <= BOUND_MS)} |"
+            for name, each in one["searches"].items()
         ]
         lines += ["", "| | |", "|---|--:|"]
         lines += [
@@ -262,7 +262,7 @@ def page(facts: dict[str, Any], found: dict[str, dict[str, Any]]) -> str:
             if isinstance(value, int | float)
         ]
         lines += ["", "Plans, each kind of statement once:", "", "```"]
-        plan = {line for told in one["searches"].values() for line in told["plan"]}
+        plan = {line for each in one["searches"].values() for line in each["plan"]}
         lines += [*sorted(plan), "```", ""]
     return "\n".join(lines)
 
@@ -276,26 +276,6 @@ def _reached(found: dict[str, Any]) -> bool:
 
 def _mark(reached: bool) -> str:  # noqa: FBT001
     return "pass" if reached else "MISS"
-
-
-def _facts(options: argparse.Namespace) -> dict[str, Any]:
-    said = subprocess.run(
-        ["/usr/bin/env", "git", "describe", "--always", "--dirty"],
-        cwd=RESULTS.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "date": f"{clock.now():%Y-%m-%d %H:%M} UTC",
-        "commit": said.stdout.strip() or "none",
-        "records": f"{options.records:,}",
-        "rounds": options.rounds,
-        "cores": os.cpu_count(),
-        "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "Python": platform.python_version(),
-        "SQLite": sqlite3.sqlite_version,
-    }
 
 
 def _options() -> argparse.Namespace:

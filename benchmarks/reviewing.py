@@ -10,10 +10,6 @@ SQL and look as the service's do; a missed bound ends with status 1. `--small` t
 import argparse
 import http.client
 import json
-import os
-import platform
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +20,7 @@ from statistics import median, quantiles
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from facts import facts, listed
 from postgres import embedded
 from servers import Server, service
 from sqlalchemy import Connection, text
@@ -297,38 +294,17 @@ def main() -> int:
                 rounds=20 if options.small else ROUNDS,
                 decisions=30 if options.small else DECISIONS,
             )
-    written = page(facts(), found)
+    told = facts(comments=f"{COMMENTS // part:,}", cases=f"{CASES // part:,}")
+    written = page(told, found)
     print(written)
     if not options.small:
         (RESULTS / "queue.md").write_text(written, encoding="utf-8")
         path = RESULTS / f"{clock.now():%Y-%m-%d}-queue.json"
-        path.write_text(json.dumps(facts() | found, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(told | found, indent=1) + "\n", encoding="utf-8")
     reached = [
         one["p95_ms"] <= BOUND_MS for each in found.values() for one in each["pages"].values()
     ]
     return 0 if all(reached) else 1
-
-
-def facts() -> dict[str, Any]:
-    """Return what was measured, where."""
-    said = subprocess.run(
-        ["/usr/bin/env", "git", "describe", "--always", "--dirty"],
-        cwd=RESULTS.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "date": f"{clock.now():%Y-%m-%d %H:%M} UTC",
-        "commit": said.stdout.strip() or "none",
-        "comments": f"{COMMENTS:,}",
-        "open cases": f"{CASES:,}",
-        "cores": os.cpu_count(),
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "Python": platform.python_version(),
-        "SQLite": sqlite3.sqlite_version,
-    }
 
 
 def page(told: dict[str, Any], found: dict[str, dict[str, Any]]) -> str:
@@ -338,7 +314,7 @@ def page(told: dict[str, Any], found: dict[str, dict[str, Any]]) -> str:
         "",
         "Written by `make bench-queue`: one client, over HTTP, pages of 50, first and later ones.",
         "",
-        *(f"- {name}: {value}" for name, value in told.items()),
+        *listed(told),
     ]
     for engine, one in found.items():
         lines += [

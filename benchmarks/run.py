@@ -8,9 +8,6 @@ afterwards that nothing acknowledged is missing. Ends with status 1 when a floor
 import argparse
 import importlib
 import json
-import os
-import platform
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -24,6 +21,7 @@ from typing import Any, Final
 import psycopg
 from audit import Acknowledged, audit
 from disk import fsync_p50_ms, grouped_over_single
+from facts import facts
 from load import DRAIN_S, Result, Spec
 from postgres import embedded
 from report import JUDGED_AT, MEASUREMENTS, SHORT, Measurement, figures, page, rows
@@ -135,10 +133,13 @@ def main() -> int:
     bench = Bench(options)
     with tempfile.TemporaryDirectory(prefix="aboveboard-bench-", dir=options.dir) as name:
         folder = Path(name)
-        facts = _facts(options) | {"fsync p50 ms": round(fsync_p50_ms(folder), 3)}
+        told = facts(
+            rounds=f"{options.rounds} of {options.seconds:g} s a run",
+            **{name: version(name) for name in ("uvicorn", "uvloop", "httptools")},
+        ) | {"fsync p50 ms": round(fsync_p50_ms(folder), 3)}
         with ExitStack() as stack:
             bench.start(stack, folder)
-            facts["PostgreSQL"] = _postgresql_version(bench.servers["postgresql"])
+            told["PostgreSQL"] = _postgresql_version(bench.servers["postgresql"])
             bench.measure()
             found = bench.audit()
         group = grouped_over_single(
@@ -147,9 +148,9 @@ def main() -> int:
     scorer = _scorer(options.rounds)
     table = rows(bench.measurements)
     named = figures(table, _extra(bench.measurements, found, group, scorer))
-    text, reached = page(facts, table, named)
+    text, reached = page(told, table, named)
     _write(
-        facts | {"figures": named, "audit": found, "group commit": group, "scorer": scorer},
+        told | {"figures": named, "audit": found, "group commit": group, "scorer": scorer},
         bench.measurements,
         text,
         keep=not options.quick,
@@ -236,38 +237,13 @@ def _scorer(rounds: int) -> dict[str, float]:
     return measured
 
 
-def _facts(options: argparse.Namespace) -> dict[str, Any]:
-    commit = _git("rev-parse", "--short", "HEAD") or "none"
-    dirty = " with uncommitted changes" if _git("status", "--porcelain") else ""
-    return {
-        "date": f"{clock.now():%Y-%m-%d %H:%M} UTC",
-        "commit": commit + dirty,
-        "rounds": f"{options.rounds} of {options.seconds:g} s a run",
-        "cores": os.cpu_count(),
-        "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "Python": platform.python_version(),
-        "SQLite": sqlite3.sqlite_version,
-        "uvicorn": version("uvicorn"),
-        "uvloop": version("uvloop"),
-        "httptools": version("httptools"),
-    }
-
-
-def _git(*words: str) -> str:
-    """Return what git says, nothing outside a repository or before the first commit."""
-    said = subprocess.run(  # noqa: S603 - fixed words
-        ["/usr/bin/env", "git", *words], cwd=HOME, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip() if said.returncode == 0 else ""
-
-
 def _postgresql_version(server: Server) -> str:
     with psycopg.connect(server.database_url or "") as connection:
         return connection.info.parameter_status("server_version") or "unknown"
 
 
 def _write(
-    facts: dict[str, Any], measurements: Sequence[Measurement], text: str, *, keep: bool
+    told: dict[str, Any], measurements: Sequence[Measurement], text: str, *, keep: bool
 ) -> None:
     """Write the page and, for a full run, every measurement; a quick one stays out of the way."""
     if not keep:
@@ -280,9 +256,9 @@ def _write(
         # Needed for the audit alone, and a hundred times larger than the rest.
         for name in ("answered", "refused", "indexes"):
             del one["result"][name]
-    commit = str(facts["commit"]).partition(" ")[0]
+    commit = str(told["commit"]).partition(" ")[0]
     path = results / f"{clock.now():%Y-%m-%d}-{commit}.json"
-    path.write_text(json.dumps(facts | {"runs": raw}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(told | {"runs": raw}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
