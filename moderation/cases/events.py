@@ -108,6 +108,14 @@ def list_all(connection: Connection, site_id: str, after: int, limit: int) -> li
     return [event(row) for row in found]
 
 
+def count_decided(connection: Connection, site_id: str, decision_id: str) -> int:
+    """Return of how many comments something was decided at once."""
+    counted = select(func.count()).where(
+        EVENT.c.site_id == site_id, EVENT.c.decision_id == decision_id
+    )
+    return connection.execute(counted).scalar_one()
+
+
 def list_seqs(connection: Connection, site_id: str, seqs: Iterable[int]) -> list[Event]:
     """Return single events of a site."""
     found = connection.execute(

@@ -29,6 +29,7 @@ from moderation.verdict import State
 
 T = TypeVar("T")
 KEYS_LIVE = timedelta(hours=24)
+DECISION_ROWS = 10  # about: an event, a comment, a case, judgements, reports
 BATCH = 100  # comments a transaction of what is done every hour
 TIDIED_PAGES = 500  # of the full-text index, in one step
 
@@ -291,7 +292,13 @@ class Review:
 
         Raises as `deciding.decide` does; what is decided along is refused alone.
         """
-        decision_id = self._ids()
+        decision_id, members = self._ids(), 0
+        if group:
+            members = len(
+                await self._reading.query(
+                    partial(likeness.group, site_id=site_id, comment_id=decision.comment_id)
+                )
+            )
 
         def do(desk: Desk) -> Answer:
             along = likeness.group(desk.connection, site_id, decision.comment_id) if group else []
@@ -300,7 +307,7 @@ class Review:
                 decision.comment_id,
                 lambda: deciding.decide(desk, decision, by, decision_id=decision_id),
             )
-            members = [
+            alike = [
                 decision._replace(
                     comment_id=each.comment_id,
                     revision=each.revision,
@@ -314,11 +321,11 @@ class Review:
                 decision_id,
                 [
                     Result(decision.comment_id, done),
-                    *_each(desk, members, by, decision_id=decision_id, dry=False),
+                    *_each(desk, alike, by, decision_id=decision_id, dry=False),
                 ],
             )
 
-        return await self._work(site_id, do, given)
+        return await self._work(site_id, do, given, size=DECISION_ROWS * (1 + members))
 
     async def decide_many(
         self,
@@ -337,7 +344,7 @@ class Review:
             results = _each(desk, decisions, by, decision_id=decision_id, dry=dry)
             return render(None if dry else decision_id, results)
 
-        return await self._work(site_id, do, given, size=5 * len(decisions))
+        return await self._work(site_id, do, given, size=DECISION_ROWS * len(decisions))
 
     async def undo(
         self,
@@ -372,7 +379,10 @@ class Review:
                     results.append(Result(comment_id, undone))
             return render(decision_id, results)
 
-        return await self._work(site_id, do, given)
+        size = DECISION_ROWS * await self._reading.query(
+            partial(events.count_decided, site_id=site_id, decision_id=decision_id)
+        )
+        return await self._work(site_id, do, given, size=max(size, DECISION_ROWS))
 
     # -- readers and authors ------------------------------------------------------------------
 
@@ -502,7 +512,7 @@ class Review:
             ]
             return 200, b""
 
-        await self._work(site_id, do, None, size=10 * len(comment_ids))
+        await self._work(site_id, do, None, size=DECISION_ROWS * len(comment_ids))
         self._untidy = True
         self._erased([text.encode() for text in said])
 
@@ -526,7 +536,7 @@ class Review:
         do: Callable[[Desk], Answer],
         given: Given | None,
         *,
-        size: int = 10,
+        size: int = DECISION_ROWS,
     ) -> Answer:
         key = None
         if given is not None:

@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
 from aboveboard import app
+from aboveboard.database import Database
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, sampling
+from moderation.cases.case import Moderator
 from moderation.cases.setting import ReviewSetting
-from moderation.cases.transition import EventKind
-from moderation.review.reviewing import Review
+from moderation.cases.transition import Action, EventKind
+from moderation.review.deciding import Decision
+from moderation.review.reviewing import Result, Review
 from moderation.store import Put, Screened, put
 from moderation.tables import COMMENT
 from moderation.verdict import State, Verdict
@@ -22,19 +27,32 @@ BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 NEVER_SAID_BEFORE = "zyzzogeton and quixotry, says nobody but this test"
 
 
+class Sized(CommandWriter):
+    """Notes how many rows each command is said to write."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.sizes: list[int] = []
+
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
+        """Write, and note the size."""
+        self.sizes.append(size)
+        return await super().write(handler, command, size=size)
+
+
 class Desk:
     """A site's review without a service; *moment* is the present."""
 
     def __init__(self, databases: app.Databases) -> None:
         self.databases = databases
         self.moment = BEGIN
-        self.writing = CommandWriter(databases.moderation)
+        self.writing = Sized(databases.moderation)
         self.sweeper = Sweeper(databases.moderation, app.ERASED_COMMENTS)
         self.review = Review(
             writing=self.writing,
             reading=databases.moderation,
             clock=lambda: self.moment,
-            ids=lambda: "01980000-0000-7000-8000-000000000000",
+            ids=map("01980000-0000-7000-8000-{:012x}".format, count()).__next__,
             reporter=lambda _site, reader: reader,
             erased=self.sweeper.note,
         )
@@ -118,6 +136,30 @@ def test_the_bytes_of_an_erased_comment_leave_the_files(databases: app.Databases
 
 def _bytes(path: Path) -> bytes:
     return b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
+
+
+def test_what_is_decided_at_once_is_told_by_its_rows(databases: app.Databases) -> None:
+    """A group of 30 and its undo are as many times the rows of one decision to the writer."""
+    desk = Desk(databases)
+    desk.store(*((f"c-{number:02}", NEVER_SAID_BEFORE, Verdict.HOLD) for number in range(30)))
+    by, decided = Moderator("ann"), []
+
+    def render(decision_id: str | None, done: Sequence[Result]) -> tuple[int, bytes]:
+        decided.append((decision_id, [each.decided is not None for each in done]))
+        return 200, b""
+
+    async def work() -> None:
+        await desk.review.claim("blog", "c-05", by, take_over=False, render=token.append)
+        decision = Decision("c-05", Action.SPAM, 1, 6, token[0].case.claim_token)
+        await desk.review.decide("blog", decision, by, group=True, render=render)
+        await desk.review.undo("blog", decided[0][0] or "", by, render=render)
+
+    token: list[Any] = []
+    asyncio.run(work())
+
+    assert [done for _, done in decided] == [[True] * 30] * 2
+    _, claim, group, undo = desk.writing.sizes
+    assert group == undo == 30 * claim
 
 
 def test_a_comment_is_drawn_by_a_number_that_nobody_foresees() -> None:

@@ -1,0 +1,80 @@
+"""Groups, on both engines: what is found, and how much is looked at for it."""
+
+import asyncio
+
+from sqlalchemy import Connection, event
+
+from aboveboard import app
+from aboveboard.writer import CommandWriter
+from moderation.policy.resemblance import resemblance
+from moderation.policy.traits import Traits
+from moderation.review import likeness
+from moderation.store import Put, Screened, put
+from moderation.verdict import Verdict
+
+SPAM = "buy our wonderful cheap watches today and tell all your friends about it"
+NEARLY = "buy our wonderful cheap watches today and tell all your friends about them"
+OTHER = "i do not agree with what the minister said about schools in the north {}"
+
+
+def store(databases: app.Databases, texts: dict[str, str]) -> None:
+    """Hold comments: id, text."""
+    screened = []
+    for comment_id, text in texts.items():
+        found = resemblance(text)
+        traits = Traits(fingerprint=found.fingerprint, signature=found.signature)
+        screened.append(
+            Screened(
+                comment_id,
+                text,
+                text,
+                "{}",
+                None,
+                None,
+                Verdict.HOLD,
+                (0.5,) * 8,
+                (),
+                "m",
+                "p",
+                traits=traits,
+            )
+        )
+    received = "2026-11-28T00:00:00.000000Z"
+    command = Put(
+        "blog", screened, list(texts), received, lambda _: (200, b""), lambda _: ("null", "[]")
+    )
+    asyncio.run(CommandWriter(databases.moderation).write(put, command))
+
+
+def test_a_group_is_the_same_and_nearly_the_same_in_the_order_of_the_queue(
+    databases: app.Databases,
+) -> None:
+    """Without the comment itself and without what says something else."""
+    texts = {"c-1": SPAM, "c-2": NEARLY, "c-3": OTHER, "c-4": SPAM, "c-5": NEARLY}
+    store(databases, texts)
+
+    with databases.moderation.read() as connection:
+        found = likeness.group(connection, "blog", "c-1")
+        alone = likeness.group(connection, "blog", "c-3")
+
+    assert [member.comment_id for member in found] == ["c-2", "c-4", "c-5"]
+    assert alone == []
+
+
+def test_finding_a_group_does_not_walk_the_queue(databases: app.Databases) -> None:
+    """Every statement is one look-up in an index: no plan reads cases by their place alone."""
+    store(databases, {"c-1": SPAM, "c-2": NEARLY, "c-4": SPAM})
+    statements: list[str] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    with databases.moderation.read() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        likeness.group(connection, "blog", "c-1")
+
+    _, *of_cases = [each for each in statements if "review_case" in each]
+    assert len(of_cases) == 2
+    assert not any(" OR " in each for each in of_cases)
+    assert "LIMIT" in of_cases[0]
+    assert " IN (" in of_cases[1]
