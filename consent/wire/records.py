@@ -35,9 +35,11 @@ class FilterIn(Wire):
     site: Short | None = None
 
     @model_validator(mode="after")
-    def _version_of_a_notice(self) -> Self:
+    def _versions_and_periods(self) -> Self:
         if self.notice_version is not None and self.notice_id is None:
             raise ValueError("expected the notice_id whose notice_version is meant, got none")
+        if self.from_ is not None and self.to is not None and self.from_ > self.to:
+            raise ValueError("expected a period that begins before it ends, got `from` after `to`")
         return self
 
 

@@ -1,10 +1,10 @@
 """Statistics as JSON."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from consent.audit.statistics import By, Counts, Statistics, Tally
 from consent.choices.choice import EventType, Method
@@ -22,6 +22,12 @@ class StatisticsIn(Wire):
     notice_id: Id | None = None
     by: By = By.DAY
     site: Short | None = None
+
+    @model_validator(mode="after")
+    def _period(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.from_ > self.to:
+            raise ValueError("expected a period that begins before it ends, got `from` after `to`")
+        return self
 
 
 class TallyOut(BaseModel):

@@ -158,6 +158,7 @@ def test_the_body_takes_what_the_query_takes(audited: AuditedSite) -> None:
         {"event_type": "dreamt"},
         {"purpose": "No Purpose"},
         {"notice_version": 1},
+        {"from_": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
         {"subject_kind": "device"},
         {"subject_id": "device-1"},
         {"subject_kind": "device", "subject_id": "1", "subject_ref": "1." + "0" * 32},
