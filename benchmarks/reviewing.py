@@ -23,13 +23,14 @@ from urllib.parse import urlencode
 from facts import facts, listed
 from postgres import embedded
 from servers import Server, service
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Select, text
 
 from aboveboard import app, clock
 from aboveboard.accounts import Scope
 from aboveboard.database import Database
 from aboveboard.settings import Settings
-from moderation.review import queue
+from moderation.cases import search
+from moderation.review import paging, queue
 from moderation.review.queue import Filter, Order, Shelf
 
 COMMENTS: Final = 1_000_000
@@ -58,6 +59,8 @@ PAGES: Final[dict[str, dict[str, str]]] = {
     "moderator": {"moderator": "ann"},
     "rare words": {"q": "word17 word18"},
     "one common word": {"q": "everywhere"},
+    "a word of every fiftieth": {"q": "word12*"},
+    "words of no text": {"q": "everywhere nowhere"},
     "resolved": {"shelf": "resolved"},
 }
 
@@ -234,9 +237,13 @@ def plans(connection: Connection) -> dict[str, list[str]]:
             words=query.get("q"),
             seen_by=query.get("moderator"),
         )
-        chosen = queue.chosen(
+        query_of_words = search.read(wanted.words or "")
+        chosen: Select[Any] = queue.chosen(
             SITE, wanted, Order(query.get("order", "priority")), now=NOW, after=None, limit=51
         )
+        if query_of_words is not None:
+            # What else there is to it is a walk like those of the other orders.
+            chosen = search.found(SITE, query_of_words).limit(paging.RARE + 1)
         compiled = chosen.compile(connection, compile_kwargs={"literal_binds": True})
         rows = connection.exec_driver_sql(f"{explain} {str(compiled).replace('%', '%%')}")
         made[name] = [str(row[-1]) for row in rows]

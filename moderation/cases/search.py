@@ -8,9 +8,9 @@ never read.
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Delete, bindparam, delete, select
+from sqlalchemy import ColumnElement, Connection, Delete, Select, bindparam, delete, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -70,32 +70,64 @@ def tidy(rows: Rows, commands: Sequence[int]) -> list[bool]:
     return more
 
 
-def found(site_id: str, asked: str) -> Any | None:  # noqa: ANN401 - a select of ids
-    """Return a select of the ids of comments that have all words of *asked*; None if it has none.
+class Query(NamedTuple):
+    """Terms that are all wanted: words in a row, and whether the last is but a beginning."""
+
+    terms: Sequence[tuple[Sequence[str], bool]]
+
+
+def read(asked: str) -> Query | None:
+    """Read what somebody is looking for; None where there is no word in it.
 
     Words in quotes stand next to each other; a word that ends in `*` is the beginning of one.
     """
-    terms = _terms(asked)
-    if not terms:
-        return None
-    return select(CASE_TEXT.c.comment_id).where(_Found(_fts5(site_id, terms), _ts(site_id, terms)))
-
-
-def _terms(asked: str) -> list[tuple[list[str], bool]]:
     terms = []
     for quoted, plain in _TERM.findall(asked):
         words = fold(quoted or plain).split()
         if words:
             terms.append((words, plain.endswith("*")))
-    return terms[:WORDS_LIMIT]
+    return Query(terms[:WORDS_LIMIT]) if terms else None
 
 
-def _fts5(site_id: str, terms: list[tuple[list[str], bool]]) -> str:
+def found(site_id: str, query: Query) -> Select[str]:
+    """Return a select of the ids of comments that have all terms, by the index."""
+    terms = query.terms
+    has = _Found(_fts5(site_id, terms), _ts(site_id, terms))
+    return select(CASE_TEXT.c.comment_id).select_from(CASE_TEXT).where(has)
+
+
+def plan_for_words(connection: Connection) -> None:
+    """Have PostgreSQL plan each statement of this transaction for the words that it is given.
+
+    A plan that is made once for any words does without the index: they might be in every text.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = 'force_custom_plan'")
+
+
+def says(text: str, query: Query) -> bool:
+    """Whether *text* has all terms, without the index.
+
+    >>> says("Cheese-cake, again!", read('"cheese cake" ag*'))
+    True
+    """
+    if text.isascii():
+        # Most texts have not, and are not worth being taken apart.
+        lower = text.lower()
+        if not all(word in lower for words, _ in query.terms for word in words):
+            return False
+    said = f" {fold(text)} "
+    return all(
+        f" {' '.join(words)}{'' if begins else ' '}" in said for words, begins in query.terms
+    )
+
+
+def _fts5(site_id: str, terms: Sequence[tuple[Sequence[str], bool]]) -> str:
     wanted = " AND ".join(f'"{" ".join(words)}"{"*" if begins else ""}' for words, begins in terms)
     return f"site : {_site(site_id)} AND text : ({wanted})"
 
 
-def _ts(site_id: str, terms: list[tuple[list[str], bool]]) -> str:
+def _ts(site_id: str, terms: Sequence[tuple[Sequence[str], bool]]) -> str:
     wanted = [
         "(" + " <-> ".join(f"'{word}'" for word in words) + (":*" if begins else "") + ")"
         for words, begins in terms

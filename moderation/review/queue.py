@@ -1,6 +1,6 @@
-"""The queue of a site: pages of cases in an order, narrowed by filters, and how many there are.
+"""The queue of a site: cases in an order, narrowed by filters, and how many there are.
 
-Takes a connection; reads only. A page is a range of one index, from where the last one ended.
+Takes a connection; reads only. What is chosen is a range of one index.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,7 @@ from sqlalchemy import (
 
 from moderation.cases import search
 from moderation.cases.case import Case
-from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, REVISION, SKIP
-
-EXCERPT = 1_000  # characters of a text in a list
+from moderation.tables import CASE, COMMENT_DOMAIN, SKIP
 
 
 class Order(StrEnum):
@@ -76,16 +74,6 @@ class Place(NamedTuple):
     comment_id: str
 
 
-class Listed(NamedTuple):
-    """A case with what is shown of its comment in a list; *alike* counts the cases of its group."""
-
-    case: Case
-    external_id: str
-    version: int
-    excerpt: str
-    alike: int
-
-
 # Written out: an index of open cases alone is of use only where the engine sees that they are.
 UNRESOLVED: ColumnElement[bool] = CASE.c.state != literal_column("'resolved'")
 RESOLVED: ColumnElement[bool] = CASE.c.state == literal_column("'resolved'")
@@ -98,53 +86,6 @@ _ORDERED: Mapping[Order, tuple[ColumnElement[Any], bool]] = {
 }
 
 
-def page(
-    connection: Connection,
-    site_id: str,
-    wanted: Filter,
-    order: Order,
-    *,
-    now: str,
-    after: Place | None = None,
-    limit: int,
-) -> tuple[list[Listed], Place | None]:
-    """Return cases in an order, and where the next page begins if there is one."""
-    column, falling = _order(wanted.shelf, order)
-    inner = chosen(site_id, wanted, order, now=now, after=after, limit=limit + 1).subquery("chosen")
-    found = connection.execute(
-        select(
-            inner,
-            COMMENT.c.external_id,
-            COMMENT.c.version,
-            func.substr(REVISION.c.text, 1, EXCERPT),
-        )
-        .join_from(
-            inner,
-            COMMENT,
-            (COMMENT.c.site_id == inner.c.site_id) & (COMMENT.c.id == inner.c.comment_id),
-        )
-        .join(
-            REVISION,
-            (REVISION.c.site_id == COMMENT.c.site_id)
-            & (REVISION.c.comment_id == COMMENT.c.id)
-            & (REVISION.c.revision == COMMENT.c.revision),
-        )
-        .order_by(*_sorted(inner.c[str(column.key)], inner.c.comment_id, falling=falling))
-    ).all()
-    width = len(CASE.c)
-    cases = [(Case._make(row[:width]), row[width:]) for row in found]
-    alike = _alike(connection, site_id, [one.fingerprint for one, _ in cases if one.fingerprint])
-    listed = [
-        Listed(one, external_id, version, excerpt, alike.get(one.fingerprint or "", 1))
-        for one, (external_id, version, excerpt) in cases
-    ]
-    following = None
-    if len(listed) > limit:
-        last = listed[limit - 1].case
-        following = Place(getattr(last, str(column.key)), last.comment_id)
-    return listed[:limit], following
-
-
 def find_next(
     connection: Connection, site_id: str, wanted: Filter, order: Order, *, now: str
 ) -> Case | None:
@@ -155,6 +96,8 @@ def find_next(
 
 def count(connection: Connection, site_id: str, wanted: Filter, *, now: str) -> dict[str, int]:
     """Return how many cases there are, by where they stand, and among those open by tier."""
+    if wanted.words is not None:
+        search.plan_for_words(connection)
     shelved = case(
         (CASE.c.snoozed_until > now, Shelf.SNOOZED.value),
         (CASE.c.escalated, Shelf.ESCALATED.value),
@@ -186,10 +129,10 @@ def chosen(
     *,
     now: str,
     after: Place | None,
-    limit: int,
+    limit: int | None,
 ) -> Select[Any]:
     """Return the select of the cases of a page."""
-    column, falling = _order(wanted.shelf, order)
+    column, falling = order_of(wanted.shelf, order)
     statement = select(CASE).where(
         CASE.c.site_id == site_id,
         *_shelved(wanted.shelf, now=now),
@@ -198,17 +141,19 @@ def chosen(
     if after is not None:
         here, there = tuple_(column, CASE.c.comment_id), tuple_(after.value, after.comment_id)
         statement = statement.where(here < there if falling else here > there)
-    return statement.order_by(*_sorted(column, CASE.c.comment_id, falling=falling)).limit(limit)
+    return statement.order_by(*in_order(column, CASE.c.comment_id, falling=falling)).limit(limit)
 
 
-def _order(shelf: Shelf, order: Order) -> tuple[ColumnElement[Any], bool]:
+def order_of(shelf: Shelf, order: Order) -> tuple[ColumnElement[Any], bool]:
+    """Return what cases are ordered by, and whether the largest comes first."""
     # What was resolved is looked at from its end: it has no urgency any more.
     return (CASE.c.resolved, True) if shelf is Shelf.RESOLVED else _ORDERED[order]
 
 
-def _sorted(
+def in_order(
     column: ColumnElement[Any], comment_id: ColumnElement[Any], *, falling: bool
 ) -> Sequence[ColumnElement[Any]]:
+    """Return what a select is ordered by."""
     return (column.desc(), comment_id.desc()) if falling else (column, comment_id)
 
 
@@ -247,10 +192,9 @@ def _narrowed(site_id: str, wanted: Filter, *, now: str) -> list[ColumnElement[b
                 )
             )
         )
-    if wanted.words is not None:
-        found = search.found(site_id, wanted.words)
-        if found is not None:
-            made.append(CASE.c.comment_id.in_(found))
+    query = None if wanted.words is None else search.read(wanted.words)
+    if query is not None:
+        made.append(CASE.c.comment_id.in_(search.found(site_id, query)))
     if wanted.seen_by is not None:
         made.append(
             ~exists(
@@ -271,20 +215,3 @@ def _narrowed(site_id: str, wanted: Filter, *, now: str) -> list[ColumnElement[b
             )
         )
     return made
-
-
-def _alike(connection: Connection, site_id: str, fingerprints: Sequence[str]) -> dict[str, int]:
-    if not fingerprints:
-        return {}
-    return {
-        row.fingerprint: row.number
-        for row in connection.execute(
-            select(CASE.c.fingerprint, func.count().label("number"))
-            .where(
-                CASE.c.site_id == site_id,
-                UNRESOLVED,
-                CASE.c.fingerprint.in_(sorted(set(fingerprints))),
-            )
-            .group_by(CASE.c.fingerprint)
-        )
-    }

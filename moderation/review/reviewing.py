@@ -19,11 +19,12 @@ from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, Event
 from moderation.errors import ModerationError
-from moderation.review import context, deciding, likeness, queue
+from moderation.review import context, deciding, likeness, paging, queue
 from moderation.review.context import Context
 from moderation.review.deciding import Answer, Decided, Decision, Key, Work, carry_out, telling
 from moderation.review.desk import Desk
-from moderation.review.queue import Filter, Listed, Order, Place
+from moderation.review.paging import Listed
+from moderation.review.queue import Filter, Order, Place
 from moderation.tables import CASE, COMMENT, REVIEW_SETTING, SAMPLE
 from moderation.verdict import State
 
@@ -109,7 +110,7 @@ class Review:
         """Return a page of the queue, where the next one begins, and the present instant."""
         now = self._now()
         found, following = await self._reading.query(
-            lambda connection: queue.page(
+            lambda connection: paging.page(
                 connection, site_id, wanted, order, now=now, after=after, limit=limit
             )
         )

@@ -8,7 +8,8 @@ import orjson
 from pydantic import BaseModel, Field
 
 from moderation.cases.case import Case, CaseState, Cause, state_of
-from moderation.review.queue import Filter, Listed, Order, Place, Shelf
+from moderation.review.paging import Listed
+from moderation.review.queue import Filter, Order, Place, Shelf
 from moderation.review.reviewing import Held
 from moderation.verdict import Label
 from moderation.wire import cursor

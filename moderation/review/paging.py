@@ -1,0 +1,212 @@
+"""A page of the queue: cases with what a list shows of them, from where the last page ended.
+
+Takes a connection; reads only. Looking for words is bounded. Rare ones are found by the full-text
+index and then put in order. Of common ones the index has too many: there the queue is walked in
+its order and each text is looked at. Where that takes too long a page ends early, and the next one
+goes on from there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, func, select
+
+from moderation.cases import search
+from moderation.cases.case import Case
+from moderation.cases.search import Query
+from moderation.review.queue import (
+    UNRESOLVED,
+    Filter,
+    Order,
+    Place,
+    chosen,
+    in_order,
+    order_of,
+)
+from moderation.tables import CASE, COMMENT, REVISION
+
+EXCERPT = 1_000  # characters of a text in a list
+STEP = 250  # cases that are walked at a time
+WALKED = 1_500  # cases that are walked for one page
+READ = 2_000_000  # characters that are looked at for one page, about
+RARE = 1_000  # texts of the site, open or not, that have words which the index is asked for
+
+
+class Listed(NamedTuple):
+    """A case with what is shown of its comment in a list; *alike* counts the cases of its group."""
+
+    case: Case
+    external_id: str
+    version: int
+    excerpt: str
+    alike: int
+
+
+def page(
+    connection: Connection,
+    site_id: str,
+    wanted: Filter,
+    order: Order,
+    *,
+    now: str,
+    after: Place | None = None,
+    limit: int,
+) -> tuple[list[Listed], Place | None]:
+    """Return cases in an order, and where the next page begins if there may be one."""
+    column, falling = order_of(wanted.shelf, order)
+    asked = _Asked(connection, site_id, wanted, order, now, after, limit)
+    query = None if wanted.words is None else search.read(wanted.words)
+    found = asked.all() if query is None else asked.search(query)
+    rows = connection.execute(
+        select(
+            CASE,
+            COMMENT.c.external_id,
+            COMMENT.c.version,
+            func.substr(REVISION.c.text, 1, EXCERPT),
+        )
+        .join_from(
+            CASE,
+            COMMENT,
+            (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
+        )
+        .join(
+            REVISION,
+            (REVISION.c.site_id == COMMENT.c.site_id)
+            & (REVISION.c.comment_id == COMMENT.c.id)
+            & (REVISION.c.revision == COMMENT.c.revision),
+        )
+        .where(CASE.c.site_id == site_id, CASE.c.comment_id.in_(found.comment_ids))
+        .order_by(*in_order(column, CASE.c.comment_id, falling=falling))
+    ).all()
+    width = len(CASE.c)
+    cases = [(Case._make(row[:width]), row[width:]) for row in rows]
+    alike = _alike(connection, site_id, [one.fingerprint for one, _ in cases if one.fingerprint])
+    listed = [
+        Listed(one, external_id, version, excerpt, alike.get(one.fingerprint or "", 1))
+        for one, (external_id, version, excerpt) in cases
+    ]
+    return listed, found.following
+
+
+class _Found(NamedTuple):
+    """The comments of a page, and where the next one begins."""
+
+    comment_ids: Sequence[str]
+    following: Place | None
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What was seen of the queue in its order: where it was left, and what has the words."""
+
+    place: Place | None
+    found: list[Place] = field(default_factory=list)
+    walked: int = 0
+    read: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a page is wanted of."""
+
+    connection: Connection
+    site_id: str
+    wanted: Filter
+    order: Order
+    now: str
+    after: Place | None
+    limit: int
+
+    def all(self) -> _Found:
+        """Return the page: a range of an index."""
+        cases = self._chosen(self.after, limit=self.limit + 1)
+        return self._cut([Place(*row[:2]) for row in self.connection.execute(cases)], None)
+
+    def search(self, query: Query) -> _Found:
+        """Return the page of what has the words."""
+        search.plan_for_words(self.connection)
+        walk = _Walk(self.after)
+        self._go(walk, query, until=STEP)
+        if not walk.ended and len(walk.found) <= self.limit:
+            some = search.found(self.site_id, query).limit(RARE + 1)
+            comment_ids = self.connection.scalars(some).all()
+            if len(comment_ids) <= RARE:
+                return self._among(comment_ids)
+            self._go(walk, query, until=WALKED)
+        return self._cut(walk.found, None if walk.ended else walk.place)
+
+    def _among(self, comment_ids: Sequence[str]) -> _Found:
+        """Return the page of so few comments that they are put in order here.
+
+        Asked for an order, an engine may think it less work to walk the queue for them.
+        """
+        if not comment_ids:
+            return _Found((), None)
+        cases = self._chosen(self.after, limit=None).order_by(None)
+        found = self.connection.execute(cases.where(CASE.c.comment_id.in_(comment_ids)))
+        _, falling = order_of(self.wanted.shelf, self.order)
+        return self._cut(sorted((Place(*row[:2]) for row in found), reverse=falling), None)
+
+    def _chosen(self, after: Place | None, *, limit: int | None) -> Select[Any]:
+        column, _ = order_of(self.wanted.shelf, self.order)
+        wanted = replace(self.wanted, words=None)
+        return chosen(
+            self.site_id, wanted, self.order, now=self.now, after=after, limit=limit
+        ).with_only_columns(column.label("value"), CASE.c.comment_id, CASE.c.revision)
+
+    def _cut(self, found: Sequence[Place], following: Place | None) -> _Found:
+        if len(found) > self.limit:
+            found = found[: self.limit]
+            following = found[-1]
+        return _Found([place.comment_id for place in found], following)
+
+    def _go(self, walk: _Walk, query: Query, *, until: int) -> None:
+        """Walk on to so many cases, or until there is more than a page, or no more queue."""
+        _, falling = order_of(self.wanted.shelf, self.order)
+        while (
+            not walk.ended
+            and walk.walked < until
+            and walk.read < READ
+            and len(walk.found) <= self.limit
+        ):
+            step = self._chosen(walk.place, limit=STEP).subquery()
+            rows = self.connection.execute(
+                select(step.c.value, step.c.comment_id, REVISION.c.text)
+                .join_from(
+                    step,
+                    REVISION,
+                    (REVISION.c.site_id == self.site_id)
+                    & (REVISION.c.comment_id == step.c.comment_id)
+                    & (REVISION.c.revision == step.c.revision),
+                )
+                .order_by(*in_order(step.c.value, step.c.comment_id, falling=falling))
+            ).all()
+            walk.found += [
+                Place(value, comment_id)
+                for value, comment_id, text in rows
+                if search.says(text, query)
+            ]
+            walk.walked += STEP
+            walk.read += sum(len(row.text) for row in rows)
+            walk.ended = len(rows) < STEP
+            if rows:
+                walk.place = Place(rows[-1].value, rows[-1].comment_id)
+
+
+def _alike(connection: Connection, site_id: str, fingerprints: Sequence[str]) -> dict[str, int]:
+    if not fingerprints:
+        return {}
+    return {
+        row.fingerprint: row.number
+        for row in connection.execute(
+            select(CASE.c.fingerprint, func.count().label("number"))
+            .where(
+                CASE.c.site_id == site_id,
+                UNRESOLVED,
+                CASE.c.fingerprint.in_(sorted(set(fingerprints))),
+            )
+            .group_by(CASE.c.fingerprint)
+        )
+    }

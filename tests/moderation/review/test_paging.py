@@ -1,0 +1,104 @@
+"""Looking for words in the queue, on both engines: complete by paging, and bounded."""
+
+import asyncio
+from itertools import chain
+
+import pytest
+from sqlalchemy import Connection, event
+
+from aboveboard import app
+from aboveboard.writer import CommandWriter
+from moderation.cases import search
+from moderation.review import paging
+from moderation.review.queue import Filter, Order, Place
+from moderation.store import Put, Screened, put
+from moderation.verdict import Verdict
+
+NOW = "2026-11-28T12:00:00.000000Z"
+WORDS = ("every", "second", "fourth", "tenth", "last")
+
+
+def say(number: int) -> str:
+    """Return a text: each word in another share of all."""
+    said = ["every"]
+    said += ["second"] * (number % 2 == 0) + ["fourth"] * (number % 4 == 0)
+    said += ["tenth"] * (number % 10 == 0) + ["last"] * (number == 59)
+    return " ".join(said)
+
+
+@pytest.fixture
+def sixty(databases: app.Databases, monkeypatch: pytest.MonkeyPatch) -> app.Databases:
+    """Hold sixty comments, and have little be much: what is common, what is walked for a page."""
+    for name, value in (("STEP", 5), ("WALKED", 15), ("RARE", 8)):
+        monkeypatch.setattr(paging, name, value)
+    texts = {f"c-{number:02}": say(number) for number in range(60)}
+    screened = [
+        Screened(name, text, text, "{}", None, None, Verdict.HOLD, (0.5,) * 8, (), "m", "p")
+        for name, text in texts.items()
+    ]
+    command = Put(
+        "blog", screened, list(texts), NOW, lambda _: (200, b""), lambda _: ("null", "[]")
+    )
+    asyncio.run(CommandWriter(databases.moderation).write(put, command))
+    return databases
+
+
+def pages(connection: Connection, words: str, order: Order, limit: int) -> list[list[str]]:
+    """Return the pages of what has *words*, to the end."""
+    found: list[list[str]] = []
+    after: Place | None = None
+    while True:
+        listed, after = paging.page(
+            connection, "blog", Filter(words=words), order, now=NOW, after=after, limit=limit
+        )
+        found.append([each.case.comment_id for each in listed])
+        if after is None:
+            return found
+
+
+@pytest.mark.parametrize("order", [Order.PRIORITY, Order.NEWEST])
+def test_rare_and_common_words_are_found_to_the_last(sixty: app.Databases, order: Order) -> None:
+    """Each case once, in the order of the queue, whether the index or the walk found it."""
+    with sixty.moderation.read() as connection:
+        (everything,) = pages(connection, "!", order, 100)
+        for words in (*WORDS, "second fourth", '"every second"', "sec* tenth", "never"):
+            query = search.read(words)
+            assert query is not None
+            expected = [
+                name for name in everything if search.says(say(int(name.removeprefix("c-"))), query)
+            ]
+            for limit in (1, 4, 50):
+                found = pages(connection, words, order, limit)
+                assert list(chain(*found)) == expected, (words, limit)
+                assert max(map(len, found)) <= limit
+
+
+def test_a_page_looks_at_a_bounded_part_of_the_queue(sixty: app.Databases) -> None:
+    """What is common, but not here, ends a page early; the next one goes on from there."""
+    with sixty.moderation.read() as connection:
+        found = pages(connection, "fourth", Order.PRIORITY, 50)
+
+    assert [len(page) for page in found] == [4, 4, 4, 3, 0]
+
+
+def test_an_index_of_all_words_is_never_read_to_its_end(sixty: app.Databases) -> None:
+    """A page of what every text has asks the index for nothing, of rare words for a few ids."""
+    statements: list[str] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    def ask(words: str) -> list[str]:
+        statements.clear()
+        paging.page(
+            connection, "blog", Filter(words=words), Order.PRIORITY, now=NOW, after=None, limit=4
+        )
+        return [each for each in statements if "case_text" in each]
+
+    with sixty.moderation.read() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        common, rare = ask("every"), ask("last")
+
+    assert common == []
+    assert len(rare) == 1
+    assert "LIMIT" in rare[0]
