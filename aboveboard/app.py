@@ -41,6 +41,7 @@ from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
 from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histories
 from aboveboard.database import Database
+from aboveboard.dialects import Dialects
 from aboveboard.erasures import Erasures
 from aboveboard.errors import StorageError
 from aboveboard.examining import Examining
@@ -48,7 +49,7 @@ from aboveboard.keeping import KeptFolder
 from aboveboard.keys import Daily, KeyFolder
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.observe import Metrics, Observed, Probes
-from aboveboard.operations import Catalogue, Entrance, routes
+from aboveboard.operations import Catalogue, Doorway, Entrance, routes
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings, split_targets
@@ -92,6 +93,8 @@ from consent.subjects.reapplying import Reapplying
 from consent.subjects.restriction import Restricting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 from moderation.cases import sampling
+from moderation.compat.configuring import Configuring as CompatConfiguring
+from moderation.compat.routes import CompatRoutes
 from moderation.model import bundle, explanation
 from moderation.policy.configuring import Configuring as PolicyConfiguring
 from moderation.policy.configuring import Policies
@@ -558,10 +561,11 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         HistoryRoutes(auditing=auditing),
         StatisticsRoutes(counting=Counting(reading=databases.consent)),
         EvidenceRoutes(auditing=auditing, bundling=open_bundling(settings, databases)),
+        WebhookRoutes(telling.webhooks),
     ):
         offered.declare(catalogue.declare)
 
-    WebhookRoutes(telling.webhooks).declare(catalogue.declare)
+    dialects = open_dialects(databases, comments, catalogue)
 
     writers = (comments, choices, administering)
     metrics = open_metrics(writers, pushing, telling.delivering)
@@ -612,7 +616,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
             yield
             probes.stopping = True
 
-    doors = catalogue.doors(Authenticator(accounts))
+    doors = open_doors(catalogue, dialects, Authenticator(accounts))
     app = Starlette(
         routes=[
             *routes(doors),
@@ -626,6 +630,21 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # one address, one spelling
     return Observed(Entrance(doors, app), metrics=metrics, access_log=settings.access_log)
+
+
+def open_dialects(databases: Databases, writing: Writer, catalogue: Catalogue) -> Dialects:
+    """Put the APIs of others together, and what sites set for them."""
+    dialects = Dialects()
+    configuring = CompatConfiguring(writing=writing, looking=databases.moderation, clock=clock.now)
+    CompatRoutes(configuring).declare(catalogue.declare)
+    return dialects
+
+
+def open_doors(
+    catalogue: Catalogue, dialects: Dialects, authenticator: Authenticator
+) -> dict[str, Doorway]:
+    """Make a door for every path."""
+    return {**catalogue.doors(authenticator), **dialects.doors(authenticator)}
 
 
 def open_metrics(writers: Iterable[Writer], pushing: Pushing, delivering: Delivering) -> Metrics:

@@ -1,16 +1,20 @@
 """Who is asking, with which scopes, for which site."""
 
+from functools import lru_cache
+from urllib.parse import urlsplit
+
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from aboveboard.accounts import Accounts, Caller
+from aboveboard.accounts import Accounts, Caller, parse_url
 from aboveboard.errors import (
     ScopeMissing,
     SiteNotFound,
     SiteUnclear,
     TooManyFailures,
     Unauthenticated,
+    UrlUnusable,
 )
 
 FAILURES_A_MINUTE = 30
@@ -33,8 +37,15 @@ class Authenticator:
         kind, _, key = (header or "").partition(" ")
         if kind.lower() != "bearer" or not key:
             raise Unauthenticated("expected the header Authorization: Bearer KEY")
+        return await self.identify(key.strip(), scope=scope, address=address)
+
+    async def identify(self, key: str, *, scope: str, address: str) -> Caller:
+        """Return whom *key* belongs to, wherever in a request it stood.
+
+        Raises as `authenticate` does.
+        """
         # A wrong key is counted, a right one never is: guessing is slowed down, serving is not.
-        caller = await self._accounts.find_caller(key.strip())
+        caller = await self._accounts.find_caller(key)
         if caller is None:
             if not self._failures.hit(self._allowed, address):
                 raise TooManyFailures(
@@ -49,6 +60,39 @@ class Authenticator:
         if scope not in caller.scopes:
             raise ScopeMissing(f"expected a key with the scope {scope}, got one without it")
         return caller
+
+    async def site_at(self, caller: Caller, url: str) -> str:
+        """Return the site of the key that lives at *url*.
+
+        Host and path decide, not scheme, port or a leading `www.`; of several the one whose path
+        is the longest that *url* begins with. Raises SiteNotFound.
+        """
+        wanted = _parts(url)
+        found: tuple[int, str] | None = None
+        for site_id in caller.sites if wanted is not None else ():
+            parts = _parts((await self._accounts.get_site(site_id)).url)
+            if wanted is None or parts is None or parts[0] != wanted[0]:
+                continue
+            if f"{wanted[1]}/".startswith(f"{parts[1]}/") and (
+                found is None or len(parts[1]) > found[0]
+            ):
+                found = (len(parts[1]), site_id)
+        if found is None:
+            raise SiteNotFound("expected the address of a site of this key, got another")
+        return found[1]
+
+
+@lru_cache(maxsize=1024)
+def _parts(url: str) -> tuple[str, str] | None:
+    """Return the host and the path of an address as sites are told apart, or None."""
+    given = url.strip()
+    try:
+        address, host = parse_url(
+            (given if "://" in given else f"http://{given}").partition("?")[0]
+        )
+    except UrlUnusable:
+        return None
+    return host.removeprefix("www."), urlsplit(address).path
 
 
 def site_of(caller: Caller, named: str | None) -> str:

@@ -16,17 +16,25 @@ def check_headers(headers: dict[bytes, bytes], limit: int) -> None:
 
     Raises BodyTooLarge by Content-Length and MediaTypeUnsupported by type or encoding.
     """
+    check_length(headers, limit)
+    media = headers.get(b"content-type")
+    if media is not None and media != b"application/json":
+        kind = media.partition(b";")[0].strip().lower()
+        if kind != b"application/json" and not kind.endswith(b"+json"):
+            raise MediaTypeUnsupported("expected Content-Type: application/json")
+
+
+def check_length(headers: dict[bytes, bytes], limit: int) -> None:
+    """Refuse what is too long or compressed, whatever it is.
+
+    Raises BodyTooLarge and MediaTypeUnsupported.
+    """
     length = headers.get(b"content-length")
     if length is not None and (not length.isdigit() or int(length[:20]) > limit):
         raise BodyTooLarge(f"expected a body of at most {limit} bytes, got {_shown(length)}")
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in {b"", b"identity"}:
         raise MediaTypeUnsupported("expected a body without Content-Encoding")
-    media = headers.get(b"content-type")
-    if media is not None and media != b"application/json":
-        kind = media.partition(b";")[0].strip().lower()
-        if kind != b"application/json" and not kind.endswith(b"+json"):
-            raise MediaTypeUnsupported("expected Content-Type: application/json")
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

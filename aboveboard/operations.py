@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import structlog
@@ -185,7 +185,7 @@ class Door:
             status, body = problems.render(error)
             head = _problem_head(error, status)
             if status == problems.INTERNAL.status:
-                _log_failure(operation, error)
+                log_failure(operation.name, error)
         if isinstance(body, bytes):
             size = (b"content-length", b"%d" % len(body))
             await send({"type": "http.response.start", "status": status, "headers": [size, *head]})
@@ -196,7 +196,7 @@ class Door:
         try:
             await stream(start, first, body, receive=receive, send=send)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer stays without an end
-            _log_failure(operation, error)
+            log_failure(operation.name, error)
 
     async def _answer(self, operation: Operation, scope: Scope, receive: Receive) -> Answer:
         headers = dict(scope["headers"])
@@ -222,6 +222,19 @@ class Door:
         return await operation.handler(call)
 
 
+class Doorway(Protocol):
+    """An ASGI app for the methods of one path."""
+
+    @property
+    def methods(self) -> Mapping[str, object]:
+        """The methods that it takes."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        ...
+
+
 class Entrance:
     """Finds the door of a fixed address at once; everything else goes through the router.
 
@@ -229,7 +242,7 @@ class Entrance:
     a door lets nobody see: for the busiest addresses that costs as much as their own work.
     """
 
-    def __init__(self, doors: Mapping[str, Door], app: Starlette) -> None:
+    def __init__(self, doors: Mapping[str, Doorway], app: Starlette) -> None:
         self._doors = {path: door for path, door in doors.items() if "{" not in path}
         self._app = app
 
@@ -242,17 +255,17 @@ class Entrance:
             await self._app(scope, receive, send)
 
 
-def routes(doors: Mapping[str, Door]) -> list[Route]:
+def routes(doors: Mapping[str, Doorway]) -> list[Route]:
     """Make Starlette's routes of doors."""
     return [Route(path, door, methods=list(door.methods)) for path, door in doors.items()]
 
 
-def _log_failure(operation: Operation, error: Exception) -> None:
-    # The type and the place, never the message: it may quote what was sent.
+def log_failure(operation: str, error: Exception) -> None:
+    """Log that an operation failed: the type and the place, never the message, which may quote."""
     with suppress(OSError):  # a full disk must not cost the client its answer
         log.error(
             "operation_failed",
-            operation=operation.name,
+            operation=operation,
             error=type(error).__name__,
             at=_place(error),
         )
@@ -266,11 +279,26 @@ def _place(error: Exception) -> str:
 def _problem_head(error: Exception, status: int) -> list[tuple[bytes, bytes]]:
     # What is not there today may be tomorrow, and a 404 could be cached unless it says otherwise.
     head = [(b"content-type", problems.MEDIA_TYPE), *COMMON_HEADERS, UNCACHED]
-    if isinstance(error, (BodyTooLarge, ClientGone)) or status in {401, 403, 415}:
-        # The rest of an unread body would be taken for the next request, or drain for nothing.
+    if leaves_unread(error, status):
         head.append(CLOSE)
     if status == 401:  # noqa: PLR2004
         head.append((b"www-authenticate", b"Bearer"))
-    if isinstance(error, (StorageError, TooManyFailures)):
-        head.append((b"retry-after", b"1" if isinstance(error, StorageError) else b"60"))
+    retry_after_s = patience(error)
+    if retry_after_s is not None:
+        head.append((b"retry-after", b"%d" % retry_after_s))
     return head
+
+
+def leaves_unread(error: Exception, status: int) -> bool:
+    """Whether the connection has to be closed: the rest of an unread body would be the next call.
+
+    Or it would be drained for nothing.
+    """
+    return isinstance(error, (BodyTooLarge, ClientGone)) or status in {401, 403, 415}
+
+
+def patience(error: Exception) -> int | None:
+    """Return after how many seconds another try makes sense, or None."""
+    if isinstance(error, StorageError):
+        return 1
+    return 60 if isinstance(error, TooManyFailures) else None

@@ -179,6 +179,23 @@ def render(error: Exception) -> tuple[int, bytes]:
     return kind.status, document(kind, str(error), **more)
 
 
+def is_internal(error: Exception) -> bool:
+    """Whether an error is a fault of ours."""
+    return not isinstance(error, ValidationError) and kind_of(error) is INTERNAL
+
+
+def explain(error: Exception) -> tuple[Kind, str]:
+    """Return the kind and one sentence for any error, for those who write it in their own way."""
+    if is_internal(error):
+        return INTERNAL, INTERNAL.title
+    if isinstance(error, ValidationError):
+        status, body = _invalid(error)
+        kind = MALFORMED if status == MALFORMED.status else INVALID
+        return kind, str(orjson.loads(body).get("detail", kind.title))
+    kind = kind_of(error)
+    return kind, str(error) or kind.title
+
+
 def _invalid(error: ValidationError) -> tuple[int, bytes]:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     if any(item["type"] == "json_invalid" for item in found):

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.cases.arrivals import never
+from moderation.cases.usage import Tally
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.model.explanation import Why
 from moderation.policy.history import Question, instant
@@ -22,7 +23,7 @@ from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
 from moderation.store import Detail, Put, Screened, Stored
-from moderation.verdict import Verdict
+from moderation.verdict import Origin, Verdict
 
 T = TypeVar("T")
 Answer = tuple[int, bytes]
@@ -80,6 +81,7 @@ class Submission(NamedTuple):
     form_shown: datetime | None = None
     thread_published: datetime | None = None
     language: str | None = None
+    origin: Origin = Origin.NATIVE
 
 
 class Idempotency(NamedTuple):
@@ -215,6 +217,19 @@ class Screening:
             lambda: self._submit_one(site_id, submission, idempotency, render),
         )
 
+    async def take(
+        self, site_id: str, submission: Submission, *, tally: Tally | None = None
+    ) -> Stored:
+        """Screen one comment and store it, counted by *tally*; return it after the commit."""
+        kept: list[Stored] = []
+
+        def keep(stored: Sequence[Stored]) -> Answer:
+            kept.extend(stored)
+            return 200, b""
+
+        await self._submit_one(site_id, submission, None, keep, tally)
+        return kept[-1]
+
     async def submit_many(
         self,
         site_id: str,
@@ -238,6 +253,12 @@ class Screening:
         if found is None:
             raise CommentNotFound("expected the id of a comment of this site, got another")
         return found
+
+    async def find(self, site_id: str, external_id: str) -> Detail | None:
+        """Return a comment by the site's own id for it, or None."""
+        return await self._reading.query(
+            lambda connection: store.find_external(connection, site_id, external_id)
+        )
 
     async def list_comments(
         self, site_id: str, *, state: str | None, after: str | None, limit: int
@@ -282,11 +303,12 @@ class Screening:
         submission: Submission,
         idempotency: Idempotency | None,
         render: Callable[[Sequence[Stored]], Answer],
+        tally: Tally | None = None,
     ) -> Answer:
         policy = await self._governing.find(site_id)
         scores = await self._turn.score(submission.text)
         screened = await self._judge(policy, [(submission, scores)], site_id)
-        return await self._store(site_id, screened, idempotency, render)
+        return await self._store(site_id, screened, idempotency, render, tally)
 
     async def _submit_all(
         self,
@@ -307,6 +329,7 @@ class Screening:
         screened: Sequence[Screened],
         idempotency: Idempotency | None,
         render: Callable[[Sequence[Stored]], Answer],
+        tally: Tally | None = None,
     ) -> Answer:
         command = Put(
             site_id,
@@ -325,7 +348,7 @@ class Screening:
                 if idempotency
                 else ()
             ),
-        )._replace(draw=self._draw)
+        )._replace(draw=self._draw, tally=tally)
         answer: Answer = await self._writing.write(store.put, command, size=len(screened))
         return answer
 
@@ -388,6 +411,7 @@ class Screening:
             policy.version,
             traits,
             question,
+            submission.origin,
         )
 
     def _networks(

@@ -24,12 +24,13 @@ from sqlalchemy.sql.functions import FunctionElement
 from moderation.cases.arrivals import Arrivals, never
 from moderation.cases.events import Rows
 from moderation.cases.transition import Standing
+from moderation.cases.usage import Tally, Usage
 from moderation.errors import IdempotencyMismatch
 from moderation.policy.history import Asked, Histories, Question
 from moderation.policy.resemblance import bands
 from moderation.policy.traits import NOTHING, Traits
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
-from moderation.verdict import Reason, State, Verdict
+from moderation.verdict import Origin, Reason, State, Verdict
 
 
 class Screened(NamedTuple):
@@ -53,6 +54,7 @@ class Screened(NamedTuple):
     traits: Traits = NOTHING
     question: Question | None = None
     """What other comments have to say before the verdict holds."""
+    origin: Origin = Origin.NATIVE
 
 
 class Stored(NamedTuple):
@@ -67,6 +69,7 @@ class Stored(NamedTuple):
     reasons: str
     model: str
     policy: str
+    origin: str
     new: bool = False
 
 
@@ -88,7 +91,7 @@ class Put(NamedTuple):
 
     *ids* are fresh ids, one for each revision, used where the comment is new. *render* makes the
     answer, a status and a body, from what was stored. *draw* gives a comment a number in 0..1 by
-    which it is drawn into the blind sample or not.
+    which it is drawn into the blind sample or not. With *tally* it is counted.
     """
 
     site_id: str
@@ -102,6 +105,7 @@ class Put(NamedTuple):
     fingerprint: str = ""
     expired_before: str = ""
     draw: Callable[[str], float] = never
+    tally: Tally | None = None
 
 
 class _Known(NamedTuple):
@@ -125,6 +129,7 @@ _STORED = (
     REVISION.c.reasons,
     REVISION.c.model,
     REVISION.c.policy,
+    COMMENT.c.origin,
 )
 _DETAIL = (
     *_STORED,
@@ -158,6 +163,7 @@ class _Batch:
         self._answers: dict[tuple[str, str, str], tuple[str, int, bytes]] = {}
         self._current: dict[tuple[str, str], _Known] = {}
         self._arrivals = Arrivals(rows)
+        self._usage: Usage | None = None
         self._comments: list[tuple[Any, ...]] = []
         self._revisions: list[tuple[Any, ...]] = []
         self._expired: list[tuple[str, str, str]] = []
@@ -234,6 +240,10 @@ class _Batch:
             for item, new_id in zip(command.screened, command.ids, strict=True)
         ]
         status, body = command.render(stored)
+        if command.tally is not None:
+            self._usage = self._usage or Usage(self._rows)
+            for one in stored:
+                self._usage.answered(command.site_id, command.tally, State(one.state))
         if command.key is not None:
             self._answers[place] = (command.fingerprint, status, body)
             self._keys[place] = (
@@ -278,6 +288,7 @@ class _Batch:
             reasons,
             item.model,
             item.policy,
+            item.origin.value if known is None else known.stored.origin,
             new=True,
         )
         self._current[place] = _Known(stored, item.text_sha256, standing)
@@ -297,6 +308,7 @@ class _Batch:
                     item.traits.fingerprint,
                     standing.version,
                     False,
+                    item.origin.value,
                 )
             )
         else:
@@ -358,6 +370,8 @@ class _Batch:
             ],
         )
         self._arrivals.flush()
+        if self._usage is not None:
+            self._usage.flush()
         for site_id, route, key in self._expired:
             # An expired key may be used again: its row gives way.
             self._rows.change(_FORGOTTEN, of_site=site_id, of_route=route, of_key=key)
@@ -457,6 +471,14 @@ def find_detail(connection: Connection, site_id: str, comment_id: str) -> Detail
     return None if row is None else _detail(row)
 
 
+def find_external(connection: Connection, site_id: str, external_id: str) -> Detail | None:
+    """Return a comment by the site's own id for it, or None."""
+    row = connection.execute(
+        _details().where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == external_id)
+    ).first()
+    return None if row is None else _detail(row)
+
+
 def list_details(
     connection: Connection, site_id: str, *, state: str | None, after: str | None, limit: int
 ) -> list[Detail]:
@@ -489,4 +511,5 @@ def _details() -> Select[Any]:
 
 
 def _detail(row: Any) -> Detail:  # noqa: ANN401 - a row of _DETAIL
-    return Detail(Stored(*row[:9]), *row[9:])
+    width = len(_STORED)
+    return Detail(Stored(*row[:width]), *row[width:])

@@ -42,6 +42,7 @@ class CommentRow(ModerationTable, table=True):
     *author_ref*, *address_ref* and *fingerprint* are `moderation.policy.traits`', of the last
     revision.
     *state*, *revision*, *version* and *human* are what its events come to: `transition.Standing`.
+    *origin* says in which dialect it came in first.
     """
 
     __tablename__ = "comment"
@@ -66,6 +67,7 @@ class CommentRow(ModerationTable, table=True):
     fingerprint: str | None = None
     version: int = Field(sa_type=BigInteger)
     human: bool
+    origin: str
 
 
 class DomainRow(ModerationTable, table=True):
@@ -318,6 +320,35 @@ class ReviewSettingRow(ModerationTable, table=True):
     changed: str
 
 
+class CompatSettingRow(ModerationTable, table=True):
+    """What a site wants of clients that speak other dialects, as JSON."""
+
+    __tablename__ = "compat_setting"
+
+    site_id: str = Field(primary_key=True)
+    setting: str
+    changed: str
+
+
+class CompatUsageRow(ModerationTable, table=True):
+    """What a key asked for in a month, `YYYY-MM`, in one dialect, and what it was answered.
+
+    *missed_spam* and *false_positives* count the answers that the site's people took back.
+    """
+
+    __tablename__ = "compat_usage"
+
+    site_id: str = Field(primary_key=True)
+    month: str = Field(primary_key=True)
+    key_id: str = Field(primary_key=True)
+    origin: str = Field(primary_key=True)
+    calls: int = Field(sa_type=BigInteger)
+    spam: int = Field(sa_type=BigInteger)
+    ham: int = Field(sa_type=BigInteger)
+    missed_spam: int = Field(sa_type=BigInteger)
+    false_positives: int = Field(sa_type=BigInteger)
+
+
 class IndexTable(SQLModel, registry=registry()):
     """The base of what each engine makes in its own way; migrations alone know how."""
 
@@ -370,6 +401,8 @@ REPORT: Table = METADATA.tables["report"]
 REPORTER: Table = METADATA.tables["reporter"]
 SAMPLE: Table = METADATA.tables["sample"]
 REVIEW_SETTING: Table = METADATA.tables["review_setting"]
+COMPAT_SETTING: Table = METADATA.tables["compat_setting"]
+COMPAT_USAGE: Table = METADATA.tables["compat_usage"]
 
 CASE_TEXT: Table = IndexTable.metadata.tables["case_text"]
 METADATA.info["indexes"] = frozenset(IndexTable.metadata.tables)

@@ -1,4 +1,4 @@
-"""The words of moderation: labels, verdicts, states and the reasons between them.
+"""The words of moderation: labels, verdicts, states, origins, the reasons between them.
 
 Pure: no clock, no database, no model.
 """
@@ -50,6 +50,16 @@ class State(StrEnum):
     SPAM = "spam"
     REMOVED = "removed"
     ERASED = "erased"
+
+
+class Origin(StrEnum):
+    """In which dialect a comment came in first."""
+
+    NATIVE = "native"
+    AKISMET = "akismet"
+    PERSPECTIVE = "perspective"
+    OPENAI = "openai"
+    CORAL = "coral"
 
 
 STATE_OF_VERDICT: dict[Verdict, State] = {

@@ -42,8 +42,8 @@ class Rows(Protocol):
         """Carry out an update or a delete."""
         ...
 
-    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert *rows*, tuples in the order of the table's columns."""
+    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = "") -> None:
+        """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
         ...
 
 

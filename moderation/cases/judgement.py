@@ -18,6 +18,7 @@ class Source(StrEnum):
 
     DECISION = "decision"
     SAMPLE = "sample"
+    FEEDBACK = "feedback"
 
 
 REASONS: Mapping[str, Label] = {

@@ -14,7 +14,7 @@ from moderation.cases import case as cases
 from moderation.cases import transition
 from moderation.cases.case import Case, Moderator, is_open
 from moderation.cases.events import Rows
-from moderation.cases.judgement import judged
+from moderation.cases.judgement import Source, judged
 from moderation.cases.transition import Action, ActorKind, Event, EventKind, Standing
 from moderation.errors import (
     CaseClosed,
@@ -219,9 +219,11 @@ def decide(
     decision_id: str,
     together: bool = False,
     dry: bool = False,
+    source: Source = Source.DECISION,
 ) -> Decided:
     """Decide on a comment (A2-A6); *together* with others nobody needs to have claimed it.
 
+    Feedback asks nobody's claim: the site's people have decided already, where they work.
     Raises CommentNotFound, and of ReviewRefused whatever does not fit; then nothing was written.
     """
     comment_id = decision.comment_id
@@ -229,13 +231,8 @@ def decide(
     transition.check_seen(standing, revision=decision.revision, version=decision.version)
     kind = transition.event_of(decision.action, standing.state)
     case = desk.find_case(comment_id)
-    if case is not None and is_open(case):
-        if together and decision.token is None:
-            cases.check_free(case, by, now=desk.now)
-        else:
-            cases.check_claim(case, by, decision.token, now=desk.now)
-    elif decision.token is not None:
-        raise CaseClosed("expected an open case for the token, got none")
+    if source is not Source.FEEDBACK:
+        _check_claimed(desk, case, decision, by, together=together)
     back = None
     if kind is EventKind.RESTORED and decision.action is Action.RESTORE:
         back = transition.before_restriction(desk.events(comment_id))
@@ -272,6 +269,7 @@ def decide(
             moved=desk.moved_by(comment_id, standing.revision),
             given=decision.labels,
         ),
+        source,
     )
     desk.settle_reports(event)
     if target is State.PENDING:
@@ -279,6 +277,18 @@ def decide(
     elif case is not None and is_open(case):
         desk.resolve(case, event.seq)
     return Decided(comment_id, standing.state, target, event)
+
+
+def _check_claimed(
+    desk: Desk, case: Case | None, decision: Decision, by: Moderator, *, together: bool
+) -> None:
+    if case is not None and is_open(case):
+        if together and decision.token is None:
+            cases.check_free(case, by, now=desk.now)
+        else:
+            cases.check_claim(case, by, decision.token, now=desk.now)
+    elif decision.token is not None:
+        raise CaseClosed("expected an open case for the token, got none")
 
 
 def undo(desk: Desk, comment_id: str, seq: int, by: Moderator) -> Decided:

@@ -29,6 +29,7 @@ from moderation.cases.events import Rows
 from moderation.cases.judgement import Source
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import RESTRICTED, Event, Standing
+from moderation.cases.usage import Tally, Usage
 from moderation.errors import CommentNotFound
 from moderation.tables import (
     CASE,
@@ -62,6 +63,7 @@ class Desk:
         self.site_id = site_id
         self.now = now
         self._rows = rows
+        self._usage = Usage(rows)
         self._seq, stored = events.read_head(rows, site_id)
         self.setting = setting.read(stored)
 
@@ -144,6 +146,11 @@ class Desk:
                 told["case"] |= {"claimed_by": case.claimed_by, "claim_until": case.claim_until}
         return told
 
+    def count(self, tally: Tally, source: State, target: State) -> None:
+        """Count what the site's people took back of what was answered."""
+        self._usage.corrected(self.site_id, tally, source, target)
+        self._usage.flush()
+
     # -- cases --------------------------------------------------------------------------------
 
     def find_case(self, comment_id: str) -> Case | None:
@@ -212,8 +219,27 @@ class Desk:
 
     # -- what goes with a decision ------------------------------------------------------------
 
-    def judge(self, event: Event, judged: Mapping[str, bool]) -> None:
-        """Write down what the decision *event* says of the text."""
+    def judgements(self, comment_id: str, revision: int) -> dict[str, bool]:
+        """Return what people say of a revision, by label; the last word of each counts."""
+        found = self.connection.execute(
+            select(JUDGEMENT.c.label, JUDGEMENT.c.value)
+            .where(
+                JUDGEMENT.c.site_id == self.site_id,
+                JUDGEMENT.c.comment_id == comment_id,
+                JUDGEMENT.c.revision == revision,
+                JUDGEMENT.c.withdrawn.is_(False),
+            )
+            .order_by(JUDGEMENT.c.event_seq)
+        )
+        return {row.label: row.value for row in found}
+
+    def judge(
+        self, event: Event, judged: Mapping[str, bool], source: Source = Source.DECISION
+    ) -> None:
+        """Write down what the decision *event* says of the text.
+
+        What *source* decides on a comment of the blind sample is of the sample.
+        """
         sampled = self.connection.execute(
             update(SAMPLE)
             .where(
@@ -224,7 +250,7 @@ class Desk:
             )
             .values(violating=event.to_state in RESTRICTED, event_seq=event.seq)
         ).rowcount
-        source = Source.SAMPLE if sampled else Source.DECISION
+        source = Source.SAMPLE if sampled else source
         self.connection.execute(
             insert(JUDGEMENT),
             [

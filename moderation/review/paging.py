@@ -40,6 +40,7 @@ class Listed(NamedTuple):
     external_id: str
     version: int
     excerpt: str
+    origin: str
     alike: int
 
 
@@ -64,6 +65,7 @@ def page(
             COMMENT.c.external_id,
             COMMENT.c.version,
             func.substr(REVISION.c.text, 1, EXCERPT),
+            COMMENT.c.origin,
         )
         .join_from(
             CASE,
@@ -83,8 +85,8 @@ def page(
     cases = [(Case._make(row[:width]), row[width:]) for row in rows]
     alike = _alike(connection, site_id, [one.fingerprint for one, _ in cases if one.fingerprint])
     listed = [
-        Listed(one, external_id, version, excerpt, alike.get(one.fingerprint or "", 1))
-        for one, (external_id, version, excerpt) in cases
+        Listed(one, external_id, version, excerpt, origin, alike.get(one.fingerprint or "", 1))
+        for one, (external_id, version, excerpt, origin) in cases
     ]
     return listed, found.following
 

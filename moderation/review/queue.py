@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from moderation.cases import search
 from moderation.cases.case import Case
-from moderation.tables import CASE, COMMENT_DOMAIN, SKIP
+from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, SKIP
 
 
 class Order(StrEnum):
@@ -63,6 +63,7 @@ class Filter:
     domain: str | None = None
     fingerprint: str | None = None
     words: str | None = None
+    origin: str | None = None
     seen_by: str | None = None
     free: bool = False
 
@@ -189,6 +190,16 @@ def _narrowed(site_id: str, wanted: Filter, *, now: str) -> list[ColumnElement[b
             CASE.c.comment_id.in_(
                 select(COMMENT_DOMAIN.c.comment_id).where(
                     COMMENT_DOMAIN.c.site_id == site_id, COMMENT_DOMAIN.c.domain == wanted.domain
+                )
+            )
+        )
+    if wanted.origin is not None:
+        made.append(
+            exists(
+                select(COMMENT.c.id).where(
+                    COMMENT.c.site_id == site_id,
+                    COMMENT.c.id == CASE.c.comment_id,
+                    COMMENT.c.origin == wanted.origin,
                 )
             )
         )

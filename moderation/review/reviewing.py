@@ -18,11 +18,13 @@ from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator
 from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, Event
+from moderation.cases.usage import Tally
 from moderation.errors import ModerationError
-from moderation.review import context, deciding, likeness, paging, queue
+from moderation.review import context, deciding, feedback, likeness, paging, queue
 from moderation.review.context import Context
 from moderation.review.deciding import Answer, Decided, Decision, Key, Work, carry_out, telling
 from moderation.review.desk import Desk
+from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
 from moderation.tables import CASE, COMMENT, REVIEW_SETTING, SAMPLE
@@ -384,6 +386,31 @@ class Review:
             partial(events.count_decided, site_id=site_id, decision_id=decision_id)
         )
         return await self._work(site_id, do, given, size=max(size, DECISION_ROWS))
+
+    async def feedback(
+        self,
+        site_id: str,
+        comment_id: str,
+        given: Feedback,
+        by: Moderator,
+        *,
+        tally: Tally | None = None,
+    ) -> Decided:
+        """Take in what the site's own people decided elsewhere, counted by *tally*.
+
+        Told twice it happens once. Raises CommentNotFound and CommentErased.
+        """
+        decision_id = self._ids()
+        told: list[Decided] = []
+
+        def do(desk: Desk) -> Answer:
+            told.append(
+                feedback.give(desk, comment_id, given, by, decision_id=decision_id, tally=tally)
+            )
+            return 200, b""
+
+        await self._work(site_id, do, None)
+        return told[-1]
 
     # -- readers and authors ------------------------------------------------------------------
 

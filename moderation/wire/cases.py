@@ -11,7 +11,7 @@ from moderation.cases.case import Case, CaseState, Cause, state_of
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place, Shelf
 from moderation.review.reviewing import Held
-from moderation.verdict import Label
+from moderation.verdict import Label, Origin
 from moderation.wire import cursor
 from moderation.wire.comments import PAGE_LIMIT, Instant, Short, Wire
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText, Token
@@ -33,6 +33,7 @@ class CaseFilterIn(Wire):
     q: Short | None = Field(
         None, description='words that are all in the text; "…" in that order, …* at a beginning'
     )
+    origin: Origin | None = Field(None, description="the dialect in which they came in first")
     moderator: Short | None = Field(None, description="leaves out what this person has skipped")
     site: Short | None = None
 
@@ -101,6 +102,7 @@ def wanted(given: CaseFilterIn) -> Filter:
         given.domain,
         given.group,
         given.q,
+        given.origin,
         given.moderator,
     )
 
@@ -147,6 +149,7 @@ class CaseOut(BaseModel):
     claim_until: str | None
     snoozed_until: str | None
     resolved: str | None
+    origin: Origin
     excerpt: str
 
 
@@ -198,6 +201,7 @@ def page(
                     "external_id": each.external_id,
                     "version": each.version,
                     "alike": each.alike,
+                    "origin": each.origin,
                     "excerpt": each.excerpt,
                 }
                 for each in found

@@ -19,7 +19,7 @@ from moderation.model.explanation import Explanation, PartKind, Why
 from moderation.policy.traits import NOBODY, Author
 from moderation.store import Detail, Screened, Stored
 from moderation.text.spans import in_utf16
-from moderation.verdict import LABEL_NAMES, Label, ReasonKind, State, Verdict
+from moderation.verdict import LABEL_NAMES, Label, Origin, ReasonKind, State, Verdict
 
 ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # as they are made here
 TEXT_LIMIT = 100_000  # characters
@@ -247,6 +247,7 @@ class CommentOut(ScoreOut):
     external_id: str
     revision: int
     state: State
+    origin: Origin = Field(description="the dialect in which it came in first")
 
 
 class CommentDetailOut(CommentOut):
@@ -449,6 +450,7 @@ def _members(stored: Stored) -> dict[str, Any]:
         "reasons": orjson.Fragment(stored.reasons),
         "model": stored.model,
         "policy": stored.policy,
+        "origin": stored.origin,
     }
 
 

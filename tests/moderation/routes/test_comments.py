@@ -41,7 +41,7 @@ def listed(client: httpx2.Client, **query: str | int) -> list[dict[str, Any]]:
 
 
 def test_a_comment_is_answered_with_its_verdict(client: httpx2.Client) -> None:
-    """201 carries id, revision, state, verdict, all eight labels, reasons, model and policy."""
+    """201 carries id, revision, state, verdict, all labels, reasons, model, policy and origin."""
     answer = send(client, "c-1", HAM)
 
     assert answer.status_code == 201
@@ -57,6 +57,7 @@ def test_a_comment_is_answered_with_its_verdict(client: httpx2.Client) -> None:
         "reasons",
         "model",
         "policy",
+        "origin",
     ]
     assert (made["external_id"], made["revision"]) == ("c-1", 1)
     assert (made["state"], made["verdict"], made["reasons"]) == ("published", "approve", [])

@@ -1,0 +1,52 @@
+"""The HTTP side of a site's setting for other dialects."""
+
+from collections.abc import Callable
+
+from moderation.compat import wire
+from moderation.compat.configuring import Configuring
+from moderation.routes.comments import Answer, Call
+from moderation.wire.comments import CommentGetIn
+
+ADMIN = "site:admin"
+
+
+class CompatRoutes:
+    """Handlers of `/v1/compat/settings`."""
+
+    def __init__(self, configuring: Configuring) -> None:
+        self._configuring = configuring
+
+    def declare(self, operation: Callable[..., None]) -> None:
+        """Hand every operation to the catalogue."""
+        operation(
+            method="GET",
+            path="/v1/compat/settings",
+            handler=self.get_setting,
+            name="getCompatSettings",
+            summary="Read how clients of other APIs are answered",
+            scope=ADMIN,
+            query=CommentGetIn,
+            answers={200: wire.CompatSettingOut},
+        )
+        operation(
+            method="PUT",
+            path="/v1/compat/settings",
+            handler=self.put_setting,
+            name="putCompatSettings",
+            summary="Say how clients of other APIs are to be answered",
+            scope=ADMIN,
+            body=wire.CompatSettingIn,
+            answers={200: wire.CompatSettingOut},
+        )
+
+    async def get_setting(self, call: Call) -> Answer:
+        """Answer 200 with what is set."""
+        asked = CommentGetIn.model_validate_strings(call.query())
+        return 200, wire.setting_out(await self._configuring.find(call.site(asked.site)))
+
+    async def put_setting(self, call: Call) -> Answer:
+        """Answer 200 with what is set now."""
+        given = wire.CompatSettingIn.model_validate_json(call.body)
+        wanted = wire.setting(given)
+        await self._configuring.put(call.site(given.site), wanted)
+        return 200, wire.setting_out(wanted)

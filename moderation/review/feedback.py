@@ -1,0 +1,92 @@
+"""What a site's own people decided elsewhere, where they work: the same decision, told later.
+
+A work on a desk, like those of `deciding`. It is no race: whoever tells it knows nothing of
+revisions and claims, so it is about the comment as it stands. Told twice, it happens once.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from moderation.cases.case import Moderator
+from moderation.cases.judgement import Source
+from moderation.cases.transition import EVENTS, RESTRICTED, Action, EventKind
+from moderation.cases.usage import Tally
+from moderation.review import deciding
+from moderation.review.deciding import Decided, Decision
+from moderation.review.desk import Desk
+from moderation.verdict import Label, State
+
+OTHERWISE = "other"  # the reason code of a refusal that names none
+
+
+class Feedback(NamedTuple):
+    """What was decided: `approve`, `spam` or `reject`; *labels* is what was said outright."""
+
+    action: Action
+    labels: Mapping[Label, bool] | None = None
+    reason_code: str | None = None
+
+
+_SPAM_ALONE = {Label.SPAM: True}
+HAM = Feedback(Action.APPROVE)
+SPAM = Feedback(Action.SPAM)
+
+
+def of_labels(labels: Mapping[Label, bool]) -> Feedback:
+    """Return the feedback that label values come to: a comment of which none is true stays.
+
+    >>> of_labels({Label.TOXICITY: True}).action, of_labels({Label.INSULT: False}).action
+    (<Action.REJECT: 'reject'>, <Action.APPROVE: 'approve'>)
+    """
+    true = [label for label, value in labels.items() if value]
+    if not true:
+        return Feedback(Action.APPROVE, labels)
+    if true == [Label.SPAM]:
+        return Feedback(Action.SPAM, labels)
+    return Feedback(Action.REJECT, labels, true[0].value)
+
+
+def give(
+    desk: Desk,
+    comment_id: str,
+    feedback: Feedback,
+    by: Moderator,
+    *,
+    decision_id: str,
+    tally: Tally | None = None,
+) -> Decided:
+    """Decide on a comment as it stands; without an event where nothing new is said.
+
+    Raises CommentNotFound, and CommentErased where there is nothing left to decide on.
+    """
+    standing = desk.standing(comment_id)
+    action = _fitting(feedback.action, standing.state)
+    decision = Decision(
+        comment_id,
+        action,
+        standing.revision,
+        standing.version,
+        reason_code=feedback.reason_code or (OTHERWISE if action is Action.REJECT else None),
+        labels=feedback.labels or (_SPAM_ALONE if feedback.action is Action.SPAM else None),
+    )
+    told = deciding.decide(
+        desk, decision, by, decision_id=decision_id, dry=True, source=Source.FEEDBACK
+    )
+    if standing.human and told.to_state is standing.state:
+        # Of what stands already, only another word on a label is news.
+        said = {label.value: value for label, value in (feedback.labels or {}).items()}
+        if said.items() <= desk.judgements(comment_id, standing.revision).items():
+            return told
+    done = deciding.decide(desk, decision, by, decision_id=decision_id, source=Source.FEEDBACK)
+    if tally is not None:
+        desk.count(tally, done.from_state, done.to_state)
+    return done
+
+
+def _fitting(action: Action, state: State) -> Action:
+    """Return the action that keeps a comment out of sight where it is already."""
+    if action is Action.APPROVE or EVENTS[action].get(state) is not None:
+        return action
+    if state in RESTRICTED:
+        return next(each for each, events in EVENTS.items() if events.get(state) is EventKind.KEPT)
+    return action
