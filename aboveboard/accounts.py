@@ -158,6 +158,10 @@ class Accounts:
             known = self._sites[site_id] = Site(*rows[0])
         return known
 
+    async def host_of(self, site_id: str) -> str:
+        """Return the host of a site's URL. Raises SiteNotFound."""
+        return (await self.get_site(site_id)).host
+
     # -- for the operator ---------------------------------------------------------------------
 
     def has_sites(self) -> bool:

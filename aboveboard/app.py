@@ -93,7 +93,9 @@ from consent.subjects.reapplying import Reapplying
 from consent.subjects.restriction import Restricting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 from moderation.cases import sampling
+from moderation.compat.akismet.routes import AkismetRoutes
 from moderation.compat.configuring import Configuring as CompatConfiguring
+from moderation.compat.feedback import Feedbacking
 from moderation.compat.routes import CompatRoutes
 from moderation.model import bundle, explanation
 from moderation.policy.configuring import Configuring as PolicyConfiguring
@@ -531,9 +533,6 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     pushing = open_pushing(settings, databases.consent, keyring)
     subjects = open_subjects(settings, databases, choices, keyring=keyring, ids=ids)
 
-    async def host_of(site_id: str) -> str:
-        return (await accounts.get_site(site_id)).host
-
     catalogue = Catalogue()
     CommentRoutes(
         screening, refuse=problems.render, fingerprint=fingerprints(settings, "comments")
@@ -550,7 +549,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         EventRoutes(recording=recording, showing=showing),
         StandingRoutes(standing=standing),
         SettingRoutes(configuring=configuring),
-        NoticeRoutes(publishing=publishing, host_of=host_of),
+        NoticeRoutes(publishing=publishing, host_of=accounts.host_of),
         SubjectRoutes(
             accessing=subjects.accessing,
             erasing=subjects.erasing,
@@ -565,7 +564,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     ):
         offered.declare(catalogue.declare)
 
-    dialects = open_dialects(databases, comments, catalogue)
+    dialects = open_dialects(
+        databases, accounts, comments, screening, reviewed.review, ids, catalogue
+    )
 
     writers = (comments, choices, administering)
     metrics = open_metrics(writers, pushing, telling.delivering)
@@ -632,11 +633,28 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     return Observed(Entrance(doors, app), metrics=metrics, access_log=settings.access_log)
 
 
-def open_dialects(databases: Databases, writing: Writer, catalogue: Catalogue) -> Dialects:
+def open_dialects(
+    databases: Databases,
+    accounts: Accounts,
+    writing: Writer,
+    screening: Screening,
+    review: Review,
+    ids: clock.Ids,
+    catalogue: Catalogue,
+) -> Dialects:
     """Put the APIs of others together, and what sites set for them."""
-    dialects = Dialects()
-    configuring = CompatConfiguring(writing=writing, looking=databases.moderation, clock=clock.now)
+    dialects, reading = Dialects(), databases.moderation
+    configuring = CompatConfiguring(writing=writing, looking=reading, clock=clock.now)
     CompatRoutes(configuring).declare(catalogue.declare)
+    AkismetRoutes(
+        screening=screening,
+        feedbacking=Feedbacking(screening, review),
+        configuring=configuring,
+        reading=reading,
+        host_of=accounts.host_of,
+        clock=clock.now,
+        ids=ids,
+    ).declare(dialects.declare)
     return dialects
 
 

@@ -260,6 +260,9 @@ class CommentDetailOut(CommentOut):
     submitted_at: str | None = None
     form_shown_at: str | None = None
     language: str | None = None
+    origin_details: dict[str, Any] | None = Field(
+        None, description="what the dialect of its origin said besides"
+    )
     received: str
     version: int = Field(description="the number of its newest event")
 

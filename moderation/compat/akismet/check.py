@@ -1,0 +1,188 @@
+"""What an Akismet client says of a comment, in the words of this house.
+
+Pure. From the thousands of fields that a client may send only these are kept: no cookie, no
+header of the visitor's, no form field but the named honeypot.
+"""
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+import orjson
+
+from moderation.compat.akismet.form import Form
+from moderation.policy.pseudonym import Address
+from moderation.policy.traits import Author
+from moderation.screening import Submission
+from moderation.verdict import Origin
+
+TEXT_LIMIT = 100_000  # characters
+LONG = 2_048
+SHORT = 256
+CONTEXTS = 20
+REQUIRED = ("blog", "user_ip")
+SPAMMERS = frozenset({"akismet-guaranteed-spam", "viagra-test-123"})
+SPAMMERS_ADDRESS = "akismet-guaranteed-spam@example.com"
+
+_SPACE = re.compile(r"\s+")
+_TAG = re.compile(r"<[^<>]*>")
+_SLASHED = re.compile(r"\\(['\"\\])")
+_SQL = "0000-00-00"
+
+
+class Check(NamedTuple):
+    """A comment as a client sends it, to be checked or judged."""
+
+    submission: Submission
+    is_test: bool
+    is_administrator: bool
+    is_spammer: bool
+    """Whether the author is one of those that clients test with."""
+
+    callback: str
+    classify: bool
+    reporter: str
+
+
+def missing(form: Form) -> str | None:
+    """Return the name of the first compulsory field that is not there."""
+    for name in REQUIRED:
+        if not form.get(name) and not (name == "user_ip" and form.get("comment_author_IP")):
+            return name
+    return None
+
+
+def read(form: Form, *, slashed: bool) -> Check:
+    """Read a form; *slashed* where quotes come with backslashes, as WordPress sends them."""
+
+    def text(name: str, limit: int) -> str:
+        value = form.get(name)
+        return (_unslashed(value) if slashed else value)[:limit]
+
+    content = text("comment_content", TEXT_LIMIT)
+    name, email = text("comment_author", SHORT), text("comment_author_email", SHORT)
+    url, permalink = text("comment_author_url", LONG), text("permalink", LONG)
+    role = text("user_role", SHORT)
+    author = Author(
+        id=_given(text("user_ID", SHORT) or text("user_id", SHORT), "0"),
+        name=name or None,
+        email=email or None,
+        url=url or None,
+        ip=_address(form.get("user_ip") or form.get("comment_author_IP")),
+        user_agent=text("user_agent", LONG) or None,
+    )
+    submitted = _instant(form.get("comment_date_gmt"))
+    published = _instant(form.get("comment_post_modified_gmt"))
+    thread_id = _given(text("comment_post_ID", SHORT), "0") or permalink[:SHORT] or None
+    trap = form.get("honeypot_field_name")
+    submission = Submission(
+        external_id(permalink=permalink, author=name, email=email, text=content),
+        # Of a registration there is nothing but who registers.
+        content or " ".join(part for part in (name, url) if part),
+        _details(form, author, role, thread_id, permalink, submitted, published, text),
+        thread_id,
+        _given(text("comment_parent", SHORT), "0"),
+        honeypot_filled=bool(trap and form.get(trap)),
+        author=author,
+        submitted=submitted,
+        thread_published=published,
+        origin=Origin.AKISMET,
+    )
+    return Check(
+        submission,
+        is_test=form.truth("is_test"),
+        is_administrator=role == "administrator",
+        is_spammer=name in SPAMMERS or email.lower() == SPAMMERS_ADDRESS,
+        callback=form.get("callback"),
+        classify=form.truth("classify"),
+        reporter=text("reporter", SHORT // 2),
+    )
+
+
+def external_id(*, permalink: str, author: str, email: str, text: str) -> str:
+    """Return what a comment is called that its client has no name for.
+
+    A digest of what does not change between the check and a later submit: the page, the author's
+    name and address, the words. Markup, backslashes, entities and spaces are not counted, for a
+    client may have cleaned the text before it was stored there.
+    """
+    words = _SPACE.sub(" ", html.unescape(_TAG.sub(" ", _unslashed(text)))).strip()
+    parts = (permalink, _unslashed(author), email.lower(), words or text)
+    digest = hashlib.sha256(b"akismet-comment/v1")
+    for part in parts:
+        content = part.encode()
+        digest.update(b"%d:" % len(content))
+        digest.update(content)
+    return f"akismet:{digest.hexdigest()[:40]}"
+
+
+def _details(
+    form: Form,
+    author: Author,
+    role: str,
+    thread_id: str | None,
+    permalink: str,
+    submitted: datetime | None,
+    published: datetime | None,
+    text: Any,  # noqa: ANN401 - reads a field
+) -> str:
+    kept: dict[str, Any] = {
+        "author": {
+            "id": author.id,
+            "name": author.name,
+            "email": author.email,
+            "url": author.url,
+            "user_agent": author.user_agent,
+            "role": role,
+        },
+        "thread": {"id": thread_id, "url": permalink, "published_at": published},
+        "submitted_at": submitted,
+        "origin_details": {
+            "comment_type": text("comment_type", SHORT) or text("content_type", SHORT),
+            "referrer": text("referrer", LONG),
+            "recheck_reason": text("recheck_reason", SHORT),
+            "context": [value[:SHORT] for value in form.all("comment_context")[:CONTEXTS]],
+        },
+    }
+    return orjson.dumps(_present(kept), option=orjson.OPT_UTC_Z).decode()
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in members.items():
+        kept = _present(value) if isinstance(value, dict) else value
+        if kept:
+            found[name] = kept
+    return found
+
+
+def _unslashed(text: str) -> str:
+    return _SLASHED.sub(r"\1", text) if "\\" in text else text
+
+
+def _given(value: str, nothing: str) -> str | None:
+    return value if value and value != nothing else None
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return ip_address(text.partition(",")[0].strip())
+    except ValueError:
+        return None
+
+
+def _instant(text: str) -> datetime | None:
+    """Read ISO 8601, the form of SQL, or seconds since 1970; what is none of these is left out."""
+    if not text or text.startswith(_SQL):
+        return None
+    try:
+        if text.isascii() and text.isdigit() and len(text) <= 11:  # noqa: PLR2004 - up to year 5138
+            return datetime.fromtimestamp(int(text), UTC)
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,81 @@
+"""A form as Akismet's clients send it: read leniently, a few known fields, nothing else kept.
+
+Pure. What `application/x-www-form-urlencoded` forbids comes all the same: keys without a value,
+one key many times, brackets, other charsets, thousands of fields that only Akismet wants, among
+them cookies. Only fields that are asked for by name are decoded at all.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
+
+# What a client may say it writes in. Other codecs of Python are no charsets, or cost too much.
+_CHARSETS: Mapping[str, str] = {
+    "usascii": "cp1252",
+    "latin1": "cp1252",
+    **{f"iso8859{number}": f"iso8859_{number}" for number in range(2, 17) if number != 12},  # noqa: PLR2004 - ISO has no part 12
+    "iso88591": "cp1252",  # as browsers have it (WHATWG Encoding, "names and labels")
+    **{f"windows{number}": f"cp{number}" for number in range(1250, 1259)},
+    **{f"cp{number}": f"cp{number}" for number in range(1250, 1259)},
+    "koi8r": "koi8_r",
+    "koi8u": "koi8_u",
+    "big5": "big5",
+    "eucjp": "euc_jp",
+    "euckr": "euc_kr",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
+    "shiftjis": "cp932",
+    "sjis": "cp932",
+}
+_SIGN = re.compile(r"[^a-z0-9]")
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+class Form:
+    """The fields of bodies and queries; of one sent twice the last counts.
+
+    *contents* are percent-encoded. Values are decoded when they are asked for: as UTF-8 where they
+    are that, else as the form's `blog_charset` says; what still fits nowhere becomes U+FFFD.
+    U+0000 goes.
+    """
+
+    def __init__(self, *contents: bytes) -> None:
+        self._fields: dict[bytes, list[bytes]] = {}
+        for content in contents:
+            for field in content.split(b"&"):
+                written, _, value = field.partition(b"=")
+                name = written
+                if b"%" in written or b"+" in written:
+                    name = unquote_to_bytes(written.replace(b"+", b" "))
+                self._fields.setdefault(name, []).append(value)
+        named = self._fields.get(b"blog_charset", [b""])[-1].decode("ascii", "replace")
+        self._charset = _CHARSETS.get(_SIGN.sub("", named.lower()), "utf-8")
+
+    def get(self, name: str) -> str:
+        """Return a field's value, empty where it is not there; spaces around it go."""
+        values = self._fields.get(name.encode())
+        return self._decoded(values[-1]) if values else ""
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of `name`, `name[]` and `name[0]` alike, in their order."""
+        plain, listed = name.encode(), f"{name}[".encode()
+        found = [
+            self._decoded(value)
+            for written, values in self._fields.items()
+            if written == plain or written.startswith(listed)
+            for value in values
+        ]
+        return [value for value in found if value]
+
+    def truth(self, name: str) -> bool:
+        """Whether a field says yes, as one client or another does."""
+        return self.get(name).lower() in {"1", "true", "yes"}
+
+    def _decoded(self, value: bytes) -> str:
+        content = unquote_to_bytes(value.replace(b"+", b" "))
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            text = _LONE.sub("\ufffd", content.decode(self._charset, "replace"))
+        return text.replace("\0", "").strip()

@@ -1,0 +1,291 @@
+"""The HTTP side of Akismet's API: parse leniently, call one use case, answer in its own words."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import Connection
+
+from moderation.cases import usage
+from moderation.cases.usage import Tally
+from moderation.compat.akismet import check, replies, reports
+from moderation.compat.akismet.check import Check
+from moderation.compat.akismet.form import Form
+from moderation.compat.akismet.replies import Answered
+from moderation.compat.configuring import Configuring
+from moderation.compat.dialect import Call, Declare, Refusal, Reply, Speaker
+from moderation.compat.feedback import Feedbacking
+from moderation.compat.setting import AkismetSetting
+from moderation.review.feedback import HAM, SPAM, Feedback
+from moderation.screening import Screening
+from moderation.verdict import LABELS, STATE_OF_VERDICT, Label, Origin, State
+
+T = TypeVar("T")
+
+SUBMIT, FEEDBACK = "comments:submit", "comments:feedback"
+BODY_BYTES = 256 * 1024
+_KEY = re.compile(r"[0-9a-f]{12}|ab[a-z2-7]{60}")
+_REPORT = ("month", "filter", "format", "order", "limit", "offset")
+_SPAM_AT = LABELS.index(Label.SPAM)
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class AkismetRoutes:
+    """Handlers of `/1.1/…` and `/1.2/…`; *host_of* says where a site lives."""
+
+    def __init__(
+        self,
+        *,
+        screening: Screening,
+        feedbacking: Feedbacking,
+        configuring: Configuring,
+        reading: Reading,
+        host_of: Callable[[str], Awaitable[str]],
+        clock: Callable[[], datetime],
+        ids: Callable[[], str],
+    ) -> None:
+        self._screening = screening
+        self._feedbacking = feedbacking
+        self._configuring = configuring
+        self._reading = reading
+        self._host_of = host_of
+        self._clock = clock
+        self._ids = ids
+
+    def declare(self, operation: Declare) -> None:
+        """Hand every operation over: 1.1 takes forms alone, 1.2 a query as well."""
+        for name, handler in self._handlers().items():
+            methods = {"1.1": ["POST"], "1.2": ["GET", "POST"]}
+            if name == "test":
+                methods["1.1"].append("GET")
+            for version, taken in methods.items():
+                for method in taken:
+                    operation(
+                        method=method,
+                        path=f"/{version}/{name}",
+                        handler=handler,
+                        refuse=refuse,
+                        name=f"akismet.{name}",
+                        limit=BODY_BYTES,
+                    )
+
+    def _handlers(self) -> Mapping[str, Callable[[Call], Awaitable[Reply]]]:
+        return {
+            "verify-key": self.verify_key,
+            "comment-check": self.comment_check,
+            "submit-spam": self.submit_spam,
+            "submit-ham": self.submit_ham,
+            "usage-limit": self.usage_limit,
+            "key-sites": self.key_sites,
+            "deactivate": self.deactivate,
+            "test": self.test,
+            "token": self.token,
+            "get-stats": self.get_stats,
+            "get-key-stats": self.get_stats,
+            "get-subscription": self.get_subscription,
+        }
+
+    # -- keys ---------------------------------------------------------------------------------
+
+    async def verify_key(self, call: Call) -> Reply:
+        """Answer `valid` where the key is one of the site at `blog`."""
+        form = _form(call)
+        # WordPress sends the key that is being set as `key`, and the one in use as `api_key`.
+        await self._site(call, form, scope=SUBMIT, first="key")
+        return replies.text(replies.VALID)
+
+    async def deactivate(self, call: Call) -> Reply:
+        """Answer `deactivated`: the key goes on, for only the operator ends it."""
+        await self._site(call, _form(call), scope=SUBMIT, first="key")
+        return replies.text(replies.DEACTIVATED)
+
+    async def test(self, _call: Call) -> Reply:
+        """Answer `connected`."""
+        return replies.text(replies.CONNECTED)
+
+    async def token(self, call: Call) -> Reply:
+        """Answer with the key's id, which is no secret and good for nothing."""
+        speaker = await self._identify(call, _form(call), scope=SUBMIT)
+        return replies.text(speaker.key_id.encode())
+
+    # -- comments -----------------------------------------------------------------------------
+
+    async def comment_check(self, call: Call) -> Reply:
+        """Answer `true` for spam and what is refused, `false` for the rest."""
+        form = _form(call)
+        speaker = await self._identify(call, form, scope=SUBMIT)
+        lacking = check.missing(form)
+        if lacking is not None:
+            return replies.wrong(f"Missing required field: {lacking}")
+        site_id = await call.site(speaker, form.get("blog"))
+        setting = (await self._configuring.find(site_id)).akismet
+        asked = check.read(form, slashed=_is_wordpress(call))
+        if asked.is_administrator or asked.is_spammer:
+            state = State.PUBLISHED if asked.is_administrator else State.SPAM
+            return replies.checked(asked, Answered(self._ids(), state), setting)
+        if asked.is_test:
+            return replies.checked(asked, await self._tried(site_id, asked), setting)
+        if setting.monthly_limit is not None and await self._is_over(site_id, setting):
+            now = self._clock()
+            return replies.over_quota(setting.monthly_limit, reports.until_next_month(now))
+        tally = self._tally(speaker, setting)
+        stored = await self._screening.take(site_id, asked.submission, tally=tally)
+        spam, category = _read(stored.labels, stored.reasons)
+        found = Answered(stored.id, State(stored.state), spam, category)
+        return replies.checked(asked, found, setting)
+
+    async def submit_spam(self, call: Call) -> Reply:
+        """Take in that the site's people call a comment spam."""
+        return await self._submit(call, SPAM)
+
+    async def submit_ham(self, call: Call) -> Reply:
+        """Take in that the site's people call a comment none."""
+        return await self._submit(call, HAM)
+
+    # -- reports ------------------------------------------------------------------------------
+
+    async def usage_limit(self, call: Call) -> Reply:
+        """Answer how many calls of this month are used, of how many."""
+        form = _form(call)
+        speaker = await self._identify(call, form, scope=SUBMIT)
+        used, limit = await self._used(speaker)
+        return replies.json(reports.usage_limit(used, limit, extended=form.truth("extended")))
+
+    async def key_sites(self, call: Call) -> Reply:
+        """Answer what each site of the key asked for in a month."""
+        form = _form(call)
+        speaker = await self._identify(call, form, scope=SUBMIT)
+        want = reports.asked({name: form.get(name) for name in _REPORT}, self._clock())
+        if isinstance(want, str):
+            return replies.wrong(want)
+        found = await self._reading.query(
+            lambda asked: usage.read(asked, speaker.sites, month=want.month, origin=Origin.AKISMET)
+        )
+        used = {
+            await self._host_of(each.site_id): each.counts
+            for each in found
+            if each.key_id == speaker.key_id
+        }
+        told = reports.key_sites(used, want, _credential(call, form))
+        return replies.text(told) if want.as_csv else replies.json(told)
+
+    async def get_stats(self, call: Call) -> Reply:
+        """Answer with numbers for the site at `blog`, or for every site of the key."""
+        form = _form(call)
+        speaker = await self._identify(call, form, scope=SUBMIT, first="key")
+        blog = form.get("blog")
+        sites = (await call.site(speaker, blog),) if blog else speaker.sites
+        now = reports.month_of(self._clock())
+        since = reports.months_before(now, reports.SPANS.get(form.get("from"), reports.PAGE))
+        months = await self._reading.query(
+            lambda asked: usage.by_month(asked, sites, since=since, origin=Origin.AKISMET)
+        )
+        return replies.json(reports.statistics(months))
+
+    async def get_subscription(self, call: Call) -> Reply:
+        """Answer that nobody has to pay."""
+        speaker = await self._identify(call, _form(call), scope=SUBMIT, first="key")
+        used, limit = await self._used(speaker)
+        reached = limit is not None and used >= limit
+        return replies.json(reports.subscription(speaker.key_id, limit_reached=reached))
+
+    # -- parts --------------------------------------------------------------------------------
+
+    async def _submit(self, call: Call, given: Feedback) -> Reply:
+        form = _form(call)
+        speaker = await self._identify(call, form, scope=FEEDBACK)
+        lacking = check.missing(form)
+        if lacking is not None:
+            return replies.wrong(f"Missing required field: {lacking}")
+        site_id = await call.site(speaker, form.get("blog"))
+        told = check.read(form, slashed=_is_wordpress(call))
+        if not (told.is_test or told.is_spammer):
+            setting = (await self._configuring.find(site_id)).akismet
+            await self._feedbacking.take(
+                site_id,
+                told.submission,
+                given,
+                actor=f"akismet:{told.reporter or speaker.key_id}",
+                tally=self._tally(speaker, setting),
+            )
+        return replies.text(replies.THANKS)
+
+    async def _tried(self, site_id: str, asked: Check) -> Answered:
+        """Return what would become of a comment that nothing is kept of."""
+        screened = await self._screening.score(site_id, asked.submission)
+        spam = None if screened.scores is None else screened.scores[_SPAM_AT]
+        category = screened.reasons[0].label if screened.reasons else None
+        return Answered(self._ids(), STATE_OF_VERDICT[screened.verdict], spam, category)
+
+    async def _is_over(self, site_id: str, setting: AkismetSetting) -> bool:
+        calls = await self._calls((site_id,))
+        return setting.monthly_limit is not None and calls >= setting.monthly_limit
+
+    async def _used(self, speaker: Speaker) -> tuple[int, int | None]:
+        """Return the calls of a key's sites this month, and how many they may make together."""
+        limits = [
+            (await self._configuring.find(one)).akismet.monthly_limit for one in speaker.sites
+        ]
+        set_limits = [limit for limit in limits if limit is not None]
+        limit = sum(set_limits) if set_limits and len(set_limits) == len(limits) else None
+        return await self._calls(speaker.sites), limit
+
+    async def _calls(self, sites: tuple[str, ...]) -> int:
+        month = reports.month_of(self._clock())
+        return await self._reading.query(
+            lambda asked: usage.count_calls(asked, sites, month=month, origin=Origin.AKISMET)
+        )
+
+    def _tally(self, speaker: Speaker, setting: AkismetSetting) -> Tally:
+        spam = replies.SPAM_STATES | (replies.OPEN_STATES if setting.hold else frozenset())
+        month = reports.month_of(self._clock())
+        return Tally(speaker.key_id, month, Origin.AKISMET, spam)
+
+    async def _identify(
+        self, call: Call, form: Form, *, scope: str, first: str = "api_key"
+    ) -> Speaker:
+        return await call.identify(_credential(call, form, first), scope=scope)
+
+    async def _site(self, call: Call, form: Form, *, scope: str, first: str) -> str:
+        speaker = await self._identify(call, form, scope=scope, first=first)
+        return await call.site(speaker, form.get("blog"))
+
+
+def refuse(_call: Call, refusal: Refusal) -> Reply:
+    """Say in Akismet's words what went wrong."""
+    return replies.refused(refusal)
+
+
+def _form(call: Call) -> Form:
+    return Form(call.query_string, call.body)
+
+
+def _credential(call: Call, form: Form, first: str = "api_key") -> str:
+    """Return the key, from the form, or the first label of the host."""
+    named = form.get(first) or form.get("api_key") or form.get("key")
+    if named:
+        return named.lower()
+    label = call.headers.get(b"host", b"").partition(b".")[0].decode("latin-1").lower()
+    return label if _KEY.fullmatch(label) else ""
+
+
+def _is_wordpress(call: Call) -> bool:
+    # Its comments come with the slashes that WordPress puts before quotes.
+    return call.headers.get(b"user-agent", b"").startswith(b"WordPress/")
+
+
+def _read(labels: str, reasons: str) -> tuple[float | None, str | None]:
+    """Return the probability of spam and the label that moved the verdict, from stored JSON."""
+    found: dict[str, float] | None = orjson.loads(labels)
+    moved: list[dict[str, Any]] = orjson.loads(reasons)
+    spam = found[Label.SPAM] if found else None
+    return spam, moved[0].get("label") if moved else None
