@@ -18,6 +18,7 @@ from aboveboard.targets import Targets
 
 PREFIX = "ABOVEBOARD_"
 DEFAULT_SITE_URL = "http://localhost:8080"
+SHA256_DIGITS = 64
 NOT_SETTINGS = frozenset({"ABOVEBOARD_CHROMIUM"})  # read by the tests, not by the service
 
 
@@ -35,6 +36,18 @@ def _targets(value: str) -> str:
 
 def split_targets(value: str) -> list[str]:
     """Read a list of names, addresses and networks given with commas."""
+    return [one.strip().lower() for one in value.split(",") if one.strip()]
+
+
+def _digests(value: str) -> str:
+    for one in split_digests(value):
+        if len(one) != SHA256_DIGITS or not set(one) <= set("0123456789abcdef"):
+            raise ValueError(f"expected SHA-256 digests of {SHA256_DIGITS} hexadecimal digits")
+    return value
+
+
+def split_digests(value: str) -> list[str]:
+    """Read a list of digests given with commas."""
     return [one.strip().lower() for one in value.split(",") if one.strip()]
 
 
@@ -82,6 +95,11 @@ class Settings(BaseSettings):
         "",
         description="names, addresses and networks of the inside, by comma, that webhooks of sites "
         "may post to, also by http; unset means the outside by https alone",
+    )
+    trusted_pipelines: Annotated[str, AfterValidator(_digests)] = Field(
+        "",
+        description="SHA-256, by comma, of the joblib files that may be loaded as a classifier; "
+        "whoever can write such a file can run anything here",
     )
     access_log: bool = Field(False, description="one structured line a request")
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
+from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
 from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
@@ -94,10 +95,8 @@ def screening(
     """Put the use case together over fakes, at a fixed hour."""
     numbers = iter(range(10_000))
     return Screening(
-        scorer=scorer,
-        model="m-1",
+        classifier=Classifier("m-1", "0" * 64, scorer, {}, explain),
         governing=FakeGoverning(),
-        explain=explain,
         tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
         reading=FakeReading(),
