@@ -46,7 +46,7 @@ def test_a_page_runs(new_service: Service, tmp_path: Path, name: str) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,  # a page may train a bundle
         )
         assert done.returncode == 0, (block, done.stderr)
         assert '"type":"/problems/' not in done.stdout, (block, done.stdout)
