@@ -585,7 +585,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         offered.declare(catalogue.declare)
 
     dialects = open_dialects(
-        databases, accounts, comments, screening, reviewed.review, ids, catalogue
+        databases, accounts, comments, moderating.screening, reviewed.review, ids, catalogue
     )
 
     writers = (comments, choices, administering)
