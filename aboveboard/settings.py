@@ -6,6 +6,7 @@ data directory, defaults. Unknown keys are errors; secrets do not print.
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -39,6 +40,15 @@ def split_targets(value: str) -> list[str]:
     return [one.strip().lower() for one in value.split(",") if one.strip()]
 
 
+def _networks(value: str) -> str:
+    for one in split_targets(value):
+        try:
+            ip_network(one)
+        except ValueError:
+            raise ValueError("expected addresses and networks, such as 10.0.0.0/8") from None
+    return value
+
+
 def _digests(value: str) -> str:
     for one in split_digests(value):
         if len(one) != SHA256_DIGITS or not set(one) <= set("0123456789abcdef"):
@@ -70,6 +80,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="addresses and networks, by comma, of reverse proxies: whose X-Forwarded-For "
+        "says who asks, and whose X-Forwarded-Proto says how; unset means nobody's",
+    )
     site_url: str = Field(
         DEFAULT_SITE_URL, description="URL of the site that the very first start creates"
     )
