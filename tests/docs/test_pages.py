@@ -13,7 +13,15 @@ from consent.wire.exports import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-RUN = ["review.md", "consent.md", "audit.md", "verification.md", "policies.md", "classifier.md"]
+RUN = [
+    "review.md",
+    "consent.md",
+    "audit.md",
+    "verification.md",
+    "policies.md",
+    "classifier.md",
+    "akismet.md",
+]
 """Pages that go on where the README ends, and need nothing but a key."""
 
 
