@@ -47,7 +47,6 @@ ALLOWED = frozenset(
         "database",
         "error",
         "method",
-        "model",
         "ms",
         "operation",
         "route",

@@ -27,7 +27,7 @@ from moderation.cases.transition import Standing
 from moderation.cases.usage import Tally, Usage
 from moderation.errors import IdempotencyMismatch
 from moderation.policy.history import Asked, Histories, Question
-from moderation.policy.resemblance import bands
+from moderation.policy.resemblance import bands, resemblance
 from moderation.policy.traits import NOTHING, Traits
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
 from moderation.verdict import Origin, Reason, State, Verdict
@@ -276,7 +276,17 @@ class _Batch:
             if self._asked:
                 self._histories.note(command.site_id, comment_id, item.traits, standing.state.value)
         else:
-            standing = self._arrivals.edited(command.site_id, comment_id, item, at, known.standing)
+            standing = self._arrivals.edited(
+                command.site_id, comment_id, item, at, known.standing, command.draw
+            )
+        if item.traits.signature is None and self._arrivals.opened(command.site_id, comment_id):
+            # What was drawn has those like it beside it, as all have that people look at.
+            found = resemblance(item.text)
+            item = item._replace(
+                traits=item.traits._replace(
+                    fingerprint=found.fingerprint, signature=found.signature
+                )
+            )
         revision, state = standing.revision, standing.state.value
         stored = Stored(
             comment_id,

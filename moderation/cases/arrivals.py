@@ -131,11 +131,17 @@ class Arrivals:
         if sampled:
             self._samples.append((site_id, comment_id, 1, held, at, None, None))
         if held or sampled:
-            self._open(site_id, comment_id, item, at, 1, state)
+            self._open(site_id, comment_id, item, at, 1, state, draw)
         return standing
 
     def edited(
-        self, site_id: str, comment_id: str, item: Arrival, at: str, standing: Standing
+        self,
+        site_id: str,
+        comment_id: str,
+        item: Arrival,
+        at: str,
+        standing: Standing,
+        draw: Callable[[str], float],
     ) -> Standing:
         """Note the next revision of a comment (A7); return where it stands."""
         place = (site_id, comment_id)
@@ -147,8 +153,13 @@ class Arrivals:
         known = self._known.get(place)
         is_open = place in self._cases or (known is not None and known.state != RESOLVED)
         if is_open or state is State.PENDING or stays(standing):
-            self._open(site_id, comment_id, item, at, revision, state)
+            self._open(site_id, comment_id, item, at, revision, state, draw)
         return made._replace(human=human)
+
+    def opened(self, site_id: str, comment_id: str) -> bool:
+        """Whether a person has to look at what was just noted."""
+        place = (site_id, comment_id)
+        return place in self._cases or place in self._moved
 
     def flush(self) -> None:
         """Write everything."""
@@ -207,7 +218,14 @@ class Arrivals:
         return Standing(target, revision, seq)
 
     def _open(
-        self, site_id: str, comment_id: str, item: Arrival, at: str, revision: int, state: State
+        self,
+        site_id: str,
+        comment_id: str,
+        item: Arrival,
+        at: str,
+        revision: int,
+        state: State,
+        draw: Callable[[str], float],
     ) -> None:
         """Open a case, or move the one that there is to a new revision and drop its claim."""
         place = (site_id, comment_id)
@@ -215,7 +233,10 @@ class Arrivals:
         going_on = known is not None and known.state != RESOLVED
         opened = known.opened if known is not None and going_on else at
         weight = known.report_weight if known is not None else 0.0
-        weighed = priority.weigh(item.scores, item.reasons)
+        if item.reasons or weight > 0:
+            weighed = priority.weigh(item.scores, item.reasons)
+        else:
+            weighed = priority.weigh_unmoved(item.scores, draw(comment_id) * _SPREAD % 1)
         tier = priority.tier(state, dangerous=weighed.dangerous, reports=weight)
         where = priority.place(
             tier,
@@ -269,6 +290,7 @@ class Arrivals:
         }
 
 
+_SPREAD = 9_973  # what was drawn has small numbers alone; this makes any of them
 _UNCLAIMED = (None, None, None, None, None, None)
 _ACTORS = {
     None: ActorKind.MODEL,

@@ -6,7 +6,7 @@ Pure. Cases stand in tiers, the lower the sooner. Within a tier
     urgency = min(4, harm · reach · (1 + ½ · ln(1 + reports)))
 
 and the smallest place comes first. *harm* is the largest of weight(label) · probability(label);
-*reach* is 1 where readers see the comment and ½ where they do not; *reports* is the number of
+*reach* is 1 where readers see the comment and report it, ½ otherwise; *reports* is the number of
 readers who reported it, each counted by how often their reports were upheld. *opened* and *wait*
 are hours.
 
@@ -55,6 +55,9 @@ URGENCY_LIMIT = 4.0
 UNKNOWN_HARM = 0.5  # of what could not be scored, or was held by a rule alone
 UNSEEN_REACH = 0.5
 NO_DOUBT = 1.0
+_MILDEST = 0.3  # probability, about: of what is held
+_FURTHEST = 0.4  # from a threshold, about: what is held
+_ANOTHER = 99_991  # makes another number in 0..1 of one that has digits enough
 _TIER = 1e7  # more than any place within a tier: 4 an hour for 280 years
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -89,14 +92,31 @@ def weigh(scores: Sequence[float] | None, reasons: Sequence[Reason]) -> Weighed:
             for each, score in zip(LABELS, scores, strict=True)
             if each in among
         )
-        # What nothing moved is told of like the rest: the blind sample is not to be known by it.
-        reason = reason or f"{label.value}_score"
     return Weighed(
         harm,
         min(near, default=NO_DOUBT),
         label,
         reason,
         any(each.label in DANGEROUS for each in reached),
+    )
+
+
+def weigh_unmoved(scores: Sequence[float] | None, chance: float) -> Weighed:
+    """Weigh what nothing moved as if it had been held: the blind sample is not to be known by it.
+
+    The label is the likeliest one. *chance*, a number in 0..1 that nobody can foresee, stands for
+    how far the score lies above a threshold, and how near.
+    """
+    if scores is None:
+        return weigh(None, ())
+    _, label = max(zip(scores, LABELS, strict=True))
+    another = chance * _ANOTHER % 1
+    return Weighed(
+        WEIGHTS[label] * (_MILDEST + (1 - _MILDEST) * chance),
+        _FURTHEST * another,
+        label,
+        f"{label.value}_score",
+        dangerous=False,
     )
 
 
@@ -129,7 +149,7 @@ def tier(state: State, *, dangerous: bool, reports: float) -> Tier:
 
 def urgency(harm: float, state: State, reports: float) -> float:
     """Return how much harm a comment may do while nobody looks."""
-    reach = 1.0 if state is State.PUBLISHED else UNSEEN_REACH
+    reach = 1.0 if state is State.PUBLISHED and reports > 0 else UNSEEN_REACH
     return min(URGENCY_LIMIT, harm * reach * (1 + 0.5 * log(1 + reports)))
 
 

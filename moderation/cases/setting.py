@@ -17,13 +17,15 @@ class ReviewSetting:
     """*sample_rate* is a share in 0..1; *keep_days* says when a state's comments are erased.
 
     *wait_hours* is what a case may wait before newer ones of its tier no longer overtake it;
-    after *alarm_hours* a comment that is still pending is told of.
+    after *alarm_hours* a comment that is still pending is told of. *blind* keeps from whoever
+    decides what the policy made of a comment, until it is decided.
     """
 
     sample_rate: float = 0.03
     wait_hours: float = 24.0
     alarm_hours: float = 72.0
     keep_days: Mapping[State, int] = field(default_factory=dict)
+    blind: bool = True
 
 
 DEFAULT = ReviewSetting()
@@ -37,6 +39,7 @@ def write(setting: ReviewSetting) -> str:
             "wait_hours": setting.wait_hours,
             "alarm_hours": setting.alarm_hours,
             "keep_days": setting.keep_days,
+            "blind": setting.blind,
         },
         option=orjson.OPT_NON_STR_KEYS,
     ).decode()

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Subquery, Table, func, select
 
 from moderation import store
 from moderation.cases import events
-from moderation.cases.case import Case
+from moderation.cases.case import Case, is_open
 from moderation.cases.transition import Event
 from moderation.errors import CommentNotFound
-from moderation.review import likeness
+from moderation.model.explanation import Explanation
+from moderation.review import likeness, queue
 from moderation.review.likeness import Member
 from moderation.store import Detail
 from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, NOTE, REPORT, REVISION
@@ -31,22 +32,25 @@ _PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 class Past(NamedTuple):
     """What became of the comments of an author, or of those that link to a domain.
 
-    *states* counts the newest thousand; *first_seen* is of the very first.
+    The comment itself does not count. Of the newest thousand *states* counts those that nobody
+    has to decide on, *open* is the number of the others; *first_seen* is of the very first.
     """
 
     name: str
     states: Mapping[str, int]
+    open: int
     first_seen: str
 
 
 class Recent(NamedTuple):
-    """A comment, briefly."""
+    """A comment, briefly; *open* where somebody has to decide on it."""
 
     comment_id: str
     external_id: str
     state: str
     received: str
     excerpt: str
+    open: bool
 
 
 class Revised(NamedTuple):
@@ -80,10 +84,21 @@ class Note(NamedTuple):
     text: str
 
 
+class Explained(NamedTuple):
+    """Why a text scores as it does: every label, the highest first, by the model *model*."""
+
+    model: str
+    explanations: Sequence[Explanation]
+
+
 class Context(NamedTuple):
-    """Everything that is shown beside a comment."""
+    """Everything that is shown beside a comment.
+
+    *blind* where what the policy made of it is kept back until it is decided.
+    """
 
     case: Case | None
+    blind: bool
     comment: Detail
     parent: Recent | None
     author: Past | None
@@ -94,19 +109,22 @@ class Context(NamedTuple):
     reports: Sequence[Report]
     notes: Sequence[Note]
     group: Sequence[Member]
+    why: Explained | None = None
 
 
-def read(connection: Connection, site_id: str, comment_id: str) -> Context:
-    """Read it all. Raises CommentNotFound."""
+def read(connection: Connection, site_id: str, comment_id: str, *, blind: bool) -> Context:
+    """Read it all; *blind* is what the site wants. Raises CommentNotFound."""
     comment = store.find_detail(connection, site_id, comment_id)
     if comment is None:
         raise CommentNotFound("expected the id of a comment of this site, got another")
     author, recent = _author(connection, site_id, comment_id)
-    case = connection.execute(
+    row = connection.execute(
         select(CASE).where(CASE.c.site_id == site_id, CASE.c.comment_id == comment_id)
     ).first()
+    case = None if row is None else Case._make(row)
     return Context(
-        None if case is None else Case._make(case),
+        case,
+        blind and is_open(case),
         comment,
         _parent(connection, site_id, comment),
         author,
@@ -146,12 +164,16 @@ def compare(before: str, after: str) -> Sequence[tuple[str, str]] | None:
 # -- parts ------------------------------------------------------------------------------------
 
 
+_IN_QUEUE = (
+    (CASE.c.site_id == COMMENT.c.site_id) & (CASE.c.comment_id == COMMENT.c.id) & queue.UNRESOLVED
+)
 _BRIEF = (
     COMMENT.c.id,
     COMMENT.c.external_id,
     COMMENT.c.state,
     COMMENT.c.received,
     func.substr(REVISION.c.text, 1, 300).label("excerpt"),
+    CASE.c.comment_id.is_not(None).label("open"),
 )
 _CURRENT = (
     (REVISION.c.site_id == COMMENT.c.site_id)
@@ -166,6 +188,7 @@ def _parent(connection: Connection, site_id: str, comment: Detail) -> Recent | N
     row = connection.execute(
         select(*_BRIEF)
         .join_from(COMMENT, REVISION, _CURRENT)
+        .join(CASE, _IN_QUEUE, isouter=True)
         .where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == comment.parent_id)
     ).first()
     return None if row is None else Recent._make(row)
@@ -181,8 +204,8 @@ def _author(
         return None, ()
     of_author = (COMMENT.c.site_id == site_id, COMMENT.c.author_ref == ref)
     newest = (
-        select(COMMENT.c.state)
-        .where(*of_author)
+        select(COMMENT.c.id.label("comment_id"))
+        .where(*of_author, COMMENT.c.id != comment_id)
         .order_by(COMMENT.c.received.desc())
         .limit(LOOKED_BACK)
         .subquery()
@@ -190,12 +213,13 @@ def _author(
     recent = connection.execute(
         select(*_BRIEF)
         .join_from(COMMENT, REVISION, _CURRENT)
+        .join(CASE, _IN_QUEUE, isouter=True)
         .where(*of_author, COMMENT.c.id != comment_id)
         .order_by(COMMENT.c.received.desc())
         .limit(RECENT)
     )
     first = connection.execute(select(func.min(COMMENT.c.received)).where(*of_author))
-    past = Past(ref, _states(connection, newest.c.state), first.scalar_one())
+    past = Past(ref, *_states(connection, site_id, newest), first.scalar_one())
     return past, [Recent._make(row) for row in recent]
 
 
@@ -211,28 +235,31 @@ def _domains(connection: Connection, site_id: str, comment_id: str) -> list[Past
         of_domain = (COMMENT_DOMAIN.c.site_id == site_id, COMMENT_DOMAIN.c.domain == domain)
         newest = (
             select(COMMENT_DOMAIN.c.comment_id)
-            .where(*of_domain)
+            .where(*of_domain, COMMENT_DOMAIN.c.comment_id != comment_id)
             .order_by(COMMENT_DOMAIN.c.received.desc())
             .limit(LOOKED_BACK)
             .subquery()
         )
-        state = (
-            select(COMMENT.c.state)
-            .join_from(
-                newest,
-                COMMENT,
-                (COMMENT.c.site_id == site_id) & (COMMENT.c.id == newest.c.comment_id),
-            )
-            .subquery()
-        )
         first = connection.execute(select(func.min(COMMENT_DOMAIN.c.received)).where(*of_domain))
-        found.append(Past(domain, _states(connection, state.c.state), first.scalar_one()))
+        past = Past(domain, *_states(connection, site_id, newest), first.scalar_one())
+        found.append(past)
     return found
 
 
-def _states(connection: Connection, state: ColumnElement[Any]) -> dict[str, int]:
-    counted = connection.execute(select(state, func.count()).group_by(state))
-    return {name: number for name, number in counted}  # noqa: C416 - rows are no pairs to mypy
+def _states(connection: Connection, site_id: str, newest: Subquery) -> tuple[dict[str, int], int]:
+    in_queue = CASE.c.comment_id.is_not(None).label("open")
+    counted = connection.execute(
+        select(COMMENT.c.state, in_queue, func.count().label("number"))
+        .join_from(
+            newest,
+            COMMENT,
+            (COMMENT.c.site_id == site_id) & (COMMENT.c.id == newest.c.comment_id),
+        )
+        .join(CASE, _IN_QUEUE, isouter=True)
+        .group_by(COMMENT.c.state, in_queue)
+    ).all()
+    states = {row.state: row.number for row in counted if not row.open}
+    return states, sum(row.number for row in counted if row.open)
 
 
 def _revisions(connection: Connection, site_id: str, comment_id: str) -> list[Revised]:

@@ -4,6 +4,7 @@ Whatever changes something is a piece of work on a desk, carried out durably by 
 Moderators are named by the site: its API key speaks for them.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,22 +13,23 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, func, select
+from sqlalchemy import case as choose
 
 from moderation.cases import events, sampling, search, setting
-from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator
+from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator, is_open
 from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, Event
 from moderation.cases.usage import Tally
 from moderation.errors import ModerationError
 from moderation.review import context, deciding, feedback, likeness, paging, queue
-from moderation.review.context import Context
+from moderation.review.context import Context, Explained
 from moderation.review.deciding import Answer, Decided, Decision, Key, Work, carry_out, telling
 from moderation.review.desk import Desk
 from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
-from moderation.tables import CASE, COMMENT, REVIEW_SETTING, SAMPLE
+from moderation.tables import CASE, COMMENT, EVENT, REVIEW_SETTING, SAMPLE
 from moderation.verdict import State
 
 T = TypeVar("T")
@@ -76,11 +78,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one comment among many: a decision, or why there is none."""
+    """What came of one comment among many: a decision, or why there is none.
+
+    *untold* where nobody is to know what it would lead to, and so where the comment stands.
+    """
 
     comment_id: str
     decided: Decided | None
     refused: ModerationError | None = None
+    untold: bool = False
 
 
 class Review:
@@ -95,6 +101,7 @@ class Review:
         ids: Callable[[], str],
         reporter: Callable[[str, str], str],
         erased: Callable[[Sequence[bytes]], None],
+        explain: Callable[[str], Explained],
     ) -> None:
         self._writing = writing
         self._reading = reading
@@ -102,6 +109,7 @@ class Review:
         self._ids = ids
         self._reporter = reporter
         self._erased = erased
+        self._explain = explain
         self._untidy = True
 
     # -- the queue ----------------------------------------------------------------------------
@@ -127,10 +135,16 @@ class Review:
 
     async def read(self, site_id: str, comment_id: str) -> tuple[Context, str]:
         """Return what is shown beside a comment, and the instant. Raises CommentNotFound."""
-        found = await self._reading.query(
-            lambda connection: context.read(connection, site_id, comment_id)
-        )
-        return found, self._now()
+
+        def ask(connection: Connection) -> Context:
+            blind = _setting(connection, site_id).blind
+            return context.read(connection, site_id, comment_id, blind=blind)
+
+        found = await self._reading.query(ask)
+        why = None
+        if found.comment.text:
+            why = await asyncio.to_thread(self._explain, found.comment.text)
+        return found._replace(why=why), self._now()
 
     async def claim_next(
         self,
@@ -488,17 +502,31 @@ class Review:
 
         return await self._reading.query(ask)
 
-    async def statistics(self, site_id: str, *, since: datetime | None) -> Outcome:
-        """Return what the blind sample shows of the policy's verdicts."""
+    async def statistics(self, site_id: str, *, since: datetime | None) -> tuple[Outcome, datetime]:
+        """Return what the blind sample shows of the policy's verdicts, and up to which midnight.
+
+        Whole days in UTC alone: else whoever decides a case could see whether it was drawn.
+        """
         begun = "" if since is None else _instant(since)
+        until = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = _instant(until)
 
         def ask(connection: Connection) -> Outcome:
+            violating = choose((EVENT.c.at < midnight, SAMPLE.c.violating)).label("violating")
             counted = {
                 (row.held, row.violating): row.number
                 for row in connection.execute(
-                    select(SAMPLE.c.held, SAMPLE.c.violating, func.count().label("number"))
-                    .where(SAMPLE.c.site_id == site_id, SAMPLE.c.at >= begun)
-                    .group_by(SAMPLE.c.held, SAMPLE.c.violating)
+                    select(SAMPLE.c.held, violating, func.count().label("number"))
+                    .join_from(
+                        SAMPLE,
+                        EVENT,
+                        (EVENT.c.site_id == SAMPLE.c.site_id) & (EVENT.c.seq == SAMPLE.c.event_seq),
+                        isouter=True,
+                    )
+                    .where(
+                        SAMPLE.c.site_id == site_id, SAMPLE.c.at >= begun, SAMPLE.c.at < midnight
+                    )
+                    .group_by(SAMPLE.c.held, violating)
                 )
             }
             return sampling.outcome(
@@ -509,19 +537,11 @@ class Review:
                 passed_good=counted.get((False, False), 0),
             )
 
-        return await self._reading.query(ask)
+        return await self._reading.query(ask), until
 
     async def get_setting(self, site_id: str) -> ReviewSetting:
         """Return how a site reviews."""
-
-        def ask(connection: Connection) -> ReviewSetting:
-            return setting.read(
-                connection.execute(
-                    select(REVIEW_SETTING.c.setting).where(REVIEW_SETTING.c.site_id == site_id)
-                ).scalar_one_or_none()
-            )
-
-        return await self._reading.query(ask)
+        return await self._reading.query(partial(_setting, site_id=site_id))
 
     async def put_setting(self, site_id: str, wanted: ReviewSetting) -> None:
         """Have a site review like that, from the next comment on."""
@@ -579,6 +599,11 @@ class Review:
 
     def _in(self, *, seconds: float) -> str:
         return _instant(self._clock() + timedelta(seconds=seconds))
+
+
+def _setting(connection: Connection, site_id: str) -> ReviewSetting:
+    of_site = select(REVIEW_SETTING.c.setting).where(REVIEW_SETTING.c.site_id == site_id)
+    return setting.read(connection.execute(of_site).scalar_one_or_none())
 
 
 def _settings(connection: Connection) -> dict[str, ReviewSetting]:
@@ -642,7 +667,8 @@ def _each(
         except ModerationError as error:
             results.append(Result(decision.comment_id, None, error))
         else:
-            results.append(Result(decision.comment_id, done))
+            untold = dry and desk.setting.blind and is_open(desk.find_case(decision.comment_id))
+            results.append(Result(decision.comment_id, done, untold=untold))
     return results
 
 

@@ -6,7 +6,8 @@ from moderation.review.reviewing import Review
 from moderation.routes.comments import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
 from moderation.wire import cases as wire
-from moderation.wire import contexts, cursor
+from moderation.wire import contexts
+from moderation.wire.cursor import Cursors
 from moderation.wire.moderators import moderator
 
 REVIEW = "comments:review"
@@ -20,8 +21,10 @@ class CaseRoutes:
         review: Review,
         *,
         fingerprint: Callable[[bytes], str],
+        cursors: Cursors,
     ) -> None:
         self._review = review
+        self._cursors = cursors
         self._keys = Keys(fingerprint)
 
     def declare(self, operation: Callable[..., None]) -> None:
@@ -106,14 +109,16 @@ class CaseRoutes:
     async def list_cases(self, call: Call) -> Answer:
         """Answer 200 with a page."""
         asked = wire.CasesIn.model_validate_strings(call.query())
+        site_id = call.site(asked.site)
+        place = (site_id, asked.order, asked.shelf)
         found, following, now = await self._review.list_cases(
-            call.site(asked.site),
+            site_id,
             wire.wanted(asked),
             asked.order,
-            after=cursor.place(asked.cursor, asked.order, asked.shelf),
+            after=self._cursors.read(asked.cursor, *place),
             limit=asked.limit,
         )
-        return 200, wire.page(found, following, asked.order, asked.shelf, now=now)
+        return 200, wire.page(found, self._cursors.write(following, *place), now=now)
 
     async def count_cases(self, call: Call) -> Answer:
         """Answer 200 with numbers."""

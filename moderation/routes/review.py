@@ -100,7 +100,7 @@ class ReviewRoutes:
         """Answer 200 with shares and their intervals."""
         asked = shares.ReviewStatisticsIn.model_validate_strings(call.query())
         return 200, shares.statistics(
-            await self._review.statistics(call.site(asked.site), since=asked.since)
+            *await self._review.statistics(call.site(asked.site), since=asked.since)
         )
 
     async def get_setting(self, call: Call) -> Answer:

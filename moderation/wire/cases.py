@@ -9,10 +9,9 @@ from pydantic import BaseModel, Field
 
 from moderation.cases.case import Case, CaseState, Cause, state_of
 from moderation.review.paging import Listed
-from moderation.review.queue import Filter, Order, Place, Shelf
+from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Held
 from moderation.verdict import Label, Origin
-from moderation.wire import cursor
 from moderation.wire.comments import PAGE_LIMIT, Instant, Short, Wire
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText, Token
 
@@ -189,9 +188,7 @@ class ClaimedOut(BaseModel):
     case: HeldCaseOut | None
 
 
-def page(
-    found: Sequence[Listed], following: Place | None, order: Order, shelf: Shelf, *, now: str
-) -> bytes:
+def page(found: Sequence[Listed], following: str | None, *, now: str) -> bytes:
     """Write a page of the queue."""
     return orjson.dumps(
         {
@@ -206,7 +203,7 @@ def page(
                 }
                 for each in found
             ],
-            "next": cursor.write_place(following, order, shelf),
+            "next": following,
         }
     )
 

@@ -381,11 +381,14 @@ def score(screened: Screened, why: Why | None = None) -> bytes:
     }
     if why is not None:
         found["language"] = why.language._asdict()
-        found["explanation"] = [_explanation(screened.text, each) for each in why.explanations]
+        found["explanation"] = [
+            explanation_members(screened.text, each) for each in why.explanations
+        ]
     return orjson.dumps(found)
 
 
-def _explanation(text: str, found: Explanation) -> dict[str, Any]:
+def explanation_members(text: str, found: Explanation) -> dict[str, Any]:
+    """Return the members of what says why a label of *text* has its score."""
     return {
         "label": found.label,
         "score": round(found.probability, 6),

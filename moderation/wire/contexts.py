@@ -1,24 +1,33 @@
 """The JSON of one comment under review: everything that is shown beside it."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, Field
 
 from moderation.cases.case import Moderator
-from moderation.review.context import Context, Past, Recent
-from moderation.verdict import State
+from moderation.model.explanation import FLOOR, Explanation, Part, PartKind
+from moderation.review.context import Context, Explained, Past, Recent
+from moderation.verdict import Label, ReasonKind, State
 from moderation.wire import cases
-from moderation.wire.comments import Probability, Short, Wire, detail_members
+from moderation.wire.comments import (
+    PlaceOut,
+    Probability,
+    Short,
+    Wire,
+    detail_members,
+    explanation_members,
+)
 from moderation.wire.events import EventOut, event
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText
 
 
 class CaseGetIn(Wire):
-    """Of which site; `blind` leaves out what might sway who decides."""
+    """Of which site; `blind` leaves out what might sway who decides, wherever it is told."""
 
     site: Short | None = None
-    blind: bool = Field(default=False, description="without state, verdict, scores and reasons")
+    blind: bool = Field(default=False, description="without state, verdict and scores")
 
 
 class NoteIn(ModeratedIn):
@@ -28,19 +37,23 @@ class NoteIn(ModeratedIn):
 
 
 class PastOut(BaseModel):
-    """What became of comments: how many of the newest thousand are in each state."""
+    """What became of the others: how many of the newest thousand are in each state.
+
+    `open` is the number of those that somebody has to decide on; their states are not told.
+    """
 
     name: str
     states: dict[State, int]
+    open: int
     first_seen: str
 
 
 class RecentOut(BaseModel):
-    """A comment, briefly."""
+    """A comment, briefly; `state` is null where nobody is to know it before it is decided."""
 
     comment_id: str
     external_id: str
-    state: State
+    state: State | None
     received: str
     excerpt: str
 
@@ -89,11 +102,48 @@ class MemberOut(BaseModel):
     version: int
 
 
-class ContextOut(BaseModel):
-    """Everything that is shown beside a comment."""
+class WhyPartOut(BaseModel):
+    """A word or a fact that moved a score; `amount`, of its logit, is not told blind."""
 
+    kind: PartKind
+    name: str
+    amount: float | None = None
+    places: list[PlaceOut]
+
+
+class WhyLabelOut(BaseModel):
+    """Why a label has its score; blind, what speaks for it without any number."""
+
+    label: Label
+    score: Probability | None = None
+    logit: float | None = None
+    base: float | None = None
+    parts: list[WhyPartOut]
+    rest: float | None = None
+
+
+class WhyOut(BaseModel):
+    """Why the text scores as it does: labels from 0.1 on; blind, the one of the case.
+
+    `model` explains. Where it is not the one that scored, which is loaded no more, `scored` is
+    false.
+    """
+
+    model: str
+    scored: bool
+    labels: list[WhyLabelOut]
+
+
+class ContextOut(BaseModel):
+    """Everything that is shown beside a comment.
+
+    `blind` where what the policy made of it is told only once it is decided.
+    """
+
+    blind: bool
     case: dict[str, Any] | None
     comment: dict[str, Any]
+    explanation: WhyOut | None
     parent: RecentOut | None
     author: PastOut | None
     author_recent: list[RecentOut]
@@ -105,21 +155,26 @@ class ContextOut(BaseModel):
     group: list[MemberOut]
 
 
-_SWAYING = ("state", "verdict", "labels", "reasons")
+_SWAYING = ("state", "verdict", "labels")
+_NUMBERS = ("score", "logit", "base", "rest")
 
 
 def context(found: Context, *, now: str, blind: bool) -> bytes:
-    """Write what is shown beside a comment."""
+    """Write what is shown beside a comment, with *blind* nothing that tells its verdict."""
+    blind = blind or found.blind
     comment = detail_members(found.comment)
     if blind:
         comment = {name: value for name, value in comment.items() if name not in _SWAYING}
+        comment["reasons"] = _hints(found)
     return orjson.dumps(
         {
+            "blind": blind,
             "case": found.case and cases.case(found.case, now),
             "comment": comment,
-            "parent": found.parent and _recent(found.parent),
+            "explanation": found.why and _why(found, found.why, blind=blind),
+            "parent": found.parent and _recent(found.parent, blind=blind),
             "author": found.author and _past(found.author),
-            "author_recent": [_recent(each) for each in found.author_recent],
+            "author_recent": [_recent(each, blind=blind) for each in found.author_recent],
             "domains": [_past(each) for each in found.domains],
             "events": [] if blind else [event(each) for each in found.events],
             "revisions": [
@@ -145,9 +200,46 @@ def noted(note_id: str, at: str, by: Moderator, text: str) -> Answer:
     return 201, orjson.dumps({"id": note_id, "at": at, "moderator": by.id, "text": text})
 
 
+def _hints(found: Context) -> list[dict[str, Any]]:
+    """Return what rules said, and the label of the case, which the blind sample has, too."""
+    reasons = orjson.loads(found.comment.stored.reasons)
+    hints = [reason for reason in reasons if reason["kind"] != ReasonKind.SCORE]
+    label = found.case and found.case.label
+    if label:
+        hints.append({"kind": ReasonKind.SCORE, "code": f"{label}_score", "label": label})
+    return hints
+
+
+def _why(found: Context, why: Explained, *, blind: bool) -> dict[str, Any]:
+    text = found.comment.text
+    label = found.case and found.case.label
+    if blind:
+        labels = [_blind(text, each) for each in why.explanations if each.label == label]
+    else:
+        shown = (each for each in why.explanations if each.probability >= FLOOR)
+        labels = [explanation_members(text, each) for each in shown]
+    scored = why.model == found.comment.stored.model
+    return {"model": why.model, "scored": scored, "labels": labels}
+
+
+def _blind(text: str, found: Explanation) -> dict[str, Any]:
+    parts = sorted((part for part in found.parts if part.amount > 0), key=_amount, reverse=True)
+    members = explanation_members(text, replace(found, parts=tuple(parts)))
+    for part in members["parts"]:
+        del part["amount"]
+    return {name: value for name, value in members.items() if name not in _NUMBERS}
+
+
+def _amount(part: Part) -> float:
+    return part.amount
+
+
 def _past(past: Past) -> dict[str, Any]:
     return past._asdict()
 
 
-def _recent(recent: Recent) -> dict[str, Any]:
-    return recent._asdict()
+def _recent(recent: Recent, *, blind: bool) -> dict[str, Any]:
+    told = recent._asdict()
+    if told.pop("open") and blind:
+        told["state"] = None
+    return told

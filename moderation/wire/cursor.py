@@ -1,8 +1,14 @@
-"""Cursors: opaque to clients, checked when they come back."""
+"""Cursors: opaque to clients, checked when they come back.
+
+Those of the queue are sealed (Fernet: AES-128-CBC, HMAC-SHA256). A place tells how urgent a case
+is, and with it whether readers see the comment: nobody who decides is to know that.
+"""
 
 import base64
 import binascii
 import re
+
+from cryptography.fernet import Fernet, InvalidToken
 
 from moderation.errors import CursorInvalid
 from moderation.review.queue import Order, Place, Shelf
@@ -12,20 +18,37 @@ _PLACE = re.compile(rf"(priority|oldest|newest|unsure|resolved) (\S{{1,40}}) ({I
 _SEQ = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-def place(cursor: str | None, order: Order, shelf: Shelf) -> Place | None:
-    """Read where a page begins. Raises CursorInvalid."""
-    if cursor is None:
-        return None
-    found = _PLACE.fullmatch(_decoded(cursor))
-    if found is None or found[1] != _ordered(order, shelf):
-        raise CursorInvalid("expected the `next` of a page in this order, got something else")
-    value: float | str = found[2]
-    if found[1] in {Order.PRIORITY, Order.UNSURE}:
-        try:
+class Cursors:
+    """Writes and reads where pages of the queue begin, under a *key* of 32 bytes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._sealing = Fernet(base64.urlsafe_b64encode(key))
+
+    def read(self, cursor: str | None, site_id: str, order: Order, shelf: Shelf) -> Place | None:
+        """Read where a page of a site begins. Raises CursorInvalid."""
+        if cursor is None:
+            return None
+        found = _PLACE.fullmatch(self._open(cursor, site_id))
+        if found is None or found[1] != _ordered(order, shelf):
+            raise CursorInvalid("expected the `next` of a page in this order, got something else")
+        value: float | str = found[2]
+        if found[1] in {Order.PRIORITY, Order.UNSURE}:
             value = float(found[2])
-        except ValueError:
-            raise CursorInvalid("expected the `next` of an earlier page, got another") from None
-    return Place(value, found[3])
+        return Place(value, found[3])
+
+    def write(self, of: Place | None, site_id: str, order: Order, shelf: Shelf) -> str | None:
+        """Write where the next page begins."""
+        if of is None:
+            return None
+        place = f"{site_id} {_ordered(order, shelf)} {of.value!s} {of.comment_id}"
+        return self._sealing.encrypt(place.encode()).decode().rstrip("=")
+
+    def _open(self, cursor: str, site_id: str) -> str:
+        try:
+            place = self._sealing.decrypt(_padded(cursor).encode()).decode()
+        except (InvalidToken, UnicodeEncodeError):
+            return ""
+        return place.removeprefix(f"{site_id} ")
 
 
 def seq(after: str | None) -> int:
@@ -38,27 +61,21 @@ def seq(after: str | None) -> int:
     return int(found[0])
 
 
-def write_place(of: Place | None, order: Order, shelf: Shelf) -> str | None:
-    """Write where the next page begins."""
-    return of and _encoded(f"{_ordered(order, shelf)} {of.value!s} {of.comment_id}")
-
-
 def write_seq(of: int) -> str:
-    """Write from where on the feed is to be read."""
-    return _encoded(str(of))
+    """Write from where on the feed is to be read; it is the number of an event, and no secret."""
+    return base64.urlsafe_b64encode(str(of).encode()).decode().rstrip("=")
 
 
 def _ordered(order: Order, shelf: Shelf) -> str:
     return "resolved" if shelf is Shelf.RESOLVED else order.value
 
 
-def _encoded(place: str) -> str:
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
 def _decoded(cursor: str) -> str:
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        return base64.b64decode(_padded(cursor), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         return ""
+
+
+def _padded(cursor: str) -> str:
+    return cursor + "=" * (-len(cursor) % 4)

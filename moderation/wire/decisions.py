@@ -154,12 +154,9 @@ def _result(of: Result, refuse: Callable[[Exception], Answer]) -> dict[str, Any]
             "problem": orjson.Fragment(problem),
         }
     made: Decided = of.decided
-    told: dict[str, Any] = {
-        "comment_id": of.comment_id,
-        "status": 200,
-        "from": made.from_state,
-        "to": made.to_state,
-    }
+    told: dict[str, Any] = {"comment_id": of.comment_id, "status": 200}
+    if not of.untold:
+        told |= {"from": made.from_state, "to": made.to_state}
     if made.event is not None:
         told |= {"revision": made.event.revision, "version": made.event.seq}
     return told

@@ -29,6 +29,9 @@ class SettingIn(Wire):
     wait_hours: float = Field(24.0, ge=1, le=8_760, description="what a case may wait")
     alarm_hours: float = Field(72.0, ge=1, le=8_760, description="when a held comment is told of")
     keep_days: KeepIn = KeepIn()
+    blind: bool = Field(
+        True, description="whether state, verdict and scores are told only once it is decided"
+    )
     site: Short | None = None
 
 
@@ -40,6 +43,7 @@ def setting(given: SettingIn) -> ReviewSetting:
         given.wait_hours,
         given.alarm_hours,
         {State(state): days for state, days in kept.items()},
+        given.blind,
     )
 
 
@@ -60,6 +64,7 @@ class SettingOut(BaseModel):
     wait_hours: float
     alarm_hours: float
     keep_days: KeepOut
+    blind: bool
 
 
 def setting_out(found: ReviewSetting) -> bytes:
@@ -74,5 +79,6 @@ def setting_out(found: ReviewSetting) -> bytes:
                 for state in State
                 if state is not State.ERASED
             },
+            "blind": found.blind,
         }
     )

@@ -1,5 +1,6 @@
 """What the blind sample shows, as JSON."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -27,7 +28,9 @@ class ShareOut(BaseModel):
 
 
 class ReviewStatisticsOut(BaseModel):
-    """What the blind sample shows of the policy's verdicts."""
+    """What the blind sample shows of the policy's verdicts; `until` is the last midnight (UTC)."""
+
+    until: str
 
     drawn: int
     undecided: int
@@ -36,16 +39,18 @@ class ReviewStatisticsOut(BaseModel):
     false_approvals: ShareOut
 
 
-def statistics(found: Outcome) -> bytes:
+def statistics(found: Outcome, until: datetime) -> bytes:
     """Write what the blind sample shows."""
     return orjson.dumps(
         {
+            "until": until,
             "drawn": found.drawn,
             "undecided": found.undecided,
             "precision": _share(found.precision),
             "recall": _share(found.recall),
             "false_approvals": _share(found.false_approvals),
-        }
+        },
+        option=orjson.OPT_UTC_Z,
     )
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
-from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
 from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
@@ -95,8 +94,10 @@ def screening(
     """Put the use case together over fakes, at a fixed hour."""
     numbers = iter(range(10_000))
     return Screening(
-        classifier=Classifier("m-1", "0" * 64, scorer, {}, explain),
+        scorer=scorer,
+        model="m-1",
         governing=FakeGoverning(),
+        explain=explain,
         tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
         reading=FakeReading(),

@@ -37,6 +37,7 @@ from moderation.cases.transition import (
     Standing,
 )
 from moderation.errors import ModerationError, ReviewRefused
+from moderation.review.context import Explained
 from moderation.review.deciding import Decision
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Review
@@ -69,6 +70,7 @@ class Walk(RuleBasedStateMachine):
             ids=self.new_id,
             reporter=lambda _site, reader: reader,
             erased=lambda _texts: None,
+            explain=lambda _text: Explained("m", ()),
         )
 
     def new_id(self) -> str:

@@ -26,8 +26,8 @@ def test_the_more_harmful_comes_first() -> None:
     """Of the same age; readers who report it, and readers who see it, move it forward."""
     assert place(0.9, NOON) < place(0.1, NOON)
     assert place(0.5, NOON, reports=3) < place(0.5, NOON)
-    seen = priority.urgency(0.5, State.PUBLISHED, 0)
-    assert seen > priority.urgency(0.5, State.PENDING, 0)
+    seen = priority.urgency(0.5, State.PUBLISHED, 1)
+    assert seen > priority.urgency(0.5, State.PENDING, 1)
 
 
 def test_of_the_same_urgency_the_older_comes_first() -> None:
@@ -82,14 +82,28 @@ def test_the_most_harmful_label_that_was_reached_is_told() -> None:
     assert round(weighed.doubt, 6) == 0.1
 
 
-def test_what_nothing_moved_looks_like_the_rest() -> None:
-    """The blind sample has a label and a reason; what a rule held has no label."""
-    sampled = priority.weigh(LOW, [])
+@given(st.floats(0, 1, exclude_max=True))
+def test_what_nothing_moved_looks_like_the_rest(chance: float) -> None:
+    """The blind sample: of the likeliest label, as harmful and as doubtful as what is held."""
+    scores = [0.01, 0.02, *LOW[2:]]
+
+    sampled = priority.weigh_unmoved(scores, chance)
+
+    assert (sampled.label, sampled.reason) == (Label.TOXICITY, "toxicity_score")
+    assert 0.3 * 0.6 <= sampled.harm < 0.6
+    assert 0 <= sampled.doubt < 0.4
+    assert not sampled.dangerous
+    seen = priority.urgency(sampled.harm, State.PUBLISHED, 0)
+    assert seen == priority.urgency(sampled.harm, State.PENDING, 0)
+
+
+def test_what_a_rule_held_has_no_label() -> None:
+    """Nor has what could not be scored; a reader's report of what nothing moved gives it one."""
+    reported = priority.weigh(LOW, [])
     ruled = priority.weigh(LOW, [Reason(ReasonKind.RULE, "links", "")])
     unscored = priority.weigh(None, [Reason(ReasonKind.ERROR, "not_scored", "")])
 
-    assert (sampled.label, sampled.reason) == (Label.THREAT, "threat_score")
-    assert not sampled.dangerous
+    assert (reported.label, reported.reason) == (Label.THREAT, None)
     assert (ruled.label, ruled.reason, ruled.harm) == (None, "links", 0.5)
     assert (unscored.label, unscored.reason, unscored.harm) == (None, "not_scored", 0.5)
 

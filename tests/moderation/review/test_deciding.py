@@ -18,7 +18,9 @@ def desk(service: Service) -> Iterator[Desk]:
     every = [scope.value for scope in Scope]
     site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
     with service.client(site.key) as client:
-        client.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
+        client.put(
+            "/v1/review/settings", json={"sample_rate": 0, "blind": False}
+        ).raise_for_status()
         yield Desk(client)
 
 

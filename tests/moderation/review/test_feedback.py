@@ -16,6 +16,7 @@ from moderation.cases.transition import ActorKind, EventKind
 from moderation.cases.usage import Counts, Tally
 from moderation.errors import CommentErased, CommentNotFound, VersionChanged
 from moderation.review import feedback
+from moderation.review.context import Explained
 from moderation.review.deciding import Action, Decision
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.review.reviewing import Review
@@ -43,6 +44,7 @@ class Desk:
             ids=lambda: next(IDS),
             reporter=lambda _site, reader: reader,
             erased=lambda _said: None,
+            explain=lambda _text: Explained("m", ()),
         )
 
     def store(self, name: str, verdict: Verdict, *, tally: Tally | None = TALLY) -> None:

@@ -22,7 +22,9 @@ def desk(service: Service) -> Iterator[Desk]:
     every = [scope.value for scope in Scope]
     site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
     with service.client(site.key) as client:
-        client.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
+        client.put(
+            "/v1/review/settings", json={"sample_rate": 0, "blind": False}
+        ).raise_for_status()
         yield Desk(client)
 
 
@@ -244,10 +246,11 @@ def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
     assert found["comment"]["text"].endswith("shop.example.ru")
     assert found["comment"]["reasons"]
     assert found["parent"]["excerpt"] == HAM
-    assert found["author"]["states"] == {"published": 1, "rejected": 1, "pending": 1}
+    assert found["author"]["states"] == {"published": 1, "rejected": 1}
+    assert found["author"]["open"] == 0
     assert [each["external_id"] for each in found["author_recent"]] == ["older", "old"]
     (domain,) = found["domains"]
-    assert (domain["name"], domain["states"]) == ("example.ru", {"rejected": 1, "pending": 1})
+    assert (domain["name"], domain["states"]) == ("example.ru", {"rejected": 1})
     assert [event["type"] for event in found["events"]] == ["submitted", "edited"]
     newest, first = found["revisions"]
     assert (newest["revision"], first["changes"]) == (2, None)
@@ -258,47 +261,37 @@ def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
     ]
 
 
-def test_whoever_wants_to_be_swayed_by_nothing_is_not(desk: Desk) -> None:
-    """With `blind` neither state nor verdict, scores, reasons or events are told."""
+def test_a_case_says_which_words_moved_which_score(desk: Desk) -> None:
+    """Labels from 0.1 on with words, their places and amounts, by the model that scored."""
+    text = f"Ünï 🙂 {INSULT}"
+    comment = desk.send("c-1", text)
+
+    why = desk.client.get(f"/v1/cases/{comment['id']}").json()["explanation"]
+
+    assert (why["model"], why["scored"]) == (comment["model"], True)
+    labels = {each["label"]: each for each in why["labels"]}
+    assert min(each["score"] for each in labels.values()) >= 0.1
+    for label, each in labels.items():
+        assert abs(each["score"] - comment["labels"][label]) < 0.001
+        told = sum(part["amount"] for part in each["parts"])
+        assert abs(each["base"] + told + each["rest"] - each["logit"]) < 1e-6
+    words = {part["name"]: part for part in labels["insult"]["parts"]}
+    (place,) = words["idiot"]["places"]
+    assert text[place["start"] : place["end"]] == "idiot"
+    assert place["start_utf16"] == place["start"] + 1
+
+
+def test_what_was_erased_is_not_explained(desk: Desk) -> None:
+    """There is no text any more."""
     comment = desk.send("c-1", INSULT)
+    desk.client.delete(f"/v1/comments/{comment['id']}").raise_for_status()
 
-    found = desk.client.get(f"/v1/cases/{comment['id']}", params={"blind": "true"}).json()
-
-    assert not {"state", "verdict", "labels", "reasons"} & set(found["comment"])
-    assert found["events"] == []
-
-
-def test_the_blind_sample_is_in_the_queue_and_not_to_be_told_from_it(desk: Desk) -> None:
-    """Approvals enter it like held ones; what people say of them is counted, undo is not."""
-    desk.client.put("/v1/review/settings", json={"sample_rate": 0.05}).raise_for_status()
-    before = desk.client.get("/v1/review/statistics").json()
-    comments = [{"external_id": f"c-{number}", "text": f"{HAM} {number}"} for number in range(300)]
-    desk.client.post("/v1/comments:batch", json={"comments": comments}).raise_for_status()
-
-    drawn = desk.cases(limit=200)
-    decision = desk.decided(desk.comment(drawn[0]["comment_id"]), "reject")
-    if len(drawn) > 1:
-        desk.decided(desk.comment(drawn[1]["comment_id"]), "approve")
-    found = desk.client.get("/v1/review/statistics").json()
-    desk.undo(decision).raise_for_status()
-    undone = desk.client.get("/v1/review/statistics").json()
-
-    assert before["recall"] == {"right": 0, "all": 0, "value": None, "low": None, "high": None}
-    assert 1 <= len(drawn) <= 45  # 15 are to be expected; less likely than one in a million
-    assert {case["cause"] for case in drawn} == {"review"}
-    assert all(case["label"] and case["reason"] for case in drawn)
-    assert found["drawn"] == len(drawn)
-    assert found["undecided"] == max(0, len(drawn) - 2)
-    assert found["recall"]["right"] == 0
-    assert found["recall"]["all"] == 1
-    assert found["recall"]["high"] < 1
-    assert undone["undecided"] == found["undecided"] + 1
-    assert undone["recall"]["all"] == 0
+    assert desk.client.get(f"/v1/cases/{comment['id']}").json()["explanation"] is None
 
 
 def test_settings_are_kept(desk: Desk) -> None:
     """What is left out is as by default; a share over 5 % is refused."""
-    body = {"sample_rate": 0.02, "wait_hours": 12, "keep_days": {"spam": 30}}
+    body = {"sample_rate": 0.02, "wait_hours": 12, "keep_days": {"spam": 30}, "blind": False}
 
     put = desk.client.put("/v1/review/settings", json=body)
     refused = desk.client.put("/v1/review/settings", json={"sample_rate": 0.5})
@@ -306,6 +299,7 @@ def test_settings_are_kept(desk: Desk) -> None:
     assert put.json() == desk.client.get("/v1/review/settings").json()
     assert put.json()["keep_days"]["spam"] == 30
     assert put.json()["alarm_hours"] == 72.0
+    assert put.json()["blind"] is False
     assert refused.status_code == 422
 
 

@@ -15,8 +15,10 @@ from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, sampling
 from moderation.cases.case import Moderator
+from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
+from moderation.review.context import Explained
 from moderation.review.deciding import Decision
 from moderation.review.reviewing import Result, Review
 from moderation.store import Put, Screened, put
@@ -55,6 +57,7 @@ class Desk:
             ids=map("01980000-0000-7000-8000-{:012x}".format, count()).__next__,
             reporter=lambda _site, reader: reader,
             erased=self.sweeper.note,
+            explain=lambda _text: Explained("m", ()),
         )
 
     def store(self, *comments: tuple[str, str, Verdict], site: str = "blog") -> None:
@@ -65,7 +68,15 @@ class Desk:
             for comment_id, text, verdict in comments
         ]
         ids: Sequence[str] = [comment_id for comment_id, _, _ in comments]
-        command = Put(site, screened, ids, received, lambda _: (200, b""), lambda _: ("null", "[]"))
+        command = Put(
+            site,
+            screened,
+            ids,
+            received,
+            lambda _: (200, b""),
+            lambda _: ("null", "[]"),
+            draw=lambda _: 0.01,
+        )
         asyncio.run(self.writing.write(put, command))
 
     def states(self) -> dict[str, str]:
@@ -160,6 +171,50 @@ def test_what_is_decided_at_once_is_told_by_its_rows(databases: app.Databases) -
     assert [done for _, done in decided] == [[True] * 30] * 2
     _, claim, group, undo = desk.writing.sizes
     assert group == undo == 30 * claim
+
+
+def test_the_sample_is_told_by_whole_days(databases: app.Databases) -> None:
+    """Nobody sees a decision counted while they decide; an undone one counts no more."""
+    desk = Desk(databases)
+    desk.store(
+        *((f"held-{number}", "rude", Verdict.HOLD) for number in range(3)),
+        *((f"passed-{number}", "ham", Verdict.APPROVE) for number in range(4)),
+    )
+    ann, decisions = Moderator("ann"), []
+
+    def outcome() -> tuple[Outcome, datetime]:
+        return asyncio.run(desk.review.statistics("blog", since=None))
+
+    def decide(comment_id: str, version: int, action: Action) -> None:
+        async def work() -> None:
+            held: list[Any] = []
+            await desk.review.claim("blog", comment_id, ann, take_over=False, render=held.append)
+            decision = Decision(
+                comment_id, action, 1, version, held[0].case.claim_token, reason_code="insult"
+            )
+            await desk.review.decide(
+                "blog", decision, ann, group=False, render=lambda *of: decisions.append(of)
+            )
+
+        asyncio.run(work())
+
+    drawn_today, _ = outcome()
+    desk.moment += timedelta(days=1)
+    decide("held-0", 1, Action.REJECT)
+    decide("held-1", 2, Action.APPROVE)
+    decide("passed-0", 4, Action.REJECT)
+    decide("passed-1", 5, Action.APPROVE)
+    decided_today, until = outcome()
+    desk.moment += timedelta(days=1)
+    found, _ = outcome()
+    asyncio.run(desk.review.undo("blog", decisions[2][0], ann, render=lambda *_: (200, b"")))
+    undone, _ = outcome()
+
+    assert (drawn_today.drawn, decided_today.drawn, decided_today.undecided) == (0, 7, 7)
+    assert until == BEGIN + timedelta(days=1)
+    assert (found.drawn, found.undecided) == (7, 3)
+    assert [(share.right, share.all) for share in found[2:]] == [(1, 2), (1, 2), (1, 2)]
+    assert [(share.right, share.all) for share in undone[2:]] == [(1, 2), (1, 1), (0, 1)]
 
 
 def test_a_comment_is_drawn_by_a_number_that_nobody_foresees() -> None:
