@@ -12,7 +12,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 # Tests start hundreds of processes: each may keep what it has compiled for the next.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve test test-verifiers check fix bench bench-ledger bench-queue bench-backup lock clean
+.PHONY: serve test test-clients test-verifiers check fix bench bench-ledger bench-queue bench-backup lock clean
 
 serve: .venv/.serve
 	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
@@ -22,6 +22,10 @@ test: .venv/.test
 	$(BIN)/coverage run -m pytest $(PARALLEL)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# Node.js and npm have to be there; of PHP the tests say where it comes from.
+test-clients: .venv/.clients
+	$(BIN)/pytest tests/clients
 
 # Go comes from a wheel; Node.js and npm have to be there.
 test-verifiers: .venv/.verifiers
@@ -57,6 +61,8 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
 	  --extra postgres --group pyproject.toml:build --group pyproject.toml:test pyproject.toml -o requirements/test.txt
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  --constraint requirements/test.txt --group pyproject.toml:clients -o requirements/clients.txt
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
 	  --group pyproject.toml:verifiers -o requirements/verifiers.txt
 
 .venv/bin/python:
@@ -77,5 +83,12 @@ lock:
 	npm ci --loglevel=error --prefix tests/verifiers/node
 	touch $@
 
+.venv/.clients: .venv/.test requirements/clients.txt tests/clients/node/package-lock.json
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
+	npm ci --loglevel=error --prefix tests/clients/node
+	tests/clients/php/unpack
+	touch $@
+
 clean:
-	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis tests/verifiers/node/node_modules
+	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis tests/verifiers/node/node_modules \
+	  tests/clients/node/node_modules tests/clients/php/wordpress

@@ -52,7 +52,8 @@ from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Doorway, Entrance, routes
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
-from aboveboard.settings import Settings, split_targets
+from aboveboard.selection import Selection
+from aboveboard.settings import Settings, split_digests, split_targets
 from aboveboard.sweeping import Sweeper
 from aboveboard.targets import Targets
 from aboveboard.webhooks.delivering import Delivering
@@ -97,7 +98,7 @@ from moderation.compat.akismet.routes import AkismetRoutes
 from moderation.compat.configuring import Configuring as CompatConfiguring
 from moderation.compat.feedback import Feedbacking
 from moderation.compat.routes import CompatRoutes
-from moderation.model import bundle, explanation
+from moderation.model.classifier import Classifier
 from moderation.policy.configuring import Configuring as PolicyConfiguring
 from moderation.policy.configuring import Policies
 from moderation.policy.configuring import Writing as PolicyWriting
@@ -105,7 +106,6 @@ from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.rehearsal import Rehearsing
 from moderation.policy.traits import Tracing
-from moderation.review.context import Explained
 from moderation.review.reviewing import Review
 from moderation.review.reviewing import Writing as ReviewWriting
 from moderation.routes.cases import CaseRoutes
@@ -114,7 +114,6 @@ from moderation.routes.decisions import DecisionRoutes
 from moderation.routes.policies import PolicyRoutes
 from moderation.routes.review import ReviewRoutes
 from moderation.screening import Screening
-from moderation.verdict import Label
 from moderation.wire import comments as wire
 from moderation.wire import document
 from moderation.wire.cursor import Cursors
@@ -399,7 +398,7 @@ def open_reapplying(settings: Settings, databases: Databases, sweeper: Sweeper) 
 
 @dataclass(frozen=True, slots=True)
 class Governance:
-    """The use cases of policies, and what rules know comments by; *bands* are the model's."""
+    """The use cases of policies, and what rules know comments by."""
 
     policies: Policies
     configuring: PolicyConfiguring
@@ -407,26 +406,26 @@ class Governance:
     tracing: Tracing
     pseudonyms: Pseudonyms
     address_keys: Daily
-    bands: Mapping[Label, Bands]
 
 
 def open_governance(
     settings: Settings,
     databases: Databases,
     writing: PolicyWriting,
-    model: bundle.Bundle,
+    model: Classifier,
 ) -> Governance:
     """Put together what policies need, for the service and for commands beside it."""
     keys, reading = KeyFolder(settings.data_dir), databases.moderation
     address_keys = Daily(keys, "address", clock=clock.now)
     pseudonyms = Pseudonyms(author_key=keys.get(AUTHOR, make=False), address_key=address_keys)
     tracing = Tracing(pseudonyms)
-    default = default_policy(model)
 
     def compiling(number: str, content: str) -> Policy:
-        return document.read_json(content).policy(number, default.bands)
+        return document.read_json(content).policy(number, policies.default.bands)
 
-    policies = Policies(default=default, compiling=compiling, looking=reading, clock=clock.now)
+    policies = Policies(
+        default=default_policy(model), compiling=compiling, looking=reading, clock=clock.now
+    )
     configuring = PolicyConfiguring(
         compiling=compiling,
         writing=writing,
@@ -435,9 +434,7 @@ def open_governance(
         changed=policies.forget,
     )
     rehearsing = Rehearsing(reading=reading, tracing=tracing)
-    return Governance(
-        policies, configuring, rehearsing, tracing, pseudonyms, address_keys, default.bands
-    )
+    return Governance(policies, configuring, rehearsing, tracing, pseudonyms, address_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,7 +450,7 @@ def open_review(
     writing: ReviewWriting,
     pseudonyms: Pseudonyms,
     ids: clock.Ids,
-    model: bundle.Bundle,
+    screening: Screening,
 ) -> Reviewed:
     """Put together what moderators and readers who report need."""
     sweeper = Sweeper(databases.moderation, ERASED_COMMENTS)
@@ -464,11 +461,46 @@ def open_review(
         ids=ids,
         reporter=pseudonyms.reader,
         erased=sweeper.note,
-        explain=lambda text: Explained(
-            model.name, explanation.explain(model.scorer, text, floor=0.0)
-        ),
+        explain=partial(screening.explain, floor=0.0),
     )
     return Reviewed(review, sweeper)
+
+
+@dataclass(frozen=True, slots=True)
+class Moderating:
+    """The use cases of comments, over the classifier that is selected."""
+
+    governance: Governance
+    screening: Screening
+    reviewed: Reviewed
+    selection: Selection
+
+    def use(self, model: Classifier) -> None:
+        """Score, and judge by default, as *model* says; at once, so that the two never differ."""
+        self.governance.policies.use(default_policy(model))
+        self.screening.use(model)
+
+
+def open_moderation(
+    settings: Settings, databases: Databases, comments: Writer, ids: clock.Ids
+) -> Moderating:
+    """Put together what a comment meets. Raises BundleRefused."""
+    selection = open_selection(settings)
+    model = selection.load()
+    governance = open_governance(settings, databases, comments, model)
+    screening = Screening(
+        classifier=model,
+        governing=governance.policies,
+        tracing=governance.tracing,
+        writing=comments,
+        reading=databases.moderation,
+        clock=clock.now,
+        ids=ids,
+        encode=wire.encode,
+        draw=sampling.draw(fingerprints(settings, "sample")),
+    )
+    reviewed = open_review(databases, comments, governance.pseudonyms, ids, screening)
+    return Moderating(governance, screening, reviewed, selection)
 
 
 def review_routes(
@@ -505,26 +537,12 @@ def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:
 def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     """Put the service together over migrated databases."""
     accounts = open_accounts(settings, databases)
-    model = bundle.shipped()
     random = Randomness()
     ids = clock.uuid7(random)
 
     comments = Writer(databases.moderation, limit=settings.queue_limit)
-    governance = open_governance(settings, databases, comments, model)
-    screening = Screening(
-        scorer=model.scorer,
-        model=model.name,
-        governing=governance.policies,
-        tracing=governance.tracing,
-        explain=partial(explanation.why, model.scorer),
-        writing=comments,
-        reading=databases.moderation,
-        clock=clock.now,
-        ids=ids,
-        encode=wire.encode,
-        draw=sampling.draw(fingerprints(settings, "sample")),
-    )
-    reviewed = open_review(databases, comments, governance.pseudonyms, ids, model)
+    moderating = open_moderation(settings, databases, comments, ids)
+    governance, reviewed = moderating.governance, moderating.reviewed
 
     choices = Writer(databases.consent, limit=settings.queue_limit)
     keyring = open_keyring(settings, random)
@@ -550,13 +568,12 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
 
     catalogue = Catalogue()
     CommentRoutes(
-        screening, refuse=problems.render, fingerprint=fingerprints(settings, "comments")
+        moderating.screening, refuse=problems.render, fingerprint=fingerprints(settings, "comments")
     ).declare(catalogue.declare, batch_bytes=BATCH_BYTES)
     PolicyRoutes(
         configuring=governance.configuring,
         policies=governance.policies,
         rehearsing=governance.rehearsing,
-        bands=governance.bands,
         clock=clock.now,
     ).declare(catalogue.declare, policy_bytes=BATCH_BYTES)
     for offered in (
@@ -580,7 +597,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         offered.declare(catalogue.declare)
 
     dialects = open_dialects(
-        databases, accounts, comments, screening, reviewed.review, ids, catalogue
+        databases, accounts, comments, moderating.screening, reviewed.review, ids, catalogue
     )
 
     writers = (comments, choices, administering)
@@ -620,9 +637,10 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 "comment_sweep": partial(reviewed.sweeper.finish, comments),
             }
             for work in (
-                _keep_house(screening, keyring.keeping, chores),
+                _keep_house(moderating.screening, keyring.keeping, chores),
                 pushing.run(),
                 telling.delivering.run(),
+                moderating.selection.follow(moderating.use),
             ):
                 stack.callback(asyncio.create_task(work).cancel)
             # What start-up made stays; requests make much that soon goes by itself.
@@ -690,7 +708,12 @@ def open_metrics(writers: Iterable[Writer], pushing: Pushing, delivering: Delive
     return metrics
 
 
-def default_policy(model: bundle.Bundle) -> Policy:
+def open_selection(settings: Settings) -> Selection:
+    """Put together what knows which classifier is used."""
+    return Selection(settings.data_dir, split_digests(settings.trusted_pipelines))
+
+
+def default_policy(model: Classifier) -> Policy:
     """Return the policy of a site that has set none: the thresholds that came with the model."""
     bands = {label: Bands(at.hold, at.spam) for label, at in model.thresholds.items()}
     return Policy(f"default-{model.name}", bands)

@@ -10,7 +10,6 @@ from aboveboard.database import Database
 from aboveboard.errors import AboveboardError
 from aboveboard.settings import Settings
 from moderation.errors import BundleRefused
-from moderation.model import bundle
 
 OWNER_ONLY = 0o077
 FIXED_SQLITE = (3, 51, 3)
@@ -35,7 +34,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; never raises for what it finds."""
-    findings = [_model(), *_files(settings)]
+    findings = [_model(settings), *_files(settings)]
     if not settings.data_dir.exists():
         return findings
     try:
@@ -51,9 +50,9 @@ def examine(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _model() -> Finding:
+def _model(settings: Settings) -> Finding:
     try:
-        found = bundle.shipped()
+        found = app.open_selection(settings).load()
     except BundleRefused as error:
         return Finding("model", Level.WRONG, str(error))
     return Finding("model", Level.WELL, f"{found.name}, every file as its manifest says")

@@ -47,6 +47,7 @@ ALLOWED = frozenset(
         "database",
         "error",
         "method",
+        "model",
         "ms",
         "operation",
         "route",

@@ -6,6 +6,7 @@ data directory, defaults. Unknown keys are errors; secrets do not print.
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from aboveboard.targets import Targets
 
 PREFIX = "ABOVEBOARD_"
 DEFAULT_SITE_URL = "http://localhost:8080"
+SHA256_DIGITS = 64
 NOT_SETTINGS = frozenset({"ABOVEBOARD_CHROMIUM"})  # read by the tests, not by the service
 
 
@@ -35,6 +37,27 @@ def _targets(value: str) -> str:
 
 def split_targets(value: str) -> list[str]:
     """Read a list of names, addresses and networks given with commas."""
+    return [one.strip().lower() for one in value.split(",") if one.strip()]
+
+
+def _networks(value: str) -> str:
+    for one in split_targets(value):
+        try:
+            ip_network(one)
+        except ValueError:
+            raise ValueError("expected addresses and networks, such as 10.0.0.0/8") from None
+    return value
+
+
+def _digests(value: str) -> str:
+    for one in split_digests(value):
+        if len(one) != SHA256_DIGITS or not set(one) <= set("0123456789abcdef"):
+            raise ValueError(f"expected SHA-256 digests of {SHA256_DIGITS} hexadecimal digits")
+    return value
+
+
+def split_digests(value: str) -> list[str]:
+    """Read a list of digests given with commas."""
     return [one.strip().lower() for one in value.split(",") if one.strip()]
 
 
@@ -57,6 +80,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="addresses and networks, by comma, of reverse proxies: whose X-Forwarded-For "
+        "says who asks, and whose X-Forwarded-Proto says how; unset means nobody's",
+    )
     site_url: str = Field(
         DEFAULT_SITE_URL, description="URL of the site that the very first start creates"
     )
@@ -82,6 +110,11 @@ class Settings(BaseSettings):
         "",
         description="names, addresses and networks of the inside, by comma, that webhooks of sites "
         "may post to, also by http; unset means the outside by https alone",
+    )
+    trusted_pipelines: Annotated[str, AfterValidator(_digests)] = Field(
+        "",
+        description="SHA-256, by comma, of the joblib files that may be loaded as a classifier; "
+        "whoever can write such a file can run anything here",
     )
     access_log: bool = Field(False, description="one structured line a request")
 

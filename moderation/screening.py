@@ -17,7 +17,8 @@ from moderation import store
 from moderation.cases.arrivals import never
 from moderation.cases.usage import Tally
 from moderation.errors import CommentNotFound, IdempotencyInFlight
-from moderation.model.explanation import Why
+from moderation.model.classifier import Classifier
+from moderation.model.explanation import FLOOR, Why
 from moderation.policy.history import Question, instant
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
@@ -33,14 +34,6 @@ LONG_TEXT = 4_000  # characters, all texts of a turn together: more is scored in
 PROBABILITY_DIGITS = 6
 
 log = structlog.get_logger(__name__)
-
-
-class Scoring(Protocol):
-    """Scores texts: probabilities of shape (texts, labels)."""
-
-    def score(self, texts: Sequence[str]) -> np.ndarray:
-        """Return a row a text, a column a label."""
-        ...
 
 
 class Writing(Protocol):
@@ -96,17 +89,18 @@ class Turn:
     """Scores what arrives in one turn of the event loop as one batch in the next.
 
     Nobody waits for others: the batch is what is there. Much text goes to a thread, so that one
-    long comment delays only itself.
+    long comment delays only itself; so does whatever a classifier that is not quick is given.
     """
 
-    def __init__(self, scorer: Scoring) -> None:
-        self._scorer = scorer
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+        self._limit = LONG_TEXT if classifier.quick else -1
         self._texts: list[str] = []
         self._futures: list[asyncio.Future[list[float] | None]] = []
 
     async def score(self, text: str) -> list[float] | None:
         """Return the rounded probabilities of *text*, or None if it cannot be scored."""
-        if len(text) > LONG_TEXT:
+        if len(text) > self._limit:
             return (await self.score_many([text]))[0]
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[float] | None] = loop.create_future()
@@ -118,7 +112,7 @@ class Turn:
 
     async def score_many(self, texts: Sequence[str]) -> list[list[float] | None]:
         """Score *texts* as one batch, in a thread when they are long together."""
-        if sum(map(len, texts)) > LONG_TEXT:
+        if sum(map(len, texts)) > self._limit:
             return await asyncio.to_thread(self._score, texts)
         return self._score(texts)
 
@@ -143,7 +137,7 @@ class Turn:
         return [self._score([text])[0] for text in texts]
 
     def _scored(self, texts: Sequence[str]) -> list[list[float] | None]:
-        scores = np.round(self._scorer.score(texts), PROBABILITY_DIGITS)
+        scores = np.round(self.classifier.scorer.score(texts), PROBABILITY_DIGITS)
         if scores.shape[0] != len(texts) or not np.isfinite(scores).all():
             raise ArithmeticError(f"expected {len(texts)} finite rows, got {scores.shape}")
         rows: list[list[float] | None] = scores.tolist()
@@ -156,10 +150,8 @@ class Screening:
     def __init__(
         self,
         *,
-        scorer: Scoring,
-        model: str,
+        classifier: Classifier,
         governing: Governing,
-        explain: Callable[[str], Why],
         tracing: Tracing,
         writing: Writing,
         reading: Reading,
@@ -168,10 +160,8 @@ class Screening:
         encode: Callable[[Screened], tuple[str, str]],
         draw: Callable[[str], float] = never,
     ) -> None:
-        self._turn = Turn(scorer)
-        self._model = model
+        self._turn = Turn(classifier)
         self._governing = governing
-        self._explain = explain
         self._tracing = tracing
         self._writing = writing
         self._reading = reading
@@ -181,20 +171,29 @@ class Screening:
         self._draw = draw
         self._in_flight: set[tuple[str, str, str]] = set()
 
+    def use(self, classifier: Classifier) -> None:
+        """Score with *classifier* from now on; what is being scored is not disturbed."""
+        self._turn = Turn(classifier)
+
     async def score(self, site_id: str, submission: Submission) -> Screened:
         """Score and judge a text without storing anything, and without asking about others."""
         policy = await self._governing.find(site_id)
-        scores = await self._turn.score(submission.text)
-        (screened,) = await self._judge(policy, [(submission, scores)], None)
+        turn = self._turn
+        scores = await turn.score(submission.text)
+        (screened,) = await self._judge(turn, policy, [(submission, scores)], None)
         return screened
 
-    async def explain(self, text: str) -> Why | None:
-        """Return what moved the scores of *text*, from the model that scores; None if it cannot.
+    async def explain(self, text: str, *, floor: float = FLOOR) -> Why | None:
+        """Return what moved the scores of *text* from *floor* on; None where nothing can say.
 
-        In a thread: it takes several times as long as scoring.
+        It is the present model that says so. In a thread: it takes several times as long as
+        scoring.
         """
+        explain = self._turn.classifier.explain
+        if explain is None:
+            return None
         try:
-            return await asyncio.to_thread(self._explain, text)
+            return await asyncio.to_thread(explain, text, floor=floor)
         except Exception as error:  # noqa: BLE001 - the score stands without it
             log.error("explaining_failed", error=type(error).__name__)  # noqa: TRY400 - it may quote
             return None
@@ -306,8 +305,9 @@ class Screening:
         tally: Tally | None = None,
     ) -> Answer:
         policy = await self._governing.find(site_id)
-        scores = await self._turn.score(submission.text)
-        screened = await self._judge(policy, [(submission, scores)], site_id)
+        turn = self._turn  # that of the policy: what swaps them does so at once
+        scores = await turn.score(submission.text)
+        screened = await self._judge(turn, policy, [(submission, scores)], site_id)
         return await self._store(site_id, screened, idempotency, render, tally)
 
     async def _submit_all(
@@ -318,9 +318,10 @@ class Screening:
         render: Callable[[Sequence[Stored]], Answer],
     ) -> Answer:
         policy = await self._governing.find(site_id)
-        rows = await self._turn.score_many([item.text for item in submissions])
+        turn = self._turn
+        rows = await turn.score_many([item.text for item in submissions])
         scored = list(zip(submissions, rows, strict=True))
-        screened = await self._judge(policy, scored, site_id)
+        screened = await self._judge(turn, policy, scored, site_id)
         return await self._store(site_id, screened, idempotency, render)
 
     async def _store(
@@ -354,6 +355,7 @@ class Screening:
 
     async def _judge(
         self,
+        turn: Turn,
         policy: Policy,
         scored: Sequence[tuple[Submission, list[float] | None]],
         site_id: str | None,
@@ -362,10 +364,12 @@ class Screening:
 
         What is stored for a site has its traits, and what other comments are asked.
         """
-        now = self._clock()
+        now, model = self._clock(), turn.classifier.name
 
         def work() -> list[Screened]:
-            return [self._judged(policy, item, scores, site_id, now) for item, scores in scored]
+            return [
+                self._judged(model, policy, item, scores, site_id, now) for item, scores in scored
+            ]
 
         if sum(len(item.text) for item, _ in scored) > LONG_TEXT:
             return await asyncio.to_thread(work)
@@ -373,6 +377,7 @@ class Screening:
 
     def _judged(
         self,
+        model: str,
         policy: Policy,
         submission: Submission,
         scores: list[float] | None,
@@ -407,7 +412,7 @@ class Screening:
             judged.verdict,
             None if scores is None else tuple(scores),
             judged.reasons,
-            self._model,
+            model,
             policy.version,
             traits,
             question,

@@ -57,10 +57,10 @@ class Blog:
         self.native.put("/v1/compat/settings", json={"akismet": akismet}).raise_for_status()
 
 
-def open_blog(service: Service, name: str) -> Blog:
+def open_blog(service: Service, name: str, key: str | None = None) -> Blog:
     """Create a site with a key for everything, without a blind sample."""
     every = [scope.value for scope in Scope]
-    site = service.add_site(URL.format(name), scopes=every)
+    site = service.add_site(URL.format(name), key=key, scopes=every)
     native = service.client(site.key)
     native.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
     return Blog(service.client(), native, site.url, site.id, site.key)

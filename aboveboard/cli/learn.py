@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, say, say_json
+from aboveboard.cli.options import AsJson, DataDir, say, say_json
 
-model = typer.Typer(help="Look at bundles before they are used.", no_args_is_help=True)
+model = typer.Typer(help="Look at bundles, and choose the one that is used.", no_args_is_help=True)
 
 Data = Annotated[
     Path,
@@ -101,6 +101,30 @@ def verify(
 
     found = bundle.load(folder, digest=digest)
     say(f"{found.name} is whole, manifest SHA-256 {found.digest}")
+
+
+@model.command()
+def use(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", show_default="the shipped one")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Have comments scored by another bundle; a running service takes it up within seconds.
+
+    The bundle is checked and copied into the data directory first. A folder with a joblib file
+    is taken only when the setting trusted_pipelines lists the file's SHA-256.
+    """
+    from aboveboard import app
+    from aboveboard.cli.options import read_settings
+    from aboveboard.errors import DataDirUnusable
+
+    settings = read_settings(data_dir=data_dir)
+    if not settings.data_dir.is_dir():
+        raise DataDirUnusable(f"expected a data directory at {settings.data_dir}, got none")
+    selection = app.open_selection(settings)
+    found = selection.select_shipped() if folder is None else selection.select(folder)
+    say(f"{found.name} is used from now on, manifest SHA-256 {found.digest}")
 
 
 @model.command("card")

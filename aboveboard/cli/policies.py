@@ -96,7 +96,7 @@ def dry_run(
 
     async def rehearse(governance: "Governance") -> Rehearsal:
         present = await governance.policies.find(site)
-        other = given.policy("", governance.bands)
+        other = given.policy("", governance.policies.default.bands)
         return await governance.rehearsing.rehearse(site, present, other, since=since, limit=limit)
 
     with _governed(site, data_dir) as run:
@@ -171,12 +171,12 @@ def _governed(
 
     from aboveboard import app as service
     from aboveboard.writer import CommandWriter
-    from moderation.model import bundle
 
     with open_databases(data_dir) as (settings, databases):
         accounts = service.open_accounts(settings, databases)
+        selection = service.open_selection(settings)
         governance = service.open_governance(
-            settings, databases, CommandWriter(databases.moderation), bundle.shipped()
+            settings, databases, CommandWriter(databases.moderation), selection.load()
         )
 
         async def ask(work: "Callable[[Governance], Awaitable[T]]") -> T:

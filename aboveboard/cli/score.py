@@ -53,11 +53,11 @@ def _score(lines: TextIO, form: Format) -> None:
     import orjson
 
     from aboveboard.app import default_policy
-    from moderation.model import bundle
+    from moderation.model import bundle, classifier
     from moderation.policy.judging import judge
     from moderation.verdict import LABEL_NAMES
 
-    model = bundle.shipped()
+    model = classifier.of_bundle(bundle.shipped())
     policy = default_policy(model)
     write = sys.stdout.buffer.write
     first = True

@@ -71,16 +71,17 @@ class Explanation:
 
 
 class Why(NamedTuple):
-    """What is told of a text beside its scores."""
+    """What is told of a text beside its scores, and the name of the model that tells it."""
 
+    model: str
     language: Language
-    explanations: list[Explanation]
+    explanations: Sequence[Explanation]
 
 
-def why(scorer: Scorer, text: str) -> Why:
-    """Return the language of *text* and the explanations of its labels above `FLOOR`."""
+def why(scorer: Scorer, text: str, *, model: str, floor: float = FLOOR) -> Why:
+    """Return the language of *text* and the explanations of its labels from *floor* on."""
     known = bool(scorer.read([text]).known[0])
-    return Why(Language(script(text), known), explain(scorer, text))
+    return Why(model, Language(script(text), known), explain(scorer, text, floor=floor))
 
 
 def explain(scorer: Scorer, text: str, *, floor: float = FLOOR) -> list[Explanation]:

@@ -74,7 +74,7 @@ class Policies:
         looking: Looking,
         clock: Callable[[], datetime],
     ) -> None:
-        self._default = default
+        self.default = default
         self._compiling = compiling
         self._looking = looking
         self._clock = clock
@@ -89,14 +89,20 @@ class Policies:
         if known is not None and known.read <= now < known.read + REMEMBERED:
             return known.policy
         version = (await self._looking.look(self._newest, site_id=site_id))[0][0] or 0
+        known = self._remembered.get(site_id)
         if known is None or known.version != version:
-            policy = await self._compiled(site_id, version) if version else self._default
+            policy = await self._compiled(site_id, version) if version else self.default
         else:
             policy = known.policy
         if len(self._remembered) >= SITES_REMEMBERED:
             self._remembered.clear()
         self._remembered[site_id] = _Remembered(now, version, policy)
         return policy
+
+    def use(self, default: Policy) -> None:
+        """Judge by another classifier's thresholds from now on, those of *default*."""
+        self.default = default
+        self._remembered.clear()
 
     def forget(self, site_id: str) -> None:
         """Forget what is remembered of a site: its policy has changed."""
@@ -107,12 +113,16 @@ class Policies:
     async def _compiled(self, site_id: str, version: int) -> Policy:
         rows = await self._looking.look(self._content, site_id=site_id, version=version)
         content = Version(*rows[0]).content
-        try:
-            return await asyncio.to_thread(self._compiling, str(version), content)
-        except PolicyInvalid:
-            # Written by another release. What it would have held may not be published meanwhile.
-            log.error("policy_unusable", version=version)  # noqa: TRY400 - it may quote entries
-            return Policy(str(version), self._default.bands, Rules(hold_everything=True))
+        while True:
+            default = self.default
+            try:
+                policy = await asyncio.to_thread(self._compiling, str(version), content)
+            except PolicyInvalid:
+                # Written by another release. What it would have held may not be published now.
+                log.error("policy_unusable", version=version)  # noqa: TRY400 - it may quote entries
+                policy = Policy(str(version), default.bands, Rules(hold_everything=True))
+            if self.default is default:  # else it may have been compiled for another classifier
+                return policy
 
 
 class Configuring:

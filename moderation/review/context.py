@@ -15,7 +15,7 @@ from moderation.cases import events
 from moderation.cases.case import Case, is_open
 from moderation.cases.transition import Event
 from moderation.errors import CommentNotFound
-from moderation.model.explanation import Explanation
+from moderation.model.explanation import Why
 from moderation.review import likeness, queue
 from moderation.review.likeness import Member
 from moderation.store import Detail
@@ -84,13 +84,6 @@ class Note(NamedTuple):
     text: str
 
 
-class Explained(NamedTuple):
-    """Why a text scores as it does: every label, the highest first, by the model *model*."""
-
-    model: str
-    explanations: Sequence[Explanation]
-
-
 class Context(NamedTuple):
     """Everything that is shown beside a comment.
 
@@ -109,7 +102,7 @@ class Context(NamedTuple):
     reports: Sequence[Report]
     notes: Sequence[Note]
     group: Sequence[Member]
-    why: Explained | None = None
+    why: Why | None = None
 
 
 def read(connection: Connection, site_id: str, comment_id: str, *, blind: bool) -> Context:

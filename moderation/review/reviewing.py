@@ -4,8 +4,7 @@ Whatever changes something is a piece of work on a desk, carried out durably by 
 Moderators are named by the site: its API key speaks for them.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,8 +21,9 @@ from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, Event
 from moderation.cases.usage import Tally
 from moderation.errors import ModerationError
+from moderation.model.explanation import Why
 from moderation.review import context, deciding, feedback, likeness, paging, queue
-from moderation.review.context import Context, Explained
+from moderation.review.context import Context
 from moderation.review.deciding import Answer, Decided, Decision, Key, Work, carry_out, telling
 from moderation.review.desk import Desk
 from moderation.review.feedback import Feedback
@@ -101,7 +101,7 @@ class Review:
         ids: Callable[[], str],
         reporter: Callable[[str, str], str],
         erased: Callable[[Sequence[bytes]], None],
-        explain: Callable[[str], Explained],
+        explain: Callable[[str], Awaitable[Why | None]],
     ) -> None:
         self._writing = writing
         self._reading = reading
@@ -143,7 +143,7 @@ class Review:
         found = await self._reading.query(ask)
         why = None
         if found.comment.text:
-            why = await asyncio.to_thread(self._explain, found.comment.text)
+            why = await self._explain(found.comment.text)
         return found._replace(why=why), self._now()
 
     async def claim_next(

@@ -1,20 +1,18 @@
 """`/v1/policy`: what a site wants done with comments."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from moderation.errors import PolicyNotFound
 from moderation.policy.configuring import Configuring, Policies
-from moderation.policy.judging import Bands
 from moderation.policy.rehearsal import Rehearsing
 from moderation.routes.comments import PROBLEM, Answer, Call
-from moderation.verdict import Label
 from moderation.wire import document
 from moderation.wire import policies as wire
 
 
 class PolicyRoutes:
-    """Reading, replacing and trying policies; *bands* are the model's."""
+    """Reading, replacing and trying policies."""
 
     def __init__(
         self,
@@ -22,13 +20,11 @@ class PolicyRoutes:
         configuring: Configuring,
         policies: Policies,
         rehearsing: Rehearsing,
-        bands: Mapping[Label, Bands],
         clock: Callable[[], datetime],
     ) -> None:
         self._configuring = configuring
         self._policies = policies
         self._rehearsing = rehearsing
-        self._bands = bands
         self._clock = clock
 
     def declare(self, operation: Callable[..., None], *, policy_bytes: int) -> None:
@@ -91,7 +87,7 @@ class PolicyRoutes:
         asked = wire.PolicyGetIn.model_validate_strings(call.query())
         version = await self._configuring.get(call.site(asked.site))
         given = document.read_json(version.content)
-        return 200, wire.present(version, given.policy("", self._bands).bands)
+        return 200, wire.present(version, given.policy("", self._policies.default.bands).bands)
 
     async def put(self, call: Call) -> Answer:
         """Answer 200 with the new version, 409 where another came in between."""
@@ -124,7 +120,7 @@ class PolicyRoutes:
         found = await self._rehearsing.rehearse(
             site_id,
             await self._policies.find(site_id),
-            given.policy.policy("", self._bands),
+            given.policy.policy("", self._policies.default.bands),
             since=self._clock() - timedelta(days=given.days),
             limit=given.limit,
         )

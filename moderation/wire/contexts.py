@@ -7,8 +7,8 @@ import orjson
 from pydantic import BaseModel, Field
 
 from moderation.cases.case import Moderator
-from moderation.model.explanation import FLOOR, Explanation, Part, PartKind
-from moderation.review.context import Context, Explained, Past, Recent
+from moderation.model.explanation import FLOOR, Explanation, Part, PartKind, Why
+from moderation.review.context import Context, Past, Recent
 from moderation.verdict import Label, ReasonKind, State
 from moderation.wire import cases
 from moderation.wire.comments import (
@@ -210,7 +210,7 @@ def _hints(found: Context) -> list[dict[str, Any]]:
     return hints
 
 
-def _why(found: Context, why: Explained, *, blind: bool) -> dict[str, Any]:
+def _why(found: Context, why: Why, *, blind: bool) -> dict[str, Any]:
     text = found.comment.text
     label = found.case and found.case.label
     if blind:

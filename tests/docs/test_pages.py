@@ -13,7 +13,15 @@ from consent.wire.exports import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-RUN = ["review.md", "consent.md", "audit.md", "verification.md", "policies.md"]
+RUN = [
+    "review.md",
+    "consent.md",
+    "audit.md",
+    "verification.md",
+    "policies.md",
+    "classifier.md",
+    "akismet.md",
+]
 """Pages that go on where the README ends, and need nothing but a key."""
 
 
@@ -32,7 +40,8 @@ def test_a_page_runs(new_service: Service, tmp_path: Path, name: str) -> None:
     told = [block for block in blocks(ROOT / "README.md") if "curl" in block]
     for block in [*told, *blocks(ROOT / "docs" / name)]:
         command = block.replace("localhost:8080", f"127.0.0.1:{new_service.port}")
-        command = command.replace(".venv/bin/aboveboard", f"{sys.executable} -m aboveboard")
+        command = command.replace(".venv/bin/aboveboard", ".venv/bin/python -m aboveboard")
+        command = command.replace(".venv/bin/python", sys.executable)
         done = subprocess.run(  # noqa: S603
             ["bash", "-e", "-c", re.sub(r"export KEY=.*\n", "", command)],  # noqa: S607
             cwd=tmp_path,
@@ -45,7 +54,7 @@ def test_a_page_runs(new_service: Service, tmp_path: Path, name: str) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,  # a page may train a bundle
         )
         assert done.returncode == 0, (block, done.stderr)
         assert '"type":"/problems/' not in done.stdout, (block, done.stdout)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
+from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
 from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
@@ -80,9 +81,9 @@ class FakeReading:
         del ask
 
 
-def no_reason(_text: str) -> Why:
+def no_reason(_text: str, **_: float) -> Why:
     """Explain nothing."""
-    return Why(Language(None, known=True), [])
+    return Why("m", Language(None, known=True), [])
 
 
 def screening(
@@ -94,10 +95,8 @@ def screening(
     """Put the use case together over fakes, at a fixed hour."""
     numbers = iter(range(10_000))
     return Screening(
-        scorer=scorer,
-        model="m-1",
+        classifier=Classifier("m-1", "0" * 64, scorer, {}, explain),
         governing=FakeGoverning(),
-        explain=explain,
         tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
         reading=FakeReading(),
@@ -325,7 +324,7 @@ def test_what_cannot_be_traced_waits() -> None:
 def test_what_cannot_be_explained_keeps_its_score(capsys: pytest.CaptureFixture[str]) -> None:
     """An error while explaining gives no explanation, and does not tell the text."""
 
-    def broken(text: str) -> Why:
+    def broken(text: str, *, floor: float) -> Why:  # noqa: ARG001 - as it is asked for
         raise ValueError(text)
 
     found = asyncio.run(screening(FakeScorer(), FakeWriting(), explain=broken).explain("secret"))

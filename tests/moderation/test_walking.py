@@ -37,7 +37,6 @@ from moderation.cases.transition import (
     Standing,
 )
 from moderation.errors import ModerationError, ReviewRefused
-from moderation.review.context import Explained
 from moderation.review.deciding import Decision
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Review
@@ -48,6 +47,10 @@ from moderation.verdict import State, Verdict
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 MODERATORS = [Moderator("ann"), Moderator("ben"), Moderator("eva", Role.MANAGER)]
 numbers = count(1)
+
+
+async def unexplained(_text: str) -> None:
+    """Explain nothing."""
 
 
 class Walk(RuleBasedStateMachine):
@@ -70,7 +73,7 @@ class Walk(RuleBasedStateMachine):
             ids=self.new_id,
             reporter=lambda _site, reader: reader,
             erased=lambda _texts: None,
-            explain=lambda _text: Explained("m", ()),
+            explain=unexplained,
         )
 
     def new_id(self) -> str:

@@ -16,7 +16,6 @@ from moderation.cases.transition import ActorKind, EventKind
 from moderation.cases.usage import Counts, Tally
 from moderation.errors import CommentErased, CommentNotFound, VersionChanged
 from moderation.review import feedback
-from moderation.review.context import Explained
 from moderation.review.deciding import Action, Decision
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.review.reviewing import Review
@@ -28,6 +27,10 @@ BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 ANNA = Moderator("akismet:anna")
 TALLY = Tally("key", "2026-11", Origin.AKISMET)
 IDS = (f"01980000-0000-7000-8000-{number:012}" for number in range(1_000_000))
+
+
+async def unexplained(_text: str) -> None:
+    """Explain nothing."""
 
 
 class Desk:
@@ -44,7 +47,7 @@ class Desk:
             ids=lambda: next(IDS),
             reporter=lambda _site, reader: reader,
             erased=lambda _said: None,
-            explain=lambda _text: Explained("m", ()),
+            explain=unexplained,
         )
 
     def store(self, name: str, verdict: Verdict, *, tally: Tally | None = TALLY) -> None:

@@ -18,7 +18,6 @@ from moderation.cases.case import Moderator
 from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
-from moderation.review.context import Explained
 from moderation.review.deciding import Decision
 from moderation.review.reviewing import Result, Review
 from moderation.store import Put, Screened, put
@@ -27,6 +26,10 @@ from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 NEVER_SAID_BEFORE = "zyzzogeton and quixotry, says nobody but this test"
+
+
+async def unexplained(_text: str) -> None:
+    """Explain nothing."""
 
 
 class Sized(CommandWriter):
@@ -57,7 +60,7 @@ class Desk:
             ids=map("01980000-0000-7000-8000-{:012x}".format, count()).__next__,
             reporter=lambda _site, reader: reader,
             erased=self.sweeper.note,
-            explain=lambda _text: Explained("m", ()),
+            explain=unexplained,
         )
 
     def store(self, *comments: tuple[str, str, Verdict], site: str = "blog") -> None:
