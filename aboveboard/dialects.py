@@ -60,7 +60,7 @@ class DialectCall:
 
     method: str
     path: Mapping[str, str]
-    headers: Mapping[bytes, bytes]
+    headers: dict[bytes, bytes]
     query_string: bytes
     body: bytes
     _address: str
@@ -184,7 +184,7 @@ class DialectDoor:
         self, operation: DialectOperation, call: DialectCall, receive: Receive
     ) -> Reply:
         if call.method in WITH_BODY:
-            check_length(dict(call.headers), operation.limit)
+            check_length(call.headers, operation.limit)
             call.body = await read_body(receive, operation.limit)
         for value in call.path.values():
             if "\0" in value:  # as at every other door

@@ -9,36 +9,43 @@ from typing import Any
 import psycopg
 from load import Result, Spec
 from servers import Server
-from traffic import Route, identifier
+from traffic import Route, identifier, page
 
 
 @dataclass(slots=True)
 class Acknowledged:
-    """What the service said it had stored: names of comments, indexes in the ledger."""
+    """What the service said it had stored: names of comments, their pages, ledger indexes."""
 
     comments: set[str] = field(default_factory=set)
+    checks: set[str] = field(default_factory=set)
     indexes: list[int] = field(default_factory=list)
 
     def add(self, spec: Spec, result: Result) -> None:
         """Take in what one run of the load was answered."""
         self.indexes += result.indexes
-        if spec.route is Route.COMMENT:
+        if spec.route in {Route.COMMENT, Route.CHECK}:
             refused = set(result.refused)
-            self.comments.update(
+            names = (
                 identifier(spec.run, connection, number)
                 for connection, count in enumerate(result.answered)
                 for number in range(count)
                 if (connection, number) not in refused
             )
+            if spec.route is Route.COMMENT:
+                self.comments.update(names)
+            else:
+                self.checks.update(page(name) for name in names)
 
 
 def audit(server: Server, acknowledged: Acknowledged) -> dict[str, int]:
     """Compare what *server* acknowledged with what its database holds."""
-    promised = set(acknowledged.comments)
+    promised = acknowledged.comments | acknowledged.checks
     comments = len(promised)
-    promised.difference_update(
-        name for (name,) in _rows(server, "moderation", "SELECT external_id FROM comment")
-    )
+    for column in ("external_id", "thread_id"):  # a check has no name but its page
+        promised.difference_update(
+            name
+            for (name,) in _rows(server, "moderation", f"SELECT {column} FROM comment")  # noqa: S608 - our own names
+        )
     found = {"comments": comments, "comments_missing": len(promised)}
     if acknowledged.indexes:
         stored = {index for (index,) in _rows(server, "consent", "SELECT leaf_index FROM entry")}

@@ -10,6 +10,7 @@ from targets import TARGETS, Mark
 from traffic import Route
 
 JUDGED_AT: Final = 64  # connections
+PATIENT_AT: Final = 16  # connections, of a site whose clients wait for less than a second
 SHORT: Final = {route: route.name.lower() for route in Route}
 
 MEASUREMENTS: Final = "## All measurements"
@@ -90,7 +91,12 @@ def rows(measurements: Iterable[Measurement]) -> list[Row]:
 def figures(table: Iterable[Row], extra: Mapping[str, float]) -> dict[str, float]:
     """Name the figures that the targets ask for."""
     named = dict(extra)
+    cpu: dict[tuple[str, Route], float] = {}
     for row in table:
+        if row.connections == PATIENT_AT and row.route is Route.CHECK:
+            named[f"{row.group}.check.p99_ms"] = row.p99_ms
+        if row.connections == JUDGED_AT:
+            cpu[row.group, row.route] = row.cpu_ratio
         if row.connections == JUDGED_AT and row.route is not Route.ECHO:
             name = f"{row.group}.{SHORT[row.route]}"
             named |= {
@@ -98,6 +104,10 @@ def figures(table: Iterable[Row], extra: Mapping[str, float]) -> dict[str, float
                 f"{name}.cpu": row.cpu_ratio,
                 f"{name}.p99": row.p99_ratio,
             }
+    for (group, route), ratio in cpu.items():
+        native = cpu.get((group, Route.COMMENT))
+        if route is Route.CHECK and native is not None:
+            named[f"{group}.check.native"] = ratio / native
     return named
 
 

@@ -34,7 +34,7 @@ from aboveboard import clock
 
 CONNECTIONS: Final = (1, 16, 64)
 HOME: Final = Path(__file__).parent
-SERVICE: Final = (Route.SCORE, Route.COMMENT, Route.CONSENT, Route.STANDING)
+SERVICE: Final = (Route.SCORE, Route.COMMENT, Route.CHECK, Route.CONSENT, Route.STANDING)
 SEED_S: Final = 60.0
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from traffic import SITE
+
 START_S: Final = 60.0
 STOP_S: Final = 20.0
-_SITE: Final = "https://bench.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def service(folder: Path, *, postgres: tuple[str, int] | None = None) -> Iterato
     url = None if postgres is None else postgres[0]
     prefix = [] if url is None else ["/usr/bin/env", f"ABOVEBOARD_DATABASE_URL={url}"]
     command = [*prefix, str(Path(sys.executable).with_name("aboveboard"))]
-    create = [*command, "site", "create", _SITE, "--data-dir", str(data_dir), "--json"]
+    create = [*command, "site", "create", SITE, "--data-dir", str(data_dir), "--json"]
     made = subprocess.run(create, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own words
     port = _free_port()
     serve = [*command, "serve", "--data-dir", str(data_dir), "--host", "127.0.0.1"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import accumulate
+from urllib.parse import urlencode
 from zlib import crc32
 
 TEXTS = 2048
@@ -21,6 +22,7 @@ VOCABULARY = 20_000
 SEED_CONNECTIONS = 8
 SEED_SUBJECTS = 250  # per connection of the seeding run, each with a requested and a given event
 SEED_RUN = "seed"
+SITE = "https://bench.example"
 NOTICE_ID = "cookies"
 PURPOSE = "analytics"
 
@@ -32,6 +34,7 @@ class Route(StrEnum):
     FRAMED = "echo in the service's middleware"
     SCORE = "score"
     COMMENT = "comment"
+    CHECK = "Akismet's comment-check"
     CONSENT = "consent"
     STANDING = "standing"
 
@@ -77,6 +80,8 @@ def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
 
 @cache
 def _comment_templates(route: Route, sender: Sender) -> list[bytes]:
+    if route is Route.CHECK:
+        return [_filled("/1.1/comment-check", sender, FORM, _form(sender, t)) for t in _texts()]
     path = {Route.SCORE: "/v1/score", Route.COMMENT: "/v1/comments"}.get(route, "/echo")
     return [
         _template(path, sender, {"text": text} if route is Route.SCORE else _comment(text))
@@ -91,6 +96,30 @@ def _comment(text: str) -> dict[str, object]:
         "author": {"name": "A. Reader"},
         "thread": {"id": "article-1"},
     }
+
+
+def _form(sender: Sender, text: str) -> str:
+    """Return what a plain client of Akismet sends of a comment, its page named by the hole."""
+    fields = {
+        "blog": SITE,
+        "user_ip": "198.51.100.7",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "referrer": f"{SITE}/",
+        "permalink": page(_HOLE),
+        "comment_type": "comment",
+        "comment_author": "A. Reader",
+        "comment_content": text,
+        "blog_lang": "en",
+        "blog_charset": "UTF-8",
+        "api_key": sender.key,
+    }
+    written = urlencode(fields)
+    return written.replace("%00", _HOLE).replace("%01", _WORD)
+
+
+def page(name: str) -> str:
+    """Return the address of the page that a comment of this name is written on."""
+    return f"{SITE}/{name}"
 
 
 def _events(sender: Sender, connection: int) -> Iterator[bytes]:
@@ -144,13 +173,21 @@ _LETTERS = bytes.maketrans(b"0123456789", b"aelnorstiu")
 def _template(path: str, sender: Sender, content: dict[str, object]) -> bytes:
     """Return a POST with `%b` for each hole, its length already that of the filled request."""
     body = json.dumps(content, separators=(",", ":"))
-    widths = {_HOLE: len(identifier(sender.run, 0, 0)), _WORD: 8}
-    holes = {json.dumps(hole)[1:-1]: width for hole, width in widths.items()}
+    for hole in (_HOLE, _WORD):
+        body = body.replace(json.dumps(hole)[1:-1], hole)
+    return _filled(path, sender, "application/json", body)
+
+
+FORM = "application/x-www-form-urlencoded; charset=UTF-8"
+
+
+def _filled(path: str, sender: Sender, media: str, body: str) -> bytes:
+    holes = {_HOLE: len(identifier(sender.run, 0, 0)), _WORD: 8}
     length = len(body) + sum(
         body.count(hole) * (width - len(hole)) for hole, width in holes.items()
     )
     template = _head("POST", path, sender) + (
-        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        f"Content-Type: {media}\r\nContent-Length: {length}\r\n\r\n{body}"
     ).encode().replace(b"%", b"%%")
     for hole in holes:
         template = template.replace(hole.encode(), b"%b")

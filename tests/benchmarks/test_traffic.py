@@ -9,10 +9,12 @@ from urllib.parse import parse_qs
 import pytest
 
 from consent.wire import events as consent_wire
+from moderation.compat.akismet import check
+from moderation.compat.akismet.form import Form
 from moderation.wire import comments as moderation_wire
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from traffic import Route, Sender, identifier, requests
+from traffic import Route, Sender, identifier, page, requests
 
 SENDER = Sender(run="r00n16", key="k" * 62)
 
@@ -26,7 +28,9 @@ def sent(route: Route, count: int, *, connection: int = 3) -> list[tuple[bytes, 
     return found
 
 
-@pytest.mark.parametrize("route", [Route.ECHO, Route.SCORE, Route.COMMENT, Route.CONSENT])
+@pytest.mark.parametrize(
+    "route", [Route.ECHO, Route.SCORE, Route.COMMENT, Route.CHECK, Route.CONSENT]
+)
 def test_length_is_the_body_s(route: Route) -> None:
     """The stated length is the length."""
     for head, body in sent(route, 50):
@@ -46,6 +50,16 @@ def test_comments_are_valid_and_all_different() -> None:
     assert len({comment.external_id for comment in comments}) == 6000
     assert len({comment.text for comment in comments}) == 6000
     assert comments[3000].external_id == identifier(SENDER.run, 1, 0)
+
+
+def test_checks_are_forms_and_all_different() -> None:
+    """Each is a comment of its own, with the text that it would have as JSON."""
+    checks = [check.read(Form(body), slashed=False) for _, body in sent(Route.CHECK, 3000)]
+    comments = [json.loads(body) for _, body in sent(Route.COMMENT, 3000)]
+
+    assert len({each.submission.external_id for each in checks}) == 3000
+    assert [each.submission.text for each in checks] == [each["text"] for each in comments]
+    assert checks[0].submission.thread_id == page(identifier(SENDER.run, 3, 0))
 
 
 def test_scores_are_valid_and_all_different() -> None:

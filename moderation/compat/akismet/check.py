@@ -28,7 +28,6 @@ REQUIRED = ("blog", "user_ip")
 SPAMMERS = frozenset({"akismet-guaranteed-spam", "viagra-test-123"})
 SPAMMERS_ADDRESS = "akismet-guaranteed-spam@example.com"
 
-_SPACE = re.compile(r"\s+")
 _TAG = re.compile(r"<[^<>]*>")
 _SLASHED = re.compile(r"\\(['\"\\])")
 _SQL = "0000-00-00"
@@ -61,7 +60,9 @@ def read(form: Form, *, slashed: bool) -> Check:
 
     def text(name: str, limit: int) -> str:
         value = form.get(name)
-        return (_unslashed(value) if slashed else value)[:limit]
+        if slashed:
+            value = _unslashed(value)
+        return value if len(value) <= limit else value[:limit]
 
     content = text("comment_content", TEXT_LIMIT)
     name, email = text("comment_author", SHORT), text("comment_author_email", SHORT)
@@ -83,7 +84,18 @@ def read(form: Form, *, slashed: bool) -> Check:
         external_id(permalink=permalink, author=name, email=email, text=content),
         # Of a registration there is nothing but who registers.
         content or " ".join(part for part in (name, url) if part),
-        _details(form, author, role, thread_id, permalink, submitted, published, text),
+        _details(
+            author,
+            role,
+            {"id": thread_id, "url": permalink, "published_at": published},
+            submitted,
+            {
+                "comment_type": text("comment_type", SHORT) or text("content_type", SHORT),
+                "referrer": text("referrer", LONG),
+                "recheck_reason": text("recheck_reason", SHORT),
+                "context": [value[:SHORT] for value in form.all("comment_context")[:CONTEXTS]],
+            },
+        ),
         thread_id,
         _given(text("comment_parent", SHORT), "0"),
         honeypot_filled=bool(trap and form.get(trap)),
@@ -110,54 +122,44 @@ def external_id(*, permalink: str, author: str, email: str, text: str) -> str:
     name and address, the words. Markup, backslashes, entities and spaces are not counted, for a
     client may have cleaned the text before it was stored there.
     """
-    words = _SPACE.sub(" ", html.unescape(_TAG.sub(" ", _unslashed(text)))).strip()
-    parts = (permalink, _unslashed(author), email.lower(), words or text)
-    digest = hashlib.sha256(b"akismet-comment/v1")
-    for part in parts:
-        content = part.encode()
-        digest.update(b"%d:" % len(content))
-        digest.update(content)
-    return f"akismet:{digest.hexdigest()[:40]}"
+    words = _unslashed(text)
+    if "<" in words:
+        words = _TAG.sub(" ", words)
+    if "&" in words:
+        words = html.unescape(words)
+    words = " ".join(words.split())
+    # No part holds U+0000, so that what is joined by it can be told apart.
+    parts = ("akismet-comment/v1", permalink, _unslashed(author), email.lower(), words or text)
+    return f"akismet:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
 
 
 def _details(
-    form: Form,
     author: Author,
     role: str,
-    thread_id: str | None,
-    permalink: str,
+    thread: Mapping[str, Any],
     submitted: datetime | None,
-    published: datetime | None,
-    text: Any,  # noqa: ANN401 - reads a field
+    besides: Mapping[str, Any],
 ) -> str:
-    kept: dict[str, Any] = {
-        "author": {
-            "id": author.id,
-            "name": author.name,
-            "email": author.email,
-            "url": author.url,
-            "user_agent": author.user_agent,
-            "role": role,
-        },
-        "thread": {"id": thread_id, "url": permalink, "published_at": published},
+    kept = {
+        "author": _present(
+            {
+                "id": author.id,
+                "name": author.name,
+                "email": author.email,
+                "url": author.url,
+                "user_agent": author.user_agent,
+                "role": role,
+            }
+        ),
+        "thread": _present(thread),
         "submitted_at": submitted,
-        "origin_details": {
-            "comment_type": text("comment_type", SHORT) or text("content_type", SHORT),
-            "referrer": text("referrer", LONG),
-            "recheck_reason": text("recheck_reason", SHORT),
-            "context": [value[:SHORT] for value in form.all("comment_context")[:CONTEXTS]],
-        },
+        "origin_details": _present(besides),
     }
     return orjson.dumps(_present(kept), option=orjson.OPT_UTC_Z).decode()
 
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in members.items():
-        kept = _present(value) if isinstance(value, dict) else value
-        if kept:
-            found[name] = kept
-    return found
+    return {name: value for name, value in members.items() if value}
 
 
 def _unslashed(text: str) -> str:

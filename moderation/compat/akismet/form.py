@@ -41,29 +41,37 @@ class Form:
     """
 
     def __init__(self, *contents: bytes) -> None:
-        self._fields: dict[bytes, list[bytes]] = {}
+        # As Latin-1: a character for every byte, until somebody asks.
+        self._fields: dict[str, list[str]] = {}
+        self._read: dict[str, str] = {}
         for content in contents:
-            for field in content.split(b"&"):
-                written, _, value = field.partition(b"=")
+            for field in content.decode("latin-1").split("&") if content else ():
+                written, _, value = field.partition("=")
                 name = written
-                if b"%" in written or b"+" in written:
-                    name = unquote_to_bytes(written.replace(b"+", b" "))
+                if "%" in written or "+" in written:
+                    name = unquote_to_bytes(written.replace("+", " ")).decode("latin-1")
                 self._fields.setdefault(name, []).append(value)
-        named = self._fields.get(b"blog_charset", [b""])[-1].decode("ascii", "replace")
-        self._charset = _CHARSETS.get(_SIGN.sub("", named.lower()), "utf-8")
+        named = self._fields.get("blog_charset")
+        self._charset = (
+            _CHARSETS.get(_SIGN.sub("", named[-1].lower()), "utf-8") if named else "utf-8"
+        )
 
     def get(self, name: str) -> str:
         """Return a field's value, empty where it is not there; spaces around it go."""
-        values = self._fields.get(name.encode())
-        return self._decoded(values[-1]) if values else ""
+        known = self._read.get(name)
+        if known is None:
+            written = name if name.isascii() else name.encode().decode("latin-1")
+            values = self._fields.get(written)
+            known = self._read[name] = self._decoded(values[-1]) if values else ""
+        return known
 
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, `name[]` and `name[0]` alike, in their order."""
-        plain, listed = name.encode(), f"{name}[".encode()
+        listed = f"{name}["
         found = [
             self._decoded(value)
             for written, values in self._fields.items()
-            if written == plain or written.startswith(listed)
+            if written == name or written.startswith(listed)
             for value in values
         ]
         return [value for value in found if value]
@@ -72,10 +80,12 @@ class Form:
         """Whether a field says yes, as one client or another does."""
         return self.get(name).lower() in {"1", "true", "yes"}
 
-    def _decoded(self, value: bytes) -> str:
-        content = unquote_to_bytes(value.replace(b"+", b" "))
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            text = _LONE.sub("\ufffd", content.decode(self._charset, "replace"))
+    def _decoded(self, value: str) -> str:
+        text = value.replace("+", " ")
+        if "%" in text or not text.isascii():
+            content = unquote_to_bytes(text.encode("latin-1"))
+            try:
+                text = content.decode()
+            except UnicodeDecodeError:
+                text = _LONE.sub("\ufffd", content.decode(self._charset, "replace"))
         return text.replace("\0", "").strip()

@@ -31,6 +31,7 @@ OPEN_STATES = frozenset({State.PENDING, State.ERASED})
 """Where a comment is neither published nor refused: nobody is to see it unlooked at."""
 
 KEY_REFUSED = frozenset({"unauthenticated", "scope-missing", "site-not-found", "site-unclear"})
+KEPT_STATES = SPAM_STATES | OPEN_STATES
 _HELP = {
     "unauthenticated": "expected an API key of this service, got none, or one that is unknown",
     "scope-missing": "expected a key with the scopes comments:submit and comments:feedback",

@@ -139,8 +139,10 @@ class AkismetRoutes:
             return replies.over_quota(setting.monthly_limit, reports.until_next_month(now))
         tally = self._tally(speaker, setting)
         stored = await self._screening.take(site_id, asked.submission, tally=tally)
-        spam, category = _read(stored.labels, stored.reasons)
-        found = Answered(stored.id, State(stored.state), spam, category)
+        found = Answered(stored.id, State(stored.state))
+        if asked.classify or setting.discard:
+            spam, category = _read(stored.labels, stored.reasons)
+            found = found._replace(spam=spam, category=category)
         return replies.checked(asked, found, setting)
 
     async def submit_spam(self, call: Call) -> Reply:
@@ -246,7 +248,7 @@ class AkismetRoutes:
         )
 
     def _tally(self, speaker: Speaker, setting: AkismetSetting) -> Tally:
-        spam = replies.SPAM_STATES | (replies.OPEN_STATES if setting.hold else frozenset())
+        spam = replies.KEPT_STATES if setting.hold else replies.SPAM_STATES
         month = reports.month_of(self._clock())
         return Tally(speaker.key_id, month, Origin.AKISMET, spam)
 
