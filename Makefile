@@ -12,7 +12,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 # Tests start hundreds of processes: each may keep what it has compiled for the next.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve test test-clients test-verifiers check fix bench bench-ledger bench-queue bench-backup lock clean
+.PHONY: serve test test-clients test-verifiers check fix bench bench-ledger bench-queue bench-backup bench-model lock clean
 
 serve: .venv/.serve
 	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
@@ -51,6 +51,11 @@ bench-queue: .venv/.test
 bench-backup: .venv/.test
 	$(BIN)/python benchmarks/backup.py
 
+# Where the public data files lie that models/README.md names; they are not in the repository.
+MODEL_DATA ?= data/comments
+bench-model: .venv/.peers
+	$(BIN)/python benchmarks/model.py --data $(MODEL_DATA)
+
 bench: .venv/.test
 	$(BIN)/python benchmarks/run.py
 
@@ -64,6 +69,8 @@ lock:
 	  --constraint requirements/test.txt --group pyproject.toml:clients -o requirements/clients.txt
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
 	  --group pyproject.toml:verifiers -o requirements/verifiers.txt
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  --group pyproject.toml:peers -o requirements/peers.txt
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"aboveboard needs Python 3.11 or newer, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12 …")'
@@ -87,6 +94,10 @@ lock:
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
 	npm ci --loglevel=error --prefix tests/clients/node
 	tests/clients/php/unpack
+	touch $@
+
+.venv/.peers: .venv/.test requirements/peers.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	touch $@
 
 clean:

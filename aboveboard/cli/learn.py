@@ -1,5 +1,8 @@
 """`aboveboard train, evaluate, thresholds, model`: bundles made, measured and looked at."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,16 +31,49 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same bundle.")] = 7,
     jobs: Annotated[int, typer.Option(help="Heads fitted at once.")] = 2,
+    language: Annotated[str, typer.Option(help="Of the comments, as in BCP 47.")] = "en",
 ) -> None:
     """Train a bundle; a run that was cut off goes on from its last stage."""
     from aboveboard import clock
     from moderation.model import training
 
     stated = date.fromisoformat(made) if made else clock.now().date()
-    digest = training.train(
-        data, out, name=out.name, made=stated.isoformat(), seed=seed, jobs=jobs, say=say
-    )
+    with _progress(training.STEPS) as told:
+        digest = training.train(
+            data,
+            out,
+            name=out.name,
+            made=stated.isoformat(),
+            language=language,
+            seed=seed,
+            jobs=jobs,
+            say=told,
+        )
     say(f"digest {digest}")
+
+
+@contextmanager
+def _progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """Lend what tells of each step done; with a bar, if a terminal is looking."""
+    if not sys.stderr.isatty():
+        yield say
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("reading", total=steps)
+
+        def tell(text: str) -> None:
+            bar.update(task, advance=1, description=text)
+
+        yield tell
 
 
 def evaluate(

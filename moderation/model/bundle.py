@@ -23,8 +23,8 @@ from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS, Label
 
 FORMAT = 2
-SHIPPED_NAME = "en-2026.11b"
-SHIPPED_DIGEST = "6582e2c0a36051ca25d12d82fb368094636eaa79508de7319e9bed51a990a1b9"
+SHIPPED_NAME = "en-2026.11c"
+SHIPPED_DIGEST = "c66fbceaee1de495f6e1b1ba4fb65657ff9f23cba0e2beca90a9b72dced8412d"
 
 _LARGEST = 64 << 20  # bytes of one file
 _FREE = {"calibration.npy": (2, 4096), "seen.npy": (0, 1 << 23)}  # entries of the free axis

@@ -57,6 +57,8 @@ class Source:
     weight: float = 1.0
     only_positive: bool = False  # its negatives differ from its positives by language, not kind
     ham: bool = False  # nobody labelled spam, but moderated pages hold next to none
+    language: str = "en"
+    whole: bool = False  # its own held-out rows are what its labels are measured on
 
 
 SOURCES = {
@@ -73,13 +75,18 @@ SOURCES = {
     "youtube_spam_4videos": Source("permissive (memory)", (Label.SPAM,)),
     "telegram_spam_samples": Source("permissive", (Label.SPAM,), only_positive=True),
     "spamassassin": Source("permissive", (Label.SPAM,), weight=0.3),
+    "germeval2018_de": Source(
+        "permissive",
+        (Label.TOXICITY, Label.OBSCENE, Label.INSULT, Label.IDENTITY_ATTACK),
+        language="de",
+        whole=True,
+    ),
 }
 # For measuring alone: share-alike, non-commercial or unclear licences, or made to test with.
 MEASURED = (
     "bias_madlibs77k",
     "blog_comment_spam_lm",
     "davidson_hsol",
-    "germeval2018_de",
     "germeval2021_de",
     "hatexplain_valtest",
     "kaggle_insults",
@@ -98,7 +105,7 @@ LISTS = {
 }
 
 
-_OWN = Source("own", tuple(Label))
+_OWN = Source("own", tuple(Label), whole=True)
 
 _DEV_SHARE = 20  # percent of the groups of rows that are held out
 _SHINGLES = 4  # by which near-duplicates are grouped
@@ -180,40 +187,48 @@ def known(labels: dict[str, float]) -> dict[Label, bool]:
     }
 
 
-def sources(data: Path) -> dict[Path, Source]:
-    """Return the files in *data* that may be trained on, the public ones first.
+def sources(data: Path, language: str = "en") -> dict[Path, Source]:
+    """Return the files in *data* that may be trained on, the public ones of *language* first.
 
     Raises DataUnreadable when there is none.
     """
     found = {
         path: source
         for name, source in SOURCES.items()
-        if (path := data / f"{name}.jsonl.gz").is_file()
+        if source.language == language and (path := data / f"{name}.jsonl.gz").is_file()
     }
-    public = {f"{name}.jsonl.gz" for name in (*SOURCES, *MEASURED)}
-    found |= {
-        path: _OWN
-        for pattern in ("*.csv", "*.csv.gz", "*.jsonl", "*.jsonl.gz")
-        for path in sorted(data.glob(pattern))
-        if path.name not in public
-    }
+    found |= dict.fromkeys(own(data), _OWN)
     if not found:
         raise DataUnreadable(f"{data}: expected labelled .csv or .jsonl files, found none")
     return found
 
 
-def examples(data: Path) -> list[Example]:
-    """Return every row that may be trained on or held out, source by source."""
+def own(data: Path) -> list[Path]:
+    """Return the files in *data* that are no public ones."""
+    public = {f"{name}.jsonl.gz" for name in (*SOURCES, *MEASURED)}
+    return [
+        path
+        for pattern in ("*.csv", "*.csv.gz", "*.jsonl", "*.jsonl.gz")
+        for path in sorted(data.glob(pattern))
+        if path.name not in public
+    ]
+
+
+def examples(data: Path, *, language: str = "en", fold: int = 0) -> list[Example]:
+    """Return every row that may be trained on or held out, source by source.
+
+    *fold*, 0 to 4, says which fifth of the groups is held out.
+    """
     found: list[Example] = []
     kept_apart = reserved(data)
-    for path, source in sources(data).items():
+    for path, source in sources(data, language).items():
         mine = list(_of_source(path, source))
         apart = np.isin(_numbers(each.text for each in mine), kept_apart).tolist()
         found += [each for each, test in zip(mine, apart, strict=True) if not test]
     for example, group in zip(found, groups([each.text for each in found]), strict=True):
         example.group = group
         alike = example.measured or example.source == "jigsaw_wiki"
-        example.held = alike and group % 100 < _DEV_SHARE
+        example.held = alike and group % 100 // _DEV_SHARE == fold
     held = {example.group for example in found if example.held}
     return [example for example in found if example.held or example.group not in held]
 
@@ -223,8 +238,8 @@ def reserved(data: Path) -> NDArray[np.uint64]:
 
     A text that is in both the training and the test rows of its publisher is a test row.
     """
-    names = [f"{name}.jsonl.gz" for name in MEASURED]
-    paths = [*sources(data), *(data / name for name in names if (data / name).is_file())]
+    names = [f"{name}.jsonl.gz" for name in (*SOURCES, *MEASURED)]
+    paths = [*(data / name for name in names if (data / name).is_file()), *own(data)]
     return seen(row["text"] for path in paths for row in rows(path) if row["split"] != "train")
 
 
@@ -244,7 +259,7 @@ def _of_source(path: Path, source: Source) -> Iterator[Example]:
             continue
         sample = row.get("meta", {}).get("sample")
         whole = name == "jigsaw_wiki" and sample == "random" and len(labels) == len(WIKI)
-        measured = whole or Label.SPAM in labels or source is _OWN
+        measured = whole or Label.SPAM in labels or source.whole
         yield Example(row["text"], labels, name, source.weight, 0, held=False, measured=measured)
 
 
@@ -305,11 +320,11 @@ def _numbers(texts: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
-def profanities(data: Path) -> frozenset[bytes]:
+def profanities(data: Path, language: str = "en") -> frozenset[bytes]:
     """Return the single words of the lists of profanities in *data*; none without a list."""
     return frozenset(
         term.lower().encode()
-        for term, _ in _listed(data)
+        for term, _ in _listed(data, language)
         if term.isascii() and term.isalpha() and len(term) >= _SHORTEST
     )
 
@@ -318,15 +333,15 @@ def explicit_terms(data: Path) -> frozenset[bytes]:
     """Return words for sexual acts and anatomy, without those mostly used as expletives."""
     return frozenset(
         term.lower().encode()
-        for term, sexual in _listed(data)
+        for term, sexual in _listed(data, "en")
         if sexual and term.isalpha() and len(term) >= _SHORTEST
     )
 
 
-def _listed(data: Path) -> Iterator[tuple[str, bool]]:
-    """Yield the English terms of the lists, and whether each is sexual and no expletive."""
+def _listed(data: Path, wanted: str) -> Iterator[tuple[str, bool]]:
+    """Yield the terms of the lists in a language, and whether each is sexual and no expletive."""
     path = data / "lists/surge_profanity_en.csv.gz"
-    if path.is_file():
+    if wanted == "en" and path.is_file():
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for row in csv.DictReader(lines):
                 forms = {row["canonical_form_1"], row["canonical_form_2"], row["canonical_form_3"]}
@@ -337,5 +352,5 @@ def _listed(data: Path) -> Iterator[tuple[str, bool]]:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 language, _, term = line.rstrip("\n").partition("\t")
-                if language == "en":
+                if language == wanted:
                     yield term, not any(bad in term for bad in _EXPLETIVES)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from moderation.errors import DataUnreadable, EvaluationRefused
+from moderation.errors import EvaluationRefused
 from moderation.model import corpus
 from moderation.model.calibration import threshold
 from moderation.model.scoring import Scorer
@@ -49,7 +49,7 @@ JIGSAW = tuple(
     for key, label in corpus.KEYS.items()
     if label in corpus.WIKI
 )
-_OTHERS = (
+OTHERS = (
     TestSet("gab_hate_corpus", Label.IDENTITY_ATTACK, "identity_hate"),
     TestSet("edos_sexism", Label.IDENTITY_ATTACK, "identity_hate"),
     TestSet("hatexplain_valtest", Label.IDENTITY_ATTACK, "identity_hate"),
@@ -57,13 +57,17 @@ _OTHERS = (
     TestSet("stormfront", Label.IDENTITY_ATTACK, "identity_hate"),
     TestSet("bias_madlibs77k", Label.TOXICITY, "toxic"),
 )
-_LANGUAGES = (
-    TestSet("germeval2018_de", Label.TOXICITY, "toxic", language="de"),
-    TestSet("told_br_pt", Label.TOXICITY, "toxic", ("train",), language="pt"),
-    TestSet("mlma_en_fr_ar", Label.TOXICITY, "toxic", ("train",), language="fr"),
-    TestSet("mlma_en_fr_ar", Label.TOXICITY, "toxic", ("train",), language="ar"),
+LANGUAGES = tuple(
+    TestSet(file, corpus.KEYS[key], key, splits, language=language)
+    for file, language, splits, keys in (
+        ("germeval2018_de", "de", ("test",), ("toxic", "obscene", "insult", "identity_hate")),
+        ("told_br_pt", "pt", ("train",), ("toxic", "obscene", "insult", "identity_hate")),
+        ("mlma_en_fr_ar", "fr", ("train",), ("toxic", "identity_hate")),
+        ("mlma_en_fr_ar", "ar", ("train",), ("toxic", "identity_hate")),
+    )
+    for key in keys
 )
-_HAM = (
+HAM = (
     TestSet("unhealthy_conversations", Label.SPAM, "spam", ("valid", "test")),
     TestSet("goemotions_ham", Label.SPAM, "spam", ("valid", "test")),
 )
@@ -164,20 +168,16 @@ def measure(
         },
         "other_tests": {
             each.file: {"label": each.label.value, **reading.figures(each)}
-            for each in _OTHERS
+            for each in OTHERS
             if reading.has(each)
         },
-        "languages": {
-            str(each.language): reading.figures(each) | {"known": reading.known(each)}
-            for each in _LANGUAGES
-            if reading.has(each)
-        },
+        "languages": reading.languages(),
         "ham": {
             each.file: {
                 "rows": len(reading.rows(each)),
                 "false_positives": _rounded((reading.scores(each) >= spam).mean(), 5),
             }
-            for each in _HAM
+            for each in HAM
             if spam is not None and reading.has(each)
         },
         "own_tests": _own(scorer, data, seen),
@@ -232,7 +232,15 @@ class _Reading:
         """Return the set's figures."""
         return figures(self.scores(wanted), self.truth(wanted))
 
-    def evasions(self) -> dict[str, float]:
+    def languages(self) -> dict[str, Any]:
+        """Return the figures of each label in other languages, and how much is said to be known."""
+        found: dict[str, Any] = {}
+        for each in filter(self.has, LANGUAGES):
+            mine = found.setdefault(str(each.language), {"known": self.known(each), "labels": {}})
+            mine["labels"][each.label.value] = self.figures(each)
+        return found
+
+    def evasions(self) -> dict[str, Any]:
         """Return the share of found toxicity that is still found when every word is disguised."""
         wanted = JIGSAW[0]
         if not self.has(wanted):
@@ -247,22 +255,23 @@ class _Reading:
             if toxic and score >= chosen[0]
         ]
         column = LABELS.index(wanted.label)
-        return {
+        kept = {
             name: _rounded(
                 (self._scorer.score([disguise(t) for t in caught])[:, column] >= chosen[0]).mean()
             )
             for name, disguise in evasion.EVASIONS.items()
         }
+        return {"found": len(caught), "kept": kept}
 
     def bias(self) -> dict[str, Any]:
         """Toxicity on sentences that differ in the group they name alone."""
-        wanted = _OTHERS[-1]
+        wanted = OTHERS[-1]
         if not self.has(wanted):
             return {}
         scores, truth = self.scores(wanted), self.truth(wanted)
         words = [set(row["text"].lower().encode().split()) for row in self.rows(wanted)]
         found: dict[str, Any] = {"all": {"auc": figures(scores, truth)["auc"]}}
-        for word in sorted({each for some in words for each in some} & _BIAS_TERMS):
+        for word in sorted({each for some in words for each in some} & BIAS_TERMS):
             named = np.array([word in some for some in words])
             harmless = named & ~truth
             found[word.decode()] = {
@@ -274,7 +283,7 @@ class _Reading:
 
 
 # The terms the templates are filled with (Dixon et al., 2018, archive/unintended_ml_bias).
-_BIAS_TERMS = frozenset(
+BIAS_TERMS = frozenset(
     b"lesbian gay bisexual transgender trans queer lgbt lgbtq homosexual straight heterosexual "
     b"male female nonbinary african black white european hispanic latino latina latinx mexican "
     b"canadian american asian indian chinese japanese christian muslim jewish buddhist catholic "
@@ -286,13 +295,7 @@ _BIAS_TERMS = frozenset(
 def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, Any]:
     """Return the figures on the test rows of one's own files, label by label."""
     found: dict[str, Any] = {}
-    try:
-        files = corpus.sources(data)
-    except DataUnreadable:
-        return found  # only what is for measuring lies there
-    for path, source in files.items():
-        if source.licence != "own":
-            continue
+    for path in corpus.own(data):
         name = path.name.partition(".")[0]
         rows = [row for row in corpus.rows(path) if row["split"] == "test"]
         if not rows:

@@ -9,16 +9,16 @@ several times counts once, and all its places are told.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 
-from moderation.model.scoring import Floats, Scorer
+from moderation.model.scoring import Floats, Looked, Scorer
 from moderation.text import ngrams
+from moderation.text.disguise import spells
 from moderation.text.language import Language, script
-from moderation.text.normal import normalise
+from moderation.text.normal import Normalised, normalise
 from moderation.text.spans import Span, spans
 from moderation.verdict import LABELS, Label
 
@@ -44,8 +44,7 @@ class PartKind(StrEnum):
     FACT = "fact"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One word or fact, and the *amount* it adds to the logit; below zero it speaks against.
 
     *name* is the word as the model reads it, or what the fact is called; *places* are the
@@ -58,8 +57,7 @@ class Part:
     places: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """Why *label* has its *probability*: *logit* = *base* + the parts' amounts + *rest*."""
 
     label: Label
@@ -80,53 +78,65 @@ class Why(NamedTuple):
 
 def why(scorer: Scorer, text: str, *, model: str, floor: float = FLOOR) -> Why:
     """Return the language of *text* and the explanations of its labels from *floor* on."""
-    known = bool(scorer.read([text]).known[0])
-    return Why(model, Language(script(text), known), explain(scorer, text, floor=floor))
+    plain = normalise(text)
+    looked = scorer.look_at([plain])
+    known = bool(scorer.told(looked).known[0])
+    explanations = _explained(scorer, text, plain, looked, floor)
+    return Why(model, Language(script(text), known), explanations)
 
 
 def explain(scorer: Scorer, text: str, *, floor: float = FLOOR) -> list[Explanation]:
     """Explain every label of *text* whose probability is at least *floor*, the highest first."""
     plain = normalise(text)
-    count, words = scorer.vocabulary.distinct(plain.words)
-    amounts = _amounts(scorer, text)
-    base = scorer.stage.intercepts
-    logits = base + amounts.sum(axis=0)
-    probabilities = scorer.calibration.apply(logits[None])[0]
-    above = [at for at in np.argsort(-probabilities) if probabilities[at] >= floor]
+    return _explained(scorer, text, plain, scorer.look_at([plain]), floor)
+
+
+def _explained(
+    scorer: Scorer, text: str, plain: Normalised, looked: Looked, floor: float
+) -> list[Explanation]:
+    logits = scorer.mixed(looked)
+    probabilities = scorer.calibration.apply(logits)[0]
+    above = [at for at in (-probabilities).argsort().tolist() if probabilities[at] >= floor]
     if not above:
-        return []
-    places = _places(scorer, text)
-    facts = ngrams.fact_tokens(plain, count, len(words))
+        return []  # as of most comments: nothing more is worked out
+    amounts = _amounts(scorer, looked)
+    words, places = _read(scorer, text, plain.words)
+    strongest = (-np.abs(amounts)).argsort(axis=0, kind="stable")[:PARTS].T.tolist()
+    speaks_for = amounts.argmax(axis=0).tolist()
+    sums = amounts.sum(axis=0).tolist()
     found = []
     for column in above:
-        mine = amounts[:, column]
         parts = []
-        for at in np.argsort(-np.abs(mine), kind="stable")[:PARTS].tolist():
-            if abs(mine[at]) < _LEAST:
+        told = 0.0
+        order = strongest[column]
+        if speaks_for[column] not in order:
+            # However much speaks against a label, people want to know what speaks for it.
+            order[-1] = speaks_for[column]
+        for at, amount in zip(order, amounts[order, column].tolist(), strict=True):
+            if abs(amount) < _LEAST:
                 break
-            if at < len(facts):
-                parts.append(Part(PartKind.FACT, FACT_NAMES[at], float(mine[at])))
+            told += amount
+            if at < ngrams.FACTS:
+                parts.append(Part(PartKind.FACT, FACT_NAMES[at], amount, ()))
                 continue
-            word = words[at - len(facts)]
+            word = words[at - ngrams.FACTS]
             name = word.decode("utf-8", "replace")
-            parts.append(Part(PartKind.WORD, name, float(mine[at]), tuple(places.get(word, ()))))
-        told = sum(part.amount for part in parts)
+            parts.append(Part(PartKind.WORD, name, amount, tuple(places.get(word, ()))))
         found.append(
             Explanation(
                 LABELS[column],
                 float(probabilities[column]),
-                float(logits[column]),
-                float(base[column]),
+                float(logits[0, column]),
+                float(scorer.stage.intercepts[column]),
                 tuple(parts),
-                float(mine.sum() - told),
+                sums[column] - told,
             )
         )
     return found
 
 
-def _amounts(scorer: Scorer, text: str) -> Floats:
-    """Return what each token of *text*, facts first, adds to the logit of each label."""
-    looked = scorer.look([text])
+def _amounts(scorer: Scorer, looked: Looked) -> Floats:
+    """Return what each token of a text, facts first, adds to the logit of each label."""
     half = looked.pairs / 2
     shares = looked.sums + half
     shares[:-1] += half[1:]
@@ -137,18 +147,26 @@ def _amounts(scorer: Scorer, text: str) -> Floats:
     return amounts
 
 
-def _places(scorer: Scorer, text: str) -> dict[bytes, list[tuple[int, int]]]:
-    """Return where each word of *text* stands, by the word the model reads there."""
-    raw = spans(text)
-    plain = scorer.vocabulary.plain
+def _read(
+    scorer: Scorer, text: str, words: list[bytes]
+) -> tuple[list[bytes], dict[bytes, list[tuple[int, int]]]]:
+    """Return the different words the model reads in *text*, and where each stands."""
+    raw = spans(text, words)
+    seen = [each.word for each in raw]
+    read = scorer.vocabulary.all_plain(seen)
     found: dict[bytes, list[tuple[int, int]]] = {}
-    read = [plain(each.word) for each in raw]
-    for word, span in zip(read, raw, strict=True):
-        found.setdefault(word, []).append((span.start, span.end))
-    joined = scorer.vocabulary.joined([each.word for each in raw])
+    for word, (_, start, end) in zip(read, raw, strict=True):
+        if word in found:
+            found[word].append((start, end))
+        else:
+            found[word] = [(start, end)]
+    if seen == words and not spells(found):
+        return list(found), found
+    # Pieces may be read otherwise than the whole text is: its own words count.
+    joined = scorer.vocabulary.joined(seen)
     if len(joined) != len(raw):
         _add_spelt(found, joined, raw)
-    return found
+    return scorer.vocabulary.distinct(words)[1], found
 
 
 def _add_spelt(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from moderation.text import identity, ngrams
 from moderation.text.disguise import Vocabulary
-from moderation.text.normal import normalise
+from moderation.text.normal import Normalised, normalise
 from moderation.verdict import LABELS, Label
 
 Floats = NDArray[np.float64]
@@ -203,8 +203,7 @@ class Scorer:
 
     def read(self, texts: Sequence[str]) -> Scored:
         """Score *texts*, and say how much of them the model knows."""
-        logits, familiar, words = self._whole(texts)
-        return Scored(self.calibration.apply(logits), familiar / np.maximum(words, 1), words)
+        return self._scored(*self._whole(texts))
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Return the scores before calibration, of shape (len(texts), labels)."""
@@ -222,11 +221,22 @@ class Scorer:
 
     def _logits(self, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.intp]]:
         looked = self.look(texts)
+        return self.mixed(looked), looked.familiar, looked.sizes - ngrams.FACTS
+
+    def mixed(self, looked: Looked) -> Floats:
+        """Return the logits of the texts that were looked at."""
         totals, peaks = looked.pool()
         logits = totals @ self.stage.mixing
         logits += peaks @ self.stage.peaking
         logits += self.stage.intercepts
-        return logits, looked.familiar, looked.sizes - ngrams.FACTS
+        return logits
+
+    def told(self, looked: Looked) -> Scored:
+        """Return what the texts that were looked at score."""
+        return self._scored(self.mixed(looked), looked.familiar, looked.sizes - ngrams.FACTS)
+
+    def _scored(self, logits: Floats, familiar: Floats, words: NDArray[np.intp]) -> Scored:
+        return Scored(self.calibration.apply(logits), familiar / np.maximum(words, 1), words)
 
     def pooled(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
         """Return the sums and the peaks of *texts*, what the second stage is fitted on."""
@@ -235,9 +245,13 @@ class Scorer:
 
     def look(self, texts: Sequence[str]) -> Looked:
         """Return what *texts*, at least one and not too many at once, consist of."""
+        return self.look_at([normalise(text) for text in texts])
+
+    def look_at(self, plain: Sequence[Normalised]) -> Looked:
+        """Return the same for texts that were normalised already."""
         memory = self._memory
         beyond: dict[bytes, int] = {}
-        order, counts = self._tokens(memory, beyond, texts, frozenset())
+        order, counts = self._tokens(memory, beyond, plain, frozenset())
         starts = counts.cumsum()
         starts -= counts
         letters = order < _FIRST
@@ -245,7 +259,7 @@ class Scorer:
         letters[2:] &= letters[1:-1] & letters[:-2]
         if letters[2:].any():
             at = starts.searchsorted(letters[2:].nonzero()[0], side="right") - 1
-            order, counts = self._tokens(memory, beyond, texts, frozenset(at.tolist()))
+            order, counts = self._tokens(memory, beyond, plain, frozenset(at.tolist()))
             starts = counts.cumsum()
             starts -= counts
         sums = memory.sums.take(order, axis=0, mode="clip")
@@ -267,7 +281,7 @@ class Scorer:
         self,
         memory: _Memory,
         beyond: dict[bytes, int],
-        texts: Sequence[str],
+        texts: Sequence[Normalised],
         spelt: frozenset[int],
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the places of the tokens of *texts*, and how many each text has.
@@ -278,8 +292,7 @@ class Scorer:
         find = memory.places.__getitem__
         places: list[int] = []
         sizes = []
-        for at, text in enumerate(texts):
-            plain = normalise(text)
+        for at, plain in enumerate(texts):
             words = plain.words
             if at in spelt:
                 words = self.vocabulary.joined(words)

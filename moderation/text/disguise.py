@@ -6,11 +6,11 @@ A vocabulary says which words there are; nothing is changed that is in it, and h
 changed into what is not, so that `4th`, `mp3` and `c++` stay what they are. Undone are letters
 written as digits and signs (`sh1t`), stars for letters (`f**k`), signs between letters
 (`f-u-c-k`), letters repeated (`fuuuuck`), accents without meaning (`fück`) and, across words,
-spaces between letters (`f u c k`).
+spaces between letters (`f u c k`). Two inner letters that changed places (`mroon`) are put back.
 
 >>> words = Vocabulary([b"shit", b"stupid", b"you", b"moron"], marked=[b"shit", b"moron"])
->>> [words.plain(word) for word in (b"sh1t", b"s***", b"m*ron", b"stuuupid", b"4th")]
-[b'shit', b'shit', b'moron', b'stupid', b'4th']
+>>> [words.plain(word) for word in (b"sh1t", b"s***", b"m*ron", b"stuuupid", b"stpuid", b"4th")]
+[b'shit', b'shit', b'moron', b'stupid', b'stupid', b'4th']
 >>> words.spelt([b"y", b"o", b"u", b"m", b"0", b"r", b"o", b"n"])
 [b'you', b'moron']
 """
@@ -45,14 +45,21 @@ _READINGS = 16  # of one word
 _LONGEST = 24  # bytes; a longer word is not taken apart
 _RUN = 60  # letters with spaces between them that are divided at once
 _ALONE = 12.0  # the cost of a letter that is no word; a rare word costs about ten
+_SWAPPED = 4  # bytes
 _SPELT = 3  # letters in a row that are no accident
 _REPEATED = re.compile(rb"(.)\1{2,}", re.DOTALL)
 _STARS = re.compile(rb"[*#%@$&]+")
+_STAR = re.compile(rb"[*#%@$&]")
 _BETWEEN = re.compile(rb"[-_.~*'|/\\+=^]+")
 _WORD = re.compile(rb"[a-z][a-z']*")
 _MARK = b"*"
 _MOST = 1 << 17  # words
+_REMEMBERED = 1 << 14  # words
 _LETTER = re.compile(rb"[a-z]")
+_LETTERS = [bytes([code]) for code in range(ord("a"), ord("z") + 1)]
+_VOWELS = (b"a", b"e", b"i", b"o", b"u", b"y")
+_GUESSED = 2  # letters under stars; more can be read as too many words
+_HIDDEN = 3.0  # of a cost: a word that people disguise is this much likelier under a star
 
 
 class Vocabulary:
@@ -62,6 +69,8 @@ class Vocabulary:
         self.words = tuple(words)
         self.marked = tuple(marked)
         self._costs = {word: 1 + log(at + 2) for at, word in enumerate(self.words)}
+        self._disguised = frozenset(self.marked)
+        self._met: dict[bytes, bytes] = {}  # other words, and what they are read as
         self._by_ends: dict[int, list[bytes]] = {}
         for word in self.marked:
             self._by_ends.setdefault(word[0], []).append(word)
@@ -79,8 +88,7 @@ class Vocabulary:
 
     def written(self) -> bytes:
         """Return the words, one a line, a star behind those that are marked."""
-        marked = frozenset(self.marked)
-        return b"".join(word + _MARK * (word in marked) + b"\n" for word in self.words)
+        return b"".join(word + _MARK * (word in self._disguised) + b"\n" for word in self.words)
 
     def __contains__(self, word: bytes) -> bool:
         """Return whether *word* is one of the vocabulary."""
@@ -91,7 +99,7 @@ class Vocabulary:
         if word in self._costs or not _LEAST <= len(word) <= _LONGEST * 4:
             return word
         if word.isalpha() or word.isdigit():  # of ASCII
-            return self._unrepeated(word) or word
+            return self._unrepeated(word) or self._unswapped(word) or word
         found = self._read(_unaccented(word))
         return word if found is None else found
 
@@ -111,14 +119,25 @@ class Vocabulary:
                 words += [run]
         return words if max(map(len, words), default=0) >= _SPELT else []
 
+    def all_plain(self, words: Sequence[bytes]) -> list[bytes]:
+        """Return `plain` of each of *words*."""
+        known, met, plain = self._costs, self._met, self.plain
+        if len(met) > _REMEMBERED:
+            met = self._met = {}  # a new one: another thread may be reading from the old one
+        found = []
+        for word in words:
+            read = word if word in known else met.get(word)
+            if read is None:
+                read = met[word] = plain(word)
+            found.append(read)
+        return found
+
     def distinct(self, words: Sequence[bytes]) -> tuple[int, list[bytes]]:
         """Return how many *words* there are and, in order, the different ones, all plain."""
-        found = list(dict.fromkeys(map(self.plain, words)))
-        if any(len(word) == 1 and word.isascii() for word in found):
-            alone = "".join("x" if len(word) == 1 and word.isascii() else " " for word in found)
-            if "x" * _SPELT in alone:
-                words = self.joined(words)
-                found = list(dict.fromkeys(map(self.plain, words)))
+        found = list(dict.fromkeys(self.all_plain(words)))
+        if spells(found):
+            words = self.joined(words)
+            found = list(dict.fromkeys(self.all_plain(words)))
         return len(words), found
 
     def joined(self, words: Sequence[bytes]) -> list[bytes]:
@@ -153,7 +172,7 @@ class Vocabulary:
             for reading in _readings(bare):
                 if reading in self._costs:
                     return reading
-        return None
+        return self._unswapped(word)
 
     def _unrepeated(self, word: bytes) -> bytes | None:
         """Return *word* with runs of three and more letters cut to two or one, if that is known."""
@@ -165,10 +184,38 @@ class Vocabulary:
         once = _REPEATED.sub(rb"\1", word)
         return once if once in self._costs else None
 
+    def _unswapped(self, word: bytes) -> bytes | None:
+        """Return the most frequent word that *word* is with two neighbouring letters swapped."""
+        found = [other for other in swapped(word) if other in self._costs]
+        return min(found, key=self._costs.__getitem__, default=None)
+
     def _unstarred(self, word: bytes) -> bytes | None:
-        """Return the first marked word that *word* is, stars standing for letters."""
-        if _STARS.search(word) is None:
+        """Return the word that *word* is, stars standing for letters.
+
+        One star inside a word is one letter, whatever the word; more, or one at its end, may
+        hide more letters, and then of a marked word sooner than of another.
+        """
+        pieces = _STAR.split(word)
+        if len(pieces) == 1:
             return None
+        if len(pieces) > _GUESSED or not pieces[-1]:
+            return self._marked(word) or self._guessed(pieces)
+        return self._guessed(pieces) or self._marked(word)
+
+    def _guessed(self, pieces: list[bytes]) -> bytes | None:
+        """Return the likeliest word that *pieces* are with a letter between each two."""
+        if len(pieces) > _GUESSED + 1:
+            return None
+        letters = _LETTERS if len(pieces) == _GUESSED else _VOWELS
+        guesses = map(b"".join, product(*[[p + each for each in letters] for p in pieces[:-1]]))
+        known = [word for guess in guesses if (word := guess + pieces[-1]) in self._costs]
+        return min(known, key=self._cost_under_star, default=None)
+
+    def _cost_under_star(self, word: bytes) -> float:
+        return self._costs[word] - (_HIDDEN if word in self._disguised else 0)
+
+    def _marked(self, word: bytes) -> bytes | None:
+        """Return the first marked word that *word* may be, a star standing for any letters."""
         candidates = self._by_ends.get(word[0], ())
         exact = re.compile(
             b"".join(
@@ -199,6 +246,33 @@ class Vocabulary:
             words.append(run[begin:end])
             end = begin
         return best[-1][0], words[::-1]
+
+
+def spells(words: Iterable[bytes]) -> bool:
+    """Return whether there are single letters in a row among *words* that may spell something."""
+    row = 0
+    for word in words:
+        row = row + 1 if len(word) == 1 and word.isascii() else 0
+        if row == _SPELT:
+            return True
+    return False
+
+
+def swapped(word: bytes) -> list[bytes]:
+    """Return *word* with each two neighbouring letters swapped, but never its first letter.
+
+    Who mistypes a word mostly keeps that, and so does who disguises it. What is shorter than
+    four letters could come of too many words.
+
+    >>> swapped(b"from")
+    [b'form', b'frmo']
+    """
+    if not _SWAPPED <= len(word) <= _LONGEST:
+        return []
+    return [
+        word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :]
+        for at in range(1, len(word) - 1)
+    ]
 
 
 def _readings(word: bytes) -> list[bytes]:

@@ -4,18 +4,24 @@ Pure: no clock, no database, no model. No language is guessed: a model knows the
 made with, and a text of other words is in no language that it knows.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
+_ASCII_LETTER = re.compile("[A-Za-z]")
+_OTHER_LETTER = re.compile(r"[^\W\d_A-Za-z]")
 _READ = 2000  # characters
 
 
 class Language(NamedTuple):
-    """The *script* of most letters of a text, and whether the model has *known* its language."""
+    """The *script* of most letters of a text, and whether the model has *known* its language.
+
+    None: it could not tell.
+    """
 
     script: str | None
-    known: bool
+    known: bool | None
 
 
 def script(text: str) -> str | None:
@@ -24,6 +30,11 @@ def script(text: str) -> str | None:
     >>> script("Привет, world"), script("12!")
     ('Cyrillic', None)
     """
-    letters = filter(str.isalpha, text[:_READ])
-    names = Counter(unicodedata.name(letter, "unknown").partition(" ")[0] for letter in letters)
-    return max(names, key=names.__getitem__).capitalize() if names else None
+    read = text[:_READ]
+    latin = len(_ASCII_LETTER.findall(read))
+    others = [] if read.isascii() else _OTHER_LETTER.findall(read)
+    if latin >= len(others):
+        return "Latin" if latin else None
+    names = Counter(unicodedata.name(letter, "unknown").partition(" ")[0] for letter in others)
+    names["LATIN"] += latin
+    return max(names, key=names.__getitem__).capitalize()

@@ -42,6 +42,7 @@ _CALLED = re.compile(rb"!(?=[a-z0-9$@])")
 
 _UPPER = bytes(range(ord("A"), ord("Z") + 1))
 _DIGITS = b"0123456789"
+_ASCII = bytes(range(128))
 _FOLD = bytes(
     code + 32 if code in _UPPER else 32 if code < 32 or code == 127 else code  # noqa: PLR2004
     for code in range(256)
@@ -56,8 +57,8 @@ class Normalised(NamedTuple):
 
     *words* are UTF-8, never empty, without white space, control characters and the punctuation
     around words, in the order of the text. *length*, *capitals* and *digits* count bytes of the
-    text before folding, only ASCII capitals and digits among them; *foreign* says whether there
-    is more than ASCII.
+    text before folding, only ASCII capitals and digits among them; *foreign* says whether more
+    than half of the folded text is beyond ASCII, so that neither a name nor a disguise makes it.
     """
 
     words: list[bytes]
@@ -72,7 +73,8 @@ class Normalised(NamedTuple):
 
 def normalise(text: str) -> Normalised:
     """Return *text* in plain form; any string is accepted, lone surrogates and NUL included."""
-    raw, plain, plain_ascii = _fold(text)
+    raw, plain = _fold(text)
+    foreign = not plain.isascii() and 2 * len(plain.translate(None, _ASCII)) > len(plain)
     size = len(raw)
     capitals = size - len(raw.translate(None, _UPPER))
     digits = size - len(raw.translate(None, _DIGITS))
@@ -85,7 +87,7 @@ def normalise(text: str) -> Normalised:
         exclamations = plain.count(b"!")
         plain = _CALLED.sub(b"|", plain)  # what stands for a letter is no punctuation
     words = plain.translate(_SPLIT).split()
-    return Normalised(words, size, capitals, digits, links, mails, exclamations, not plain_ascii)
+    return Normalised(words, size, capitals, digits, links, mails, exclamations, foreign)
 
 
 def list_words(text: str) -> list[bytes]:
@@ -111,7 +113,7 @@ def find_links(text: str) -> list[str]:
     """
     if text.isascii() and "&" not in text and "://" not in text and _INNER_DOT.search(text) is None:
         return []
-    _, plain, _ = _fold(text)
+    _, plain = _fold(text)
     if not may_link(plain):
         return []
     # Word by word: most have no dot, and the pattern would try each letter of them.
@@ -120,8 +122,8 @@ def find_links(text: str) -> list[str]:
     return [link.decode("utf-8", "replace") for word in maybe for link in LINK.findall(word)]
 
 
-def _fold(text: str) -> tuple[bytes, bytes, bool]:
-    """Return *text* in compatibility form, the same folded, and whether it is ASCII alone."""
+def _fold(text: str) -> tuple[bytes, bytes]:
+    """Return *text* in compatibility form, and the same folded."""
     if "&" in text:
         text = _REFERENCE.sub(_character, text)
     plain_ascii = text.isascii()
@@ -129,7 +131,7 @@ def _fold(text: str) -> tuple[bytes, bytes, bool]:
     plain = raw.translate(_FOLD)
     if not plain_ascii:
         plain = plain.decode().casefold().encode()
-    return raw, plain, plain_ascii
+    return raw, plain
 
 
 def folded(text: str) -> bytes:

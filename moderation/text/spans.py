@@ -25,12 +25,18 @@ class Span(NamedTuple):
     end: int
 
 
-def spans(text: str) -> list[Span]:
-    """Return the words of *text*, in order, with where each was found."""
+def spans(text: str, words: list[bytes] | None = None) -> list[Span]:
+    """Return the words of *text*, in order, with where each was found.
+
+    *words* are those of `normalise`, where they are known already.
+    """
     if text.isascii() and "&" not in text:
-        return _found(folded(text), normalise(text).words, 0)
+        return _found(folded(text), normalise(text).words if words is None else words, 0)
     found = []
     for piece in _PIECE.finditer(text):
+        if piece[0].isascii() and piece[0].isalnum():
+            found.append(Span(piece[0].lower().encode(), *piece.span()))
+            continue
         words = normalise(piece[0]).words
         if piece[0].isascii() and "&" not in piece[0]:
             found += _found(folded(piece[0]), words, piece.start())
@@ -44,21 +50,20 @@ def spans(text: str) -> list[Span]:
 def _found(plain: bytes, words: list[bytes], offset: int) -> list[Span]:
     """Find *words* one after another in the bytes they were made of."""
     found = []
-    at = 0
-    span = (0, 0)
+    at = start = 0
     for word in words:
         if word.startswith(LINK_TOKEN):
             # The facts of a link follow it and stand where it stands.
             if word == LINK_TOKEN and (link := LINK.search(plain, at)):
-                span = link.span()
+                start, at = link.span()
         elif word == MAIL_TOKEN:
             if mail := MAIL.search(plain, at):
-                span = mail.span()
+                start, at = mail.span()
+        elif (place := plain.find(word, at)) >= 0:
+            start, at = place, place + len(word)
         else:
-            start = plain.find(word, at)
-            span = (start, start + len(word)) if start >= 0 else (at, at)
-        at = span[1]
-        found.append(Span(word, offset + span[0], offset + span[1]))
+            start = at
+        found.append(Span(word, offset + start, offset + at))
     return found
 
 

@@ -1,6 +1,5 @@
 """The JSON of one comment under review: everything that is shown beside it."""
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import orjson
@@ -224,7 +223,7 @@ def _why(found: Context, why: Why, *, blind: bool) -> dict[str, Any]:
 
 def _blind(text: str, found: Explanation) -> dict[str, Any]:
     parts = sorted((part for part in found.parts if part.amount > 0), key=_amount, reverse=True)
-    members = explanation_members(text, replace(found, parts=tuple(parts)))
+    members = explanation_members(text, found._replace(parts=tuple(parts)))
     for part in members["parts"]:
         del part["amount"]
     return {name: value for name, value in members.items() if name not in _NUMBERS}

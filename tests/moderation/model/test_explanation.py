@@ -97,6 +97,17 @@ def test_only_the_strongest_parts_are_told() -> None:
         assert amounts == sorted(amounts, reverse=True)
 
 
+def test_what_speaks_for_a_label_is_told() -> None:
+    """However much speaks against it, the strongest that speaks for it is among the parts."""
+    text = " ".join(f"word{at}" for at in range(500))
+
+    for each in explain(SCORER, text, floor=0.0):
+        assert max(part.amount for part in each.parts) > 0
+        assert each.base + sum(part.amount for part in each.parts) + each.rest == pytest.approx(
+            each.logit, abs=1e-6
+        )
+
+
 def test_taking_the_word_away_takes_its_part_away() -> None:
     """The part is the true difference where a word stands alone in its pairs and peaks."""
     none = np.zeros((SIZE, SIZE))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from moderation.errors import DataUnreadable, EvaluationRefused
-from moderation.model import bundle, calibration, corpus, evaluation, invention, training
+from moderation.model import bundle, calibration, corpus, evaluation, fitting, invention, training
 from moderation.verdict import LABELS, Label
 
 ROWS = 220  # of each source
@@ -67,7 +67,7 @@ def test_training_gives_the_same_bundle_twice(
     bad, good = found.scorer.score(["w1 w2 w3 bad", "w1 w2 w3 good"])[:, LABELS.index("toxicity")]
     assert bad > good
     assert set(found.manifest["sources"]) == {
-        *(f"{name}.jsonl.gz" for name in corpus.SOURCES),
+        *(f"{name}.jsonl.gz" for name, of in corpus.SOURCES.items() if of.language == "en"),
         *(Path(name).name for name in corpus.LISTS),
     }
     card = (tmp_path / "one" / "card.md").read_text()
@@ -82,7 +82,7 @@ def test_a_run_that_was_cut_off_goes_on(
     """What is in the work folder is not fitted again, and changes nothing; other data is."""
     monkeypatch.setattr(invention, "_MADE_UP", 30)
     fitted: list[float] = []
-    fit = training.regression
+    fit = fitting.regression
 
     def counted(*arguments: Any, **how: Any) -> Any:  # noqa: ANN401
         if len(fitted) == 4:
@@ -101,18 +101,31 @@ def test_a_run_that_was_cut_off_goes_on(
             work=tmp_path / "w",
         )
 
-    monkeypatch.setattr(training, "regression", counted)
+    monkeypatch.setattr(fitting, "regression", counted)
     with pytest.raises(KeyboardInterrupt):
         train("cut", 7)
-    monkeypatch.setattr(
-        training, "regression", lambda *a, **how: fitted.append(0) or fit(*a, **how)
-    )
+    monkeypatch.setattr(fitting, "regression", lambda *a, **how: fitted.append(0) or fit(*a, **how))
     again = train("again", 7)
-    assert len(fitted) == len(training.HEADS)
+    assert len(fitted) == len(fitting.HEADS)
 
-    monkeypatch.setattr(training, "regression", fit)
+    monkeypatch.setattr(fitting, "regression", fit)
     whole = training.train(data, tmp_path / "whole", name="t", made="2026-01-01", jobs=1)
     assert again == whole
+
+
+def test_a_bundle_of_another_language_learns_its_sources_alone(data: Path, tmp_path: Path) -> None:
+    """German rows make a German bundle, which says so; what it has no rows for stays silent."""
+    digest = training.train(
+        data, tmp_path / "de", name="de", made="2026-01-01", language="de", jobs=1
+    )
+
+    found = bundle.load(tmp_path / "de", digest=digest)
+    lists = [Path(name).name for name in corpus.LISTS]
+    assert list(found.manifest["sources"]) == ["germeval2018_de.jsonl.gz", *lists]
+    assert found.manifest["labels"]["toxicity"]["languages"] == ["de"]
+    assert found.manifest["labels"]["spam"]["evidence"] == "none"
+    scores = found.scorer.score(["w1 w2 w3 bad", "w1 w2 w3 good"])
+    assert scores[0, 1] > 0.5 > scores[1, 1]
 
 
 def test_own_data_of_two_labels_make_a_bundle(tmp_path: Path) -> None:

@@ -63,10 +63,24 @@ def test_a_full_stop_alone_makes_no_link(text: str) -> None:
 
 
 def test_folding_keeps_the_counts_it_would_lose() -> None:
-    """Capitals, digits, exclamation marks and foreign letters are counted before folding."""
-    found = normalise("BUY 2 Now!!! é")
+    """Capitals, digits and exclamation marks are counted before folding."""
+    found = normalise("BUY 2 Now!!!")
 
-    assert (found.capitals, found.digits, found.exclamations, found.foreign) == (4, 1, 3, True)
+    assert (found.capitals, found.digits, found.exclamations) == (4, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("Ramón met Zoë in Łódź", False),
+        ("you are \U0001d586\U0001d587\U0001d588 b\u200ba\u200bd \u0440\u0443\u0440\u0435", False),
+        ("привет, world", True),
+        ("서윤 is here today", False),
+    ],
+)
+def test_a_name_or_a_disguise_makes_no_text_foreign(text: str, foreign: bool) -> None:  # noqa: FBT001
+    """What is foreign is told by most of the text, after disguises were taken off."""
+    assert normalise(text).foreign is foreign
 
 
 @pytest.mark.parametrize(

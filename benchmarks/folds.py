@@ -1,0 +1,122 @@
+"""The six Jigsaw labels in five folds of the held-out kind, beside the usual pipeline.
+
+Each fifth of the groups of near-duplicates is held out in turn; heads, vocabulary, second stage
+and calibration are made as a bundle's are, from what is left. The first fold is the bundle
+itself: its heads never saw these rows. The usual pipeline learns from the same Jigsaw rows.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from comparing import Floats, Truth
+from peers import Counted, Usual
+
+from moderation.model import fitting, training
+from moderation.model.bundle import Bundle
+from moderation.model.corpus import WIKI, Example
+from moderation.verdict import Label
+
+Say = Callable[[str], None]
+SOURCE = "jigsaw_wiki"
+
+
+class Fold(NamedTuple):
+    """The measured rows of one fold, a column a label: truth, our logits and scores, TF-IDF's."""
+
+    texts: list[str]
+    truth: Truth
+    logits: Floats
+    scores: Floats
+    usual: Floats
+
+
+def opened(shipped: Bundle, data: Path, work: Path, fold: int, say: Say) -> training.Training:
+    """Return the examples of a fold, which are those *shipped* was made with."""
+    seed = int(shipped.manifest["seed"])
+    run = training.Training(data, work / f"fold-{fold}", seed=seed, jobs=1, say=say, fold=fold)
+    stated = {name: each["sha256"] for name, each in shipped.manifest["sources"].items()}
+    if run.digests != stated:
+        raise SystemExit(f"{data}: expected the files the bundle was made with, got others")
+    if fold == 0 and run.vocabulary.written() != shipped.scorer.vocabulary.written():
+        raise SystemExit("expected the code that made the bundle, got code that reads otherwise")
+    return run
+
+
+def folds(shipped: Bundle, data: Path, work: Path, say: Say) -> tuple[list[Fold], Usual]:
+    """Return all folds, and the usual pipeline of the first; each is kept in *work*."""
+    runs: dict[int, training.Training] = {}
+
+    def run(fold: int) -> training.Training:
+        if fold not in runs:
+            runs.clear()  # one at a time: each holds every text
+            runs[fold] = opened(shipped, data, work, fold, say)
+        return runs[fold]
+
+    mark = shipped.digest[:16]
+    ours = [
+        _kept(work / f"ours-{mark}-{fold}.npz", lambda fold=fold: _ours(shipped, run(fold)))
+        for fold in range(training.FOLDS)
+    ]
+    theirs, pipeline = _usual(shipped, work, run, say)
+    found = [
+        Fold(mine["texts"].tolist(), mine["truth"], mine["logits"], mine["scores"], other)
+        for mine, other in zip(ours, theirs, strict=True)
+    ]
+    return found, pipeline
+
+
+def _ours(shipped: Bundle, run: training.Training) -> dict[str, Any]:
+    heads = [head for head in fitting.HEADS if head.label in WIKI]
+    weights = shipped.scorer.weights if run.fold == 0 else run.weights(heads)
+    crossed = training.assemble(run, weights, WIKI).crossed
+    rows = crossed[Label.TOXICITY].rows
+    return {
+        "texts": np.array([run.held[at].text for at in rows], dtype=object),
+        "truth": np.stack([crossed[label].truth for label in WIKI], axis=1),
+        "logits": np.stack([crossed[label].logits for label in WIKI], axis=1),
+        "scores": np.stack([crossed[label].scores for label in WIKI], axis=1),
+    }
+
+
+def _usual(
+    shipped: Bundle, work: Path, run: Callable[[int], training.Training], say: Say
+) -> tuple[list[Floats], Usual]:
+    """Return what the usual pipeline says of each fold; it depends on the data alone."""
+    mark = shipped.manifest["sources"][f"{SOURCE}.jsonl.gz"]["sha256"][:16]
+    files = [work / f"usual-{mark}-{fold}.npy" for fold in range(training.FOLDS)]
+    first = work / f"usual-{mark}.joblib"
+    if not all(file.is_file() for file in (*files, first)):
+        rows: dict[str, int] = {}
+        for each in _jigsaw(run(0)):
+            rows.setdefault(each.text, len(rows))
+        counted = Counted(list(rows))
+        say("counted the words and letters of the usual pipeline")
+        for fold, file in enumerate(files):
+            if file.is_file() and (fold or first.is_file()):
+                continue
+            fitted = [each for each in _jigsaw(run(fold)) if not each.held]
+            known = np.array([[label in each.labels for label in WIKI] for each in fitted])
+            truth = np.array([[each.labels.get(label, False) for label in WIKI] for each in fitted])
+            pipeline = counted.usual([rows[each.text] for each in fitted], truth, known)
+            if fold == 0:
+                joblib.dump(pipeline, first)
+            held = [each for each in run(fold).held if each.source == SOURCE and each.measured]
+            np.save(file, counted.scores(pipeline, [rows[each.text] for each in held]))
+            say(f"fitted the usual pipeline of fold {fold}")
+    return [np.load(file) for file in files], joblib.load(first)
+
+
+def _jigsaw(run: training.Training) -> list[Example]:
+    return [each for each in (*run.fitted, *run.held) if each.source == SOURCE]
+
+
+def _kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what *make* gave once; joblib, for texts are objects."""
+    path = file.with_suffix(".joblib")
+    if not path.is_file():
+        joblib.dump(make(), path)
+    kept: dict[str, Any] = joblib.load(path)
+    return kept

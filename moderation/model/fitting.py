@@ -1,0 +1,307 @@
+"""Fit the heads of a bundle: logistic regressions over the tokens of labelled comments.
+
+Stage after stage, each kept in a work folder, so that a run that was cut off goes on where it
+was. The same seed, data and library versions give the same weights.
+"""
+
+import hashlib
+import json
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from moderation.model import corpus
+from moderation.model.calibration import Floats, Truth
+from moderation.model.corpus import WIKI
+from moderation.model.features import TokenFeatures
+from moderation.model.invention import made_up
+from moderation.text import ngrams
+from moderation.text.disguise import Vocabulary, swapped
+from moderation.text.normal import normalise
+from moderation.verdict import LABELS, Label
+
+Say = Callable[[str], None]
+
+TEXT_LIMIT = 1500  # characters of a training text; the long tail costs memory and adds nothing
+_MET_LEAST = 6  # texts that a word of the vocabulary was met in
+_VOCABULARY = 40_000  # words
+_MISTYPED = 50  # times; rarer than the marked word it is with two letters swapped
+_LEAST = 20  # positives and negatives without which a label is not learnt
+_WORD = re.compile(rb"[a-z](?:[a-z']*[a-z])?")
+_CODE = (
+    "model/corpus.py",
+    "model/features.py",
+    "model/fitting.py",
+    "model/invention.py",
+    "text/addresses.py",
+    "text/disguise.py",
+    "text/homoglyphs.py",
+    "text/identity.py",
+    "text/ngrams.py",
+    "text/normal.py",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One logistic regression: the examples of *sources* (None: all) that know *label*.
+
+    A label's weights are the mean of its heads', by *share*.
+    """
+
+    label: Label
+    sources: frozenset[str] | None
+    penalty: float  # scikit-learn's C
+    bayes: bool = False  # columns weighed by their log odds: helps frequent labels, harms rare ones
+    share: float = 1.0
+    sighted: bool = False  # sees which group is named
+
+
+_WIKI_ONLY = frozenset({"jigsaw_wiki"})
+_OTHERS = frozenset(corpus.SOURCES) - _WIKI_ONLY
+HEADS = (
+    Head(Label.TOXICITY, _WIKI_ONLY, 0.15, bayes=True, share=0.85),
+    Head(Label.TOXICITY, _OTHERS, 0.1, share=0.15),
+    Head(Label.SEVERE_TOXICITY, _WIKI_ONLY, 0.1),
+    Head(Label.OBSCENE, _WIKI_ONLY, 0.15, bayes=True),
+    Head(Label.THREAT, _WIKI_ONLY, 0.1),
+    Head(Label.INSULT, _WIKI_ONLY, 0.1),
+    # The two kinds of data mean different things by the label; one head each, then their mean.
+    Head(Label.IDENTITY_ATTACK, _WIKI_ONLY, 0.1, share=0.6, sighted=True),
+    Head(Label.IDENTITY_ATTACK, _OTHERS, 0.1, share=0.4, sighted=True),
+    Head(Label.SPAM, None, 0.3),
+    Head(Label.SEXUAL_EXPLICIT, None, 0.1),
+)
+
+
+def vocabulary(texts: Iterable[str], marked: frozenset[bytes]) -> Vocabulary:
+    """Return the words of ASCII letters that *texts* share, the most frequent first.
+
+    Those in *marked*, and those that only add to one of them, are the ones people disguise.
+    """
+    met: Counter[bytes] = Counter()
+    for text in texts:
+        met.update({word for word in normalise(text).words if _WORD.fullmatch(word)})
+
+    def mistyped(word: bytes) -> bool:
+        """Return whether *word* is a marked one with two letters swapped, not a word itself."""
+        return any(
+            other in marked and met[other] >= _MISTYPED * max(met[word], 1)
+            for other in swapped(word)
+        )
+
+    often = [
+        (count, word) for word, count in met.items() if count >= _MET_LEAST and not mistyped(word)
+    ]
+    words = [word for _, word in sorted(often, key=lambda each: (-each[0], each[1]))]
+    words = words[:_VOCABULARY]
+    words += sorted(word for word in marked - set(words) if not mistyped(word))
+    stems = tuple(word for word in marked if len(word) >= 4)  # noqa: PLR2004 - shorter ones begin too much
+    return Vocabulary(words, marked=[w for w in words if w in marked or w.startswith(stems)])
+
+
+def regression(
+    matrix: sparse.csr_matrix,
+    truth: Truth,
+    sample_weight: Floats,
+    *,
+    penalty: float,
+    bayes: bool = False,
+) -> Floats:
+    """Logistic regression over columns scaled by their inverse document frequency.
+
+    With *bayes* also by the root of their log odds ratio (after Wang and Manning, 2012). Returns
+    weights for the unscaled columns; the intercept is left to the second stage.
+    """
+    seen = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    scale = (1 + np.log((1 + matrix.shape[0]) / (1 + seen))).astype(np.float32)
+    if bayes:
+        positive = 1 + np.asarray(matrix[truth].sum(axis=0)).ravel()
+        negative = 1 + np.asarray(matrix[~truth].sum(axis=0)).ravel()
+        odds = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
+        scale *= np.sqrt(np.abs(odds)).astype(np.float32)
+    # Rows of the table that no example has are left out of the fit; their weight is zero anyway.
+    used = seen > 0
+    places = (used.cumsum() - 1).astype(np.int32)
+    values = matrix.data * scale[matrix.indices]
+    shape = (matrix.shape[0], int(used.sum()))
+    packed = sparse.csr_matrix((values, places[matrix.indices], matrix.indptr), shape=shape)
+    head = LogisticRegression(C=penalty, max_iter=60, tol=1e-4)
+    with warnings.catch_warnings():
+        # Stopping early is one more penalty; the last iterations move no measured figure.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        head.fit(packed, truth, sample_weight=sample_weight)
+    weights = np.zeros(matrix.shape[1])
+    weights[used] = head.coef_[0] * scale[used]
+    return weights
+
+
+class Training:
+    """One run: the examples of *data*, and the folder its stages are kept in.
+
+    *language* says which public files there may be used; *fold* which fifth of the rows is held
+    out: a bundle is made with the first.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        work: Path,
+        *,
+        seed: int,
+        jobs: int,
+        say: Say,
+        language: str = "en",
+        fold: int = 0,
+    ) -> None:
+        self.language = language
+        self.fold = fold
+        self.work = work
+        self.seed = seed
+        self.jobs = jobs
+        self.say = say
+        self.files = [*corpus.sources(data, language), *(data / name for name in corpus.LISTS)]
+        self.files = [path for path in self.files if path.is_file()]
+        self.digests = corpus.digests(self.files)
+        work.mkdir(parents=True, exist_ok=True)
+        self._check_work()
+        found = corpus.examples(data, language=language, fold=fold)
+        self.sources = frozenset(each.source for each in found)
+        self.held = [each for each in found if each.held]
+        self.fitted = [each for each in found if not each.held]
+        if language == "en":
+            self.fitted += made_up(seed)
+        terms = corpus.explicit_terms(data)
+        if terms:
+            for each in found:
+                if each.source in {"jigsaw_wiki", "goemotions_ham", "gab_hate_corpus"}:
+                    words = normalise(each.text).words
+                    each.labels[Label.SEXUAL_EXPLICIT] = not terms.isdisjoint(words)
+        say(f"read {len(found):,} rows, {len(self.held):,} held out")
+        self.vocabulary = vocabulary(
+            (each.text for each in self.fitted), corpus.profanities(data, language)
+        )
+
+    def _check_work(self) -> None:
+        """Forget what other data, another seed or other code left in the work folder."""
+        code = hashlib.sha256()
+        for name in _CODE:
+            code.update((Path(__file__).parents[1] / name).read_bytes())
+        mark = json.dumps([self.digests, self.seed, self.language, self.fold, code.hexdigest()])
+        file = self.work / "of.json"
+        if not file.is_file() or file.read_text(encoding="utf-8") != mark:
+            for old in self.work.glob("*.np?"):
+                old.unlink()
+            file.write_text(mark, encoding="utf-8")
+
+    def matrix(self, heads: Sequence[Head], *, blind: bool) -> tuple[sparse.csr_matrix, list[int]]:
+        """Return the features of the examples that *heads* are fitted on, and which they are."""
+        wanted = [(head.label, self._wanted(head)) for head in heads]
+        pool = [
+            at
+            for at, each in enumerate(self.fitted)
+            if any(label in each.labels and each.source in sources for label, sources in wanted)
+        ]
+        number = crc32(np.array(pool).tobytes())
+        file = self.work / f"features-{'blind' if blind else 'sighted'}-{number:08x}.npz"
+        if file.is_file():
+            self.say(f"features of {len(pool):,} rows were counted before")
+            return sparse.load_npz(file), pool
+        features = TokenFeatures(vocabulary=self.vocabulary, blind=blind, dtype=np.float32)
+        matrix = features.transform([self.fitted[at].text[:TEXT_LIMIT] for at in pool])
+        sparse.save_npz(file, matrix, compressed=False)
+        self.say(f"counted {matrix.nnz:,} features of {len(pool):,} rows")
+        return matrix, pool
+
+    def weights(self, heads: Sequence[Head] = HEADS) -> NDArray[np.float32]:
+        """Fit *heads*; return the table of weights, a column a label, as it will be stored."""
+        table = np.zeros((ngrams.ROWS, len(LABELS)))
+        shares = np.zeros(len(LABELS))
+        for sighted in (False, True):
+            mine = [head for head in heads if head.sighted is sighted]
+            if not mine:
+                continue
+            matrix, pool = self.matrix(mine, blind=not sighted)
+            # More threads would add up in another order, and wait for each other.
+            with threadpool_limits(1, "blas"):
+                fits = joblib.Parallel(n_jobs=self.jobs, prefer="threads")(
+                    joblib.delayed(self._head)(head, matrix, pool) for head in mine
+                )
+            for head, fit in zip(mine, fits, strict=True):
+                if fit is not None:
+                    column = LABELS.index(head.label)
+                    table[:, column] += head.share * fit
+                    shares[column] += head.share
+        table[:, shares > 0] /= shares[shares > 0]
+        # Rounded as they will be stored, so that everything measured is measured on what ships.
+        return table.astype(np.float16).astype(np.float32)
+
+    def _head(self, head: Head, matrix: sparse.csr_matrix, pool: Sequence[int]) -> Floats | None:
+        wanted = self._wanted(head)
+        mine = [
+            (place, self.fitted[at])
+            for place, at in enumerate(pool)
+            if head.label in self.fitted[at].labels and self.fitted[at].source in wanted
+        ]
+        truth = np.array([each.labels[head.label] for _, each in mine], dtype=bool)
+        if min(truth.sum(), (~truth).sum()) < _LEAST:
+            self.say(f"{head.label.value} has too few rows to be fitted")
+            return None
+        number = crc32(repr((sorted(wanted), head.penalty, head.bayes)).encode())
+        file = self.work / f"head-{head.label.value}-{number:08x}.npy"
+        if file.is_file():
+            stored: Floats = np.load(file, allow_pickle=False)
+            self.say(f"{head.label.value} was fitted before")
+            return stored
+        weights = np.array([each.weight for _, each in mine])
+        found = regression(
+            matrix[[place for place, _ in mine]],
+            truth,
+            weights,
+            penalty=head.penalty,
+            bayes=head.bayes,
+        )
+        np.save(file, found, allow_pickle=False)
+        self.say(f"fitted {head.label.value} on {len(mine):,} rows, {truth.sum():,} positive")
+        return found
+
+    def _wanted(self, head: Head) -> frozenset[str]:
+        """Return the sources of *head*: one's own always, and all where none of its own is here."""
+        own = self.sources - set(corpus.SOURCES)
+        if head.sources is None or not head.sources & self.sources:
+            return self.sources | {"made_up"}
+        return head.sources | own
+
+
+def second_stage(
+    label: Label, totals: Floats, peaks: Floats, truth: Truth
+) -> tuple[Floats, Floats, float]:
+    """Fit a label's logit on the sums and peaks of texts that no head was fitted on.
+
+    Returns the columns of `Stage`: mixing, peaking, intercept. Labels of the same data see each
+    other; the others, and identity_attack, whose meaning differs between its data, themselves
+    alone.
+    """
+    mixed = label in WIKI and label is not Label.IDENTITY_ATTACK
+    seen = WIKI if mixed else (label,)
+    columns = [LABELS.index(each) for each in seen]
+    inputs = np.hstack((totals[:, columns], peaks[:, columns]))
+    scaler = StandardScaler().fit(inputs)
+    head = LogisticRegression(C=0.1, max_iter=1000).fit(scaler.transform(inputs), truth)
+    slopes = head.coef_[0] / scaler.scale_
+    mixing, peaking = np.zeros(len(LABELS)), np.zeros(len(LABELS))
+    mixing[columns], peaking[columns] = np.split(slopes, 2)
+    return mixing, peaking, float(head.intercept_[0] - scaler.mean_ @ slopes)
