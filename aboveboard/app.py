@@ -52,6 +52,7 @@ from aboveboard.observe import Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Doorway, Entrance, routes
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
+from aboveboard.sealing import Seal
 from aboveboard.selection import Selection
 from aboveboard.settings import Settings, split_digests, split_targets
 from aboveboard.sweeping import Sweeper
@@ -96,7 +97,10 @@ from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 from moderation.cases import sampling
 from moderation.compat.akismet.routes import AkismetRoutes
 from moderation.compat.configuring import Configuring as CompatConfiguring
+from moderation.compat.coral.routes import CoralRoutes
 from moderation.compat.feedback import Feedbacking
+from moderation.compat.openai.routes import OpenaiRoutes
+from moderation.compat.perspective.routes import PerspectiveRoutes
 from moderation.compat.routes import CompatRoutes
 from moderation.model.classifier import Classifier
 from moderation.policy.configuring import Configuring as PolicyConfiguring
@@ -120,6 +124,7 @@ from moderation.wire.cursor import Cursors
 
 WRAPPING = "key-encryption"
 AUTHOR = "author"
+CORAL_SECRET = b"coral-secret/v1\x00"
 HOUSEKEEPING_S = 3600
 KEYS_LOOKED_AT_S = 0.02  # every request asks for these keys; a new one may wait so long
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
@@ -597,7 +602,15 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         offered.declare(catalogue.declare)
 
     dialects = open_dialects(
-        databases, accounts, comments, moderating.screening, reviewed.review, ids, catalogue
+        settings,
+        databases,
+        accounts,
+        comments,
+        governance.policies,
+        moderating.screening,
+        reviewed.review,
+        ids,
+        catalogue,
     )
 
     writers = (comments, choices, administering)
@@ -667,27 +680,44 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
 
 
 def open_dialects(
+    settings: Settings,
     databases: Databases,
     accounts: Accounts,
     writing: Writer,
+    policies: Policies,
     screening: Screening,
     review: Review,
     ids: clock.Ids,
     catalogue: Catalogue,
 ) -> Dialects:
     """Put the APIs of others together, and what sites set for them."""
-    dialects, reading = Dialects(), databases.moderation
+    dialects, reading, random = Dialects(), databases.moderation, Randomness()
     configuring = CompatConfiguring(writing=writing, looking=reading, clock=clock.now)
-    CompatRoutes(configuring).declare(catalogue.declare)
+    feedbacking = Feedbacking(screening, review)
+    secrets = Seal(KeyFolder(settings.data_dir).get("pepper", make=False), CORAL_SECRET, random)
+    CompatRoutes(configuring, seal=secrets.seal_text).declare(catalogue.declare)
     AkismetRoutes(
         screening=screening,
-        feedbacking=Feedbacking(screening, review),
+        feedbacking=feedbacking,
         configuring=configuring,
         reading=reading,
         host_of=accounts.host_of,
         clock=clock.now,
         ids=ids,
     ).declare(dialects.declare)
+    PerspectiveRoutes(
+        screening=screening,
+        feedbacking=feedbacking,
+        configuring=configuring,
+        public_url=settings.public_url,
+        boundary=lambda: random(16).hex(),
+    ).declare(dialects.declare)
+    OpenaiRoutes(screening=screening, governing=policies, configuring=configuring, ids=ids).declare(
+        dialects.declare
+    )
+    CoralRoutes(screening=screening, configuring=configuring, unseal=secrets.open_text).declare(
+        dialects.declare
+    )
     return dialects
 
 

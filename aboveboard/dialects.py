@@ -27,6 +27,7 @@ from aboveboard.operations import (
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+NO_CONTENT = 204
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -52,6 +53,16 @@ class Reply(Protocol):
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """What comes beside it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What went wrong, for a dialect to say."""
+
+    status: int
+    code: str
+    detail: str
+    retry_after_s: int | None = None
 
 
 @dataclass(slots=True)
@@ -84,15 +95,11 @@ class DialectCall:
             return await self._authenticator.site_at(speaker, url)
         return site_of(speaker, None)
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What went wrong, for a dialect to say."""
-
-    status: int
-    code: str
-    detail: str
-    retry_after_s: int | None = None
+    def explain(self, error: Exception, operation: str) -> Refusal:
+        """Return what a dialect is told of an error; one of ours is logged."""
+        if problems.is_internal(error):
+            log_failure(operation, error)
+        return refusal(error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,19 +171,16 @@ class DialectDoor:
             except ClientGone:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the dialect says it
-                reply = operation.refuse(call, refusal(error))
+                reply = operation.refuse(call, call.explain(error, operation.name))
                 more = [UNCACHED]
                 if leaves_unread(error, problems.kind_of(error).status):
                     more.append(CLOSE)
-                if problems.is_internal(error):
-                    log_failure(operation.name, error)
-        head = [
-            (b"content-length", b"%d" % len(reply.body)),
-            (b"content-type", reply.media),
-            *COMMON_HEADERS,
-            *reply.headers,
-            *more,
-        ]
+        head = [*COMMON_HEADERS, *reply.headers, *more]
+        if reply.status != NO_CONTENT:  # RFC 9110, section 8.6
+            head += [
+                (b"content-length", b"%d" % len(reply.body)),
+                (b"content-type", reply.media),
+            ]
         await send({"type": "http.response.start", "status": reply.status, "headers": head})
         await send({"type": "http.response.body", "body": reply.body})
 

@@ -31,6 +31,7 @@ NOT_FOUND = Kind(404, "not-found", "There is nothing here")
 METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "This address does not take that method")
 MALFORMED = Kind(400, "malformed-json", "The body is not JSON")
 INVALID = Kind(422, "invalid-request", "The request does not have the expected shape")
+REFUSED = Kind(400, "refused", "The request was refused")
 UNAVAILABLE = Kind(503, "storage-unavailable", "This could not be stored; try again")
 
 KINDS: dict[type[Exception], Kind] = {
@@ -47,7 +48,7 @@ KINDS: dict[type[Exception], Kind] = {
         400, "idempotency-key-invalid", "The idempotency key cannot be used"
     ),
     service.MediaTypeUnsupported: Kind(415, "media-type", "The body is of an unsupported type"),
-    service.RequestRefused: Kind(400, "refused", "The request was refused"),
+    service.RequestRefused: REFUSED,
     service.ScopeMissing: Kind(403, "scope-missing", "This key is not good for that"),
     service.TooManyFailures: Kind(429, "too-many-failures", "Too many wrong keys"),
     service.Unauthenticated: Kind(401, "unauthenticated", "A valid API key is needed"),
@@ -63,6 +64,7 @@ KINDS: dict[type[Exception], Kind] = {
     moderation.ModerationError: INTERNAL,
     moderation.BundleRefused: INTERNAL,
     moderation.CommentNotFound: Kind(404, "comment-not-found", "No such comment"),
+    moderation.CoralRefused: REFUSED,
     moderation.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
     moderation.DecisionNotFound: Kind(404, "decision-not-found", "No such decision"),
     moderation.IdempotencyInFlight: Kind(
@@ -71,6 +73,8 @@ KINDS: dict[type[Exception], Kind] = {
     moderation.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "This key was used with another body"
     ),
+    moderation.OpenaiRefused: REFUSED,
+    moderation.PerspectiveRefused: REFUSED,
     moderation.PolicyConflict: Kind(409, "policy-conflict", "The policy has changed meanwhile"),
     moderation.PolicyInvalid: Kind(422, "policy-invalid", "The policy cannot be used like that"),
     moderation.PolicyNotFound: Kind(404, "policy-not-found", "No such version of the policy"),

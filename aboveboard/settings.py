@@ -30,6 +30,13 @@ def _address(value: SecretStr) -> SecretStr:
     return value
 
 
+def _public(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected an http or https address with a host, without a query")
+    return value
+
+
 def _targets(value: str) -> str:
     Targets(split_targets(value))
     return value
@@ -87,6 +94,11 @@ class Settings(BaseSettings):
     )
     site_url: str = Field(
         DEFAULT_SITE_URL, description="URL of the site that the very first start creates"
+    )
+    public_url: Annotated[str, AfterValidator(_public)] | None = Field(
+        None,
+        description="https://… under which clients reach the service, for the documents that tell "
+        "them; unset means http and the host that each request names",
     )
     metrics_token: SecretStr | None = Field(
         None, description="bearer token that /metrics asks for; unset means loopback alone"

@@ -6,12 +6,15 @@ ModerationError
 │   ├── BundleTampered
 │   └── BundleUnreadable
 ├── CommentNotFound
+├── CoralRefused
 ├── CursorInvalid
 ├── DataUnreadable
 ├── DecisionNotFound
 ├── EvaluationRefused
 ├── IdempotencyInFlight
 ├── IdempotencyMismatch
+├── OpenaiRefused
+├── PerspectiveRefused
 ├── PolicyConflict
 ├── PolicyInvalid
 │   └── PatternInvalid
@@ -32,7 +35,7 @@ ModerationError
     └── VersionChanged
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -60,6 +63,10 @@ class CommentNotFound(ModerationError):
     """No such comment on this site."""
 
 
+class CoralRefused(ModerationError):
+    """A comment that Coral posts is not signed by a secret that is known."""
+
+
 class CursorInvalid(ModerationError):
     """The cursor of a list was not made by this service."""
 
@@ -82,6 +89,42 @@ class IdempotencyInFlight(ModerationError):
 
 class IdempotencyMismatch(ModerationError):
     """The idempotency key was used before with another body."""
+
+
+class OpenaiRefused(ModerationError):
+    """A call of one of OpenAI's clients is refused, in the shape they read.
+
+    *status* is HTTP's; *kind*, *param* and *code* are what clients look for beside the message.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        kind: str,
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.param = param
+        self.code = code
+
+
+class PerspectiveRefused(ModerationError):
+    """A call of one of Perspective's clients is refused, in Perspective's words.
+
+    *status* is HTTP's, *reason* the name of the google.rpc.Code, *details* what clients look for.
+    """
+
+    def __init__(
+        self, message: str, status: int, reason: str, details: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.details = details
 
 
 class PolicyConflict(ModerationError):

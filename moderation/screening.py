@@ -19,6 +19,7 @@ from moderation.cases.usage import Tally
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import FLOOR, Why
+from moderation.model.scoring import Scored
 from moderation.policy.history import Question, instant
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
@@ -85,6 +86,20 @@ class Idempotency(NamedTuple):
     fingerprint: str
 
 
+class Read(NamedTuple):
+    """What a text scored; *scores* are rounded, None where it could not be scored."""
+
+    classifier: Classifier
+    scores: list[float] | None = None
+    batch: Scored | None = None
+    at: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether the classifier knows the language of the text, as far as it can tell."""
+        return self.batch is None or bool(self.batch.known[self.at])
+
+
 class Turn:
     """Scores what arrives in one turn of the event loop as one batch in the next.
 
@@ -96,34 +111,34 @@ class Turn:
         self.classifier = classifier
         self._limit = LONG_TEXT if classifier.quick else -1
         self._texts: list[str] = []
-        self._futures: list[asyncio.Future[list[float] | None]] = []
+        self._futures: list[asyncio.Future[Read]] = []
 
-    async def score(self, text: str) -> list[float] | None:
-        """Return the rounded probabilities of *text*, or None if it cannot be scored."""
+    async def read(self, text: str) -> Read:
+        """Score *text*."""
         if len(text) > self._limit:
-            return (await self.score_many([text]))[0]
+            return (await self.read_many([text]))[0]
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[float] | None] = loop.create_future()
+        future: asyncio.Future[Read] = loop.create_future()
         if not self._texts:
             loop.call_soon(self._flush)
         self._texts.append(text)
         self._futures.append(future)
         return await future
 
-    async def score_many(self, texts: Sequence[str]) -> list[list[float] | None]:
+    async def read_many(self, texts: Sequence[str]) -> list[Read]:
         """Score *texts* as one batch, in a thread when they are long together."""
         if sum(map(len, texts)) > self._limit:
-            return await asyncio.to_thread(self._score, texts)
-        return self._score(texts)
+            return await asyncio.to_thread(self._read, texts)
+        return self._read(texts)
 
     def _flush(self) -> None:
         texts, futures = self._texts, self._futures
         self._texts, self._futures = [], []
-        for future, scores in zip(futures, self._score(texts), strict=True):
+        for future, found in zip(futures, self._read(texts), strict=True):
             if not future.done():
-                future.set_result(scores)
+                future.set_result(found)
 
-    def _score(self, texts: Sequence[str]) -> list[list[float] | None]:
+    def _read(self, texts: Sequence[str]) -> list[Read]:
         try:
             return self._scored(texts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the comments are held
@@ -132,16 +147,21 @@ class Turn:
                 "scoring_failed", error=type(error).__name__, texts=len(texts)
             )
         if len(texts) == 1:
-            return [None]
+            return [Read(self.classifier)]
         # One text may have spoiled the batch: the others need not be held with it.
-        return [self._score([text])[0] for text in texts]
+        return [self._read([text])[0] for text in texts]
 
-    def _scored(self, texts: Sequence[str]) -> list[list[float] | None]:
-        scores = np.round(self.classifier.scorer.score(texts), PROBABILITY_DIGITS)
+    def _scored(self, texts: Sequence[str]) -> list[Read]:
+        classifier, batch = self.classifier, None
+        if classifier.read is None:
+            found = classifier.scorer.score(texts)
+        else:
+            batch = classifier.read(texts)
+            found = batch.probabilities
+        scores = np.round(found, PROBABILITY_DIGITS)
         if scores.shape[0] != len(texts) or not np.isfinite(scores).all():
             raise ArithmeticError(f"expected {len(texts)} finite rows, got {scores.shape}")
-        rows: list[list[float] | None] = scores.tolist()
-        return rows
+        return [Read(classifier, row, batch, at) for at, row in enumerate(scores.tolist())]
 
 
 class Screening:
@@ -179,9 +199,17 @@ class Screening:
         """Score and judge a text without storing anything, and without asking about others."""
         policy = await self._governing.find(site_id)
         turn = self._turn
-        scores = await turn.score(submission.text)
-        (screened,) = await self._judge(turn, policy, [(submission, scores)], None)
+        read = await turn.read(submission.text)
+        (screened,) = await self._judge(turn, policy, [(submission, read.scores)], None)
         return screened
+
+    async def read(self, text: str) -> Read:
+        """Score a text, and do no more; `take` takes what was read."""
+        return await self._turn.read(text)
+
+    async def read_many(self, texts: Sequence[str]) -> list[Read]:
+        """Score texts as one batch, and do no more."""
+        return await self._turn.read_many(texts)
 
     async def explain(self, text: str, *, floor: float = FLOOR) -> Why | None:
         """Return what moved the scores of *text* from *floor* on; None where nothing can say.
@@ -217,17 +245,38 @@ class Screening:
         )
 
     async def take(
-        self, site_id: str, submission: Submission, *, tally: Tally | None = None
+        self,
+        site_id: str,
+        submission: Submission,
+        *,
+        tally: Tally | None = None,
+        read: Read | None = None,
     ) -> Stored:
-        """Screen one comment and store it, counted by *tally*; return it after the commit."""
+        """Screen one comment and store it, counted by *tally*; return it after the commit.
+
+        *read* is what the text scored, where that is known already.
+        """
         kept: list[Stored] = []
 
         def keep(stored: Sequence[Stored]) -> Answer:
             kept.extend(stored)
             return 200, b""
 
-        await self._submit_one(site_id, submission, None, keep, tally)
+        await self._submit_one(site_id, submission, None, keep, tally, read)
         return kept[-1]
+
+    async def take_many(
+        self, site_id: str, submissions: Sequence[Submission], reads: Sequence[Read]
+    ) -> list[Stored]:
+        """Store comments that scored *reads* in one durable commit; return them in order."""
+        kept: list[Stored] = []
+
+        def keep(stored: Sequence[Stored]) -> Answer:
+            kept.extend(stored)
+            return 200, b""
+
+        await self._submit_all(site_id, submissions, None, keep, reads)
+        return kept[-len(submissions) :]
 
     async def submit_many(
         self,
@@ -303,11 +352,13 @@ class Screening:
         idempotency: Idempotency | None,
         render: Callable[[Sequence[Stored]], Answer],
         tally: Tally | None = None,
+        read: Read | None = None,
     ) -> Answer:
         policy = await self._governing.find(site_id)
         turn = self._turn  # that of the policy: what swaps them does so at once
-        scores = await turn.score(submission.text)
-        screened = await self._judge(turn, policy, [(submission, scores)], site_id)
+        if read is None or read.classifier is not turn.classifier:
+            read = await turn.read(submission.text)
+        screened = await self._judge(turn, policy, [(submission, read.scores)], site_id)
         return await self._store(site_id, screened, idempotency, render, tally)
 
     async def _submit_all(
@@ -316,11 +367,13 @@ class Screening:
         submissions: Sequence[Submission],
         idempotency: Idempotency | None,
         render: Callable[[Sequence[Stored]], Answer],
+        reads: Sequence[Read] = (),
     ) -> Answer:
         policy = await self._governing.find(site_id)
         turn = self._turn
-        rows = await turn.score_many([item.text for item in submissions])
-        scored = list(zip(submissions, rows, strict=True))
+        if not reads or reads[0].classifier is not turn.classifier:
+            reads = await turn.read_many([item.text for item in submissions])
+        scored = [(item, read.scores) for item, read in zip(submissions, reads, strict=True)]
         screened = await self._judge(turn, policy, scored, site_id)
         return await self._store(site_id, screened, idempotency, render)
 

@@ -36,6 +36,30 @@ class Speaker(Protocol):
         ...
 
 
+class Refusal(Protocol):
+    """What went wrong: the HTTP status and the code of the problem that the native API tells."""
+
+    @property
+    def status(self) -> int:
+        """An HTTP status, 400 to 599."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """The last part of the problem's `type`, such as `unauthenticated`."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """One sentence, which quotes nothing that was sent."""
+        ...
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """After how many seconds another try makes sense."""
+        ...
+
+
 class Call(Protocol):
     """One request, as it came."""
 
@@ -79,28 +103,11 @@ class Call(Protocol):
         """
         ...
 
+    def explain(self, error: Exception, operation: str) -> Refusal:
+        """Return what went wrong in one *operation* of several that a request holds.
 
-class Refusal(Protocol):
-    """What went wrong: the HTTP status and the code of the problem that the native API tells."""
-
-    @property
-    def status(self) -> int:
-        """An HTTP status, 400 to 599."""
-        ...
-
-    @property
-    def code(self) -> str:
-        """The last part of the problem's `type`, such as `unauthenticated`."""
-        ...
-
-    @property
-    def detail(self) -> str:
-        """One sentence, which quotes nothing that was sent."""
-        ...
-
-    @property
-    def retry_after_s(self) -> int | None:
-        """After how many seconds another try makes sense."""
+        Of one that fails alone the door does so itself.
+        """
         ...
 
 

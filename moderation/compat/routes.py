@@ -1,6 +1,6 @@
 """The HTTP side of a site's setting for other dialects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from moderation.compat import wire
 from moderation.compat.configuring import Configuring
@@ -13,8 +13,9 @@ ADMIN = "site:admin"
 class CompatRoutes:
     """Handlers of `/v1/compat/settings`."""
 
-    def __init__(self, configuring: Configuring) -> None:
+    def __init__(self, configuring: Configuring, *, seal: Callable[[str, str], str]) -> None:
         self._configuring = configuring
+        self._seal = seal
 
     def declare(self, operation: Callable[..., None]) -> None:
         """Hand every operation to the catalogue."""
@@ -45,8 +46,17 @@ class CompatRoutes:
         return 200, wire.setting_out(await self._configuring.find(call.site(asked.site)))
 
     async def put_setting(self, call: Call) -> Answer:
-        """Answer 200 with what is set now."""
+        """Answer 200 with what is set now; comments go to no site that the key is not good for."""
         given = wire.CompatSettingIn.model_validate_json(call.body)
-        wanted = wire.setting(given)
-        await self._configuring.put(call.site(given.site), wanted)
+        site_id = call.site(given.site)
+        for mapped in given.coral.sites:
+            call.site(mapped.site)
+        secrets = given.coral.secrets
+        sealed: Sequence[str]
+        if secrets is None:
+            sealed = (await self._configuring.find(site_id)).coral.secrets
+        else:
+            sealed = [self._seal(site_id, secret) for secret in secrets]
+        wanted = wire.setting(given, secrets=sealed)
+        await self._configuring.put(site_id, wanted)
         return 200, wire.setting_out(wanted)

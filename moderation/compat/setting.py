@@ -3,6 +3,7 @@
 Pure. Stored as JSON; what a site has not set is as it is here.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any
@@ -26,15 +27,63 @@ class AkismetSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class PerspectiveSetting:
+    """How Perspective's clients are answered.
+
+    *store* is whether comments are kept and reviewed, where a client does not say otherwise.
+    *omit_attributes* leaves out attributes that no label fits; *any_language* scores comments of
+    which the model does not know the language. Either is an error otherwise.
+    """
+
+    store: bool = True
+    omit_attributes: bool = False
+    any_language: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenaiSetting:
+    """How OpenAI's clients are answered.
+
+    *store* is whether texts are kept and reviewed. *categories* says what each is made of, as
+    JSON; None is the default. *other* is set where the policy keeps a text back for what no
+    category stands for.
+    """
+
+    store: bool = True
+    categories: Mapping[str, Mapping[str, Any]] | None = None
+    other: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoralSetting:
+    """How Coral is answered.
+
+    *secrets* are those that Coral signs with, sealed. *sites* says which site of ours a site of
+    Coral's is; any other is the one that the address names. *statuses* are what Coral is to do, by
+    verdict, where a site wants another than the default.
+    """
+
+    secrets: Sequence[str] = field(default_factory=list)
+    sites: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CompatSetting:
     """What is set for every dialect."""
 
     akismet: AkismetSetting = field(default_factory=AkismetSetting)
+    perspective: PerspectiveSetting = field(default_factory=PerspectiveSetting)
+    openai: OpenaiSetting = field(default_factory=OpenaiSetting)
+    coral: CoralSetting = field(default_factory=CoralSetting)
 
 
 DEFAULT = CompatSetting()
 _DIALECTS = {
     "akismet": AkismetSetting,
+    "perspective": PerspectiveSetting,
+    "openai": OpenaiSetting,
+    "coral": CoralSetting,
 }
 
 

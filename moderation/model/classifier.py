@@ -10,6 +10,7 @@ import numpy as np
 from moderation.model import explanation
 from moderation.model.bundle import Bundle, Thresholds
 from moderation.model.explanation import Why
+from moderation.model.scoring import Scored
 from moderation.verdict import Label
 
 
@@ -27,7 +28,8 @@ class Classifier:
 
     *digest* is the SHA-256 of its manifest. *explain* takes a text and a *floor*; it is None where
     nothing can say what moved a score. One that is not *quick* takes so long for a short text that
-    it works in a thread.
+    it works in a thread. *language*, as in BCP 47, is None where nobody said; *read* scores as
+    *scorer* does, and is None where nothing can say whether a text is in that language.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Classifier:
     thresholds: Mapping[Label, Thresholds]
     explain: Callable[..., Why] | None = None
     quick: bool = True
+    language: str | None = None
+    read: Callable[[Sequence[str]], Scored] | None = None
 
 
 def of_bundle(found: Bundle) -> Classifier:
@@ -46,4 +50,6 @@ def of_bundle(found: Bundle) -> Classifier:
         found.scorer,
         found.thresholds,
         partial(explanation.why, found.scorer, model=found.name),
+        language=str(found.manifest["language"]),
+        read=found.scorer.read,
     )

@@ -9,7 +9,8 @@ The folder of a pipeline holds the file and a `manifest.json` that names it:
      "labels": {"spam": {"hold": 0.5, "spam": 0.97}, "toxicity": {"hold": 0.8}}}
 
 `predict_proba` is given texts, and answers a column a label of *columns*; or, as scikit-learn's
-multi-output estimators do, two columns each. Labels that it has no column for are always 0.
+multi-output estimators do, two columns each. Labels that it has no column for are always 0. The
+manifest may name a `language`, as in BCP 47: clients that ask for another are told so.
 """
 
 import hashlib
@@ -102,7 +103,14 @@ def load(folder: Path, *, trusted: Collection[str], digest: str | None = None) -
             f"{file}: expected an estimator with predict_proba, got {type(pipeline).__name__}"
         )
     scorer = PipelineScorer(pipeline, manifest.columns)
-    return Classifier(manifest.name, found, scorer, manifest.thresholds, quick=False)
+    return Classifier(
+        manifest.name,
+        found,
+        scorer,
+        manifest.thresholds,
+        quick=False,
+        language=manifest.language,
+    )
 
 
 def is_one(folder: Path) -> bool:
@@ -119,6 +127,7 @@ class _Manifest(NamedTuple):
     file: str
     columns: list[Label]
     thresholds: Mapping[Label, Thresholds]
+    language: str | None
 
 
 def _manifest(told: Mapping[str, Any]) -> _Manifest:
@@ -129,7 +138,8 @@ def _manifest(told: Mapping[str, Any]) -> _Manifest:
     if len(set(columns)) != len(columns) or not set(told["labels"]) <= set(columns):
         raise ValueError("columns that repeat, or thresholds without a column")
     name, file = str(told["name"]), Path(told["file"]).name
-    return _Manifest(name, file, columns, _thresholds(told["labels"]))
+    language = str(told["language"]).lower() if "language" in told else None
+    return _Manifest(name, file, columns, _thresholds(told["labels"]), language)
 
 
 def _thresholds(given: Mapping[str, Mapping[str, float]]) -> dict[Label, Thresholds]:

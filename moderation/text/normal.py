@@ -124,14 +124,18 @@ def find_links(text: str) -> list[str]:
 
 def _fold(text: str) -> tuple[bytes, bytes]:
     """Return *text* in compatibility form, and the same folded."""
-    if "&" in text:
-        text = _REFERENCE.sub(_character, text)
+    text = unescape(text)
     plain_ascii = text.isascii()
     raw = text.encode() if plain_ascii else _compatible(text).encode("utf-8", "replace")
     plain = raw.translate(_FOLD)
     if not plain_ascii:
         plain = plain.decode().casefold().encode()
     return raw, plain
+
+
+def unescape(text: str) -> str:
+    """Return *text* with the characters that HTML references name, where there is one."""
+    return _REFERENCE.sub(_character, text) if "&" in text else text
 
 
 def folded(text: str) -> bytes:

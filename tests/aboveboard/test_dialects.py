@@ -198,6 +198,19 @@ def test_wrong_keys_are_limited_wherever_they_stand(house: House) -> None:
     ]
 
 
+def test_what_has_no_content_has_no_length(house: House) -> None:
+    """An answer of 204 tells neither length nor type (RFC 9110, section 8.6)."""
+
+    async def silent(_call: DialectCall) -> Said:
+        return Said(204, b"")
+
+    told = house.ask(handler=silent)
+
+    assert told is not None
+    assert told[0] == 204
+    assert not {"content-length", "content-type"} & set(told[1])
+
+
 def test_nobody_is_answered_who_is_gone(house: House) -> None:
     """A client that left in the middle gets nothing."""
     assert house.ask(handler=failing(ClientGone("expected a whole body"))) is None

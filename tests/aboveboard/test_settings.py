@@ -127,3 +127,13 @@ def test_a_webhook_is_an_address_on_the_web(url: str) -> None:
 
     assert "canary" not in str(caught.value)
     assert "canary" not in repr(settings.load(checkpoint_webhook="https://host/canary"))
+
+
+@pytest.mark.parametrize(
+    "url", ["comments.example.org", "ftp://a.example", "https://a/?b", "https://"]
+)
+def test_the_public_address_is_one_on_the_web(url: str) -> None:
+    """Paths are put behind it, so it ends in none of what follows a path."""
+    with pytest.raises(SettingsInvalid, match="public_url"):
+        settings.load(public_url=url)
+    assert settings.load(public_url="https://a.example/b").public_url == "https://a.example/b"

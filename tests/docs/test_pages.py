@@ -21,6 +21,8 @@ RUN = [
     "policies.md",
     "classifier.md",
     "akismet.md",
+    "perspective.md",
+    "openai.md",
 ]
 """Pages that go on where the README ends, and need nothing but a key."""
 

@@ -13,6 +13,7 @@ from moderation import store
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
+from moderation.model.scoring import Scored
 from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.traits import Author, Tracing, Traits
@@ -264,6 +265,68 @@ def test_scoring_writes_nothing() -> None:
         return screened.verdict, writing.commands
 
     assert asyncio.run(work()) == (Verdict.SPAM, [])
+
+
+class RenderingWriting(FakeWriting):
+    """Has each command render what it would have stored."""
+
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
+        """Answer what was rendered."""
+        await super().write(handler, command, size=size)
+        return command.render([one.external_id for one in command.screened])
+
+
+def test_what_was_read_is_not_scored_again() -> None:
+    """A dialect reads first, and may then store: each text is scored once."""
+    scorer = FakeScorer()
+
+    async def work() -> tuple[Any, Any, list[Any]]:
+        writing = RenderingWriting()
+        use_case = screening(scorer, writing)
+        read = await use_case.read("spam")
+        one = await use_case.take("blog", Submission("c-1", "spam"), read=read)
+        reads = await use_case.read_many(["a", "spam"])
+        many = await use_case.take_many(
+            "blog", [Submission("c-2", "a"), Submission("c-3", "spam")], reads
+        )
+        return one, many, [one.verdict for each in writing.commands for one in each.screened]
+
+    one, many, verdicts = asyncio.run(work())
+
+    assert scorer.batches == [["spam"], ["a", "spam"]]
+    assert (one, many) == ("c-1", ["c-2", "c-3"])
+    assert verdicts == [Verdict.SPAM, Verdict.APPROVE, Verdict.SPAM]
+
+
+def test_what_another_classifier_read_is_scored_again() -> None:
+    """Scores and the thresholds that they are held against come from one classifier."""
+    first, second = FakeScorer(), FakeScorer()
+
+    async def work() -> list[Any]:
+        writing = RenderingWriting()
+        use_case = screening(first, writing)
+        read = await use_case.read("a")
+        use_case.use(Classifier("m-2", "1" * 64, second, {}))
+        await use_case.take("blog", Submission("c-1", "a"), read=read)
+        await use_case.take_many("blog", [Submission("c-2", "a")], [read])
+        return [each.screened[0].model for each in writing.commands]
+
+    assert asyncio.run(work()) == ["m-2", "m-2"]
+    assert (len(first.batches), len(second.batches)) == (1, 2)
+
+
+def test_a_classifier_says_whether_it_knows_the_language() -> None:
+    """One that cannot tell is believed to; what could not be scored is not doubted for that."""
+    familiar = Scored(np.full((2, 8), 0.5), np.array([1.0, 0.0]), np.array([9, 9]))
+
+    async def work() -> list[bool]:
+        use_case = screening(FakeScorer(), FakeWriting())
+        told = [(await use_case.read("a")).known]
+        use_case.use(Classifier("m-2", "1" * 64, FakeScorer(), {}, read=lambda _: familiar))
+        told += [each.known for each in await use_case.read_many(["known", "foreign"])]
+        return [*told, (await use_case.read("two rows for one text")).known]
+
+    assert asyncio.run(work()) == [True, True, False, True]
 
 
 def test_keys_older_than_a_day_are_forgotten() -> None:

@@ -58,6 +58,38 @@ def test_what_cannot_be_set_is_refused(admin: httpx2.Client, akismet: dict[str, 
     assert admin.get("/v1/compat/settings").json()["akismet"]["hold"] == "false"
 
 
+def test_every_dialect_has_its_member(admin: httpx2.Client) -> None:
+    """What is set is told as it was given; Coral's secrets are only counted."""
+    given = {
+        "perspective": {
+            "store": False,
+            "unsupported_attributes": "omit",
+            "unknown_languages": "score",
+        },
+        "openai": {
+            "store": False,
+            "categories": [{"category": "hate", "labels": ["identity_attack"], "every": True}],
+            "other": "illicit",
+        },
+        "coral": {
+            "secrets": ["one", "two"],
+            "sites": [],
+            "statuses": {"approve": "APPROVED", "hold": None, "spam": "REJECTED", "reject": "NONE"},
+        },
+    }
+
+    told = admin.put("/v1/compat/settings", json=given).raise_for_status().json()
+
+    assert told.pop("coral") == {
+        "secrets_known": 2,
+        "sites": [],
+        "statuses": given["coral"]["statuses"],
+    }
+    assert {name: told[name] for name in ("perspective", "openai")} == {
+        name: given[name] for name in ("perspective", "openai")
+    }
+
+
 def test_a_setting_of_a_newer_release_is_read() -> None:
     """Members that this release does not know are passed over."""
     wanted = CompatSetting(AkismetSetting(hold=True))

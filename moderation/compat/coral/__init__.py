@@ -1,0 +1,1 @@
+"""Coral's external moderation phase: what Coral posts, and what it may be answered."""

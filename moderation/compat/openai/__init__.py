@@ -1,0 +1,1 @@
+"""OpenAI's moderation endpoint: what its clients send and expect."""
