@@ -13,7 +13,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    select,
+    union,
+    union_all,
+)
 
 from consent.choices.choice import Decision
 from consent.choices.record import instant, parse_instant
@@ -22,6 +32,7 @@ from consent.tables import RECORD, RECORD_PURPOSE
 
 LOOKED_AT = 2_000  # records a page goes through before it ends, full or not
 CHUNK = 1_000  # records looked at together
+TOGETHER = 100  # lists merged by one statement; SQLite takes 500
 GROWTH = 4  # how much more is looked at where too little was found
 SLACK = timedelta(seconds=5)  # between a record's instant and its id, one clock read after another
 NEWEST = "g"  # after every id: they begin with a hexadecimal digit
@@ -191,6 +202,7 @@ class _Within(NamedTuple):
     below: str
 
 
+Merged = Select[Any] | CompoundSelect[Any]
 _Lists = list[Select[Any]]
 """What one filter lets through: the ids of each value it takes, each by index, newest first."""
 
@@ -234,25 +246,46 @@ def _lists(connection: Connection, site_id: str, wanted: Filter) -> list[_Lists]
             else _versions(connection, site_id, wanted.notice_id)
         )
         lists.append([notice.where(RECORD.c.notice_version == version) for version in versions])
-    return lists or [[EVERY]]
+    # A site without purposes has no list of decisions to go down.
+    return [one for one in lists if one] or [[EVERY]]
 
 
 def _newest(connection: Connection, lists: _Lists, within: _Within, limit: int) -> list[str]:
-    """Return the newest ids of all *lists* together."""
-    found: set[str] = set()
-    for one in lists:
-        found.update(connection.scalars(_ordered(one, limit), within._asdict()))
-    return sorted(found, reverse=True)[:limit]
+    """Return the newest *limit* ids of all *lists* together."""
+    found = [
+        record_id
+        for at in range(0, len(lists), TOGETHER)
+        for record_id in connection.scalars(
+            _merged(connection, lists[at : at + TOGETHER], limit), within._asdict()
+        )
+    ]
+    return sorted(set(found), reverse=True)[:limit] if len(lists) > TOGETHER else found
 
 
 def _reach(connection: Connection, lists: _Lists, within: _Within) -> str:
     """Return how far back one chunk goes: the further, the sparser."""
-    last = (connection.scalar(_ordered(one, 1, CHUNK), within._asdict()) for one in lists)
-    return max((record_id or "" for record_id in last), default="")
+    # The first lists of very many tell enough.
+    asked = _merged(connection, lists[:TOGETHER], CHUNK + 1).limit(1).offset(CHUNK)
+    return connection.scalar(asked, within._asdict()) or ""
 
 
-def _ordered(one: Select[Any], limit: int, skip: int = 0) -> Select[Any]:
-    return one.order_by(one.selected_columns[0].desc()).limit(limit).offset(skip)
+def _merged(connection: Connection, lists: _Lists, limit: int) -> Merged:
+    """Return what goes down several lists at once, newest first, and reads none to its end.
+
+    One statement, for a way to the database costs more than a list does.
+    """
+    if len(lists) == 1:
+        return _ordered(lists[0], limit)
+    if connection.dialect.name == "postgresql":
+        # It sees that a list comes in order only where the list is asked for by itself, and that
+        # a union does only where it is asked what is distinct in it.
+        each = (select(_ordered(one, limit).subquery().c.record_id) for one in lists)
+        return _ordered(select(union_all(*each).subquery().c.record_id).distinct(), limit)
+    return _ordered(union(*lists), limit)
+
+
+def _ordered(asked: Merged, limit: int) -> Merged:
+    return asked.order_by(asked.selected_columns[0].desc()).limit(limit)
 
 
 def _read(
@@ -300,9 +333,8 @@ def _distinct(
     connection: Connection, column: ColumnElement[Any], *conditions: ColumnElement[bool]
 ) -> list[Any]:
     """Return the distinct values of an indexed column, one step of the index each."""
-    found: list[Any] = []
-    value = connection.scalar(select(func.min(column)).where(*conditions))
-    while value is not None:
-        found.append(value)
-        value = connection.scalar(select(func.min(column)).where(*conditions, column > value))
-    return found
+    lowest = select(func.min(column).label("value")).where(*conditions)
+    steps = lowest.cte("steps", recursive=True)
+    following = lowest.where(column > steps.c.value).scalar_subquery()
+    steps = steps.union_all(select(following).where(steps.c.value.is_not(None)))
+    return list(connection.scalars(select(steps.c.value).where(steps.c.value.is_not(None))))
