@@ -458,7 +458,7 @@ def open_review(
     screening: Screening,
 ) -> Reviewed:
     """Put together what moderators and readers who report need."""
-    sweeper = Sweeper(databases.moderation, ERASED_COMMENTS)
+    sweeper = Sweeper(databases.moderation, ERASED_COMMENTS, words=True)
     review = Review(
         writing=writing,
         reading=databases.moderation,

@@ -23,7 +23,10 @@ from aboveboard.database import Database
 from aboveboard.rows import FollowUp, Rows
 
 CHUNK_BYTES = 1 << 20
-PIECE_BYTES = 16  # of either end of a trace: enough to know it by, for it is random
+PIECE_BYTES = 16  # of either end of a trace: enough to know it by, where it is random
+WORDS_BYTES = 64  # a piece of what people write, which begins like much else
+STRIDE_BYTES = 512  # from one such piece to the next: a page holds several of them
+WORDS_PIECES = 32  # of one text; of a longer one they lie further apart
 AT_ONCE_BYTES = 256 << 20  # a larger file is not searched while a request waits
 PATIENCE_MS = 200  # for a reader that still looks at an older state
 LOCK_S = 5.0
@@ -40,11 +43,17 @@ class Writing(Protocol):
 
 
 class Sweeper:
-    """Looks after what erasures leave behind in one database; *tables* are those erased from."""
+    """Looks after what erasures leave behind in one database; *tables* are those erased from.
 
-    def __init__(self, database: Database, tables: Sequence[str]) -> None:
+    Traces of *words* are what people write. There 16 bytes prove nothing, and either end is not
+    all that may be left of a text that lay on several pages: so it is looked for in longer pieces,
+    all along.
+    """
+
+    def __init__(self, database: Database, tables: Sequence[str], *, words: bool = False) -> None:
         self._database = database
         self._tables = tables
+        self._cut = words_of if words else ends_of
         self._pieces: set[bytes] = set()
         self._too_many = False
         self._file: int | None = None
@@ -63,9 +72,8 @@ class Sweeper:
             self._too_many = True
             return
         for trace in traces:
-            if len(trace) < PIECE_BYTES:
-                continue  # too short to be told from anything else
-            self._pieces |= {trace[:PIECE_BYTES], trace[-PIECE_BYTES:]}
+            if len(trace) >= PIECE_BYTES:  # else too short to be told from anything else
+                self._pieces |= self._cut(trace)
 
     def sweep(self, traces: Sequence[bytes]) -> None:
         """Leave nothing of *traces* in any file, as far as that can be done at once.
@@ -159,9 +167,24 @@ class Sweeper:
                 outside.exec_driver_sql(f'VACUUM "{table}"')
 
 
+def ends_of(trace: bytes) -> set[bytes]:
+    """Return the two ends of what is random."""
+    return {trace[:PIECE_BYTES], trace[-PIECE_BYTES:]}
+
+
+def words_of(trace: bytes) -> set[bytes]:
+    """Return pieces of what people write."""
+    stride = max(STRIDE_BYTES, len(trace) // WORDS_PIECES)
+    cut = {trace[at : at + WORDS_BYTES] for at in range(0, len(trace), stride)}
+    return {piece for piece in cut | {trace[-WORDS_BYTES:]} if len(piece) >= PIECE_BYTES}
+
+
 def holds(file: BinaryIO, pieces: Collection[bytes]) -> bool:
-    """Whether a file holds one of *pieces*, each `PIECE_BYTES` long."""
-    wanted = frozenset(pieces)
+    """Whether a file holds one of *pieces*, each at least `PIECE_BYTES` long."""
+    wanted: dict[bytes, list[bytes]] = {}
+    for piece in pieces:
+        wanted.setdefault(piece[:PIECE_BYTES], []).append(piece)
+    overlap = max(map(len, pieces), default=PIECE_BYTES) - 1
     # A small table stays in the processor's cache; a larger one leaves fewer places to look at.
     bits = min(22, max(16, 10 + len(wanted).bit_length()))
     begins = np.zeros(1 << bits, dtype=bool)
@@ -169,11 +192,12 @@ def holds(file: BinaryIO, pieces: Collection[bytes]) -> bool:
     begins[_hashed(first, bits)] = True
     data = b""
     while chunk := file.read(CHUNK_BYTES):
-        data = data[1 - PIECE_BYTES :] + chunk
+        data = data[-overlap:] + chunk
         for start in range(4):
             fours = np.frombuffer(data, "<u4", count=(len(data) - start) // 4, offset=start)
             for at in (4 * np.flatnonzero(begins[_hashed(fours, bits)]) + start).tolist():
-                if data[at : at + PIECE_BYTES] in wanted:
+                whole = wanted.get(data[at : at + PIECE_BYTES], ())
+                if any(data.startswith(piece, at) for piece in whole):
                     return True
     return False
 

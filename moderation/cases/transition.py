@@ -173,7 +173,7 @@ def event_of(action: Action, state: State) -> EventKind:
     if kind is None:
         known = ", ".join(sorted(each.value for each in EVENTS[action]))
         raise TransitionForbidden(
-            f"{action.value}: expected a comment that is {known}, got one that is {state.value}"
+            f"{action.value}: expected a comment that is {known}, got one that stands elsewhere"
         )
     return kind
 
@@ -247,6 +247,13 @@ def undo(events: Iterable[Event], seq: int, *, actor_id: str, role: Role) -> Sta
     if role is not Role.MANAGER and newest.actor_id != actor_id:
         raise NotYours("expected whoever decided, or a manager, got another moderator")
     return newest.from_state
+
+
+def was_decided(events: Iterable[Event]) -> bool:
+    """Whether a person has decided on a comment, and that was not taken back."""
+    every = list(events)
+    undone = {event.undoes for event in every}
+    return any(event.kind in DECISIONS and event.seq not in undone for event in every)
 
 
 def replay(events: Iterable[Event]) -> Standing:

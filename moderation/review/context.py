@@ -4,7 +4,8 @@ Takes a connection; reads only. What could be many is bounded: the newest count.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, Table, func, select
 from moderation import store
 from moderation.cases import events
 from moderation.cases.case import Case, is_open
-from moderation.cases.transition import Event
+from moderation.cases.transition import Event, was_decided
 from moderation.errors import CommentNotFound
 from moderation.model.explanation import Why
 from moderation.review import likeness, queue
@@ -25,8 +26,8 @@ LOOKED_BACK = 1_000  # comments of an author or a domain
 RECENT = 5  # comments of an author that are shown
 DOMAINS = 10
 SHOWN = 50  # notes, reports, revisions
-COMPARED = 2_000  # words: what is longer is shown without a comparison
-_PIECE = re.compile(r"\s+|\w+|[^\w\s]")
+COMPARED = 200_000  # pairs of equal words, of all revisions together: more are not compared
+_PIECE = re.compile(r"(?:\w+|[^\w\s])\s*|\s+")
 
 
 class Past(NamedTuple):
@@ -111,19 +112,20 @@ def read(connection: Connection, site_id: str, comment_id: str, *, blind: bool) 
     if comment is None:
         raise CommentNotFound("expected the id of a comment of this site, got another")
     author, recent = _author(connection, site_id, comment_id)
+    happened = events.list_comment(connection, site_id, comment_id)
     row = connection.execute(
         select(CASE).where(CASE.c.site_id == site_id, CASE.c.comment_id == comment_id)
     ).first()
     case = None if row is None else Case._make(row)
     return Context(
         case,
-        blind and is_open(case),
+        blind and is_open(case) and not was_decided(happened),
         comment,
         _parent(connection, site_id, comment),
         author,
         recent,
         _domains(connection, site_id, comment_id),
-        events.list_comment(connection, site_id, comment_id),
+        happened,
         _revisions(connection, site_id, comment_id),
         [
             Report(row.at, row.reason, row.weight, row.upheld)
@@ -137,11 +139,51 @@ def read(connection: Connection, site_id: str, comment_id: str, *, blind: bool) 
     )
 
 
-def compare(before: str, after: str) -> Sequence[tuple[str, str]] | None:
-    """Return what stayed, went and came between two texts, word by word."""
-    old, new = _PIECE.findall(before), _PIECE.findall(after)
-    if max(len(old), len(new)) > COMPARED:
-        return None
+class Comparing:
+    """Compares texts word by word, as long as its budget of work lasts.
+
+    The work grows with the pairs of equal words: it is counted before, and what is the same at
+    either end costs nothing.
+    """
+
+    def __init__(self, budget: int = COMPARED) -> None:
+        self._left = budget
+
+    def compare(self, before: str, after: str) -> Sequence[tuple[str, str]] | None:
+        """Return what stayed, went and came, or None where that would be too much work."""
+        old, new = _PIECE.findall(before), _PIECE.findall(after)
+        start = _alike(old, new)
+        end = _alike(old[start:][::-1], new[start:][::-1])
+        middle = old[start : len(old) - end], new[start : len(new) - end]
+        counts = Counter(middle[0])
+        work = sum(counts[word] for word in middle[1])
+        if work > self._left:
+            return None
+        self._left -= work
+        kept = [("=", "".join(each)) for each in (old[:start], old[len(old) - end :])]
+        return _joined([kept[0], *_changes(*middle), kept[1]])
+
+
+def _alike(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return how many words are the same at the beginning."""
+    pairs = zip(old, new, strict=False)
+    return next(
+        (at for at, (one, other) in enumerate(pairs) if one != other), min(len(old), len(new))
+    )
+
+
+def _joined(changes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return changes without empty ones, and with what stayed in one piece."""
+    joined: list[tuple[str, str]] = []
+    for kind, text in changes:
+        if kind == "=" and joined and joined[-1][0] == "=":
+            joined[-1] = ("=", joined[-1][1] + text)
+        elif text:
+            joined.append((kind, text))
+    return joined
+
+
+def _changes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str]]:
     changes: list[tuple[str, str]] = []
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -263,8 +305,9 @@ def _revisions(connection: Connection, site_id: str, comment_id: str) -> list[Re
         .limit(SHOWN)
     ).all()
     before: Sequence[str | None] = [*(row.text for row in rows[1:]), None]
+    comparing = Comparing()
     return [
-        Revised(*row, None if earlier is None else compare(earlier, row.text))
+        Revised(*row, None if earlier is None else comparing.compare(earlier, row.text))
         for row, earlier in zip(rows, before, strict=True)
     ]
 

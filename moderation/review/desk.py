@@ -28,7 +28,7 @@ from moderation.cases.case import Case, CaseState, Cause, is_open, release, stat
 from moderation.cases.events import Rows
 from moderation.cases.judgement import Source
 from moderation.cases.setting import ReviewSetting
-from moderation.cases.transition import RESTRICTED, Event, Standing
+from moderation.cases.transition import RESTRICTED, Event, Standing, was_decided
 from moderation.cases.usage import Tally, Usage
 from moderation.errors import CommentNotFound
 from moderation.tables import (
@@ -125,7 +125,10 @@ class Desk:
         return [reason["label"] for reason in orjson.loads(stored) if reason.get("label")]
 
     def present(self, comment_id: str) -> dict[str, Any] | None:
-        """Return how a comment stands and who brought it there, for whoever was too late."""
+        """Return how a comment stands and who brought it there, for whoever was too late.
+
+        What nobody is to know before it is decided is left out.
+        """
         every = self.events(comment_id)
         if not every:
             return None
@@ -139,6 +142,8 @@ class Desk:
             "changed_at": last.at,
             "change": last.kind.value,
         }
+        if self.setting.blind and is_open(case) and not was_decided(every):
+            del told["state"], told["changed_by"]
         if case is not None:
             state = state_of(case, self.now)
             told["case"] = {"state": state.value}
@@ -174,6 +179,8 @@ class Desk:
             release(case)._replace(
                 state=CaseState.RESOLVED,
                 snoozed_until=None,
+                reporters=0,
+                report_weight=0.0,
                 resolved=self.now,
                 resolved_seq=seq,
             )
@@ -181,7 +188,16 @@ class Desk:
 
     def reopen(self, case: Case) -> None:
         """Have a case stand as it did before the event that resolved it."""
-        self.save(case._replace(state=CaseState.OPEN, resolved=None, resolved_seq=None))
+        reporters, weight = self._open_reports(case.comment_id)
+        self.save(
+            case._replace(
+                state=CaseState.OPEN,
+                reporters=reporters,
+                report_weight=weight,
+                resolved=None,
+                resolved_seq=None,
+            )
+        )
 
     def wait(self, case: Case | None, comment_id: str, standing: Standing) -> None:
         """Have an open case for a comment that waits for a person again."""
@@ -190,8 +206,11 @@ class Desk:
             made = self.place(made, standing.state)
             self.connection.execute(insert(CASE).values(made._asdict()))
             return
+        reporters, weight = self._open_reports(comment_id)
         again = release(case)._replace(
             state=CaseState.OPEN,
+            reporters=reporters,
+            report_weight=weight,
             revision=standing.revision,
             opened=self.now,
             openings=case.openings + 1,
@@ -322,15 +341,10 @@ class Desk:
     # -- erasing ------------------------------------------------------------------------------
 
     def erase(self, event: Event, *, human: bool) -> list[str]:
-        """Leave nothing of a comment but ids and events (A9); return what was said in it."""
+        """Leave nothing of a comment but ids and events (A9); return what was taken, as stored."""
         comment_id = event.comment_id
         of_comment = {"of_site": self.site_id, "of_comment": comment_id}
-        texts = self.connection.execute(
-            select(REVISION.c.text).where(
-                REVISION.c.site_id == self.site_id, REVISION.c.comment_id == comment_id
-            )
-        ).scalars()
-        said = [text for text in texts if text]
+        said = self._said(comment_id)
         case = self.find_case(comment_id)
         self.happen(event, human=human)
         for statement in _ERASING:
@@ -361,6 +375,25 @@ class Desk:
                 )
             )
         return said
+
+    def _said(self, comment_id: str) -> list[str]:
+        """Return texts, as they were written and as they are indexed, authors and notes."""
+        revisions = self.connection.execute(
+            select(REVISION.c.text, REVISION.c.details).where(
+                REVISION.c.site_id == self.site_id, REVISION.c.comment_id == comment_id
+            )
+        ).all()
+        notes = self.connection.execute(
+            select(NOTE.c.text).where(
+                NOTE.c.site_id == self.site_id, NOTE.c.comment_id == comment_id
+            )
+        ).scalars()
+        said = [*notes]
+        for row in revisions:
+            said += [row.text, search.row(self.site_id, comment_id, row.text)[-1]]
+            if author := orjson.loads(row.details).get("author"):
+                said.append(orjson.dumps(author).decode())
+        return [each for each in said if each]
 
     # -- notes and skips ----------------------------------------------------------------------
 
@@ -429,15 +462,19 @@ class Desk:
                 weight=weight,
             )
         )
-        open_weights = self.connection.execute(
+        return self._reported(comment_id, standing, *self._open_reports(comment_id))
+
+    def _open_reports(self, comment_id: str) -> tuple[int, float]:
+        """Return how many reports nobody has decided on, and what they weigh together."""
+        weights = self.connection.execute(
             select(REPORT.c.weight).where(
                 REPORT.c.site_id == self.site_id,
                 REPORT.c.comment_id == comment_id,
                 REPORT.c.upheld.is_(None),
             )
         ).scalars()
-        weights = list(open_weights)
-        return self._reported(comment_id, standing, len(weights), sum(weights))
+        found = list(weights)
+        return len(found), sum(found)
 
     def _accuracy(self, reporter: str) -> tuple[int, int]:
         of_reader = (REPORTER.c.site_id == self.site_id, REPORTER.c.reporter == reporter)

@@ -20,6 +20,24 @@ BULK_LIMIT = 200  # comments
 CommentId = Annotated[str, Field(pattern=f"^{ID}$")]
 
 
+class JudgedIn(Wire):
+    """What is true of the text, by label, and what is not; left out where it is not known."""
+
+    spam: bool | None = None
+    toxicity: bool | None = None
+    severe_toxicity: bool | None = None
+    obscene: bool | None = None
+    threat: bool | None = None
+    insult: bool | None = None
+    identity_attack: bool | None = None
+    sexual_explicit: bool | None = None
+
+    def known(self) -> dict[Label, bool]:
+        """Return what is known."""
+        said = self.model_dump(exclude_none=True)
+        return {Label(name): value for name, value in said.items()}
+
+
 class VerdictIn(ModeratedIn):
     """What is decided; `reject` needs a reason."""
 
@@ -27,7 +45,7 @@ class VerdictIn(ModeratedIn):
     reason_code: Code | None = None
     ground: Code | None = None
     note: NoteText | None = None
-    labels: dict[Label, bool] | None = Field(
+    labels: JudgedIn | None = Field(
         None, description="what is true of the text, and what is not, where it is known"
     )
 
@@ -88,7 +106,7 @@ def decision(comment_id: str, given: DecideIn) -> Decision:
         given.reason_code,
         given.ground,
         given.note,
-        given.labels,
+        None if given.labels is None else given.labels.known(),
     )
 
 
@@ -104,7 +122,7 @@ def decisions(given: BulkIn) -> list[Decision]:
             given.reason_code,
             given.ground,
             given.note,
-            given.labels,
+            None if given.labels is None else given.labels.known(),
         )
         for item in given.items
     ]

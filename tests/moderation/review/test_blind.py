@@ -20,7 +20,7 @@ LINKED = (
 )
 SHOP = "best prices on watches, visit our shop number {}"
 VERDICTS = ("pending", "published", "approve", "hold", "submitted")
-MEASURED = ("threshold", "logit", "base", "rest", "amount", "toxicity")
+MEASURED = ("threshold", "logit", "base", "rest", "amount")
 
 
 @pytest.fixture
@@ -94,6 +94,7 @@ def test_what_was_drawn_is_not_to_be_told_from_what_was_held(desk: Desk) -> None
             assert names(told[one]) | {"/group"} == names(told[other])
         for each in (listed[one], told[one]):
             assert said(each).isdisjoint([*VERDICTS, *MEASURED])
+        assert not {"state", "verdict", "labels"} & set(told[one]["comment"])
         assert told[one]["explanation"]["labels"][0]["parts"]
         assert told[one]["author"]["states"] == told[one]["domains"][0]["states"] == {}
     assert alike or len(drawn) < 4
@@ -136,6 +137,42 @@ def test_a_try_does_not_tell_where_a_comment_stands(desk: Desk) -> None:
     assert after["blind"] is False
     assert after["comment"]["labels"] == comment["labels"]
     assert [each["type"] for each in after["events"]] == ["submitted", "rejected"]
+
+
+def test_a_refusal_does_not_tell_where_a_comment_stands(desk: Desk) -> None:
+    """Whoever comes with another version or without a claim is told what changed, not to what."""
+    comment = desk.send("c-1", RUDE)
+
+    refused = [
+        desk.decide(comment, "approve"),
+        desk.decide(comment | {"version": 1_000}, "approve", claim_token=desk.claim(comment)),
+    ]
+    desk.decided(comment, "reject")
+    late = desk.decide(comment, "approve")
+
+    for answer in refused:
+        assert answer.status_code == 409
+        present = answer.json()["present"]
+        assert (present["version"], present["change"]) == (comment["version"], "submitted")
+        assert not {"state", "changed_by"} & set(present)
+    assert late.json()["present"]["state"] == "rejected"
+    assert late.json()["present"]["changed_by"]["id"] == "ann"
+
+
+def test_what_a_person_has_decided_is_blind_no_more(desk: Desk) -> None:
+    """Whoever decides again sees what was decided before, and why; not once that is undone."""
+    comment = desk.send("c-1", RUDE)
+    decision = desk.decided(comment, "reject")
+    desk.send("c-1", f"{RUDE} Honestly.")
+
+    again = desk.client.get(f"/v1/cases/{comment['id']}").json()
+    other = desk.send("c-2", RUDE)
+    desk.undo(desk.decided(other, "reject")).raise_for_status()
+    undone = desk.client.get(f"/v1/cases/{other['id']}").json()
+
+    assert (again["case"]["state"], again["blind"]) == ("open", False)
+    assert again["events"][1]["decision_id"] == decision["id"]
+    assert undone["blind"] is True
 
 
 def test_rules_are_told_blind(desk: Desk) -> None:

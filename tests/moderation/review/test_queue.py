@@ -256,8 +256,8 @@ def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
     assert (newest["revision"], first["changes"]) == (2, None)
     assert newest["changes"][:3] == [
         {"kind": "=", "text": "you are a fucking "},
-        {"kind": "-", "text": "idiot"},
-        {"kind": "+", "text": "moron"},
+        {"kind": "-", "text": "idiot "},
+        {"kind": "+", "text": "moron "},
     ]
 
 
@@ -279,6 +279,38 @@ def test_a_case_says_which_words_moved_which_score(desk: Desk) -> None:
     (place,) = words["idiot"]["places"]
     assert text[place["start"] : place["end"]] == "idiot"
     assert place["start_utf16"] == place["start"] + 1
+
+
+def test_a_decided_report_no_longer_counts(desk: Desk) -> None:
+    """Neither when an edit opens the case again nor with a new report; undo counts it again."""
+    comment = desk.send("c-1", HAM)
+    report(desk, comment, "reader-1")
+    report(desk, comment, "reader-2")
+    before = desk.cases()
+    decision = desk.decided(comment, "reject")
+    resolved = desk.cases(shelf="resolved")
+    desk.undo(decision).raise_for_status()
+    undone = desk.cases()
+    desk.decided(desk.comment(comment["id"]), "reject")
+    desk.send("c-1", f"{HAM} Honestly.")
+    edited = desk.cases()
+
+    assert [case["reporters"] for case in (*before, *resolved, *undone, *edited)] == [2, 0, 2, 0]
+    assert before[0]["tier"] == undone[0]["tier"] == 3
+    assert edited[0]["tier"] == 4
+
+
+def test_an_unknown_label_is_not_told_back(desk: Desk) -> None:
+    """What a client sent is never in an answer, not even a name."""
+    comment = desk.send("c-1", INSULT)
+    token = desk.claim(comment)
+
+    refused = desk.decide(comment, "approve", claim_token=token, labels={"jane@example.org": True})
+    taken = desk.decide(comment, "approve", claim_token=token, labels={"insult": False})
+
+    assert refused.status_code == 422
+    assert "jane" not in refused.text
+    assert taken.status_code == 200
 
 
 def test_what_was_erased_is_not_explained(desk: Desk) -> None:

@@ -25,6 +25,7 @@ from moderation.tables import COMMENT
 from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
+JANE = '{"author":{"id":"jane-of-zebulon","email":"jane@zebulon.example"}}'
 NEVER_SAID_BEFORE = "zyzzogeton and quixotry, says nobody but this test"
 
 
@@ -52,7 +53,7 @@ class Desk:
         self.databases = databases
         self.moment = BEGIN
         self.writing = Sized(databases.moderation)
-        self.sweeper = Sweeper(databases.moderation, app.ERASED_COMMENTS)
+        self.sweeper = Sweeper(databases.moderation, app.ERASED_COMMENTS, words=True)
         self.review = Review(
             writing=self.writing,
             reading=databases.moderation,
@@ -63,11 +64,13 @@ class Desk:
             explain=unexplained,
         )
 
-    def store(self, *comments: tuple[str, str, Verdict], site: str = "blog") -> None:
+    def store(
+        self, *comments: tuple[str, str, Verdict], site: str = "blog", details: str = "{}"
+    ) -> None:
         """Store comments: id, text, verdict."""
         received = self.moment.isoformat(timespec="microseconds")[:26] + "Z"
         screened = [
-            Screened(comment_id, text, text, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p")
+            Screened(comment_id, text, text, details, None, None, verdict, (0.5,) * 8, (), "m", "p")
             for comment_id, text, verdict in comments
         ]
         ids: Sequence[str] = [comment_id for comment_id, _, _ in comments]
@@ -133,9 +136,22 @@ def test_the_bytes_of_an_erased_comment_leave_the_files(databases: app.Databases
     """SQLite's file, its write-ahead log and the full-text index hold no word of it."""
     desk = Desk(databases)
     filler = [(f"c-{number:03}", f"rude words {number}", Verdict.HOLD) for number in range(80)]
-    desk.store(*filler[:40], ("gone", NEVER_SAID_BEFORE, Verdict.HOLD), *filler[40:])
+    long = " ".join(f"quixotic-{number}" for number in range(2_000))
+    desk.store(*filler[:40])
+    desk.store(("gone", f"{NEVER_SAID_BEFORE} {long}", Verdict.HOLD), details=JANE)
+    desk.store(*filler[40:])
+    asyncio.run(
+        desk.review.note(
+            "blog",
+            "gone",
+            Moderator("ann"),
+            "a note nobody else would write: xylophagous",
+            render=lambda *_: (201, b""),
+        )
+    )
     path = databases.moderation.sqlite_path
-    words = [word.encode() for word in ("zyzzogeton", "quixotry")]
+    said = ("zyzzogeton", "quixotry", "quixotic", "xylophagous", "zebulon")
+    words = [word.encode() for word in said]
     there = path is None or any(word in _bytes(path) for word in words)
 
     asyncio.run(desk.review.erase("blog", "gone"))
