@@ -57,6 +57,7 @@ from aboveboard.selection import Selection
 from aboveboard.settings import Settings, split_digests, split_targets
 from aboveboard.sweeping import Sweeper
 from aboveboard.targets import Targets
+from aboveboard.webhooks.callbacks import CallingBack
 from aboveboard.webhooks.delivering import Delivering
 from aboveboard.webhooks.feeds import ConsentFeed, ModerationFeed
 from aboveboard.webhooks.managing import Webhooks
@@ -95,6 +96,7 @@ from consent.subjects.reapplying import Reapplying
 from consent.subjects.restriction import Restricting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 from moderation.cases import sampling
+from moderation.compat.akismet.callbacks import Callbacks
 from moderation.compat.akismet.routes import AkismetRoutes
 from moderation.compat.configuring import Configuring as CompatConfiguring
 from moderation.compat.coral.routes import CoralRoutes
@@ -125,6 +127,7 @@ from moderation.wire.cursor import Cursors
 WRAPPING = "key-encryption"
 AUTHOR = "author"
 CORAL_SECRET = b"coral-secret/v1\x00"
+CALLBACK_KEY = b"akismet-callback/v1\x00"
 HOUSEKEEPING_S = 3600
 KEYS_LOOKED_AT_S = 0.02  # every request asks for these keys; a new one may wait so long
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
@@ -601,7 +604,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     ):
         offered.declare(catalogue.declare)
 
-    dialects = open_dialects(
+    spoken = open_dialects(
         settings,
         databases,
         accounts,
@@ -636,8 +639,8 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
             for writer in writers:
                 writer.start()
                 stack.push_async_callback(writer.stop)
-            stack.push_async_callback(pushing.close)
-            stack.push_async_callback(telling.delivering.close)
+            for closing in (pushing, telling.delivering, spoken.calling_back):
+                stack.push_async_callback(closing.close)
             chores: Chores = {
                 "shred_due": subjects.erasing.shred_due,
                 "retention": subjects.erasing.keep_to_retention,
@@ -653,6 +656,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 _keep_house(moderating.screening, keyring.keeping, chores),
                 pushing.run(),
                 telling.delivering.run(),
+                spoken.calling_back.run(),
                 moderating.selection.follow(moderating.use),
             ):
                 stack.callback(asyncio.create_task(work).cancel)
@@ -663,7 +667,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
             yield
             probes.stopping = True
 
-    doors = open_doors(catalogue, dialects, Authenticator(accounts))
+    doors = open_doors(catalogue, spoken.dialects, Authenticator(accounts))
     app = Starlette(
         routes=[
             *routes(doors),
@@ -679,6 +683,14 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     return Observed(Entrance(doors, app), metrics=metrics, access_log=settings.access_log)
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The APIs of others, and what tells their clients of what happens later."""
+
+    dialects: Dialects
+    calling_back: CallingBack
+
+
 def open_dialects(
     settings: Settings,
     databases: Databases,
@@ -689,12 +701,16 @@ def open_dialects(
     review: Review,
     ids: clock.Ids,
     catalogue: Catalogue,
-) -> Dialects:
+) -> Spoken:
     """Put the APIs of others together, and what sites set for them."""
     dialects, reading, random = Dialects(), databases.moderation, Randomness()
+    targets = Targets(split_targets(settings.webhook_targets))
+    pepper = KeyFolder(settings.data_dir).get("pepper", make=False)
+    keys = Seal(pepper, CALLBACK_KEY, random)
+    callbacks = Callbacks(writing=writing, reading=reading, clock=clock.now, seal=keys.seal_text)
     configuring = CompatConfiguring(writing=writing, looking=reading, clock=clock.now)
     feedbacking = Feedbacking(screening, review)
-    secrets = Seal(KeyFolder(settings.data_dir).get("pepper", make=False), CORAL_SECRET, random)
+    secrets = Seal(pepper, CORAL_SECRET, random)
     CompatRoutes(configuring, seal=secrets.seal_text).declare(catalogue.declare)
     AkismetRoutes(
         screening=screening,
@@ -704,6 +720,7 @@ def open_dialects(
         host_of=accounts.host_of,
         clock=clock.now,
         ids=ids,
+        callbacks=callbacks,
     ).declare(dialects.declare)
     PerspectiveRoutes(
         screening=screening,
@@ -718,7 +735,15 @@ def open_dialects(
     CoralRoutes(screening=screening, configuring=configuring, unseal=secrets.open_text).declare(
         dialects.declare
     )
-    return dialects
+    calling_back = CallingBack(
+        callbacks,
+        poster=Poster(check=targets.check_address),
+        targets=targets,
+        unseal=keys.open_text,
+        clock=clock.now,
+        random=random,
+    )
+    return Spoken(dialects, calling_back)
 
 
 def open_doors(

@@ -349,6 +349,26 @@ class CompatUsageRow(ModerationTable, table=True):
     false_positives: int = Field(sa_type=BigInteger)
 
 
+class CompatCallbackRow(ModerationTable, table=True):
+    """Where a client wants to be told that the verdict on a comment was taken back.
+
+    *sealed* is the key that it knows us by, *told* what it was told last, `true` or `false`; *due*
+    is when to look at it: nothing waits where it is null.
+    """
+
+    __tablename__ = "compat_callback"
+    __table_args__ = (Index("callback_due", "due", **_where("due IS NOT NULL")),)
+
+    site_id: str = Field(primary_key=True)
+    comment_id: str = Field(primary_key=True)
+    url: str
+    sealed: str
+    told: str
+    due: str | None = None
+    attempts: int
+    first_tried: str | None = None
+
+
 class IndexTable(SQLModel, registry=registry()):
     """The base of what each engine makes in its own way; migrations alone know how."""
 
@@ -403,6 +423,7 @@ SAMPLE: Table = METADATA.tables["sample"]
 REVIEW_SETTING: Table = METADATA.tables["review_setting"]
 COMPAT_SETTING: Table = METADATA.tables["compat_setting"]
 COMPAT_USAGE: Table = METADATA.tables["compat_usage"]
+COMPAT_CALLBACK: Table = METADATA.tables["compat_callback"]
 
 CASE_TEXT: Table = IndexTable.metadata.tables["case_text"]
 METADATA.info["indexes"] = frozenset(IndexTable.metadata.tables)

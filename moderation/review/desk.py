@@ -37,6 +37,7 @@ from moderation.tables import (
     COMMENT,
     COMMENT_BAND,
     COMMENT_DOMAIN,
+    COMPAT_CALLBACK,
     EVENT,
     IDEMPOTENCY,
     JUDGEMENT,
@@ -111,7 +112,16 @@ class Desk:
             to_version=event.seq,
             to_human=human,
         )
+        if event.from_state is not event.to_state:
+            self._rows.change(
+                _CALLED_BACK, of_site=self.site_id, of_comment=event.comment_id, at=self.now
+            )
         return event
+
+    def hush(self, comment_id: str, state: State) -> None:
+        """Have nobody called back of what the client itself has told: it knows the state."""
+        told = "true" if state in RESTRICTED else "false"
+        self._rows.change(_HUSHED, of_site=self.site_id, of_comment=comment_id, as_told=told)
 
     def moved_by(self, comment_id: str, revision: int) -> list[str]:
         """Return the labels that moved the verdict on a revision."""
@@ -581,8 +591,18 @@ _ERASING: tuple[Executable, ...] = (
     update(JUDGEMENT).where(*_of_comment(JUDGEMENT)).values(withdrawn=True),
     *(
         delete(table).where(*_of_comment(table))
-        for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT)
+        for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT, COMPAT_CALLBACK)
     ),
+)
+_CALLED_BACK = (
+    update(COMPAT_CALLBACK)
+    .where(*_of_comment(COMPAT_CALLBACK))
+    .values(due=bindparam("at"), attempts=0, first_tried=null())
+)
+_HUSHED = (
+    update(COMPAT_CALLBACK)
+    .where(*_of_comment(COMPAT_CALLBACK))
+    .values(due=null(), told=bindparam("as_told"))
 )
 _STANDS = (
     update(COMMENT)

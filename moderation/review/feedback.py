@@ -78,6 +78,7 @@ def give(
         if said.items() <= desk.judgements(comment_id, standing.revision).items():
             return told
     done = deciding.decide(desk, decision, by, decision_id=decision_id, source=Source.FEEDBACK)
+    desk.hush(comment_id, done.to_state)
     if tally is not None:
         desk.count(tally, done.from_state, done.to_state)
     return done

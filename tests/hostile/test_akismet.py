@@ -47,7 +47,16 @@ def operations() -> list[tuple[str, str]]:
     """Return the method and path of every operation."""
     dialects = Dialects()
     parts: dict[str, Any] = dict.fromkeys(
-        ("screening", "feedbacking", "configuring", "reading", "host_of", "clock", "ids")
+        (
+            "screening",
+            "feedbacking",
+            "configuring",
+            "reading",
+            "host_of",
+            "clock",
+            "ids",
+            "callbacks",
+        )
     )
     AkismetRoutes(**parts).declare(dialects.declare)
     return [(each.method, each.path) for each in dialects.operations]

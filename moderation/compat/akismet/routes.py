@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from moderation.cases import usage
 from moderation.cases.usage import Tally
 from moderation.compat.akismet import check, replies, reports
+from moderation.compat.akismet.callbacks import Callbacks
 from moderation.compat.akismet.check import Check
 from moderation.compat.akismet.form import Form
 from moderation.compat.akismet.replies import Answered
@@ -52,6 +53,7 @@ class AkismetRoutes:
         host_of: Callable[[str], Awaitable[str]],
         clock: Callable[[], datetime],
         ids: Callable[[], str],
+        callbacks: Callbacks,
     ) -> None:
         self._screening = screening
         self._feedbacking = feedbacking
@@ -60,6 +62,7 @@ class AkismetRoutes:
         self._host_of = host_of
         self._clock = clock
         self._ids = ids
+        self._callbacks = callbacks
 
     def declare(self, operation: Declare) -> None:
         """Hand every operation over: 1.1 takes forms alone, 1.2 a query as well."""
@@ -143,7 +146,11 @@ class AkismetRoutes:
         if asked.classify or setting.discard:
             spam, category = _read(stored.labels, stored.reasons)
             found = found._replace(spam=spam, category=category)
-        return replies.checked(asked, found, setting)
+        reply = replies.checked(asked, found, setting)
+        if asked.callback:
+            told, key = reply.body == replies.TRUE, _credential(call, form)
+            await self._callbacks.keep(site_id, stored.id, asked.callback, key, told=told)
+        return reply
 
     async def submit_spam(self, call: Call) -> Reply:
         """Take in that the site's people call a comment spam."""

@@ -1,0 +1,233 @@
+"""Clients that want to be told when a verdict is taken back: who, of what, and what they know.
+
+A check may name an address. Once a person here has decided otherwise, it is told so, as Akismet's
+webhook is; what a client itself has submitted, it knows. A decision marks what it is about in its
+own transaction, so that nothing is forgotten; whoever posts takes what is due, for a while.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import Connection, and_, select, update
+
+from moderation.cases.events import Rows
+from moderation.cases.transition import RESTRICTED
+from moderation.policy.history import instant
+from moderation.tables import COMMENT, COMPAT_CALLBACK, REVISION
+from moderation.verdict import State
+
+T = TypeVar("T")
+
+URL_LIMIT = 2_048  # characters
+LEASE = timedelta(seconds=60)  # well over the longest try
+AT_ONCE = 20
+
+
+class Writing(Protocol):
+    """Carries out commands durably, many requests' at once."""
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answered to *command*, once it is durable."""
+        ...
+
+
+class Reading(Protocol):
+    """Runs a question on a connection that only reads."""
+
+    async def query(self, ask: Callable[[Connection], T]) -> T:
+        """Return what *ask* answers."""
+        ...
+
+
+class Due(NamedTuple):
+    """A client to be told; *content* is the body but for the key, None where it knows already."""
+
+    site_id: str
+    comment_id: str
+    url: str
+    sealed: str
+    lease: str
+    attempts: int
+    first_tried: datetime | None
+    result: str
+    content: dict[str, Any] | None
+
+
+class _Kept(NamedTuple):
+    site_id: str
+    comment_id: str
+    url: str
+    sealed: str
+    told: str
+
+
+class _Settled(NamedTuple):
+    due: Due
+    told: bool
+    again: str | None
+    first_tried: str | None
+
+
+class Callbacks:
+    """The use cases of callbacks; *seal* hides a key under the name of what it is for."""
+
+    def __init__(
+        self,
+        *,
+        writing: Writing,
+        reading: Reading,
+        clock: Callable[[], datetime],
+        seal: Callable[[str, str], str],
+    ) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._clock = clock
+        self._seal = seal
+
+    async def keep(self, site_id: str, comment_id: str, url: str, key: str, *, told: bool) -> None:
+        """Remember where a client wants to be told, and what it was told now."""
+        sealed = self._seal(name(site_id, comment_id), key)
+        word = "true" if told else "false"
+        await self._writing.write(_keep, _Kept(site_id, comment_id, url[:URL_LIMIT], sealed, word))
+
+    async def take(self) -> list[Due]:
+        """Return clients to be told, which nobody else tells for a while."""
+        now = self._clock()
+        waiting = await self._reading.query(lambda asked: bool(_find(asked, instant(now), limit=1)))
+        if not waiting:
+            return []
+        found: list[Due] = await self._writing.write(_take, (instant(now), instant(now + LEASE)))
+        return found
+
+    async def settle(self, due: Due, *, told: bool, again: timedelta | None = None) -> None:
+        """Note that a client was told, or is to be told *again* after a while, or never."""
+        now = self._clock()
+        later = None if again is None else instant(now + again)
+        first = instant(due.first_tried or now)
+        await self._writing.write(_settle, _Settled(due, told, later, first))
+
+
+def name(site_id: str, comment_id: str) -> str:
+    """Return what a client's key is sealed under."""
+    return f"akismet-callback\0{site_id}\0{comment_id}"
+
+
+def _keep(rows: Rows, commands: Sequence[_Kept]) -> list[None]:
+    rows.lock(sorted({command.site_id for command in commands}))
+    latest = {(command.site_id, command.comment_id): command for command in commands}
+    rows.insert(
+        COMPAT_CALLBACK,
+        [(*command, None, 0, None) for command in latest.values()],
+        tail=" ON CONFLICT (site_id, comment_id) DO UPDATE SET url = excluded.url,"
+        " sealed = excluded.sealed, told = excluded.told, due = NULL",
+    )
+    return [None] * len(commands)
+
+
+def _take(rows: Rows, commands: Sequence[tuple[str, str]]) -> list[list[Due]]:
+    return [_leased(rows.connection, now, lease) for now, lease in commands]
+
+
+def _leased(connection: Connection, now: str, lease: str) -> list[Due]:
+    taken = []
+    for row in _find(connection, now, limit=AT_ONCE):
+        due = _due(row, lease)
+        leased = connection.execute(
+            update(COMPAT_CALLBACK)
+            .where(*_of(due), COMPAT_CALLBACK.c.due == row.due)
+            .values(due=None if due.content is None else lease)
+        )
+        if due.content is not None and leased.rowcount:
+            taken.append(due)
+    return taken
+
+
+def _find(connection: Connection, now: str, *, limit: int) -> Sequence[Any]:
+    return connection.execute(
+        select(
+            COMPAT_CALLBACK,
+            COMMENT.c.state,
+            COMMENT.c.parent_id,
+            REVISION.c.details,
+        )
+        .join_from(
+            COMPAT_CALLBACK,
+            COMMENT,
+            and_(
+                COMMENT.c.site_id == COMPAT_CALLBACK.c.site_id,
+                COMMENT.c.id == COMPAT_CALLBACK.c.comment_id,
+            ),
+        )
+        .join(
+            REVISION,
+            and_(
+                REVISION.c.site_id == COMMENT.c.site_id,
+                REVISION.c.comment_id == COMMENT.c.id,
+                REVISION.c.revision == COMMENT.c.revision,
+            ),
+        )
+        .where(COMPAT_CALLBACK.c.due <= now)
+        .order_by(COMPAT_CALLBACK.c.due)
+        .limit(limit)
+    ).all()
+
+
+def _due(row: Any, lease: str) -> Due:  # noqa: ANN401 - a row of _find
+    state = State(row.state)
+    result = "true" if state in RESTRICTED else "false"
+    known = result == row.told or state in {State.PENDING, State.ERASED}
+    return Due(
+        row.site_id,
+        row.comment_id,
+        row.url,
+        row.sealed,
+        lease,
+        row.attempts,
+        None if row.first_tried is None else datetime.fromisoformat(row.first_tried),
+        result,
+        None if known else _content(row, result),
+    )
+
+
+def _content(row: Any, result: str) -> dict[str, Any]:  # noqa: ANN401 - a row of _find
+    details = orjson.loads(row.details)
+    author, thread = details.get("author", {}), details.get("thread", {})
+    return {
+        "endpoint": "comment-check",
+        "comments": [
+            {
+                "guid": row.comment_id,
+                "result": result,
+                "comment_author": author.get("name", ""),
+                "comment_author_email": author.get("email", ""),
+                "comment_post_ID": thread.get("id", ""),
+                "comment_parent": row.parent_id or "0",
+            }
+        ],
+    }
+
+
+def _settle(rows: Rows, commands: Sequence[_Settled]) -> list[None]:
+    for command in commands:
+        due = command.due
+        changed: dict[str, Any] = {"due": command.again}
+        if command.told:
+            changed["told"] = due.result
+        else:
+            changed |= {"attempts": due.attempts + 1, "first_tried": command.first_tried}
+        # Where somebody has decided meanwhile it is due anew: that stays.
+        rows.connection.execute(
+            update(COMPAT_CALLBACK)
+            .where(*_of(due), COMPAT_CALLBACK.c.due == due.lease)
+            .values(changed)
+        )
+    return [None] * len(commands)
+
+
+def _of(due: Due) -> tuple[Any, Any]:
+    return (
+        COMPAT_CALLBACK.c.site_id == due.site_id,
+        COMPAT_CALLBACK.c.comment_id == due.comment_id,
+    )
