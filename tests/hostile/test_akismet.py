@@ -31,7 +31,7 @@ QUIETLY = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-KNOWN = {"true", "false", "valid", "invalid", "connected", "deactivated"}
+SELDOM = settings(QUIETLY, max_examples=10)  # for each of dozens of operations, in both modes
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_every_operation_stands_schemathesis(
 
 
 def _stand(cases: SearchStrategy[schemathesis.Case], url: str) -> None:
-    @QUIETLY
+    @SELDOM
     @given(case=cases)
     def check(case: schemathesis.Case) -> None:
         case.call_and_validate(base_url=url, checks=[not_a_server_error], timeout=60)
