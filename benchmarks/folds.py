@@ -30,7 +30,7 @@ class Fold(NamedTuple):
     truth: Truth
     logits: Floats
     scores: Floats
-    usual: Floats
+    usual: Floats | None
 
 
 def opened(shipped: Bundle, data: Path, work: Path, fold: int, say: Say) -> training.Training:
@@ -45,8 +45,13 @@ def opened(shipped: Bundle, data: Path, work: Path, fold: int, say: Say) -> trai
     return run
 
 
-def folds(shipped: Bundle, data: Path, work: Path, say: Say) -> tuple[list[Fold], Usual]:
-    """Return all folds, and the usual pipeline of the first; each is kept in *work*."""
+def folds(
+    shipped: Bundle, data: Path, work: Path, say: Say, *, count: int, fits: bool
+) -> tuple[list[Fold], Usual | None]:
+    """Return the first *count* folds, and the usual pipeline of the first; each kept in *work*.
+
+    Without *fits* there is no usual pipeline.
+    """
     runs: dict[int, training.Training] = {}
 
     def run(fold: int) -> training.Training:
@@ -58,14 +63,18 @@ def folds(shipped: Bundle, data: Path, work: Path, say: Say) -> tuple[list[Fold]
     mark = shipped.digest[:16]
     ours = [
         _kept(work / f"ours-{mark}-{fold}.npz", lambda fold=fold: _ours(shipped, run(fold)))
-        for fold in range(training.FOLDS)
+        for fold in range(count)
     ]
-    theirs, pipeline = _usual(shipped, work, run, say)
-    found = [
+    theirs: list[Floats | None] = [None] * count
+    pipeline = None
+    if fits:
+        found, pipeline = _usual(shipped, work, run, say, count)
+        theirs = [*found]
+    made = [
         Fold(mine["texts"].tolist(), mine["truth"], mine["logits"], mine["scores"], other)
         for mine, other in zip(ours, theirs, strict=True)
     ]
-    return found, pipeline
+    return made, pipeline
 
 
 def _ours(shipped: Bundle, run: training.Training) -> dict[str, Any]:
@@ -82,11 +91,11 @@ def _ours(shipped: Bundle, run: training.Training) -> dict[str, Any]:
 
 
 def _usual(
-    shipped: Bundle, work: Path, run: Callable[[int], training.Training], say: Say
+    shipped: Bundle, work: Path, run: Callable[[int], training.Training], say: Say, count: int
 ) -> tuple[list[Floats], Usual]:
     """Return what the usual pipeline says of each fold; it depends on the data alone."""
     mark = shipped.manifest["sources"][f"{SOURCE}.jsonl.gz"]["sha256"][:16]
-    files = [work / f"usual-{mark}-{fold}.npy" for fold in range(training.FOLDS)]
+    files = [work / f"usual-{mark}-{fold}.npy" for fold in range(count)]
     first = work / f"usual-{mark}.joblib"
     if not all(file.is_file() for file in (*files, first)):
         rows: dict[str, int] = {}

@@ -40,7 +40,7 @@ print(time.perf_counter() - begun)
 
 
 def speeds(
-    scorer: Scorer, usual: Usual, checkers: dict[str, Answer], texts: Sequence[str]
+    scorer: Scorer, usual: Usual | None, checkers: dict[str, Answer], texts: Sequence[str]
 ) -> tuple[list[Row], list[str]]:
     """Return lines for the table of aims, and the pages' parts."""
     scorer.score(texts[:MET])
@@ -49,11 +49,14 @@ def speeds(
     sides: dict[str, Callable[[Sequence[str]], object]] = {
         "this bundle": scorer.score,
         explained: lambda some: [explain(scorer, text) for text in some],
-        "TF-IDF + LR": usual.scores,
+        **({"TF-IDF + LR": usual.scores} if usual else {}),
         **checkers,
     }
     one, many = _rounds(sides, asked)
-    single, batch = (_ratio(taken["TF-IDF + LR"], taken["this bundle"]) for taken in (one, many))
+    single, batch = (
+        _ratio(taken["TF-IDF + LR"], taken["this bundle"]) if usual else None
+        for taken in (one, many)
+    )
     start = _start()
     rate, peak = _bulk(texts)
     per_long, per_short = (_per_character(scorer, size) for size in (LONG, LONG // 100))

@@ -31,9 +31,17 @@ class Left(dict[str, Any]):
 
 
 def measured(
-    shipped: Bundle, run: training.Training, data: Path, say: Callable[[str], None]
+    shipped: Bundle,
+    run: training.Training,
+    data: Path,
+    say: Callable[[str], None],
+    *,
+    fits: bool,
 ) -> list[Left]:
-    """Return each set's areas, ours and the filters'; *run* is the bundle's own fold."""
+    """Return each set's areas, ours and the filters'; *run* is the bundle's own fold.
+
+    Without *fits* only of the set that is in no training.
+    """
     late = _late(data)
     everything = [each for each in (*run.fitted, *run.held) if Label.SPAM in each.labels]
     found = []
@@ -42,6 +50,9 @@ def measured(
         ("YouTube, left out", lambda each: each.source == YOUTUBE),
         ("SMS, left out", lambda each: each.source == SMS),
     ):
+        if not fits:
+            found.append(Left(name=name))
+            continue
         mine = [each for each in everything if outside(each)]
         rest = [each for each in everything if not outside(each)]
         ours = _head(run, outside, [each.text for each in mine])

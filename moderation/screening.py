@@ -24,7 +24,8 @@ from moderation.policy.history import Question, instant
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
-from moderation.store import Detail, Put, Screened, Stored
+from moderation.store import Detail, Encoded, Put, Screened, Stored
+from moderation.text.language import Language, script
 from moderation.verdict import Origin, Verdict
 
 T = TypeVar("T")
@@ -177,7 +178,7 @@ class Screening:
         reading: Reading,
         clock: Callable[[], datetime],
         ids: Callable[[], str],
-        encode: Callable[[Screened], tuple[str, str]],
+        encode: Callable[[Screened], Encoded],
         draw: Callable[[str], float] = never,
     ) -> None:
         self._turn = Turn(classifier)
@@ -200,7 +201,7 @@ class Screening:
         policy = await self._governing.find(site_id)
         turn = self._turn
         read = await turn.read(submission.text)
-        (screened,) = await self._judge(turn, policy, [(submission, read.scores)], None)
+        (screened,) = await self._judge(turn, policy, [(submission, read)], None)
         return screened
 
     async def read(self, text: str) -> Read:
@@ -214,14 +215,15 @@ class Screening:
     async def explain(self, text: str, *, floor: float = FLOOR) -> Why | None:
         """Return what moved the scores of *text* from *floor* on; None where nothing can say.
 
-        It is the present model that says so. In a thread: it takes several times as long as
-        scoring.
+        It is the present model that says so. In a thread where the text is long.
         """
         explain = self._turn.classifier.explain
         if explain is None:
             return None
         try:
-            return await asyncio.to_thread(explain, text, floor=floor)
+            if len(text) > LONG_TEXT:
+                return await asyncio.to_thread(explain, text, floor=floor)
+            return explain(text, floor=floor)
         except Exception as error:  # noqa: BLE001 - the score stands without it
             log.error("explaining_failed", error=type(error).__name__)  # noqa: TRY400 - it may quote
             return None
@@ -358,7 +360,7 @@ class Screening:
         turn = self._turn  # that of the policy: what swaps them does so at once
         if read is None or read.classifier is not turn.classifier:
             read = await turn.read(submission.text)
-        screened = await self._judge(turn, policy, [(submission, read.scores)], site_id)
+        screened = await self._judge(turn, policy, [(submission, read)], site_id)
         return await self._store(site_id, screened, idempotency, render, tally)
 
     async def _submit_all(
@@ -373,7 +375,7 @@ class Screening:
         turn = self._turn
         if not reads or reads[0].classifier is not turn.classifier:
             reads = await turn.read_many([item.text for item in submissions])
-        scored = [(item, read.scores) for item, read in zip(submissions, reads, strict=True)]
+        scored = list(zip(submissions, reads, strict=True))
         screened = await self._judge(turn, policy, scored, site_id)
         return await self._store(site_id, screened, idempotency, render)
 
@@ -410,7 +412,7 @@ class Screening:
         self,
         turn: Turn,
         policy: Policy,
-        scored: Sequence[tuple[Submission, list[float] | None]],
+        scored: Sequence[tuple[Submission, Read]],
         site_id: str | None,
     ) -> list[Screened]:
         """Judge submissions, in a thread when they are long together.
@@ -420,9 +422,7 @@ class Screening:
         now, model = self._clock(), turn.classifier.name
 
         def work() -> list[Screened]:
-            return [
-                self._judged(model, policy, item, scores, site_id, now) for item, scores in scored
-            ]
+            return [self._judged(model, policy, item, read, site_id, now) for item, read in scored]
 
         if sum(len(item.text) for item, _ in scored) > LONG_TEXT:
             return await asyncio.to_thread(work)
@@ -433,13 +433,15 @@ class Screening:
         model: str,
         policy: Policy,
         submission: Submission,
-        scores: list[float] | None,
+        read: Read,
         site_id: str | None,
         now: datetime,
     ) -> Screened:
         traits, question = NOTHING, None
+        scores = read.scores
+        known = None if read.batch is None else read.known
         try:
-            findings = policy.rules.look(_looked(submission, now))
+            findings = policy.rules.look(_looked(submission, now, known))
             judged = judge(policy, scores, findings)
             if site_id is not None:
                 traits = self._tracing.find(site_id, submission.author, submission.text)
@@ -470,6 +472,7 @@ class Screening:
             traits,
             question,
             submission.origin,
+            None if scores is None else Language(script(submission.text), known),
         )
 
     def _networks(
@@ -492,7 +495,7 @@ class Screening:
         return instant(self._clock() - KEYS_LIVE)
 
 
-def _looked(submission: Submission, now: datetime) -> Comment:
+def _looked(submission: Submission, now: datetime, known: bool | None) -> Comment:  # noqa: FBT001
     return Comment(
         submission.text,
         received=now,
@@ -502,4 +505,5 @@ def _looked(submission: Submission, now: datetime) -> Comment:
         form_shown=submission.form_shown,
         thread_published=submission.thread_published,
         language=submission.language,
+        known=known,
     )

@@ -30,6 +30,7 @@ from moderation.policy.history import Asked, Histories, Question
 from moderation.policy.resemblance import bands, resemblance
 from moderation.policy.traits import NOTHING, Traits
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
+from moderation.text.language import Language
 from moderation.verdict import Origin, Reason, State, Verdict
 
 
@@ -55,6 +56,16 @@ class Screened(NamedTuple):
     question: Question | None = None
     """What other comments have to say before the verdict holds."""
     origin: Origin = Origin.NATIVE
+    language: Language | None = None
+    """What was told of its language when it was scored."""
+
+
+class Encoded(NamedTuple):
+    """The JSON of a revision that is stored and sent."""
+
+    labels: str
+    reasons: str
+    details: str
 
 
 class Stored(NamedTuple):
@@ -70,16 +81,16 @@ class Stored(NamedTuple):
     model: str
     policy: str
     origin: str
+    details: str
     new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A stored comment with what was submitted; *details* is JSON."""
+    """A stored comment with what was submitted."""
 
     stored: Stored
     text: str
-    details: str
     thread_id: str | None
     parent_id: str | None
     received: str
@@ -99,7 +110,7 @@ class Put(NamedTuple):
     ids: Sequence[str]
     received: str
     render: Callable[[Sequence[Stored]], tuple[int, bytes]]
-    encode: Callable[[Screened], tuple[str, str]]
+    encode: Callable[[Screened], Encoded]
     route: str = ""
     key: str | None = None
     fingerprint: str = ""
@@ -130,11 +141,11 @@ _STORED = (
     REVISION.c.model,
     REVISION.c.policy,
     COMMENT.c.origin,
+    REVISION.c.details,
 )
 _DETAIL = (
     *_STORED,
     REVISION.c.text,
-    REVISION.c.details,
     COMMENT.c.thread_id,
     COMMENT.c.parent_id,
     REVISION.c.received,
@@ -269,7 +280,7 @@ class _Batch:
                 asked = self._histories.ask(command.site_id, comment_id, item.question)
             judged = asked.question.judge(self._histories.read(asked, comment_id))
             item = item._replace(verdict=judged.verdict, reasons=judged.reasons)
-        labels, reasons = command.encode(item)
+        labels, reasons, details = command.encode(item)
         at = command.received
         if known is None:
             standing = self._arrivals.submitted(command.site_id, comment_id, item, at, command.draw)
@@ -299,6 +310,7 @@ class _Batch:
             item.model,
             item.policy,
             item.origin.value if known is None else known.stored.origin,
+            details,
             new=True,
         )
         self._current[place] = _Known(stored, item.text_sha256, standing)
@@ -331,7 +343,7 @@ class _Batch:
                 revision,
                 item.text,
                 item.text_sha256,
-                item.details,
+                details,
                 state,
                 item.verdict.value,
                 labels,

@@ -162,6 +162,7 @@ def _past(row: Any) -> _Past:  # noqa: ANN401 - a row of _COLUMNS
         form_shown=_instant_in(told, "form_shown_at"),
         thread_published=_instant_in(told.get("thread", {}), "published_at"),
         language=told.get("language"),
+        known=told.get("detected_language", {}).get("known"),
     )
     scored = orjson.loads(labels)
     scores = None if scored is None else [scored[name] for name in LABEL_NAMES]

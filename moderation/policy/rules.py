@@ -34,6 +34,7 @@ class Comment:
         form_shown: datetime | None = None,
         thread_published: datetime | None = None,
         language: str | None = None,
+        known: bool | None = None,
     ) -> None:
         self.text = text
         self.author = author
@@ -42,6 +43,7 @@ class Comment:
         self.form_shown = form_shown
         self.thread_published = thread_published
         self.language = language
+        self.known = known  # the model: its language
 
     @cached_property
     def words(self) -> Sequence[str]:
@@ -125,6 +127,7 @@ class Rules:
     too_fast: Delay | None = None
     old_thread: Delay | None = None
     language: Languages | None = None
+    language_unknown: Verdict | None = None
     first_time: Verdict | None = None
     trusted: int | None = None
     author_flood: Limit | None = None
@@ -170,6 +173,12 @@ class Rules:
             yield from _age(comment, comment.thread_published, self.old_thread)
         if self.language is not None and comment.language is not None:
             yield from _language(comment.language, self.language)
+        if self.language_unknown is not None and comment.known is False:
+            yield _finding(
+                self.language_unknown,
+                "language_unknown",
+                "The model does not know the language of this comment: its scores say little.",
+            )
 
     def _hold_against_lists(self, comment: Comment) -> Iterator[Finding]:
         if any(listing.find(comment) for listing in self._allowed()):

@@ -113,6 +113,17 @@ class CommentRoutes:
             answers={200: wire.CommentDetailOut, 404: PROBLEM},
         )
 
+        operation(
+            method="GET",
+            path="/v1/comments/{comment_id}/explanation",
+            handler=self.explain,
+            name="explainComment",
+            summary="Read what moved the scores of a comment: words with their places, and facts",
+            scope="comments:read",
+            query=wire.CommentGetIn,
+            answers={200: wire.CommentExplanationOut, 404: PROBLEM},
+        )
+
     async def submit(self, call: Call) -> Answer:
         """Answer 201 with the verdict, or 200 with the stored one."""
         given = wire.CommentIn.model_validate_json(call.body)
@@ -166,6 +177,12 @@ class CommentRoutes:
         asked = wire.CommentGetIn.model_validate_strings(call.query())
         found = await self._screening.get(call.site(asked.site), call.path["comment_id"])
         return 200, wire.detail(found)
+
+    async def explain(self, call: Call) -> Answer:
+        """Answer 200 with what moved the scores of the comment's current revision."""
+        asked = wire.CommentGetIn.model_validate_strings(call.query())
+        found = await self._screening.get(call.site(asked.site), call.path["comment_id"])
+        return 200, wire.explanation(found, await self._screening.explain(found.text))
 
     async def list_comments(self, call: Call) -> Answer:
         """Answer 200 with a page."""

@@ -17,7 +17,7 @@ from pydantic import (
 
 from moderation.model.explanation import Explanation, PartKind, Why
 from moderation.policy.traits import NOBODY, Author
-from moderation.store import Detail, Screened, Stored
+from moderation.store import Detail, Encoded, Screened, Stored
 from moderation.text.spans import in_utf16
 from moderation.verdict import LABEL_NAMES, Label, Origin, ReasonKind, State, Verdict
 
@@ -187,6 +187,13 @@ class ReasonOut(BaseModel):
     threshold: Probability | None = None
 
 
+class LanguageOut(BaseModel):
+    """The script of most letters, and whether the model knows the language; null: it can't tell."""
+
+    script: str | None
+    known: bool | None
+
+
 class ScoreOut(BaseModel):
     """What a text scored; `labels` is null only when it could not be scored."""
 
@@ -195,6 +202,7 @@ class ScoreOut(BaseModel):
     reasons: list[ReasonOut]
     model: str
     policy: str
+    detected_language: LanguageOut | None = None
 
 
 class PlaceOut(BaseModel):
@@ -226,18 +234,24 @@ class ExplanationOut(BaseModel):
     rest: float
 
 
-class LanguageOut(BaseModel):
-    """The script of most letters, and whether the model knows the language of the text."""
-
-    script: str | None
-    known: bool
-
-
 class ExplainedOut(ScoreOut):
     """What a text scored and, where asked for, why: labels from 0.1 on, the highest first."""
 
-    language: LanguageOut | None = None
     explanation: list[ExplanationOut] | None = None
+
+
+class CommentExplanationOut(BaseModel):
+    """Why the current revision of a comment has its scores, by the model that is in use now.
+
+    `model` differs from the comment's own where another has taken its place since then; it and
+    the explanation are null where what scores can explain nothing.
+    """
+
+    id: str
+    revision: int
+    model: str | None
+    detected_language: LanguageOut | None
+    explanation: list[ExplanationOut] | None
 
 
 class CommentOut(ScoreOut):
@@ -339,15 +353,16 @@ def _present(given: BaseModel, names: Sequence[str]) -> dict[str, Any]:
 # -- out --------------------------------------------------------------------------------------
 
 
-def encode(screened: Screened) -> tuple[str, str]:
-    """Return the labels and the reasons of a revision as the JSON that is stored and sent."""
+def encode(screened: Screened) -> Encoded:
+    """Return the labels, the reasons and the details of a revision as the JSON that is stored."""
+    details = _with_language(screened)
     labels = (
         "null"
         if screened.scores is None
         else orjson.dumps(dict(zip(LABEL_NAMES, screened.scores, strict=True))).decode()
     )
     if not screened.reasons:
-        return labels, "[]"
+        return Encoded(labels, "[]", details)
     reasons = [
         {
             name: value
@@ -356,7 +371,18 @@ def encode(screened: Screened) -> tuple[str, str]:
         }
         for reason in screened.reasons
     ]
-    return labels, orjson.dumps(reasons).decode()
+    return Encoded(labels, orjson.dumps(reasons).decode(), details)
+
+
+def _with_language(screened: Screened) -> str:
+    """Return the details with what was told of the language beside them."""
+    if screened.language is None:
+        return screened.details
+    told = orjson.dumps({_LANGUAGE: screened.language._asdict()}).decode()
+    return told if screened.details == "{}" else f"{screened.details[:-1]},{told[1:]}"
+
+
+_LANGUAGE = "detected_language"
 
 
 def comment(stored: Stored) -> bytes:
@@ -371,7 +397,7 @@ def single(stored: Sequence[Stored]) -> tuple[int, bytes]:
 
 def score(screened: Screened, why: Why | None = None) -> bytes:
     """Write what a text scored and, where it was asked for, *why*."""
-    labels, reasons = encode(screened)
+    labels, reasons, _ = encode(screened)
     found: dict[str, Any] = {
         "verdict": screened.verdict,
         "labels": orjson.Fragment(labels),
@@ -379,12 +405,28 @@ def score(screened: Screened, why: Why | None = None) -> bytes:
         "model": screened.model,
         "policy": screened.policy,
     }
+    if screened.language is not None:
+        found[_LANGUAGE] = screened.language._asdict()
     if why is not None:
-        found["language"] = why.language._asdict()
-        found["explanation"] = [
-            explanation_members(screened.text, each) for each in why.explanations
-        ]
+        found["explanation"] = _explanations(screened.text, why)
     return orjson.dumps(found)
+
+
+def explanation(found: Detail, why: Why | None) -> bytes:
+    """Write what moves the scores of the current revision of a stored comment."""
+    return orjson.dumps(
+        {
+            "id": found.stored.id,
+            "revision": found.stored.revision,
+            "model": None if why is None else why.model,
+            _LANGUAGE: None if why is None else why.language._asdict(),
+            "explanation": None if why is None else _explanations(found.text, why),
+        }
+    )
+
+
+def _explanations(text: str, why: Why) -> list[dict[str, Any]]:
+    return [explanation_members(text, each) for each in why.explanations]
 
 
 def explanation_members(text: str, found: Explanation) -> dict[str, Any]:
@@ -457,6 +499,7 @@ def _members(stored: Stored) -> dict[str, Any]:
         "model": stored.model,
         "policy": stored.policy,
         "origin": stored.origin,
+        _LANGUAGE: orjson.loads(stored.details).get(_LANGUAGE),
     }
 
 
@@ -465,7 +508,7 @@ def detail_members(found: Detail) -> dict[str, Any]:
     return {
         **_members(found.stored),
         "text": found.text,
-        **orjson.loads(found.details),
+        **orjson.loads(found.stored.details),
         "parent_id": found.parent_id,
         "received": found.received,
         "version": found.version,

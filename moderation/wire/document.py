@@ -151,6 +151,12 @@ class LanguageIn(Wire):
     verdict: Severe = "hold"
 
 
+class LanguageUnknownIn(Wire):
+    """What becomes of a comment in a language that the model does not know."""
+
+    verdict: Severe = "hold"
+
+
 class FirstTimeIn(Wire):
     """What becomes of authors of whom nothing has been published."""
 
@@ -196,6 +202,7 @@ class PolicyIn(Wire):
     too_fast: TooFastIn | None = None
     old_thread: OldThreadIn | None = None
     language: LanguageIn | None = None
+    language_unknown: LanguageUnknownIn | None = None
     first_time: FirstTimeIn | None = None
     trusted: TrustedIn | None = None
     flood: FloodIn = FloodIn()
@@ -232,6 +239,9 @@ class PolicyIn(Wire):
             language=None
             if self.language is None
             else Languages(frozenset(self.language.accepted), Verdict(self.language.verdict)),
+            language_unknown=None
+            if self.language_unknown is None
+            else Verdict(self.language_unknown.verdict),
             first_time=None if self.first_time is None else Verdict(self.first_time.verdict),
             trusted=None if self.trusted is None else self.trusted.approvals,
             author_flood=_limit(self.flood.author),

@@ -103,7 +103,7 @@ def screening(
         reading=FakeReading(),
         clock=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         ids=lambda: f"id-{next(numbers)}",
-        encode=lambda _: ("{}", "[]"),
+        encode=lambda _: store.Encoded("{}", "[]", "{}"),
     )
 
 

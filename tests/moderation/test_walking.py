@@ -40,7 +40,7 @@ from moderation.errors import ModerationError, ReviewRefused
 from moderation.review.deciding import Decision
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Review
-from moderation.store import Put, Screened, put
+from moderation.store import Encoded, Put, Screened, put
 from moderation.tables import CASE, COMMENT, EVENT, JUDGEMENT, REPORT, REPORTER
 from moderation.verdict import State, Verdict
 
@@ -122,7 +122,7 @@ class Walk(RuleBasedStateMachine):
             [self.new_id()],
             self.now,
             lambda stored: (found.append(stored[0].id), (200, b""))[1],  # type: ignore[func-returns-value]
-            lambda _: ("null", "[]"),
+            lambda _: Encoded("null", "[]", "{}"),
         )
         asyncio.run(CommandWriter(self.databases.moderation).write(put, command))
         return found[0]

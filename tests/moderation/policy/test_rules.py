@@ -125,6 +125,18 @@ def test_a_thread_grows_old() -> None:
     ]
 
 
+@pytest.mark.parametrize(("known", "held"), [(True, False), (False, True), (None, False)])
+def test_a_language_the_model_does_not_know_is_held_where_asked(
+    known: bool | None,  # noqa: FBT001
+    held: bool,  # noqa: FBT001
+) -> None:
+    """What the model cannot tell is no reason, and by default nothing is."""
+    asked = look(Rules(language_unknown=Verdict.HOLD), known=known)
+
+    assert asked == [(Verdict.HOLD, "language_unknown")] * held
+    assert not look(Rules(), known=known)
+
+
 @pytest.mark.parametrize(
     ("language", "held"), [("en", False), ("EN-gb", False), ("en_US", False), ("ru", True)]
 )

@@ -16,7 +16,7 @@ from aboveboard.accounts import Scope
 
 LINKED = (
     "I disagree with the author: the council never said that in the meeting, "
-    "see the minutes of it, page {0}: http://town-{0}.com/"
+    "please see the free minutes of it, page {0}: http://town-{0}.com/"
 )
 SHOP = "best prices on watches, visit our shop number {}"
 VERDICTS = ("pending", "published", "approve", "hold", "submitted")

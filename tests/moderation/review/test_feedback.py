@@ -19,7 +19,7 @@ from moderation.review import feedback
 from moderation.review.deciding import Action, Decision
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.review.reviewing import Review
-from moderation.store import Put, Screened, find_external, put
+from moderation.store import Encoded, Put, Screened, find_external, put
 from moderation.tables import CASE, COMMENT, JUDGEMENT
 from moderation.verdict import Label, Origin, State, Verdict
 
@@ -59,7 +59,12 @@ class Desk:
         ids: Sequence[str] = [name]
         received = self.moment.isoformat(timespec="microseconds")[:26] + "Z"
         command = Put(
-            "blog", [screened], ids, received, lambda _: (200, b""), lambda _: ("null", "[]")
+            "blog",
+            [screened],
+            ids,
+            received,
+            lambda _: (200, b""),
+            lambda _: Encoded("null", "[]", "{}"),
         )
         asyncio.run(self.writing.write(put, command._replace(tally=tally)))
 

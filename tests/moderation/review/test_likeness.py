@@ -9,7 +9,7 @@ from aboveboard.writer import CommandWriter
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
 from moderation.review import likeness
-from moderation.store import Put, Screened, put
+from moderation.store import Encoded, Put, Screened, put
 from moderation.verdict import Verdict
 
 SPAM = "buy our wonderful cheap watches today and tell all your friends about it"
@@ -41,7 +41,12 @@ def store(databases: app.Databases, texts: dict[str, str]) -> None:
         )
     received = "2026-11-28T00:00:00.000000Z"
     command = Put(
-        "blog", screened, list(texts), received, lambda _: (200, b""), lambda _: ("null", "[]")
+        "blog",
+        screened,
+        list(texts),
+        received,
+        lambda _: (200, b""),
+        lambda _: Encoded("null", "[]", "{}"),
     )
     asyncio.run(CommandWriter(databases.moderation).write(put, command))
 

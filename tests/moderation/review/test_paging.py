@@ -11,7 +11,7 @@ from aboveboard.writer import CommandWriter
 from moderation.cases import search
 from moderation.review import paging
 from moderation.review.queue import Filter, Order, Place
-from moderation.store import Put, Screened, put
+from moderation.store import Encoded, Put, Screened, put
 from moderation.verdict import Verdict
 
 NOW = "2026-11-28T12:00:00.000000Z"
@@ -37,7 +37,12 @@ def sixty(databases: app.Databases, monkeypatch: pytest.MonkeyPatch) -> app.Data
         for name, text in texts.items()
     ]
     command = Put(
-        "blog", screened, list(texts), NOW, lambda _: (200, b""), lambda _: ("null", "[]")
+        "blog",
+        screened,
+        list(texts),
+        NOW,
+        lambda _: (200, b""),
+        lambda _: Encoded("null", "[]", "{}"),
     )
     asyncio.run(CommandWriter(databases.moderation).write(put, command))
     return databases

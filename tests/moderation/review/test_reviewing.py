@@ -20,7 +20,7 @@ from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
 from moderation.review.deciding import Decision
 from moderation.review.reviewing import Result, Review
-from moderation.store import Put, Screened, put
+from moderation.store import Encoded, Put, Screened, put
 from moderation.tables import COMMENT
 from moderation.verdict import State, Verdict
 
@@ -80,7 +80,7 @@ class Desk:
             ids,
             received,
             lambda _: (200, b""),
-            lambda _: ("null", "[]"),
+            lambda _: Encoded("null", "[]", "{}"),
             draw=lambda _: 0.01,
         )
         asyncio.run(self.writing.write(put, command))

@@ -41,7 +41,7 @@ def listed(client: httpx2.Client, **query: str | int) -> list[dict[str, Any]]:
 
 
 def test_a_comment_is_answered_with_its_verdict(client: httpx2.Client) -> None:
-    """201 carries id, revision, state, verdict, all labels, reasons, model, policy and origin."""
+    """201 carries id, revision, state, verdict, all labels, reasons, model, policy and more."""
     answer = send(client, "c-1", HAM)
 
     assert answer.status_code == 201
@@ -58,6 +58,7 @@ def test_a_comment_is_answered_with_its_verdict(client: httpx2.Client) -> None:
         "model",
         "policy",
         "origin",
+        "detected_language",
     ]
     assert (made["external_id"], made["revision"]) == ("c-1", 1)
     assert (made["state"], made["verdict"], made["reasons"]) == ("published", "approve", [])
@@ -510,7 +511,9 @@ def test_scoring_stores_nothing(client: httpx2.Client) -> None:
     stored = send(client, "c-1", SPAM).json()
 
     assert scored.status_code == 200
-    assert list(scored.json()) == ["verdict", "labels", "reasons", "model", "policy"]
+    assert list(scored.json()) == [
+        *("verdict", "labels", "reasons", "model", "policy", "detected_language")
+    ]
     assert scored.json().items() <= stored.items()
     assert len(listed(client)) == 1
 
@@ -521,7 +524,7 @@ def test_a_score_is_explained_where_it_is_asked_for(client: httpx2.Client) -> No
 
     made = client.post("/v1/score", json={"text": text, "explain": True}).json()
 
-    assert made["language"] == {"script": "Latin", "known": True}
+    assert made["detected_language"] == {"script": "Latin", "known": True}
     found = {each["label"]: each for each in made["explanation"]}
     insult = found["insult"]
     assert insult["score"] == made["labels"]["insult"]
@@ -544,7 +547,60 @@ def test_a_language_the_model_does_not_know_is_said(client: httpx2.Client) -> No
 
     made = client.post("/v1/score", json={"text": text, "explain": True}).json()
 
-    assert made["language"] == {"script": "Cyrillic", "known": False}
+    assert made["detected_language"] == {"script": "Cyrillic", "known": False}
+
+
+def test_a_comment_in_an_unknown_language_says_so_and_is_held_where_asked(
+    service: Service, client: httpx2.Client
+) -> None:
+    """The answer, the stored comment and the list say it; the policy's rule holds it."""
+    text = "\u043a\u0430\u043a \u0442\u0432\u043e\u0438 \u0434\u0435\u043b\u0430"
+    unknown = {"script": "Cyrillic", "known": False}
+
+    first = send(client, "c-1", text, language="ru").json()
+    with service.client(
+        service.add_site("https://asks.example.org", scopes=["comments:submit", "site:admin"]).key
+    ) as asking:
+        document = {"replaces": 0, "policy": {"language_unknown": {}}}
+        assert asking.put("/v1/policy", json=document).is_success
+        held = send(asking, "c-2", text).json()
+        fine = send(asking, "c-3", HAM).json()
+
+    assert first["verdict"] == "approve"
+    assert first["detected_language"] == unknown
+    assert send(client, "c-1", text).json()["detected_language"] == unknown
+    stored = client.get(f"/v1/comments/{first['id']}").json()
+    assert (stored["detected_language"], stored["language"]) == (unknown, "ru")
+    assert listed(client)[0]["detected_language"] == unknown
+    assert (held["verdict"], [each["code"] for each in held["reasons"]]) == (
+        "hold",
+        ["language_unknown"],
+    )
+    assert fine["verdict"] == "approve"
+
+
+def test_a_stored_comment_is_explained(service: Service, client: httpx2.Client) -> None:
+    """Its current revision's words and facts, by the model in use; nobody else's comment."""
+    text = "You are such a m\u043er\u043en, you idiot"
+    made = send(client, "c-1", "Hello there.").json()
+    made = send(client, "c-1", text).json()
+
+    answer = client.get(f"/v1/comments/{made['id']}/explanation")
+
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["id"], found["revision"], found["model"]) == (made["id"], 2, made["model"])
+    assert found["detected_language"] == {"script": "Latin", "known": True}
+    insult = next(each for each in found["explanation"] if each["label"] == "insult")
+    assert insult["score"] == pytest.approx(made["labels"]["insult"], abs=1e-6)
+    total = insult["base"] + sum(part["amount"] for part in insult["parts"]) + insult["rest"]
+    assert total == pytest.approx(insult["logit"], abs=1e-6)
+    quoted = {
+        text[place["start"] : place["end"]] for part in insult["parts"] for place in part["places"]
+    }
+    assert {"m\u043er\u043en", "idiot"} <= quoted
+    with service.client(service.add_site("https://other.example.org").key) as other:
+        assert other.get(f"/v1/comments/{made['id']}/explanation").status_code == 404
 
 
 def test_scoring_takes_an_empty_text_and_a_honeypot(client: httpx2.Client) -> None:
