@@ -23,7 +23,7 @@ class Acknowledged:
     def add(self, spec: Spec, result: Result) -> None:
         """Take in what one run of the load was answered."""
         self.indexes += result.indexes
-        if spec.route in {Route.COMMENT, Route.CHECK}:
+        if spec.route in {Route.COMMENT, Route.CHECK, Route.ANALYZE}:
             refused = set(result.refused)
             names = (
                 identifier(spec.run, connection, number)
@@ -31,10 +31,10 @@ class Acknowledged:
                 for number in range(count)
                 if (connection, number) not in refused
             )
-            if spec.route is Route.COMMENT:
-                self.comments.update(names)
-            else:
+            if spec.route is Route.CHECK:
                 self.checks.update(page(name) for name in names)
+            else:
+                self.comments.update(names)
 
 
 def audit(server: Server, acknowledged: Acknowledged) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from load import Result
 from targets import TARGETS, Mark
-from traffic import Route
+from traffic import DIALECTS, Route
 
 JUDGED_AT: Final = 64  # connections
 PATIENT_AT: Final = 16  # connections, of a site whose clients wait for less than a second
@@ -93,8 +93,8 @@ def figures(table: Iterable[Row], extra: Mapping[str, float]) -> dict[str, float
     named = dict(extra)
     cpu: dict[tuple[str, Route], float] = {}
     for row in table:
-        if row.connections == PATIENT_AT and row.route is Route.CHECK:
-            named[f"{row.group}.check.p99_ms"] = row.p99_ms
+        if row.connections == PATIENT_AT and row.route in DIALECTS:
+            named[f"{row.group}.{SHORT[row.route]}.p99_ms"] = row.p99_ms
         if row.connections == JUDGED_AT:
             cpu[row.group, row.route] = row.cpu_ratio
         if row.connections == JUDGED_AT and row.route is not Route.ECHO:
@@ -106,8 +106,8 @@ def figures(table: Iterable[Row], extra: Mapping[str, float]) -> dict[str, float
             }
     for (group, route), ratio in cpu.items():
         native = cpu.get((group, Route.COMMENT))
-        if route is Route.CHECK and native is not None:
-            named[f"{group}.check.native"] = ratio / native
+        if route in DIALECTS and native is not None:
+            named[f"{group}.{SHORT[route]}.native"] = ratio / native
     return named
 
 

@@ -28,13 +28,13 @@ from report import JUDGED_AT, MEASUREMENTS, SHORT, Measurement, figures, page, r
 from rich.console import Console
 from rich.markdown import Markdown
 from servers import Server, echo, service
-from traffic import NOTICE_ID, PURPOSE, SEED_CONNECTIONS, SEED_RUN, SEED_SUBJECTS, Route
+from traffic import DIALECTS, NOTICE_ID, PURPOSE, SEED_CONNECTIONS, SEED_RUN, SEED_SUBJECTS, Route
 
 from aboveboard import clock
 
 CONNECTIONS: Final = (1, 16, 64)
 HOME: Final = Path(__file__).parent
-SERVICE: Final = (Route.SCORE, Route.COMMENT, Route.CHECK, Route.CONSENT, Route.STANDING)
+SERVICE: Final = (Route.SCORE, Route.COMMENT, *DIALECTS, Route.CONSENT, Route.STANDING)
 SEED_S: Final = 60.0
 
 

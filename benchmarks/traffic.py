@@ -35,8 +35,14 @@ class Route(StrEnum):
     SCORE = "score"
     COMMENT = "comment"
     CHECK = "Akismet's comment-check"
+    ANALYZE = "Perspective's comments:analyze"
+    MODERATE = "OpenAI's moderations"
     CONSENT = "consent"
     STANDING = "standing"
+
+
+DIALECTS = (Route.CHECK, Route.ANALYZE, Route.MODERATE)
+"""What does the work of `POST /v1/comments` for clients of other APIs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
         template = templates[(number + connection * 31) % TEXTS]
         word = b"%08d" % ((offset + number * 38_717_011) % 100_000_000)
         word = word.translate(_LETTERS)
-        if route is Route.SCORE:
+        if route in {Route.SCORE, Route.MODERATE}:
             yield template % word
         else:
             yield template % (identifier(sender.run, connection, number).encode(), word)
@@ -82,11 +88,31 @@ def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
 def _comment_templates(route: Route, sender: Sender) -> list[bytes]:
     if route is Route.CHECK:
         return [_filled("/1.1/comment-check", sender, FORM, _form(sender, t)) for t in _texts()]
-    path = {Route.SCORE: "/v1/score", Route.COMMENT: "/v1/comments"}.get(route, "/echo")
-    return [
-        _template(path, sender, {"text": text} if route is Route.SCORE else _comment(text))
-        for text in _texts()
-    ]
+    path, content = {
+        Route.SCORE: ("/v1/score", _text),
+        Route.COMMENT: ("/v1/comments", _comment),
+        Route.ANALYZE: (f"/v1alpha1/comments:analyze?key={sender.key}", _analysis),
+        Route.MODERATE: ("/v1/moderations", _moderation),
+    }.get(route, ("/echo", _comment))
+    return [_template(path, sender, content(text)) for text in _texts()]
+
+
+def _text(text: str) -> dict[str, object]:
+    return {"text": text}
+
+
+def _moderation(text: str) -> dict[str, object]:
+    return {"model": "omni-moderation-latest", "input": text}
+
+
+def _analysis(text: str) -> dict[str, object]:
+    # The language is said, as Coral says it: no language has the benchmark's words.
+    return {
+        "clientToken": _HOLE,
+        "comment": {"text": text},
+        "requestedAttributes": {"TOXICITY": {}},
+        "languages": ["en"],
+    }
 
 
 def _comment(text: str) -> dict[str, object]:

@@ -11,10 +11,12 @@ import pytest
 from consent.wire import events as consent_wire
 from moderation.compat.akismet import check
 from moderation.compat.akismet.form import Form
+from moderation.compat.openai import wire as openai
+from moderation.compat.perspective import wire as perspective
 from moderation.wire import comments as moderation_wire
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from traffic import Route, Sender, identifier, page, requests
+from traffic import DIALECTS, Route, Sender, identifier, page, requests
 
 SENDER = Sender(run="r00n16", key="k" * 62)
 
@@ -29,7 +31,7 @@ def sent(route: Route, count: int, *, connection: int = 3) -> list[tuple[bytes, 
 
 
 @pytest.mark.parametrize(
-    "route", [Route.ECHO, Route.SCORE, Route.COMMENT, Route.CHECK, Route.CONSENT]
+    "route", [Route.ECHO, Route.SCORE, Route.COMMENT, *DIALECTS, Route.CONSENT]
 )
 def test_length_is_the_body_s(route: Route) -> None:
     """The stated length is the length."""
@@ -60,6 +62,20 @@ def test_checks_are_forms_and_all_different() -> None:
     assert len({each.submission.external_id for each in checks}) == 3000
     assert [each.submission.text for each in checks] == [each["text"] for each in comments]
     assert checks[0].submission.thread_id == page(identifier(SENDER.run, 3, 0))
+
+
+def test_analyses_and_moderations_are_valid_and_all_different() -> None:
+    """They hold the texts that the native API is sent; an analysis has a token to be found by."""
+    comments = [json.loads(body)["text"] for _, body in sent(Route.COMMENT, 3000)]
+    analyses = [
+        perspective.read(perspective.AnalyzeCommentRequest, body)
+        for _, body in sent(Route.ANALYZE, 3000)
+    ]
+    moderations = [openai.read(body) for _, body in sent(Route.MODERATE, 3000)]
+
+    assert [each.comment.text for each in analyses if each.comment] == comments
+    assert [text for texts in moderations for text in texts] == comments
+    assert len({each.client_token for each in analyses}) == 3000
 
 
 def test_scores_are_valid_and_all_different() -> None:
