@@ -234,7 +234,7 @@ def setting_out(found: CompatSetting) -> bytes:
             "openai": {
                 "store": openai.store,
                 "categories": [
-                    {"category": category, **mix._asdict()}
+                    {"category": category, "labels": mix.labels, "every": mix.every}
                     for category, mix in mapped(openai.categories).items()
                 ],
                 "other": openai.other,

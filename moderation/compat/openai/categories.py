@@ -5,6 +5,7 @@ applied input types is empty.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -29,33 +30,43 @@ class Category(StrEnum):
     VIOLENCE_GRAPHIC = "violence/graphic"
 
 
-class Mix(NamedTuple):
+NAMES: tuple[str, ...] = tuple(category.value for category in Category)
+_COLUMNS = {label: column for column, label in enumerate(LABELS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
     """A category's *labels*: the highest of them counts, or, with *every*, the lowest."""
 
     labels: tuple[Label, ...]
     every: bool = False
+    columns: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    def score(self, scores: Sequence[float]) -> float:
-        """Return the category's score; *scores* are in the order of `LABELS`."""
-        mine = [scores[LABELS.index(label)] for label in self.labels]
-        return min(mine) if self.every else max(mine)
+    def __post_init__(self) -> None:
+        columns = tuple(_COLUMNS[label] for label in self.labels)
+        object.__setattr__(self, "columns", columns)
 
-    def flagged(self, scores: Sequence[float], floors: Sequence[float]) -> bool:
-        """Whether any label, or each, reaches its floor, the lowest threshold of the policy."""
-        columns = [LABELS.index(label) for label in self.labels]
-        reached = [scores[column] >= floors[column] for column in columns]
-        return all(reached) if self.every else any(reached)
+    def find(self, scores: Sequence[float], floors: Sequence[float]) -> "Finding":
+        """Return what is told of the category.
+
+        It is flagged where any label, or each, reaches its floor, the policy's lowest threshold.
+        """
+        mine = [scores[column] for column in self.columns]
+        reached = [scores[column] >= floors[column] for column in self.columns]
+        if self.every:
+            return Finding(all(reached), min(mine), looked=True)
+        return Finding(any(reached), max(mine), looked=True)
 
 
-Mapped = Mapping[Category, Mix]
+Mapped = Mapping[str, Mix]  # by the category's name
 
 DEFAULT: Mapped = {
-    Category.HARASSMENT: Mix((Label.INSULT, Label.TOXICITY)),
-    Category.HARASSMENT_THREATENING: Mix((Label.THREAT,)),
-    Category.HATE: Mix((Label.IDENTITY_ATTACK,)),
-    Category.HATE_THREATENING: Mix((Label.IDENTITY_ATTACK, Label.THREAT), every=True),
-    Category.SEXUAL: Mix((Label.SEXUAL_EXPLICIT,)),
-    Category.VIOLENCE: Mix((Label.THREAT,)),
+    Category.HARASSMENT.value: Mix((Label.INSULT, Label.TOXICITY)),
+    Category.HARASSMENT_THREATENING.value: Mix((Label.THREAT,)),
+    Category.HATE.value: Mix((Label.IDENTITY_ATTACK,)),
+    Category.HATE_THREATENING.value: Mix((Label.IDENTITY_ATTACK, Label.THREAT), every=True),
+    Category.SEXUAL.value: Mix((Label.SEXUAL_EXPLICIT,)),
+    Category.VIOLENCE.value: Mix((Label.THREAT,)),
 }
 
 
@@ -64,7 +75,7 @@ def mapped(stored: Mapping[str, Mapping[str, Any]] | None) -> Mapped:
     if stored is None:
         return DEFAULT
     return {
-        Category(name): Mix(tuple(map(Label, mix["labels"])), every=mix["every"])
+        name: Mix(tuple(map(Label, mix["labels"])), every=mix["every"])
         for name, mix in stored.items()
     }
 
@@ -82,11 +93,9 @@ NOT_LOOKED = Finding(flagged=False, score=0.0, looked=False)
 
 def judge(
     scores: Sequence[float], floors: Sequence[float], mapped: Mapped = DEFAULT
-) -> dict[Category, Finding]:
+) -> dict[str, Finding]:
     """Return what is told of each category; *scores* and *floors* in the order of `LABELS`."""
     return {
-        category: NOT_LOOKED
-        if (mix := mapped.get(category)) is None
-        else Finding(mix.flagged(scores, floors), mix.score(scores), looked=True)
-        for category in Category
+        name: NOT_LOOKED if (mix := mapped.get(name)) is None else mix.find(scores, floors)
+        for name in NAMES
     }

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from moderation.compat.configuring import Configuring
 from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
 from moderation.compat.openai import refusals, wire
-from moderation.compat.openai.categories import Category, judge, mapped
+from moderation.compat.openai.categories import judge, mapped
 from moderation.compat.setting import OpenaiSetting
 from moderation.errors import OpenaiRefused
 from moderation.policy.judging import Policy
@@ -73,10 +73,13 @@ class OpenaiRoutes:
         texts = wire.read(call.body)
         setting = (await self._configuring.find(site_id)).openai
         policy = await self._governing.find(site_id)
-        reads = await self._screening.read_many(texts)
+        if len(texts) == 1:  # scored together with what others ask in the same turn
+            reads = [await self._screening.read(texts[0])]
+        else:
+            reads = await self._screening.read_many(texts)
         kept_back = await self._judge(site_id, setting, texts, reads)
         categories = mapped(setting.categories)
-        other = None if setting.other is None else Category(setting.other)
+        other = setting.other
         results: list[Mapping[str, Any]] = []
         for read, kept in zip(reads, kept_back, strict=True):
             if read.scores is None:

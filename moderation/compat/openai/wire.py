@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moderation.compat.openai import refusals
-from moderation.compat.openai.categories import Category, Finding
+from moderation.compat.openai.categories import Finding
 from moderation.wire.comments import BATCH_LIMIT, TEXT_LIMIT
 
 _EXPECTED = "a string, an array of strings, or an array of parts of type text"
@@ -76,15 +76,15 @@ def _refused(error: ValidationError) -> Exception:
     return refusals.input_invalid(_EXPECTED)
 
 
-def result(findings: Mapping[Category, Finding]) -> dict[str, Any]:
+def result(findings: Mapping[str, Finding]) -> dict[str, Any]:
     """Return what is told of one text: `flagged` is whether any category is."""
-    told = [(category.value, finding) for category, finding in findings.items()]
+    categories = {name: finding.flagged for name, finding in findings.items()}
     return {
-        "flagged": any(finding.flagged for _, finding in told),
-        "categories": {name: finding.flagged for name, finding in told},
-        "category_scores": {name: finding.score for name, finding in told},
+        "flagged": True in categories.values(),
+        "categories": categories,
+        "category_scores": {name: finding.score for name, finding in findings.items()},
         "category_applied_input_types": {
-            name: ["text"] if finding.looked else [] for name, finding in told
+            name: ["text"] if finding.looked else [] for name, finding in findings.items()
         },
     }
 
