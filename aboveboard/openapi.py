@@ -75,7 +75,7 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
     paths: dict[str, Any] = {}
     for item in operations:
         path = _PARAMETER.sub(r"{\1}", item.path)
-        paths.setdefault(path, {})[item.method.lower()] = _operation(item, names)
+        paths.setdefault(path, {})[item.method.lower()] = _operation(item, names, definitions)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -106,9 +106,13 @@ def _distinct(models: Sequence[type[BaseModel]]) -> list[type[BaseModel]]:
     return list(dict.fromkeys(models))
 
 
-def _operation(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's mapping
+def _operation(
+    item: Operation,
+    names: Any,  # noqa: ANN401 - pydantic's mapping
+    definitions: dict[str, Any],
+) -> dict[str, Any]:
     described: dict[str, Any] = {"operationId": item.name, "summary": item.summary}
-    parameters = _path_parameters(item) + _query_parameters(item)
+    parameters = _path_parameters(item) + _query_parameters(item, names, definitions)
     if item.scope is not None:
         described["security"] = [{"key": []}]
         described["description"] = f"Needs a key with the scope `{item.scope}`."
@@ -153,10 +157,16 @@ def _path_parameters(item: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(item: Operation) -> list[dict[str, Any]]:
+def _query_parameters(
+    item: Operation,
+    names: Any,  # noqa: ANN401 - pydantic's mapping
+    definitions: dict[str, Any],
+) -> list[dict[str, Any]]:
     if item.query is None:
         return []
-    schema = item.query.model_json_schema(ref_template="#/components/schemas/{model}")
+    # Of all models together: two enums of one name are told apart only there.
+    _, _, name = names[item.query, "validation"]["$ref"].rpartition("/")
+    schema = definitions["$defs"][name]
     required = schema.get("required", [])
     return [
         {
