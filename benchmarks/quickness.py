@@ -43,12 +43,15 @@ def speeds(
     scorer: Scorer, usual: Usual | None, checkers: dict[str, Answer], texts: Sequence[str]
 ) -> tuple[list[Row], list[str]]:
     """Return lines for the table of aims, and the pages' parts."""
-    scorer.score(texts[:MET])
+    # One of its own: the words that the other side has just met would cost this one nothing.
+    other = Scorer(scorer.weights, scorer.stage, scorer.calibration, scorer.vocabulary)
+    for each in (scorer, other):
+        each.score(texts[:MET])
     asked = list(dict.fromkeys(text for text in texts[MET:] if text.strip()))
     explained = "this bundle, explained"
     sides: dict[str, Callable[[Sequence[str]], object]] = {
         "this bundle": scorer.score,
-        explained: lambda some: [explain(scorer, text) for text in some],
+        explained: lambda some: [explain(other, text) for text in some],
         **({"TF-IDF + LR": usual.scores} if usual else {}),
         **checkers,
     }
