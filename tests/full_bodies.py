@@ -271,7 +271,7 @@ def review_bodies(site: str) -> dict[str, dict[str, Json]]:
         "reason_code": "insult",
         "ground": "house_rules",
         "note": "Again.",
-        "labels": None,
+        "labels": {label.value: label is Label.SPAM for label in Label},
     }
     seen = {"revision": 1, "version": 1}
     on_case = {
