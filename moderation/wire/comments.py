@@ -1,6 +1,6 @@
 """The one door for moderation's JSON: strict models in, plain bytes out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -431,6 +431,7 @@ def _explanations(text: str, why: Why) -> list[dict[str, Any]]:
 
 def explanation_members(text: str, found: Explanation) -> dict[str, Any]:
     """Return the members of what says why a label of *text* has its score."""
+    utf16 = in_utf16(text)
     return {
         "label": found.label,
         "score": round(found.probability, 6),
@@ -441,7 +442,7 @@ def explanation_members(text: str, found: Explanation) -> dict[str, Any]:
                 "kind": part.kind,
                 "name": part.name,
                 "amount": part.amount,
-                "places": [_place(text, *place) for place in part.places],
+                "places": [_place(utf16, *place) for place in part.places],
             }
             for part in found.parts
         ],
@@ -449,12 +450,12 @@ def explanation_members(text: str, found: Explanation) -> dict[str, Any]:
     }
 
 
-def _place(text: str, start: int, end: int) -> dict[str, int]:
+def _place(utf16: Callable[[int], int], start: int, end: int) -> dict[str, int]:
     return {
         "start": start,
         "end": end,
-        "start_utf16": in_utf16(text, start),
-        "end_utf16": in_utf16(text, end),
+        "start_utf16": utf16(start),
+        "end_utf16": utf16(end),
     }
 
 
