@@ -28,7 +28,7 @@ from moderation.compat.akismet.callbacks import Callbacks
 from moderation.review import feedback
 from moderation.review.deciding import Decision
 from moderation.review.reviewing import Review
-from moderation.store import Put, Screened, find_external, put
+from moderation.store import Encoded, Put, Screened, find_external, put
 from moderation.tables import COMPAT_CALLBACK
 from moderation.verdict import Verdict
 
@@ -76,7 +76,12 @@ class House:
         )
         received = self.now.isoformat(timespec="microseconds")[:26] + "Z"
         command = Put(
-            "blog", [screened], [name], received, lambda _: (200, b""), lambda _: ("null", "[]")
+            "blog",
+            [screened],
+            [name],
+            received,
+            lambda _: (200, b""),
+            lambda _: Encoded("null", "[]", "{}"),
         )
         asyncio.run(self.writing.write(put, command))
         told = verdict is Verdict.SPAM
