@@ -81,7 +81,7 @@ class House:
             [name],
             received,
             lambda _: (200, b""),
-            lambda _: Encoded("null", "[]", "{}"),
+            lambda item: Encoded("null", "[]", item.details),
         )
         asyncio.run(self.writing.write(put, command))
         told = verdict is Verdict.SPAM
