@@ -207,7 +207,7 @@ def test_every_operation_has_a_scope_or_is_meant_for_everybody(prepared: Prepare
 
     assert {name for name, scope in scopes.items() if scope is None} == PUBLIC
     assert {scope for scope in scopes.values() if scope} <= {scope.value for scope in Scope}
-    assert len(prepared.operations) == 72
+    assert len(prepared.operations) == 73
 
 
 def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
