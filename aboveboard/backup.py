@@ -29,8 +29,7 @@ _ZIP_ERRORS = (
     BadZipFile,
     EOFError,
     LargeZipFile,
-    NotImplementedError,  # what zipfile raises for a compression or encryption it does not know
-    RuntimeError,
+    RuntimeError,  # encryption, and a compression that zipfile does not know
     ValueError,
     struct.error,
     zlib.error,

@@ -47,10 +47,9 @@ _ZIP_ERRORS = (
     LargeZipFile,
     EOFError,
     KeyError,
-    NotImplementedError,  # what zipfile raises for a compression or encryption it does not know
     OSError,
     OverflowError,
-    RuntimeError,
+    RuntimeError,  # encryption, and a compression that zipfile does not know
     ValueError,
     struct.error,
     zlib.error,
