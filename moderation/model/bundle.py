@@ -76,7 +76,7 @@ def load(folder: Path, *, digest: str | None = None) -> Bundle:
     *digest* is the expected SHA-256 of the manifest, in hexadecimal. Raises BundleNotFound,
     BundleTampered or BundleUnreadable.
     """
-    text = _read(folder / _MANIFEST)
+    text = read_file(folder / _MANIFEST)
     found = hashlib.sha256(text).hexdigest()
     if digest is not None and found != digest.lower():
         raise BundleTampered(f"{folder / _MANIFEST}: expected SHA-256 {digest}, got {found}")
@@ -106,6 +106,22 @@ def load(folder: Path, *, digest: str | None = None) -> Bundle:
         vocabulary,
     )
     return Bundle(name, found, manifest, scorer, thresholds, arrays["seen.npy"])
+
+
+def read_file(path: Path, *, most: int = _LARGEST) -> bytes:
+    """Return the bytes of *path*, refused unread when there are more than *most*.
+
+    Raises BundleNotFound and BundleUnreadable.
+    """
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise BundleUnreadable(f"{path}: expected at most {most} bytes, got {size}")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleNotFound(
+            f"{path}: expected a file of a bundle, got {error.strerror}"
+        ) from error
 
 
 def save(
@@ -154,19 +170,6 @@ _FILES: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
 }
 
 
-def _read(path: Path) -> bytes:
-    """Return the bytes of *path*, refused unread when there are too many."""
-    try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise BundleUnreadable(f"{path}: expected at most {_LARGEST} bytes, got {size}")
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleNotFound(
-            f"{path}: expected a file of a bundle, got {error.strerror}"
-        ) from error
-
-
 def _parsed(text: bytes, path: Path) -> dict[str, Any]:
     """Return the manifest, of this release's format and labels."""
     try:
@@ -185,7 +188,7 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
 
 def _checked(path: Path, digest: object) -> bytes:
     """Return the bytes of *path*, whose SHA-256 must be *digest*."""
-    content = _read(path)
+    content = read_file(path)
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise BundleTampered(f"{path}: expected SHA-256 {digest}, got {found}")

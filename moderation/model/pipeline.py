@@ -24,8 +24,8 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.errors import BundleNotFound, BundleTampered, BundleUnreadable
-from moderation.model.bundle import Thresholds
+from moderation.errors import BundleTampered, BundleUnreadable
+from moderation.model.bundle import Thresholds, read_file
 from moderation.model.classifier import Classifier
 from moderation.verdict import LABELS, Label
 
@@ -75,7 +75,7 @@ def load(folder: Path, *, trusted: Collection[str], digest: str | None = None) -
     BundleTampered or BundleUnreadable.
     """
     path = folder / MANIFEST
-    text = _read(path)
+    text = read_file(path)
     found = hashlib.sha256(text).hexdigest()
     if digest is not None and found != digest:
         raise BundleTampered(f"{path}: expected SHA-256 {digest}, got {found}")
@@ -86,7 +86,7 @@ def load(folder: Path, *, trusted: Collection[str], digest: str | None = None) -
             f"{path}: expected a manifest of format {FORMAT}, got {error}"
         ) from error
     file = folder / manifest.file
-    content = _read(file)
+    content = read_file(file, most=_LARGEST)
     whose = hashlib.sha256(content).hexdigest()
     if whose not in trusted:
         raise BundleTampered(
@@ -116,7 +116,7 @@ def load(folder: Path, *, trusted: Collection[str], digest: str | None = None) -
 def is_one(folder: Path) -> bool:
     """Return whether *folder* says that it holds a pipeline; believes nothing else of it."""
     try:
-        manifest = json.loads(_read(folder / MANIFEST))
+        manifest = json.loads(read_file(folder / MANIFEST))
     except (ValueError, RecursionError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
@@ -149,15 +149,3 @@ def _thresholds(given: Mapping[str, Mapping[str, float]]) -> dict[Label, Thresho
             raise ValueError(f"thresholds {each!r} of {name}")
         found[Label(name)] = Thresholds(each.get("hold"), each.get("spam"))
     return found
-
-
-def _read(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise BundleUnreadable(f"{path}: expected at most {_LARGEST} bytes, got {size}")
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleNotFound(
-            f"{path}: expected a file of a pipeline, got {error.strerror}"
-        ) from error
