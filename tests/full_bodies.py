@@ -156,6 +156,7 @@ def policy() -> dict[str, Json]:
         "too_fast": {"seconds": 3, "verdict": "hold"},
         "old_thread": {"days": 14, "verdict": "hold"},
         "language": {"accepted": ["en"], "verdict": "hold"},
+        "language_unknown": {"verdict": "hold"},
         "first_time": {"verdict": "hold"},
         "trusted": {"approvals": 5},
         "flood": {"author": dict(limit), "address": dict(limit), "domain": dict(limit)},
