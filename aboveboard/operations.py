@@ -66,6 +66,12 @@ class Call:
             raise SiteUnclear("expected one site, got one in X-Site and another in the request")
         return site_of(self._caller, in_header)
 
+    def sites(self, named: str | None = None) -> tuple[str, ...]:
+        """Return the one site spoken for, or all of the key's where none is named."""
+        if named is None and b"x-site" not in self.headers:
+            return self._caller.sites
+        return (self.site(named),)
+
     def header(self, name: bytes) -> str | None:
         """Return a header's value; *name* in lower case."""
         value = self.headers.get(name)

@@ -49,6 +49,7 @@ class CommentRow(ModerationTable, table=True):
     __table_args__ = (
         UniqueConstraint("site_id", "external_id", name="comment_external"),
         Index("comment_state", "site_id", "state", "id"),
+        Index("comment_thread", "site_id", "thread_id", "id", **_where("thread_id IS NOT NULL")),
         _where_known("comment_author", "author_ref"),
         _where_known("comment_address", "address_ref"),
         _where_known("comment_fingerprint", "fingerprint"),

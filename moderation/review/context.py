@@ -24,6 +24,7 @@ from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, NOTE, REPORT, REVIS
 
 LOOKED_BACK = 1_000  # comments of an author or a domain
 RECENT = 5  # comments of an author that are shown
+EARLIER = 10  # comments of a thread that are shown
 DOMAINS = 10
 SHOWN = 50  # notes, reports, revisions
 COMPARED = 200_000  # pairs of equal words, of all revisions together: more are not compared
@@ -95,6 +96,7 @@ class Context(NamedTuple):
     blind: bool
     comment: Detail
     parent: Recent | None
+    thread: Sequence[Recent]
     author: Past | None
     author_recent: Sequence[Recent]
     domains: Sequence[Past]
@@ -122,6 +124,7 @@ def read(connection: Connection, site_id: str, comment_id: str, *, blind: bool) 
         blind and is_open(case) and not was_decided(happened),
         comment,
         _parent(connection, site_id, comment),
+        _earlier(connection, site_id, comment_id),
         author,
         recent,
         _domains(connection, site_id, comment_id),
@@ -227,6 +230,28 @@ def _parent(connection: Connection, site_id: str, comment: Detail) -> Recent | N
         .where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == comment.parent_id)
     ).first()
     return None if row is None else Recent._make(row)
+
+
+def _earlier(connection: Connection, site_id: str, comment_id: str) -> Sequence[Recent]:
+    """Return what was said before in the same thread, the newest first: ids ascend in time."""
+    thread_id = (
+        select(COMMENT.c.thread_id)
+        .where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        select(*_BRIEF)
+        .join_from(COMMENT, REVISION, _CURRENT)
+        .join(CASE, _IN_QUEUE, isouter=True)
+        .where(
+            COMMENT.c.site_id == site_id,
+            COMMENT.c.thread_id == thread_id,
+            COMMENT.c.id < comment_id,
+        )
+        .order_by(COMMENT.c.id.desc())
+        .limit(EARLIER)
+    )
+    return [Recent._make(row) for row in rows]
 
 
 def _author(

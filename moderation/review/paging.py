@@ -6,7 +6,7 @@ its order and each text is looked at. Where that takes too long a page ends earl
 goes on from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ EXCERPT = 1_000  # characters of a text in a list
 STEP = 250  # cases that are walked at a time
 WALKED = 1_500  # cases that are walked for one page
 READ = 2_000_000  # characters that are looked at for one page, about
-RARE = 1_000  # texts of the site, open or not, that have words which the index is asked for
+RARE = 1_000  # texts of a site, open or not, that have words which the index is asked for
 
 
 class Listed(NamedTuple):
@@ -46,7 +46,7 @@ class Listed(NamedTuple):
 
 def page(
     connection: Connection,
-    site_id: str,
+    sites: Sequence[str],
     wanted: Filter,
     order: Order,
     *,
@@ -54,11 +54,54 @@ def page(
     after: Place | None = None,
     limit: int,
 ) -> tuple[list[Listed], Place | None]:
-    """Return cases in an order, and where the next page begins if there may be one."""
-    column, falling = order_of(wanted.shelf, order)
-    asked = _Asked(connection, site_id, wanted, order, now, after, limit)
+    """Return cases of all *sites* in one order, and where the next page begins if there may be one.
+
+    What a page may cost is shared between the sites.
+    """
+    _, falling = order_of(wanted.shelf, order)
     query = None if wanted.words is None else search.read(wanted.words)
-    found = asked.all() if query is None else asked.search(query)
+    found: dict[str, _Found] = {}
+    for site_id in sites:
+        asked = _Asked(connection, site_id, wanted, order, now, after, limit, len(sites))
+        found[site_id] = asked.all() if query is None else asked.search(query)
+    places, following = _merged(found.values(), limit, falling=falling)
+    shown = {place.comment_id for place in places}
+    listed: dict[str, Listed] = {}
+    for site_id, of_site in found.items():
+        comment_ids = [place.comment_id for place in of_site.places if place.comment_id in shown]
+        if comment_ids:
+            listed |= {
+                each.case.comment_id: each for each in _listed(connection, site_id, comment_ids)
+            }
+    # A comment that was erased meanwhile is listed no more.
+    return [listed[place.comment_id] for place in places if place.comment_id in listed], following
+
+
+class _Found(NamedTuple):
+    """The cases of a page, and where the next one begins."""
+
+    places: Sequence[Place]
+    following: Place | None
+
+
+def _merged(found: Collection[_Found], limit: int, *, falling: bool) -> _Found:
+    """Return one page of several: nothing beyond where one of them has not been looked at."""
+    ends = [each.following for each in found if each.following is not None]
+    end = (max(ends) if falling else min(ends)) if ends else None
+    places = sorted((place for each in found for place in each.places), reverse=falling)
+    if end is not None:
+        places = [place for place in places if (place >= end if falling else place <= end)]
+    return _cut(places, end, limit)
+
+
+def _cut(places: Sequence[Place], following: Place | None, limit: int) -> _Found:
+    if len(places) > limit:
+        places = places[:limit]
+        following = places[-1]
+    return _Found(places, following)
+
+
+def _listed(connection: Connection, site_id: str, comment_ids: Sequence[str]) -> list[Listed]:
     rows = connection.execute(
         select(
             CASE,
@@ -78,24 +121,15 @@ def page(
             & (REVISION.c.comment_id == COMMENT.c.id)
             & (REVISION.c.revision == COMMENT.c.revision),
         )
-        .where(CASE.c.site_id == site_id, CASE.c.comment_id.in_(found.comment_ids))
-        .order_by(*in_order(column, CASE.c.comment_id, falling=falling))
+        .where(CASE.c.site_id == site_id, CASE.c.comment_id.in_(comment_ids))
     ).all()
     width = len(CASE.c)
     cases = [(Case._make(row[:width]), row[width:]) for row in rows]
     alike = _alike(connection, site_id, [one.fingerprint for one, _ in cases if one.fingerprint])
-    listed = [
+    return [
         Listed(one, external_id, version, excerpt, origin, alike.get(one.fingerprint or "", 1))
         for one, (external_id, version, excerpt, origin) in cases
     ]
-    return listed, found.following
-
-
-class _Found(NamedTuple):
-    """The comments of a page, and where the next one begins."""
-
-    comment_ids: Sequence[str]
-    following: Place | None
 
 
 @dataclass(slots=True)
@@ -111,7 +145,7 @@ class _Walk:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a page is wanted of."""
+    """What a page is wanted of: one site of *sites*, which share what it may cost."""
 
     connection: Connection
     site_id: str
@@ -120,11 +154,12 @@ class _Asked:
     now: str
     after: Place | None
     limit: int
+    sites: int
 
     def all(self) -> _Found:
         """Return the page: a range of an index."""
         cases = self._chosen(self.after, limit=self.limit + 1)
-        return self._cut([Place(*row[:2]) for row in self.connection.execute(cases)], None)
+        return _cut([Place(*row[:2]) for row in self.connection.execute(cases)], None, self.limit)
 
     def search(self, query: Query) -> _Found:
         """Return the page of what has the words."""
@@ -136,8 +171,8 @@ class _Asked:
             comment_ids = self.connection.scalars(some).all()
             if len(comment_ids) <= RARE:
                 return self._among(comment_ids)
-            self._go(walk, query, until=WALKED)
-        return self._cut(walk.found, None if walk.ended else walk.place)
+            self._go(walk, query, until=WALKED // self.sites)
+        return _cut(walk.found, None if walk.ended else walk.place, self.limit)
 
     def _among(self, comment_ids: Sequence[str]) -> _Found:
         """Return the page of so few comments that they are put in order here.
@@ -149,7 +184,8 @@ class _Asked:
         cases = self._chosen(self.after, limit=None).order_by(None)
         found = self.connection.execute(cases.where(CASE.c.comment_id.in_(comment_ids)))
         _, falling = order_of(self.wanted.shelf, self.order)
-        return self._cut(sorted((Place(*row[:2]) for row in found), reverse=falling), None)
+        places = sorted((Place(*row[:2]) for row in found), reverse=falling)
+        return _cut(places, None, self.limit)
 
     def _chosen(self, after: Place | None, *, limit: int | None) -> Select[Any]:
         column, _ = order_of(self.wanted.shelf, self.order)
@@ -158,19 +194,13 @@ class _Asked:
             self.site_id, wanted, self.order, now=self.now, after=after, limit=limit
         ).with_only_columns(column.label("value"), CASE.c.comment_id, CASE.c.revision)
 
-    def _cut(self, found: Sequence[Place], following: Place | None) -> _Found:
-        if len(found) > self.limit:
-            found = found[: self.limit]
-            following = found[-1]
-        return _Found([place.comment_id for place in found], following)
-
     def _go(self, walk: _Walk, query: Query, *, until: int) -> None:
         """Walk on to so many cases, or until there is more than a page, or no more queue."""
         _, falling = order_of(self.wanted.shelf, self.order)
         while (
             not walk.ended
             and walk.walked < until
-            and walk.read < READ
+            and walk.read < READ // self.sites
             and len(walk.found) <= self.limit
         ):
             step = self._chosen(walk.place, limit=STEP).subquery()

@@ -4,6 +4,7 @@ Whatever changes something is a piece of work on a desk, carried out durably by 
 Moderators are named by the site: its API key speaks for them.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -115,23 +116,28 @@ class Review:
     # -- the queue ----------------------------------------------------------------------------
 
     async def list_cases(
-        self, site_id: str, wanted: Filter, order: Order, *, after: Place | None, limit: int
+        self, sites: Sequence[str], wanted: Filter, order: Order, *, after: Place | None, limit: int
     ) -> tuple[list[Listed], Place | None, str]:
         """Return a page of the queue, where the next one begins, and the present instant."""
         now = self._now()
         found, following = await self._reading.query(
             lambda connection: paging.page(
-                connection, site_id, wanted, order, now=now, after=after, limit=limit
+                connection, sites, wanted, order, now=now, after=after, limit=limit
             )
         )
         return found, following, now
 
-    async def count_cases(self, site_id: str, wanted: Filter) -> dict[str, int]:
-        """Return how many cases there are, by where they stand."""
+    async def count_cases(self, sites: Sequence[str], wanted: Filter) -> Counter[str]:
+        """Return how many cases of all *sites* there are, by where they stand."""
         now = self._now()
-        return await self._reading.query(
-            lambda connection: queue.count(connection, site_id, wanted, now=now)
-        )
+
+        def ask(connection: Connection) -> Counter[str]:
+            counted: Counter[str] = Counter()
+            for site_id in sites:
+                counted.update(queue.count(connection, site_id, wanted, now=now))
+            return counted
+
+        return await self._reading.query(ask)
 
     async def read(self, site_id: str, comment_id: str) -> tuple[Context, str]:
         """Return what is shown beside a comment, and the instant. Raises CommentNotFound."""

@@ -38,7 +38,7 @@ class CaseRoutes:
             path="/v1/cases",
             handler=self.list_cases,
             name="listCases",
-            summary="List the cases of the queue in an order, narrowed by filters",
+            summary="List the cases of a site, or of all sites of the key, in an order",
             scope=REVIEW,
             query=wire.CasesIn,
             answers={200: wire.CasesOut},
@@ -109,10 +109,10 @@ class CaseRoutes:
     async def list_cases(self, call: Call) -> Answer:
         """Answer 200 with a page."""
         asked = wire.CasesIn.model_validate_strings(call.query())
-        site_id = call.site(asked.site)
-        place = (site_id, asked.order, asked.shelf)
+        sites = call.sites(asked.site)
+        place = (sites, asked.order, asked.shelf)
         found, following, now = await self._review.list_cases(
-            site_id,
+            sites,
             wire.wanted(asked),
             asked.order,
             after=self._cursors.read(asked.cursor, *place),
@@ -124,7 +124,7 @@ class CaseRoutes:
         """Answer 200 with numbers."""
         asked = wire.CaseFilterIn.model_validate_strings(call.query())
         return 200, wire.counts(
-            await self._review.count_cases(call.site(asked.site), wire.wanted(asked))
+            await self._review.count_cases(call.sites(asked.site), wire.wanted(asked))
         )
 
     async def claim_next(self, call: Call) -> Answer:

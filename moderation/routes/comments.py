@@ -36,6 +36,10 @@ class Call(Protocol):
         """Return the site that is spoken for."""
         ...
 
+    def sites(self, named: str | None = None) -> tuple[str, ...]:
+        """Return the one site that is spoken for, or all of the key's where none is named."""
+        ...
+
     def idempotency_key(self, in_body: str | None) -> str | None:
         """Return the request's key, from a header or *in_body*."""
         ...

@@ -127,6 +127,7 @@ def _text(moment: datetime | None) -> str | None:
 class CaseOut(BaseModel):
     """A case as a list shows it; `excerpt` is the beginning of the text."""
 
+    site: str
     comment_id: str
     external_id: str
     revision: int
@@ -194,6 +195,7 @@ def page(found: Sequence[Listed], following: str | None, *, now: str) -> bytes:
         {
             "items": [
                 {
+                    "site": each.case.site_id,
                     **case(each.case, now),
                     "external_id": each.external_id,
                     "version": each.version,

@@ -136,7 +136,8 @@ class WhyOut(BaseModel):
 class ContextOut(BaseModel):
     """Everything that is shown beside a comment.
 
-    `blind` where what the policy made of it is told only once it is decided.
+    `blind` where what the policy made of it is told only once it is decided. `thread` holds what
+    was said before in the same one, the newest first, at most ten.
     """
 
     blind: bool
@@ -144,6 +145,7 @@ class ContextOut(BaseModel):
     comment: dict[str, Any]
     explanation: WhyOut | None
     parent: RecentOut | None
+    thread: list[RecentOut]
     author: PastOut | None
     author_recent: list[RecentOut]
     domains: list[PastOut]
@@ -172,6 +174,7 @@ def context(found: Context, *, now: str, blind: bool) -> bytes:
             "comment": comment,
             "explanation": found.why and _why(found, found.why, blind=blind),
             "parent": found.parent and _recent(found.parent, blind=blind),
+            "thread": [_recent(each, blind=blind) for each in found.thread],
             "author": found.author and _past(found.author),
             "author_recent": [_recent(each, blind=blind) for each in found.author_recent],
             "domains": [_past(each) for each in found.domains],

@@ -6,7 +6,9 @@ is, and with it whether readers see the comment: nobody who decides is to know t
 
 import base64
 import binascii
+import hashlib
 import re
+from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -24,11 +26,13 @@ class Cursors:
     def __init__(self, key: bytes) -> None:
         self._sealing = Fernet(base64.urlsafe_b64encode(key))
 
-    def read(self, cursor: str | None, site_id: str, order: Order, shelf: Shelf) -> Place | None:
-        """Read where a page of a site begins. Raises CursorInvalid."""
+    def read(
+        self, cursor: str | None, sites: Sequence[str], order: Order, shelf: Shelf
+    ) -> Place | None:
+        """Read where a page of these *sites* begins. Raises CursorInvalid."""
         if cursor is None:
             return None
-        found = _PLACE.fullmatch(self._open(cursor, site_id))
+        found = _PLACE.fullmatch(self._open(cursor, sites))
         if found is None or found[1] != _ordered(order, shelf):
             raise CursorInvalid("expected the `next` of a page in this order, got something else")
         value: float | str = found[2]
@@ -36,19 +40,21 @@ class Cursors:
             value = float(found[2])
         return Place(value, found[3])
 
-    def write(self, of: Place | None, site_id: str, order: Order, shelf: Shelf) -> str | None:
+    def write(
+        self, of: Place | None, sites: Sequence[str], order: Order, shelf: Shelf
+    ) -> str | None:
         """Write where the next page begins."""
         if of is None:
             return None
-        place = f"{site_id} {_ordered(order, shelf)} {of.value!s} {of.comment_id}"
+        place = f"{_digest(sites)} {_ordered(order, shelf)} {of.value!s} {of.comment_id}"
         return self._sealing.encrypt(place.encode()).decode().rstrip("=")
 
-    def _open(self, cursor: str, site_id: str) -> str:
+    def _open(self, cursor: str, sites: Sequence[str]) -> str:
         try:
             place = self._sealing.decrypt(_padded(cursor).encode()).decode()
         except (InvalidToken, UnicodeEncodeError):
             return ""
-        return place.removeprefix(f"{site_id} ")
+        return place.removeprefix(f"{_digest(sites)} ")
 
 
 def seq(after: str | None) -> int:
@@ -64,6 +70,11 @@ def seq(after: str | None) -> int:
 def write_seq(of: int) -> str:
     """Write from where on the feed is to be read; it is the number of an event, and no secret."""
     return base64.urlsafe_b64encode(str(of).encode()).decode().rstrip("=")
+
+
+def _digest(sites: Sequence[str]) -> str:
+    """Return what tells these sites from others, however many there are."""
+    return hashlib.sha256(" ".join(sorted(sites)).encode()).hexdigest()[:16]
 
 
 def _ordered(order: Order, shelf: Shelf) -> str:

@@ -361,7 +361,7 @@ class Walk(RuleBasedStateMachine):
         for shelf in (Shelf.OPEN, Shelf.ESCALATED, Shelf.SNOOZED):
             found, _, _ = asyncio.run(
                 self.review.list_cases(
-                    self.site, Filter(shelf), Order.PRIORITY, after=None, limit=200
+                    [self.site], Filter(shelf), Order.PRIORITY, after=None, limit=200
                 )
             )
             listed += [each.case.comment_id for each in found]
@@ -372,7 +372,7 @@ class Walk(RuleBasedStateMachine):
         )
         open_cases = [case.comment_id for case in map(Case._make, rows) if is_open(case)]
         assert sorted(listed) == sorted(open_cases)
-        counted = asyncio.run(self.review.count_cases(self.site, Filter()))
+        counted = asyncio.run(self.review.count_cases([self.site], Filter()))
         assert counted["open"] + counted["escalated"] + counted["snoozed"] == len(open_cases)
 
 

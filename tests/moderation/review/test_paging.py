@@ -1,6 +1,7 @@
 """Looking for words in the queue, on both engines: complete by paging, and bounded."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import chain
 
 import pytest
@@ -31,13 +32,27 @@ def sixty(databases: app.Databases, monkeypatch: pytest.MonkeyPatch) -> app.Data
     """Hold sixty comments, and have little be much: what is common, what is walked for a page."""
     for name, value in (("STEP", 5), ("WALKED", 15), ("RARE", 8)):
         monkeypatch.setattr(paging, name, value)
-    texts = {f"c-{number:02}": say(number) for number in range(60)}
+    hold(databases, "blog", range(60))
+    return databases
+
+
+@pytest.fixture
+def shared(sixty: app.Databases) -> app.Databases:
+    """Hold thirty more at another site, and three at a third."""
+    hold(sixty, "news", range(100, 130))
+    hold(sixty, "quiet", range(200, 203))
+    return sixty
+
+
+def hold(databases: app.Databases, site_id: str, numbers: range) -> None:
+    """Hold comments that say what their numbers say."""
+    texts = {f"c-{number:02}": say(number) for number in numbers}
     screened = [
         Screened(name, text, text, "{}", None, None, Verdict.HOLD, (0.5,) * 8, (), "m", "p")
         for name, text in texts.items()
     ]
     command = Put(
-        "blog",
+        site_id,
         screened,
         list(texts),
         NOW,
@@ -45,16 +60,21 @@ def sixty(databases: app.Databases, monkeypatch: pytest.MonkeyPatch) -> app.Data
         lambda _: Encoded("null", "[]", "{}"),
     )
     asyncio.run(CommandWriter(databases.moderation).write(put, command))
-    return databases
 
 
-def pages(connection: Connection, words: str, order: Order, limit: int) -> list[list[str]]:
+def pages(
+    connection: Connection,
+    words: str | None,
+    order: Order,
+    limit: int,
+    sites: Sequence[str] = ("blog",),
+) -> list[list[str]]:
     """Return the pages of what has *words*, to the end."""
     found: list[list[str]] = []
     after: Place | None = None
     while True:
         listed, after = paging.page(
-            connection, "blog", Filter(words=words), order, now=NOW, after=after, limit=limit
+            connection, sites, Filter(words=words), order, now=NOW, after=after, limit=limit
         )
         found.append([each.case.comment_id for each in listed])
         if after is None:
@@ -78,6 +98,32 @@ def test_rare_and_common_words_are_found_to_the_last(sixty: app.Databases, order
                 assert max(map(len, found)) <= limit
 
 
+@pytest.mark.parametrize("order", Order)
+def test_the_queues_of_several_sites_are_one(shared: app.Databases, order: Order) -> None:
+    """Pages over all of them have every case once, in one order, with words and without."""
+    sites = ("blog", "news", "quiet")
+    with shared.moderation.read() as connection:
+        (everything,) = pages(connection, None, order, 100, sites)
+        alone = [
+            name for site in sites for name in chain(*pages(connection, None, order, 100, [site]))
+        ]
+        for words in (None, "every", "fourth", "tenth", "last", "never"):
+            query = None if words is None else search.read(words)
+            expected = [
+                name
+                for name in everything
+                if query is None or search.says(say(int(name.removeprefix("c-"))), query)
+            ]
+            for limit in (1, 4, 50):
+                found = pages(connection, words, order, limit, sites)
+                assert list(chain(*found)) == expected, (words, limit)
+                assert max(map(len, found)) <= limit
+
+    assert sorted(everything) == sorted(alone)
+    assert len(everything) == 93
+    assert everything != alone
+
+
 def test_a_page_looks_at_a_bounded_part_of_the_queue(sixty: app.Databases) -> None:
     """What is common, but not here, ends a page early; the next one goes on from there."""
     with sixty.moderation.read() as connection:
@@ -96,7 +142,7 @@ def test_an_index_of_all_words_is_never_read_to_its_end(sixty: app.Databases) ->
     def ask(words: str) -> list[str]:
         statements.clear()
         paging.page(
-            connection, "blog", Filter(words=words), Order.PRIORITY, now=NOW, after=None, limit=4
+            connection, ["blog"], Filter(words=words), Order.PRIORITY, now=NOW, after=None, limit=4
         )
         return [each for each in statements if "case_text" in each]
 

@@ -227,6 +227,36 @@ def test_a_new_report_opens_a_decided_case_again(desk: Desk) -> None:
     assert (case["openings"], case["reporters"]) == (2, 1)
 
 
+def test_a_key_of_several_sites_sees_one_queue(service: Service) -> None:
+    """Each case says whose it is; naming a site leaves the others out; to claim needs one."""
+    made = [service.add_site(f"https://{token_hex(6)}.example.org") for _ in range(2)]
+    with service.accounts() as accounts:
+        every = [scope.value for scope in Scope]
+        key = accounts.create_key([site.id for site in made], scopes=every)
+    with service.client(key) as client:
+        for number in range(6):
+            client.post(
+                "/v1/comments",
+                json={
+                    "external_id": f"c-{number}",
+                    "text": f"{INSULT} {number}",
+                    "site": made[number % 2].id,
+                },
+            ).raise_for_status()
+        first = client.get("/v1/cases", params={"order": "oldest", "limit": 4}).json()
+        rest = client.get("/v1/cases", params={"order": "oldest", "cursor": first["next"]}).json()
+        one = client.get("/v1/cases", params={"order": "oldest", "site": made[1].id}).json()
+        counted = client.get("/v1/cases:count").json()
+        unclear = client.post("/v1/cases:claim", json={"moderator": ANN})
+
+    both = [*first["items"], *rest["items"]]
+    assert names(both) == [f"c-{number}" for number in range(6)]
+    assert [each["site"] for each in both] == [site.id for site in made] * 3
+    assert names(one["items"]) == ["c-1", "c-3", "c-5"]
+    assert (counted["open"], counted["claimed"]) == (6, 0)
+    assert unclear.json()["type"] == "/problems/site-unclear"
+
+
 def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
     """Parent, author's and domain's history, revisions with their changes, events, scores."""
     author = {"id": "u-1", "name": "Jane"}
@@ -259,6 +289,28 @@ def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
         {"kind": "-", "text": "idiot "},
         {"kind": "+", "text": "moron "},
     ]
+
+
+def test_a_case_shows_what_was_said_before_in_its_thread(desk: Desk) -> None:
+    """The newest ten, in the order of their arrival; nothing later, nothing of other threads."""
+    thread = {"id": "t-1"}
+    desk.send("elsewhere", HAM, thread={"id": "t-2"})
+    desk.send("nowhere", HAM + " Alone.")
+    for number in range(12):
+        desk.send(f"before-{number}", f"{HAM} Number {number}.", thread=thread)
+    comment = desk.send("c-1", INSULT, thread=thread)
+    desk.send("after", HAM + " Later.", thread=thread)
+    desk.send("before-0", HAM + " Edited after all.", thread=thread)
+    alone = desk.send("alone", INSULT + " too")
+
+    found = desk.client.get(f"/v1/cases/{comment['id']}").json()
+    without = desk.client.get(f"/v1/cases/{alone['id']}").json()
+
+    assert [each["external_id"] for each in found["thread"]] == [
+        f"before-{number}" for number in range(11, 1, -1)
+    ]
+    assert {each["state"] for each in found["thread"]} == {"published"}
+    assert without["thread"] == []
 
 
 def test_a_case_says_which_words_moved_which_score(desk: Desk) -> None:

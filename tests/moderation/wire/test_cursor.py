@@ -12,13 +12,13 @@ from moderation.wire.cursor import Cursors
 
 CURSORS = Cursors(bytes(32))
 PLACE = Place(40000185.89442285, "01980000-0000-7000-8000-000000000000")
-OF_BLOG = ("blog", Order.PRIORITY, Shelf.OPEN)
+OF_BLOG = (("blog", "news"), Order.PRIORITY, Shelf.OPEN)
 
 
 def test_a_place_comes_back_as_it_was() -> None:
     """Numbers to the last digit, instants as text, within what a query takes."""
     instant = Place("2026-11-28T12:00:00.000000Z", PLACE.comment_id)
-    longest = ("s" * 40, Order.NEWEST, Shelf.RESOLVED)
+    longest = (("s" * 40,) * 30, Order.NEWEST, Shelf.RESOLVED)
 
     cursor = CURSORS.write(PLACE, *OF_BLOG)
     resolved = CURSORS.write(instant, *longest)
@@ -43,13 +43,14 @@ def test_a_cursor_tells_nothing() -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        ("other", Order.PRIORITY, Shelf.OPEN),
-        ("blog", Order.NEWEST, Shelf.OPEN),
-        ("blog", Order.PRIORITY, Shelf.RESOLVED),
+        (("blog", "other"), Order.PRIORITY, Shelf.OPEN),
+        (("blog",), Order.PRIORITY, Shelf.OPEN),
+        (("blog", "news"), Order.NEWEST, Shelf.OPEN),
+        (("blog", "news"), Order.PRIORITY, Shelf.RESOLVED),
     ],
 )
-def test_a_cursor_is_of_one_site_and_order(asked: tuple[str, Order, Shelf]) -> None:
-    """Another site's, another order's and another installation's are refused."""
+def test_a_cursor_is_of_its_sites_and_order(asked: tuple[tuple[str, ...], Order, Shelf]) -> None:
+    """Other sites', another order's and another installation's are refused."""
     cursor = CURSORS.write(PLACE, *OF_BLOG)
     foreign = Cursors(b"k" * 32).write(PLACE, *OF_BLOG)
 
