@@ -80,21 +80,24 @@ def evaluate(
     folder: BundleFolder,
     data: Data,
     report: Annotated[
-        Path | None, typer.Option(help="A folder for card.md and metrics.json.")
+        Path | None,
+        typer.Option(help="A folder for card.md, metrics.json and, with the extra `plots`, plots."),
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Measure a bundle on the test rows of a folder; refuses rows it was made with."""
-    from moderation.model import bundle, card, evaluation
+    from moderation.model import bundle, card, evaluation, plotting
     from moderation.verdict import Label
 
     found = bundle.load(folder)
     spam = found.thresholds[Label.SPAM].spam
-    figures = evaluation.measure(found.scorer, data, seen=found.seen, spam=spam)
+    figures, scored = evaluation.measure(found.scorer, data, seen=found.seen, spam=spam)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
-        kept = {"development": found.manifest["metrics"]["development"]}
-        card.write(report, {**found.manifest, "metrics": kept | figures})
+        metrics = found.manifest["metrics"]
+        kept = {name: metrics[name] for name in ("development", "errors") if name in metrics}
+        manifest = {**found.manifest, "metrics": kept | figures}
+        card.write(report, manifest, plotting.draw(report, scored))
     if json:
         say_json(figures)
     else:

@@ -1,7 +1,7 @@
 """The model card of a bundle: every number from the evaluation, none typed by hand."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -9,11 +9,15 @@ from typing import Any
 Figures = Mapping[str, Any]
 
 
-def write(folder: Path, manifest: Figures) -> None:
-    """Write `metrics.json` and `card.md` for the bundle in *folder*."""
+def write(folder: Path, manifest: Figures, plots: Sequence[str] = ()) -> None:
+    """Write `metrics.json` and `card.md` for the bundle in *folder*, with the *plots* there."""
     text = json.dumps(manifest["metrics"], indent=2)
     (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "card.md").write_text(card(manifest), encoding="utf-8")
+    text = card(manifest)
+    if plots:
+        images = "\n\n".join(f"![{Path(page).stem}]({page})" for page in plots)
+        text += f"\n## Plots\n\n{_PLOTS}\n\n{images}\n"
+    (folder / "card.md").write_text(text, encoding="utf-8")
 
 
 def card(manifest: Figures) -> str:
@@ -228,6 +232,9 @@ _ERRORS = """\
 At the hold threshold, on held-out rows of every kind, those among them that were sampled for their
 badness: the share of the positives that is missed, and of the negatives that is held in vain."""
 _THRESHOLDS = "The last column says in which languages each label was measured."
+_PLOTS = """\
+Of the test rows above, a page a set: ROC, precision against recall, reliability over bins of equal
+mass, and how many comments have which probability."""
 _SOURCES = """\
 Licence classes as stated by the publishers ("memory": known, not checked in a file). The text
 of jigsaw_wiki is Wikipedia talk pages under CC BY-SA 3.0. Digests are in the manifest."""

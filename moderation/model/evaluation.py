@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,20 @@ HAM = (
     TestSet("unhealthy_conversations", Label.SPAM, "spam", ("valid", "test")),
     TestSet("goemotions_ham", Label.SPAM, "spam", ("valid", "test")),
 )
+
+
+class Sides(NamedTuple):
+    """What was said of some rows of a label, and what is true of them."""
+
+    scores: Floats
+    truth: Truth
+
+
+class Evaluated(NamedTuple):
+    """The *figures* of an evaluation, and the scores behind them: test set, label, rows."""
+
+    figures: dict[str, Any]
+    scored: dict[str, dict[str, Sides]]
 
 
 def figures(
@@ -155,14 +169,15 @@ def measure(
     *,
     seen: NDArray[np.uint64],
     spam: float | None = None,
-) -> dict[str, Any]:
-    """Return the figures on the official test rows, the evasions and the identity templates.
+) -> Evaluated:
+    """Measure the official test rows, the evasions and the identity templates.
 
     *spam* is the threshold at which false positives on ham are counted. Raises EvaluationRefused
     where one of the rows is in *seen*.
     """
     reading = _Reading(scorer, data, seen)
-    return {
+    own = _own(scorer, data, seen)
+    found = {
         "test_random": {
             each.label.value: reading.figures(each) for each in JIGSAW if reading.has(each)
         },
@@ -180,10 +195,21 @@ def measure(
             for each in HAM
             if spam is not None and reading.has(each)
         },
-        "own_tests": _own(scorer, data, seen),
+        "own_tests": {
+            name: {label: figures(*sides) for label, sides in of.items()}
+            for name, of in own.items()
+        },
         "evasions": reading.evasions(),
         "identity_bias": reading.bias(),
     }
+    scored = {
+        "test_random": {
+            each.label.value: reading.sides(each) for each in JIGSAW if reading.has(each)
+        },
+        "other_tests": {each.file: reading.sides(each) for each in OTHERS if reading.has(each)},
+        **own,
+    }
+    return Evaluated(found, scored)
 
 
 class _Reading:
@@ -230,7 +256,11 @@ class _Reading:
 
     def figures(self, wanted: TestSet) -> dict[str, Any]:
         """Return the set's figures."""
-        return figures(self.scores(wanted), self.truth(wanted))
+        return figures(*self.sides(wanted))
+
+    def sides(self, wanted: TestSet) -> Sides:
+        """Return the set's probabilities, and which rows are positive."""
+        return Sides(self.scores(wanted), self.truth(wanted))
 
     def languages(self) -> dict[str, Any]:
         """Return the figures of each label in other languages, and how much is said to be known."""
@@ -292,9 +322,9 @@ BIAS_TERMS = frozenset(
 )
 
 
-def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, Any]:
-    """Return the figures on the test rows of one's own files, label by label."""
-    found: dict[str, Any] = {}
+def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, dict[str, Sides]]:
+    """Return what was scored of the test rows of one's own files, label by label."""
+    found: dict[str, dict[str, Sides]] = {}
     for path in corpus.own(data):
         name = path.name.partition(".")[0]
         rows = [row for row in corpus.rows(path) if row["split"] == "test"]
@@ -309,7 +339,7 @@ def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, Any]
             truth = np.array([row["labels"].get(key, 0) >= _MAJORITY for row in rows])
             if known.any():
                 column = scores[known, LABELS.index(label)]
-                found[name][label.value] = figures(column, truth[known])
+                found[name][label.value] = Sides(column, truth[known])
     return found
 
 

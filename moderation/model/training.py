@@ -10,7 +10,16 @@ import scipy
 import sklearn
 from numpy.typing import NDArray
 
-from moderation.model import bundle, calibration, card, corpus, evaluation, fitting, picking
+from moderation.model import (
+    bundle,
+    calibration,
+    card,
+    corpus,
+    evaluation,
+    fitting,
+    picking,
+    plotting,
+)
 from moderation.model.calibration import Floats, Truth
 from moderation.model.corpus import Example
 from moderation.model.fitting import Say, Training
@@ -88,7 +97,7 @@ def train(
     say("calibrated")
     saw = corpus.seen(each.text for each in (*run.fitted, *run.held) if each.source != "made_up")
     spam = labels[Label.SPAM.value]["thresholds"].get("spam")
-    measured = evaluation.measure(scorer, data, seen=saw, spam=spam)
+    measured, scored = evaluation.measure(scorer, data, seen=saw, spam=spam)
     for label in crossed:
         labels[label.value]["measured"] = sorted(
             {language, *(at for at, of in measured["languages"].items() if label in of["labels"])}
@@ -108,7 +117,7 @@ def train(
         },
     }
     digest = bundle.save(out, scorer=scorer, seen=saw, manifest=manifest)
-    card.write(out, bundle.load(out, digest=digest).manifest)
+    card.write(out, bundle.load(out, digest=digest).manifest, plotting.draw(out, scored))
     say(f"wrote {out}, manifest SHA-256 {digest}")
     return digest
 

@@ -96,7 +96,10 @@ def test_a_bundle_of_ones_own_is_measured(
     spam = told(done)["own_tests"]["mine"]["spam"]
     assert spam["rows"] == 100
     assert spam["auc"] > 0.9
-    assert "Test rows of mine" in (tmp_path / "card.md").read_text(encoding="utf-8")
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert "Test rows of mine" in card
+    assert "![mine](plots/mine.svg)" in card
+    assert "spam" in (tmp_path / "plots" / "mine.svg").read_text(encoding="utf-8")
 
 
 def test_a_bundle_is_not_measured_on_what_it_was_made_with(

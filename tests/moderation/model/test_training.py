@@ -185,8 +185,8 @@ def test_an_evaluation_refuses_rows_the_bundle_was_made_with(tmp_path: Path) -> 
 
     with pytest.raises(EvaluationRefused, match="jigsaw_wiki: expected rows"):
         evaluation.measure(scorer, tmp_path, seen=corpus.seen(["some official row"]))
-    figures = evaluation.measure(scorer, tmp_path, seen=corpus.seen(["another row"]))
-    assert figures["test_random"]["toxicity"]["rows"] == 1
+    found = evaluation.measure(scorer, tmp_path, seen=corpus.seen(["another row"]))
+    assert found.figures["test_random"]["toxicity"]["rows"] == 1
 
 
 def test_only_permissive_sources_are_listed() -> None:
