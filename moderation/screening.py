@@ -19,7 +19,6 @@ from moderation.cases.usage import Tally
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import FLOOR, Why
-from moderation.model.scoring import Scored
 from moderation.policy.history import Question, instant
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
@@ -88,17 +87,19 @@ class Idempotency(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a text scored; *scores* are rounded, None where it could not be scored."""
+    """What a text scored; *scores* are rounded, None where it could not be scored.
+
+    *told* is whether the classifier knows the language of the text, None where it cannot tell.
+    """
 
     classifier: Classifier
     scores: list[float] | None = None
-    batch: Scored | None = None
-    at: int = 0
+    told: bool | None = None
 
     @property
     def known(self) -> bool:
-        """Whether the classifier knows the language of the text, as far as it can tell."""
-        return self.batch is None or bool(self.batch.known[self.at])
+        """Whether the language is known, for whoever takes it for known in doubt."""
+        return self.told is not False
 
 
 class Turn:
@@ -153,16 +154,19 @@ class Turn:
         return [self._read([text])[0] for text in texts]
 
     def _scored(self, texts: Sequence[str]) -> list[Read]:
-        classifier, batch = self.classifier, None
+        classifier = self.classifier
+        told: Sequence[bool | None] = [None] * len(texts)
         if classifier.read is None:
             found = classifier.scorer.score(texts)
         else:
             batch = classifier.read(texts)
-            found = batch.probabilities
+            found, told = batch.probabilities, batch.known.tolist()
         scores = np.round(found, PROBABILITY_DIGITS)
         if scores.shape[0] != len(texts) or not np.isfinite(scores).all():
             raise ArithmeticError(f"expected {len(texts)} finite rows, got {scores.shape}")
-        return [Read(classifier, row, batch, at) for at, row in enumerate(scores.tolist())]
+        return [
+            Read(classifier, row, known) for row, known in zip(scores.tolist(), told, strict=True)
+        ]
 
 
 class Screening:
@@ -439,7 +443,7 @@ class Screening:
     ) -> Screened:
         traits, question = NOTHING, None
         scores = read.scores
-        known = None if read.batch is None else read.known
+        known = read.told
         try:
             findings = policy.rules.look(_looked(submission, now, known))
             judged = judge(policy, scores, findings)

@@ -6,6 +6,7 @@ changed: there is no statement here that could.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -28,6 +29,7 @@ from consent.tables import ENTRY, LOG, TILE
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 FIRST_EPOCH = 1
+TILES_REMEMBERED = 1_024  # whose root is known, 8 KiB each
 RECOMPUTED = 10_000  # entries at once
 EPOCH_BITS = 40
 """Entries that an epoch has room for: 2^40, as many as C2SP's tiles can name."""
@@ -248,7 +250,17 @@ def _stored(connection: Connection, head: Head, level: int, start: int, stop: in
         )
         .order_by(TILE.c.tile_index)
     )
-    return [fold(split_hashes(bytes(hashes))) for (hashes,) in rows]
+    return [_root_of_tile(bytes(hashes)) for (hashes,) in rows]
+
+
+@lru_cache(maxsize=TILES_REMEMBERED)
+def _root_of_tile(hashes: bytes) -> bytes:
+    """Return the node above a full tile.
+
+    Worked out once: a proof may need every tile below the last row of tiles, and anybody may
+    ask for proofs.
+    """
+    return fold(split_hashes(hashes))
 
 
 def read_leaves(

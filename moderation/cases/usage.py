@@ -63,7 +63,9 @@ class Usage:
 
     def _add(self, site_id: str, tally: Tally, *names: str) -> None:
         place = (site_id, tally.month, tally.key_id, tally.origin.value)
-        self._counted.setdefault(place, Counter()).update(names)
+        counted = self._counted.setdefault(place, Counter())
+        for name in names:
+            counted[name] += 1
 
     def flush(self) -> None:
         """Write everything."""

@@ -199,7 +199,7 @@ class Scorer:
 
     def score(self, texts: Sequence[str]) -> Floats:
         """Return calibrated probabilities in 0..1, of shape (len(texts), labels)."""
-        return self.read(texts).probabilities
+        return self.calibration.apply(self.logits(texts))
 
     def read(self, texts: Sequence[str]) -> Scored:
         """Score *texts*, and say how much of them the model knows."""
@@ -298,7 +298,10 @@ class Scorer:
                 words = self.vocabulary.joined(words)
             found = dict.fromkeys(map(find, words))
             if _UNKNOWN in found:
-                found = dict.fromkeys([self._place(memory, beyond, word) for word in words])
+                found = dict.fromkeys(
+                    place or self._place(memory, beyond, word)
+                    for word, place in zip(words, map(find, words), strict=True)
+                )
             places += ngrams.fact_tokens(plain, len(words), len(found))
             places += found
             sizes.append(ngrams.FACTS + len(found))

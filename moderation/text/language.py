@@ -31,8 +31,10 @@ def script(text: str) -> str | None:
     ('Cyrillic', None)
     """
     read = text[:_READ]
+    if read.isascii():
+        return "Latin" if _ASCII_LETTER.search(read) else None
     latin = len(_ASCII_LETTER.findall(read))
-    others = [] if read.isascii() else _OTHER_LETTER.findall(read)
+    others = _OTHER_LETTER.findall(read)
     if latin >= len(others):
         return "Latin" if latin else None
     names = Counter(unicodedata.name(letter, "unknown").partition(" ")[0] for letter in others)

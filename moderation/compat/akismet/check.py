@@ -28,6 +28,32 @@ REQUIRED = ("blog", "user_ip")
 SPAMMERS = frozenset({"akismet-guaranteed-spam", "viagra-test-123"})
 SPAMMERS_ADDRESS = "akismet-guaranteed-spam@example.com"
 
+_FIELDS = {
+    "comment_content": TEXT_LIMIT,
+    "comment_author": SHORT,
+    "comment_author_email": SHORT,
+    "comment_author_url": LONG,
+    "permalink": LONG,
+    "user_role": SHORT,
+    "user_ID": SHORT,
+    "user_id": SHORT,
+    "user_ip": SHORT,
+    "comment_author_IP": SHORT,
+    "user_agent": LONG,
+    "comment_date_gmt": SHORT,
+    "comment_post_modified_gmt": SHORT,
+    "comment_post_ID": SHORT,
+    "comment_parent": SHORT,
+    "comment_type": SHORT,
+    "content_type": SHORT,
+    "referrer": LONG,
+    "recheck_reason": SHORT,
+    "honeypot_field_name": SHORT,
+    "callback": LONG,
+    "reporter": SHORT // 2,
+}
+"""What is read of a comment, and how many characters of it."""
+
 _TAG = re.compile(r"<[^<>]*>")
 _SLASHED = re.compile(r"\\(['\"\\])")
 _SQL = "0000-00-00"
@@ -57,29 +83,26 @@ def missing(form: Form) -> str | None:
 
 def read(form: Form, *, slashed: bool) -> Check:
     """Read a form; *slashed* where quotes come with backslashes, as WordPress sends them."""
-
-    def text(name: str, limit: int) -> str:
-        value = form.get(name)
-        if slashed:
-            value = _unslashed(value)
-        return value if len(value) <= limit else value[:limit]
-
-    content = text("comment_content", TEXT_LIMIT)
-    name, email = text("comment_author", SHORT), text("comment_author_email", SHORT)
-    url, permalink = text("comment_author_url", LONG), text("permalink", LONG)
-    role = text("user_role", SHORT)
+    said = form.pick(_FIELDS)
+    if slashed:
+        said = {name: _unslashed(value) for name, value in said.items()}
+    text = said.get
+    content = text("comment_content", "")
+    name, email = text("comment_author", ""), text("comment_author_email", "")
+    url, permalink = text("comment_author_url", ""), text("permalink", "")
+    role = text("user_role", "")
     author = Author(
-        id=_given(text("user_ID", SHORT) or text("user_id", SHORT), "0"),
+        id=_given(text("user_ID") or text("user_id"), "0"),
         name=name or None,
         email=email or None,
         url=url or None,
-        ip=_address(form.get("user_ip") or form.get("comment_author_IP")),
-        user_agent=text("user_agent", LONG) or None,
+        ip=_address(text("user_ip") or text("comment_author_IP", "")),
+        user_agent=text("user_agent") or None,
     )
-    submitted = _instant(form.get("comment_date_gmt"))
-    published = _instant(form.get("comment_post_modified_gmt"))
-    thread_id = _given(text("comment_post_ID", SHORT), "0") or permalink[:SHORT] or None
-    trap = form.get("honeypot_field_name")
+    submitted = _instant(text("comment_date_gmt", ""))
+    published = _instant(text("comment_post_modified_gmt", ""))
+    thread_id = _given(text("comment_post_ID"), "0") or permalink[:SHORT] or None
+    trap = text("honeypot_field_name")
     submission = Submission(
         external_id(permalink=permalink, author=name, email=email, text=content),
         # Of a registration there is nothing but who registers.
@@ -90,14 +113,14 @@ def read(form: Form, *, slashed: bool) -> Check:
             {"id": thread_id, "url": permalink, "published_at": published},
             submitted,
             {
-                "comment_type": text("comment_type", SHORT) or text("content_type", SHORT),
-                "referrer": text("referrer", LONG),
-                "recheck_reason": text("recheck_reason", SHORT),
+                "comment_type": text("comment_type") or text("content_type"),
+                "referrer": text("referrer"),
+                "recheck_reason": text("recheck_reason"),
                 "context": [value[:SHORT] for value in form.all("comment_context")[:CONTEXTS]],
             },
         ),
         thread_id,
-        _given(text("comment_parent", SHORT), "0"),
+        _given(text("comment_parent"), "0"),
         honeypot_filled=bool(trap and form.get(trap)),
         author=author,
         submitted=submitted,
@@ -109,9 +132,9 @@ def read(form: Form, *, slashed: bool) -> Check:
         is_test=form.truth("is_test"),
         is_administrator=role == "administrator",
         is_spammer=name in SPAMMERS or email.lower() == SPAMMERS_ADDRESS,
-        callback=form.get("callback"),
+        callback=text("callback", ""),
         classify=form.truth("classify"),
-        reporter=text("reporter", SHORT // 2),
+        reporter=text("reporter", ""),
     )
 
 
@@ -166,7 +189,7 @@ def _unslashed(text: str) -> str:
     return _SLASHED.sub(r"\1", text) if "\\" in text else text
 
 
-def _given(value: str, nothing: str) -> str | None:
+def _given(value: str | None, nothing: str) -> str | None:
     return value if value and value != nothing else None
 
 

@@ -58,12 +58,19 @@ class Form:
 
     def get(self, name: str) -> str:
         """Return a field's value, empty where it is not there; spaces around it go."""
+        values = self._fields.get(name if name.isascii() else name.encode().decode("latin-1"))
+        if values is None:  # as most of what is asked for
+            return ""
         known = self._read.get(name)
         if known is None:
-            written = name if name.isascii() else name.encode().decode("latin-1")
-            values = self._fields.get(written)
-            known = self._read[name] = self._decoded(values[-1]) if values else ""
+            known = self._read[name] = self._decoded(values[-1])
         return known
+
+    def pick(self, limits: Mapping[str, int]) -> dict[str, str]:
+        """Return the fields among those of *limits* that are there, cut to so many characters."""
+        return {
+            name: self.get(name)[:limit] for name, limit in limits.items() if name in self._fields
+        }
 
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, `name[]` and `name[0]` alike, in their order."""

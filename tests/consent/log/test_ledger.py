@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from secrets import token_bytes
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
@@ -165,6 +166,33 @@ def test_the_second_level_of_tiles_is_written_when_full(log: app.Databases, engi
     )
     assert {place for place in tiles if place[0] == 1} == {(1, 0)}
     assert len(tiles) == 1 + count // 256
+
+
+def test_the_root_of_a_full_tile_is_worked_out_once(
+    log: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second proof, by a reader of its own, hashes no full tile but that of its leaf."""
+    new = token_bytes(8)  # no other test has remembered these tiles
+    leaves = [new + b"%d" % at for at in range(7 * 256 + 9)]
+    grow(log, leaves)
+    hashed: list[bytes] = []
+
+    def counted(left: bytes, right: bytes) -> bytes:
+        hashed.append(left)
+        return merkle.node_hash(left, right)
+
+    monkeypatch.setattr(ledger, "node_hash", counted)
+    with log.consent.read() as connection:
+        head = ledger.read_head(connection, "blog", 1)
+        paths, work = [], []
+        for _ in range(2):
+            hashed.clear()
+            paths.append(Nodes(connection, head).inclusion(3, len(leaves)))
+            work.append(len(hashed))
+
+    assert paths[0] == paths[1]
+    assert work[0] - work[1] == 7 * 255
+    assert work[1] < 2 * 255
 
 
 def test_what_the_tree_does_not_have_is_told(log: app.Databases) -> None:
