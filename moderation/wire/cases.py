@@ -34,7 +34,7 @@ class CaseFilterIn(Wire):
     )
     origin: Origin | None = Field(None, description="the dialect in which they came in first")
     moderator: Short | None = Field(None, description="leaves out what this person has skipped")
-    site: Short | None = None
+    site: Short | None = Field(None, description="one of the key's sites; by default all of them")
 
 
 class CasesIn(CaseFilterIn):
