@@ -27,7 +27,7 @@ from moderation.review.queue import (
 from moderation.tables import CASE, COMMENT, REVISION
 
 EXCERPT = 1_000  # characters of a text in a list
-STEP = 250  # cases that are walked at a time
+STEP = 250  # cases that are walked first; then ever more at a time, for each time is a question
 WALKED = 1_500  # cases that are walked for one page
 READ = 2_000_000  # characters that are looked at for one page, about
 RARE = 1_000  # texts of a site, open or not, that have words which the index is asked for
@@ -142,6 +142,17 @@ class _Walk:
     read: int = 0
     ended: bool = False
 
+    def limit(self, *, until: int, most: int) -> int:
+        """Return how many cases to walk next.
+
+        Twice as many as so far, up to *until* cases in all, and no more than *most* characters if
+        texts go on as long as they were.
+        """
+        if not self.walked:
+            return STEP
+        room = (most - self.read) * self.walked // max(self.read, 1)
+        return max(1, min(2 * self.walked, until - self.walked, room))
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -197,13 +208,15 @@ class _Asked:
     def _go(self, walk: _Walk, query: Query, *, until: int) -> None:
         """Walk on to so many cases, or until there is more than a page, or no more queue."""
         _, falling = order_of(self.wanted.shelf, self.order)
+        most = READ // self.sites
         while (
             not walk.ended
             and walk.walked < until
-            and walk.read < READ // self.sites
+            and walk.read < most
             and len(walk.found) <= self.limit
         ):
-            step = self._chosen(walk.place, limit=STEP).subquery()
+            limit = walk.limit(until=until, most=most)
+            step = self._chosen(walk.place, limit=limit).subquery()
             rows = self.connection.execute(
                 select(step.c.value, step.c.comment_id, REVISION.c.text)
                 .join_from(
@@ -220,9 +233,9 @@ class _Asked:
                 for value, comment_id, text in rows
                 if search.says(text, query)
             ]
-            walk.walked += STEP
+            walk.walked += limit
             walk.read += sum(len(row.text) for row in rows)
-            walk.ended = len(rows) < STEP
+            walk.ended = len(rows) < limit
             if rows:
                 walk.place = Place(rows[-1].value, rows[-1].comment_id)
 
