@@ -87,11 +87,15 @@ class _Found(NamedTuple):
 def _merged(found: Collection[_Found], limit: int, *, falling: bool) -> _Found:
     """Return one page of several: nothing beyond where one of them has not been looked at."""
     ends = [each.following for each in found if each.following is not None]
+    common = any(end.common for end in ends)
+    # Places are compared by where they are alone.
+    ends = [end._replace(common=False) for end in ends]
     end = (max(ends) if falling else min(ends)) if ends else None
     places = sorted((place for each in found for place in each.places), reverse=falling)
     if end is not None:
         places = [place for place in places if (place >= end if falling else place <= end)]
-    return _cut(places, end, limit)
+    shown, following = _cut(places, end, limit)
+    return _Found(shown, following and following._replace(common=common))
 
 
 def _cut(places: Sequence[Place], following: Place | None, limit: int) -> _Found:
@@ -175,15 +179,19 @@ class _Asked:
     def search(self, query: Query) -> _Found:
         """Return the page of what has the words."""
         search.plan_for_words(self.connection)
+        common = self.after is not None and self.after.common
         walk = _Walk(self.after)
         self._go(walk, query, until=STEP)
         if not walk.ended and len(walk.found) <= self.limit:
-            some = search.found(self.site_id, query).limit(RARE + 1)
-            comment_ids = self.connection.scalars(some).all()
-            if len(comment_ids) <= RARE:
-                return self._among(comment_ids)
+            if not common:
+                some = search.found(self.site_id, query).limit(RARE + 1)
+                comment_ids = self.connection.scalars(some).all()
+                if len(comment_ids) <= RARE:
+                    return self._among(comment_ids)
+                common = True
             self._go(walk, query, until=WALKED // self.sites)
-        return _cut(walk.found, None if walk.ended else walk.place, self.limit)
+        places, following = _cut(walk.found, None if walk.ended else walk.place, self.limit)
+        return _Found(places, following and following._replace(common=common))
 
     def _among(self, comment_ids: Sequence[str]) -> _Found:
         """Return the page of so few comments that they are put in order here.

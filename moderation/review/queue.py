@@ -69,10 +69,14 @@ class Filter:
 
 
 class Place(NamedTuple):
-    """Where a page ends: the value that it is ordered by, and the comment."""
+    """Where a page ends: the value that it is ordered by, and the comment.
+
+    *common* where the page was looking for words that an index is of no use for.
+    """
 
     value: float | str
     comment_id: str
+    common: bool = False
 
 
 # Written out: an index of open cases alone is of use only where the engine sees that they are.

@@ -16,7 +16,9 @@ from moderation.errors import CursorInvalid
 from moderation.review.queue import Order, Place, Shelf
 from moderation.wire.comments import ID
 
-_PLACE = re.compile(rf"(priority|oldest|newest|unsure|resolved) (\S{{1,40}}) ({ID})", re.ASCII)
+_PLACE = re.compile(
+    rf"(priority|oldest|newest|unsure|resolved) (\S{{1,40}}) ({ID})( common)?", re.ASCII
+)
 _SEQ = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -38,7 +40,7 @@ class Cursors:
         value: float | str = found[2]
         if found[1] in {Order.PRIORITY, Order.UNSURE}:
             value = float(found[2])
-        return Place(value, found[3])
+        return Place(value, found[3], common=found[4] is not None)
 
     def write(
         self, of: Place | None, sites: Sequence[str], order: Order, shelf: Shelf
@@ -47,6 +49,7 @@ class Cursors:
         if of is None:
             return None
         place = f"{_digest(sites)} {_ordered(order, shelf)} {of.value!s} {of.comment_id}"
+        place += " common" if of.common else ""
         return self._sealing.encrypt(place.encode()).decode().rstrip("=")
 
     def _open(self, cursor: str, sites: Sequence[str]) -> str:

@@ -139,17 +139,21 @@ def test_an_index_of_all_words_is_never_read_to_its_end(sixty: app.Databases) ->
     def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    def ask(words: str) -> list[str]:
+    def ask(words: str, limit: int, after: Place | None = None) -> tuple[list[str], Place | None]:
         statements.clear()
-        paging.page(
-            connection, ["blog"], Filter(words=words), Order.PRIORITY, now=NOW, after=None, limit=4
+        wanted = Filter(words=words)
+        _, following = paging.page(
+            connection, ["blog"], wanted, Order.PRIORITY, now=NOW, after=after, limit=limit
         )
-        return [each for each in statements if "case_text" in each]
+        return [each for each in statements if "case_text" in each], following
 
     with sixty.moderation.read() as connection:
         event.listen(connection, "before_cursor_execute", note)
-        common, rare = ask("every"), ask("last")
+        (common, _), (rare, _) = ask("every", 4), ask("last", 4)
+        (first, place), (later, _) = ask("fourth", 50), ask("fourth", 50, Place(0, "", common=True))
 
     assert common == []
-    assert len(rare) == 1
+    assert [len(each) for each in (rare, first, later)] == [1, 1, 0]
     assert "LIMIT" in rare[0]
+    assert place is not None
+    assert place.common

@@ -25,6 +25,8 @@ def test_a_place_comes_back_as_it_was() -> None:
 
     assert CURSORS.read(cursor, *OF_BLOG) == PLACE
     assert CURSORS.read(resolved, *longest) == instant
+    common = instant._replace(common=True)
+    assert CURSORS.read(CURSORS.write(common, *longest), *longest) == common
     assert len(resolved or "") <= 256
     assert CURSORS.write(None, *OF_BLOG) is None
     assert CURSORS.read(None, *OF_BLOG) is None
