@@ -42,50 +42,48 @@ class Form:
 
     def __init__(self, *contents: bytes) -> None:
         # As Latin-1: a character for every byte, until somebody asks.
-        self._fields: dict[str, list[str]] = {}
+        fields = "&".join([content.decode("latin-1") for content in contents if content])
+        split = [field.partition("=") for field in fields.split("&")]
+        self._pairs = [(name, value) for name, _, value in split]
+        self._last = dict(self._pairs)
+        self._names = "&".join(self._last)
+        if "%" in self._names or "+" in self._names:
+            self._pairs = [(_plain(name), value) for name, value in self._pairs]
+            self._last = dict(self._pairs)
+            self._names = "&".join(self._last)
         self._read: dict[str, str] = {}
-        for content in contents:
-            for field in content.decode("latin-1").split("&") if content else ():
-                written, _, value = field.partition("=")
-                name = written
-                if "%" in written or "+" in written:
-                    name = unquote_to_bytes(written.replace("+", " ")).decode("latin-1")
-                self._fields.setdefault(name, []).append(value)
-        named = self._fields.get("blog_charset")
-        self._charset = (
-            _CHARSETS.get(_SIGN.sub("", named[-1].lower()), "utf-8") if named else "utf-8"
-        )
+        named = self._last.get("blog_charset")
+        self._charset = _CHARSETS.get(_SIGN.sub("", named.lower()), "utf-8") if named else "utf-8"
 
     def get(self, name: str) -> str:
         """Return a field's value, empty where it is not there; spaces around it go."""
-        values = self._fields.get(name if name.isascii() else name.encode().decode("latin-1"))
-        if values is None:  # as most of what is asked for
-            return ""
         known = self._read.get(name)
         if known is None:
-            known = self._read[name] = self._decoded(values[-1])
+            value = self._last.get(_written(name))
+            known = self._read[name] = "" if value is None else self._decoded(value)
         return known
 
     def pick(self, limits: Mapping[str, int]) -> dict[str, str]:
         """Return the fields among those of *limits* that are there, cut to so many characters."""
         return {
-            name: self.get(name)[:limit] for name, limit in limits.items() if name in self._fields
+            name: self.get(name)[:limit] for name, limit in limits.items() if name in self._last
         }
 
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, `name[]` and `name[0]` alike, in their order."""
+        if name not in self._names:
+            return []
         listed = f"{name}["
         found = [
             self._decoded(value)
-            for written, values in self._fields.items()
+            for written, value in self._pairs
             if written == name or written.startswith(listed)
-            for value in values
         ]
         return [value for value in found if value]
 
     def truth(self, name: str) -> bool:
         """Whether a field says yes, as one client or another does."""
-        return self.get(name).lower() in {"1", "true", "yes"}
+        return name in self._last and self.get(name).lower() in {"1", "true", "yes"}
 
     def _decoded(self, value: str) -> str:
         text = value.replace("+", " ")
@@ -96,3 +94,15 @@ class Form:
             except UnicodeDecodeError:
                 text = _LONE.sub("\ufffd", content.decode(self._charset, "replace"))
         return text.replace("\0", "").strip()
+
+
+def _plain(name: str) -> str:
+    """Return a field's name without escapes."""
+    if "%" not in name and "+" not in name:
+        return name
+    return unquote_to_bytes(name.replace("+", " ")).decode("latin-1")
+
+
+def _written(name: str) -> str:
+    """Return *name* as it stands in a form: a character for every byte."""
+    return name if name.isascii() else name.encode().decode("latin-1")

@@ -56,7 +56,7 @@ def asked(fields: Mapping[str, str], now: datetime) -> Asked | str:
 
 def month_of(moment: datetime) -> str:
     """Return the month that an instant is counted in."""
-    return moment.isoformat()[:7]
+    return f"{moment.year:04}-{moment.month:02}"
 
 
 def months_before(month: str, count: int) -> str:
