@@ -91,7 +91,9 @@ def evaluate(
 
     found = bundle.load(folder)
     spam = found.thresholds[Label.SPAM].spam
-    figures, scored = evaluation.measure(found.scorer, data, seen=found.seen, spam=spam)
+    figures, scored = evaluation.measure(
+        found.scorer, data, seen=found.seen, spam=spam, language=found.manifest["language"]
+    )
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
         metrics = found.manifest["metrics"]

@@ -53,6 +53,8 @@ def measured(metrics: Figures) -> list[str]:
             "A sanity check: few rows, very few severe_toxicity and threat positives.",
             _of_labels(metrics["test_random"]),
         ]
+    if metrics.get("test_official"):
+        parts += ["## Official test rows", _of_labels(metrics["test_official"])]
     if metrics.get("other_tests"):
         parts += ["## Other public test splits", _OTHERS, _others(metrics["other_tests"])]
     for name, found in metrics.get("own_tests", {}).items():

@@ -169,18 +169,26 @@ def measure(
     *,
     seen: NDArray[np.uint64],
     spam: float | None = None,
+    language: str = "en",
 ) -> Evaluated:
-    """Measure the official test rows, the evasions and the identity templates.
+    """Measure the official test rows of the *language* that was learnt, and what others are worth.
 
-    *spam* is the threshold at which false positives on ham are counted. Raises EvaluationRefused
-    where one of the rows is in *seen*.
+    Of English also other test sets, the evasions and the identity templates. *spam* is the
+    threshold at which false positives on ham are counted. Raises EvaluationRefused where one of
+    the rows is in *seen*.
     """
-    reading = _Reading(scorer, data, seen)
+    reading = _Reading(scorer, data, seen, language)
     own = _own(scorer, data, seen)
+    official = [each for each in LANGUAGES if each.language == language and reading.has(each)]
     found = {
         "test_random": {
             each.label.value: reading.figures(each) for each in JIGSAW if reading.has(each)
         },
+        **(
+            {"test_official": {each.label.value: reading.figures(each) for each in official}}
+            if official
+            else {}
+        ),
         "other_tests": {
             each.file: {"label": each.label.value, **reading.figures(each)}
             for each in OTHERS
@@ -206,6 +214,7 @@ def measure(
         "test_random": {
             each.label.value: reading.sides(each) for each in JIGSAW if reading.has(each)
         },
+        "test_official": {each.label.value: reading.sides(each) for each in official},
         "other_tests": {each.file: reading.sides(each) for each in OTHERS if reading.has(each)},
         **own,
     }
@@ -215,7 +224,8 @@ def measure(
 class _Reading:
     """The test sets of a folder, each read and scored once."""
 
-    def __init__(self, scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> None:
+    def __init__(self, scorer: Scorer, data: Path, seen: NDArray[np.uint64], language: str) -> None:
+        self._language = language
         self._scorer = scorer
         self._data = data
         self._seen = seen
@@ -223,8 +233,9 @@ class _Reading:
         self._read: dict[tuple[object, ...], Any] = {}
 
     def has(self, wanted: TestSet) -> bool:
-        """Return whether there is a row of the set."""
-        return bool(self.rows(wanted))
+        """Return whether the set has rows; English ones are of use to an English model alone."""
+        is_english = wanted.language is None
+        return (self._language == "en" or not is_english) and bool(self.rows(wanted))
 
     def rows(self, wanted: TestSet) -> list[dict[str, Any]]:
         """Return the rows of the set."""
@@ -266,6 +277,8 @@ class _Reading:
         """Return the figures of each label in other languages, and how much is said to be known."""
         found: dict[str, Any] = {}
         for each in filter(self.has, LANGUAGES):
+            if each.language == self._language:
+                continue
             mine = found.setdefault(str(each.language), {"known": self.known(each), "labels": {}})
             mine["labels"][each.label.value] = self.figures(each)
         return found

@@ -78,7 +78,8 @@ def _page(path: Path, title: str, lines: Mapping[str, Sides]) -> str:
         _name(recall, "Precision and recall", "recall", "precision")
         _name(reliability, "Reliability, bins of equal mass", "predicted", "observed")
         _name(histogram, "Scores", "probability", "comments")
-        histogram.set(ylim=(0.5, None), yscale="log")
+        # From half a comment on, so that one comment is seen.
+        histogram.set(yscale="log", ylim=(0.5, 2 * max(len(each.truth) for each in lines.values())))
         figure.suptitle(title)
         figure.legend(*roc.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         figure.savefig(path, metadata={"Date": None})

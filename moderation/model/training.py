@@ -97,7 +97,7 @@ def train(
     say("calibrated")
     saw = corpus.seen(each.text for each in (*run.fitted, *run.held) if each.source != "made_up")
     spam = labels[Label.SPAM.value]["thresholds"].get("spam")
-    measured, scored = evaluation.measure(scorer, data, seen=saw, spam=spam)
+    measured, scored = evaluation.measure(scorer, data, seen=saw, spam=spam, language=language)
     for label in crossed:
         labels[label.value]["measured"] = sorted(
             {language, *(at for at, of in measured["languages"].items() if label in of["labels"])}

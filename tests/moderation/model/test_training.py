@@ -189,6 +189,27 @@ def test_an_evaluation_refuses_rows_the_bundle_was_made_with(tmp_path: Path) -> 
     assert found.figures["test_random"]["toxicity"]["rows"] == 1
 
 
+def test_a_model_is_measured_in_its_own_language(tmp_path: Path) -> None:
+    """On the official rows of that language; others say what it is worth beyond."""
+    english = _row("An official row", dict.fromkeys(corpus.KEYS, 0.0), "test")
+    german = _row("Eine amtliche Zeile", {"toxic": 1.0}, "test") | {"lang": "de"}
+    _write(tmp_path / "jigsaw_wiki.jsonl.gz", [english])
+    _write(tmp_path / "germeval2018_de.jsonl.gz", [german, german])
+    scorer, none = bundle.shipped().scorer, corpus.seen([])
+
+    found = {
+        language: evaluation.measure(scorer, tmp_path, seen=none, language=language).figures
+        for language in ("en", "de")
+    }
+
+    assert found["en"]["test_random"]["toxicity"]["rows"] == 1
+    assert "test_official" not in found["en"]
+    assert found["de"]["test_random"] == {}
+    assert found["de"]["test_official"]["toxicity"]["rows"] == 2
+    assert found["en"]["languages"]["de"]["labels"]["toxicity"]["rows"] == 2
+    assert found["de"]["languages"] == {}
+
+
 def test_only_permissive_sources_are_listed() -> None:
     """Licences are data in the code, and the sources made for measuring are absent."""
     assert not set(corpus.SOURCES) & set(corpus.MEASURED)
