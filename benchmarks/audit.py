@@ -23,7 +23,7 @@ class Acknowledged:
     def add(self, spec: Spec, result: Result) -> None:
         """Take in what one run of the load was answered."""
         self.indexes += result.indexes
-        if spec.route in {Route.COMMENT, Route.CHECK, Route.ANALYZE}:
+        if spec.route in {Route.COMMENT, Route.TOLD, Route.CHECK, Route.ANALYZE}:
             refused = set(result.refused)
             names = (
                 identifier(spec.run, connection, number)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from load import Result
 from targets import TARGETS, Mark
-from traffic import DIALECTS, Route
+from traffic import DIALECTS, NATIVE, Route
 
 JUDGED_AT: Final = 64  # connections
 PATIENT_AT: Final = 16  # connections, of a site whose clients wait for less than a second
@@ -88,15 +88,28 @@ def rows(measurements: Iterable[Measurement]) -> list[Row]:
     return found
 
 
+def beside_native(measurements: Iterable[Measurement]) -> dict[str, float]:
+    """Return what a dialect costs beside the native call of its own round, as CPU; medians."""
+    cpu = {
+        (one.group, one.round, one.route): one.result.cpu_us["service"]
+        for one in measurements
+        if one.connections == JUDGED_AT
+    }
+    pairs: dict[str, list[float]] = {}
+    for (group, number, route), spent in cpu.items():
+        for name, other in (("native", NATIVE.get(route)), ("lean", Route.COMMENT)):
+            native = None if other is None else cpu.get((group, number, other))
+            if route in DIALECTS and native is not None:
+                pairs.setdefault(f"{group}.{SHORT[route]}.{name}", []).append(spent / native)
+    return {name: median(ratios) for name, ratios in pairs.items()}
+
+
 def figures(table: Iterable[Row], extra: Mapping[str, float]) -> dict[str, float]:
     """Name the figures that the targets ask for."""
     named = dict(extra)
-    cpu: dict[tuple[str, Route], float] = {}
     for row in table:
         if row.connections == PATIENT_AT and row.route in DIALECTS:
             named[f"{row.group}.{SHORT[row.route]}.p99_ms"] = row.p99_ms
-        if row.connections == JUDGED_AT:
-            cpu[row.group, row.route] = row.cpu_ratio
         if row.connections == JUDGED_AT and row.route is not Route.ECHO:
             name = f"{row.group}.{SHORT[row.route]}"
             named |= {
@@ -104,10 +117,6 @@ def figures(table: Iterable[Row], extra: Mapping[str, float]) -> dict[str, float
                 f"{name}.cpu": row.cpu_ratio,
                 f"{name}.p99": row.p99_ratio,
             }
-    for (group, route), ratio in cpu.items():
-        native = cpu.get((group, Route.COMMENT))
-        if route in DIALECTS and native is not None:
-            named[f"{group}.{SHORT[route]}.native"] = ratio / native
     return named
 
 

@@ -24,7 +24,16 @@ from disk import fsync_p50_ms, grouped_over_single
 from facts import facts
 from load import DRAIN_S, Result, Spec
 from postgres import embedded
-from report import JUDGED_AT, MEASUREMENTS, SHORT, Measurement, figures, page, rows
+from report import (
+    JUDGED_AT,
+    MEASUREMENTS,
+    SHORT,
+    Measurement,
+    beside_native,
+    figures,
+    page,
+    rows,
+)
 from rich.console import Console
 from rich.markdown import Markdown
 from servers import Server, echo, service
@@ -34,7 +43,14 @@ from aboveboard import clock
 
 CONNECTIONS: Final = (1, 16, 64)
 HOME: Final = Path(__file__).parent
-SERVICE: Final = (Route.SCORE, Route.COMMENT, *DIALECTS, Route.CONSENT, Route.STANDING)
+SERVICE: Final = (
+    Route.SCORE,
+    Route.COMMENT,
+    Route.TOLD,
+    *DIALECTS,
+    Route.CONSENT,
+    Route.STANDING,
+)
 SEED_S: Final = 60.0
 
 
@@ -147,7 +163,8 @@ def main() -> int:
         )
     scorer = _scorer(options.rounds)
     table = rows(bench.measurements)
-    named = figures(table, _extra(bench.measurements, found, group, scorer))
+    extra = _extra(bench.measurements, found, group, scorer)
+    named = figures(table, extra | beside_native(bench.measurements))
     text, reached = page(told, table, named)
     _write(
         told | {"figures": named, "audit": found, "group commit": group, "scorer": scorer},

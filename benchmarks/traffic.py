@@ -25,6 +25,8 @@ SEED_RUN = "seed"
 SITE = "https://bench.example"
 NOTICE_ID = "cookies"
 PURPOSE = "analytics"
+ADDRESS = "198.51.100.7"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 class Route(StrEnum):
@@ -34,6 +36,7 @@ class Route(StrEnum):
     FRAMED = "echo in the service's middleware"
     SCORE = "score"
     COMMENT = "comment"
+    TOLD = "comment with what the form of a check tells"
     CHECK = "Akismet's comment-check"
     ANALYZE = "Perspective's comments:analyze"
     MODERATE = "OpenAI's moderations"
@@ -43,6 +46,12 @@ class Route(StrEnum):
 
 DIALECTS = (Route.CHECK, Route.ANALYZE, Route.MODERATE)
 """What does the work of `POST /v1/comments` for clients of other APIs."""
+
+NATIVE = {Route.CHECK: Route.TOLD, Route.ANALYZE: Route.COMMENT, Route.MODERATE: Route.COMMENT}
+"""What a client of the native API sends to have the same comment stored.
+
+A check tells address, browser and page of a comment; the other two tell less than `COMMENT` does.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +86,13 @@ def _comments(route: Route, sender: Sender, connection: int) -> Iterator[bytes]:
         template = templates[(number + connection * 31) % TEXTS]
         word = b"%08d" % ((offset + number * 38_717_011) % 100_000_000)
         word = word.translate(_LETTERS)
+        name = identifier(sender.run, connection, number).encode()
         if route in {Route.SCORE, Route.MODERATE}:
             yield template % word
+        elif route is Route.TOLD:
+            yield template % (name, word, name, name)
         else:
-            yield template % (identifier(sender.run, connection, number).encode(), word)
+            yield template % (name, word)
         number += 1
 
 
@@ -91,6 +103,7 @@ def _comment_templates(route: Route, sender: Sender) -> list[bytes]:
     path, content = {
         Route.SCORE: ("/v1/score", _text),
         Route.COMMENT: ("/v1/comments", _comment),
+        Route.TOLD: ("/v1/comments", _told),
         Route.ANALYZE: (f"/v1alpha1/comments:analyze?key={sender.key}", _analysis),
         Route.MODERATE: ("/v1/moderations", _moderation),
     }.get(route, ("/echo", _comment))
@@ -124,12 +137,22 @@ def _comment(text: str) -> dict[str, object]:
     }
 
 
+def _told(text: str) -> dict[str, object]:
+    """Return the comment that `_form` tells, in the native API's words."""
+    return {
+        "external_id": _HOLE,
+        "text": text,
+        "author": {"name": "A. Reader", "ip": ADDRESS, "user_agent": BROWSER},
+        "thread": {"id": page(_HOLE), "url": page(_HOLE)},
+    }
+
+
 def _form(sender: Sender, text: str) -> str:
     """Return what a plain client of Akismet sends of a comment, its page named by the hole."""
     fields = {
         "blog": SITE,
-        "user_ip": "198.51.100.7",
-        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "user_ip": ADDRESS,
+        "user_agent": BROWSER,
         "referrer": f"{SITE}/",
         "permalink": page(_HOLE),
         "comment_type": "comment",

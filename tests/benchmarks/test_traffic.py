@@ -31,7 +31,8 @@ def sent(route: Route, count: int, *, connection: int = 3) -> list[tuple[bytes, 
 
 
 @pytest.mark.parametrize(
-    "route", [Route.ECHO, Route.SCORE, Route.COMMENT, *DIALECTS, Route.CONSENT]
+    "route",
+    [Route.ECHO, Route.SCORE, Route.COMMENT, Route.TOLD, *DIALECTS, Route.CONSENT],
 )
 def test_length_is_the_body_s(route: Route) -> None:
     """The stated length is the length."""
@@ -62,6 +63,22 @@ def test_checks_are_forms_and_all_different() -> None:
     assert len({each.submission.external_id for each in checks}) == 3000
     assert [each.submission.text for each in checks] == [each["text"] for each in comments]
     assert checks[0].submission.thread_id == page(identifier(SENDER.run, 3, 0))
+
+
+def test_the_native_call_beside_a_check_tells_the_same() -> None:
+    """Author and thread as the form has them, and each a comment of its own."""
+    told = [
+        moderation_wire.CommentIn.model_validate_json(body) for _, body in sent(Route.TOLD, 3000)
+    ]
+    checked = [check.read(Form(body), slashed=False).submission for _, body in sent(Route.CHECK, 9)]
+
+    assert len({each.external_id for each in told}) == 3000
+    for native, form in zip(told, checked, strict=False):
+        assert native.author is not None
+        assert native.thread is not None
+        assert (native.text, native.thread.id) == (form.text, form.thread_id)
+        assert (native.author.name, native.author.ip) == (form.author.name, form.author.ip)
+        assert native.author.user_agent == form.author.user_agent
 
 
 def test_analyses_and_moderations_are_valid_and_all_different() -> None:
