@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+from urllib.parse import quote
 
 Figures = Mapping[str, Any]
 
@@ -15,7 +16,7 @@ def write(folder: Path, manifest: Figures, plots: Sequence[str] = ()) -> None:
     (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
     text = card(manifest)
     if plots:
-        images = "\n\n".join(f"![{Path(page).stem}]({page})" for page in plots)
+        images = "\n\n".join(f"![{Path(page).stem}]({quote(page)})" for page in plots)
         text += f"\n## Plots\n\n{_PLOTS}\n\n{images}\n"
     (folder / "card.md").write_text(text, encoding="utf-8")
 

@@ -211,12 +211,12 @@ def measure(
         "identity_bias": reading.bias(),
     }
     scored = {
+        **own,
         "test_random": {
             each.label.value: reading.sides(each) for each in JIGSAW if reading.has(each)
         },
         "test_official": {each.label.value: reading.sides(each) for each in official},
         "other_tests": {each.file: reading.sides(each) for each in OTHERS if reading.has(each)},
-        **own,
     }
     return Evaluated(found, scored)
 
@@ -339,7 +339,7 @@ def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, dict
     """Return what was scored of the test rows of one's own files, label by label."""
     found: dict[str, dict[str, Sides]] = {}
     for path in corpus.own(data):
-        name = path.name.partition(".")[0]
+        name = path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".csv")
         rows = [row for row in corpus.rows(path) if row["split"] == "test"]
         if not rows:
             continue

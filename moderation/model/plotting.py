@@ -30,15 +30,13 @@ _SALT = "aboveboard"  # of the ids in a page, which are random without
 def draw(folder: Path, scored: Mapping[str, Mapping[str, Sides]]) -> list[str]:
     """Draw a page a test set into *folder*/plots; return its files, from *folder* on.
 
-    Old pages go. Each has ROC, precision against recall, reliability and the scores' histogram,
-    with a line a label.
+    Each has ROC, precision against recall, reliability and the scores' histogram, with a line a
+    label.
     """
     if find_spec("matplotlib") is None:
         return []
     plots = folder / "plots"
     plots.mkdir(parents=True, exist_ok=True)
-    for old in plots.glob("*.svg"):
-        old.unlink()
     return [
         _page(plots / f"{name}.svg", name, lines)
         for name, sides in scored.items()
@@ -60,9 +58,9 @@ def _page(path: Path, title: str, lines: Mapping[str, Sides]) -> str:
                 "linestyle": _STROKES[_place(name, at) % len(_STROKES)],
             }
             false, true, _ = roc_curve(side.truth, side.scores)
-            roc.plot(*_thinned(false, true), **style)
+            roc.plot(*thinned(false, true), **style)
             precision, found, _ = precision_recall_curve(side.truth, side.scores)
-            recall.plot(*_thinned(found[::-1], precision[::-1]), **style)
+            recall.plot(*thinned(found[::-1], precision[::-1]), **style)
             bins = evaluation.reliability(side.scores, side.truth)
             reliability.plot(
                 [each["predicted"] for each in bins],
@@ -80,7 +78,7 @@ def _page(path: Path, title: str, lines: Mapping[str, Sides]) -> str:
         _name(histogram, "Scores", "probability", "comments")
         # From half a comment on, so that one comment is seen.
         histogram.set(yscale="log", ylim=(0.5, 2 * max(len(each.truth) for each in lines.values())))
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
         figure.legend(*roc.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         figure.savefig(path, metadata={"Date": None})
     return f"plots/{path.name}"
@@ -96,7 +94,13 @@ def _name(axes: "Axes", title: str, across: str, up: str) -> None:
     axes.grid(visible=True, color="#eeeeee")
 
 
-def _thinned(across: Floats, up: Floats) -> Iterator[Floats]:
-    """Return so many points of a curve that nobody sees the rest."""
-    keep = np.unique(np.linspace(0, len(across) - 1, min(_POINTS, len(across))).astype(int))
+def thinned(across: Floats, up: Floats) -> Iterator[Floats]:
+    """Return so many points of a curve, which ascends *across*, that nobody sees the rest.
+
+    Of a rare label nearly all points lie at one end: some are chosen by where they lie.
+    """
+    last = len(across) - 1
+    by_number = np.linspace(0, last, min(_POINTS, last + 1)).astype(int)
+    by_place = np.searchsorted(across, np.linspace(across[0], across[last], _POINTS))
+    keep = np.union1d(by_number, by_place.clip(0, last))
     return (values[keep] for values in (across, up))

@@ -21,6 +21,7 @@ from moderation.review import likeness, queue
 from moderation.review.likeness import Member
 from moderation.store import Detail
 from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, NOTE, REPORT, REVISION
+from moderation.verdict import State
 
 LOOKED_BACK = 1_000  # comments of an author or a domain
 RECENT = 5  # comments of an author that are shown
@@ -89,7 +90,8 @@ class Note(NamedTuple):
 class Context(NamedTuple):
     """Everything that is shown beside a comment.
 
-    *blind* where what the policy made of it is kept back until it is decided.
+    *blind* where what the policy made of it is kept back until it is decided; *reticent* where the
+    site keeps it back of other comments, too, that somebody has to decide on.
     """
 
     case: Case | None
@@ -105,6 +107,7 @@ class Context(NamedTuple):
     reports: Sequence[Report]
     notes: Sequence[Note]
     group: Sequence[Member]
+    reticent: bool
     why: Why | None = None
 
 
@@ -139,6 +142,7 @@ def read(connection: Connection, site_id: str, comment_id: str, *, blind: bool) 
             for row in _beside(connection, NOTE, site_id, comment_id, NOTE.c.id)
         ],
         likeness.group(connection, site_id, comment_id),
+        blind,
     )
 
 
@@ -247,6 +251,7 @@ def _earlier(connection: Connection, site_id: str, comment_id: str) -> Sequence[
             COMMENT.c.site_id == site_id,
             COMMENT.c.thread_id == thread_id,
             COMMENT.c.id < comment_id,
+            COMMENT.c.state != State.ERASED.value,
         )
         .order_by(COMMENT.c.id.desc())
         .limit(EARLIER)

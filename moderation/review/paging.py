@@ -85,17 +85,18 @@ class _Found(NamedTuple):
 
 
 def _merged(found: Collection[_Found], limit: int, *, falling: bool) -> _Found:
-    """Return one page of several: nothing beyond where one of them has not been looked at."""
-    ends = [each.following for each in found if each.following is not None]
-    common = any(end.common for end in ends)
-    # Places are compared by where they are alone.
-    ends = [end._replace(common=False) for end in ends]
+    """Return one page of several: nothing beyond where one of them has not been looked at.
+
+    What is common at one site may be rare at another: a page of several does not say.
+    """
+    if len(found) == 1:
+        return next(iter(found))
+    ends = [each.following._replace(common=False) for each in found if each.following is not None]
     end = (max(ends) if falling else min(ends)) if ends else None
     places = sorted((place for each in found for place in each.places), reverse=falling)
     if end is not None:
         places = [place for place in places if (place >= end if falling else place <= end)]
-    shown, following = _cut(places, end, limit)
-    return _Found(shown, following and following._replace(common=common))
+    return _cut(places, end, limit)
 
 
 def _cut(places: Sequence[Place], following: Place | None, limit: int) -> _Found:
@@ -146,14 +147,14 @@ class _Walk:
     read: int = 0
     ended: bool = False
 
-    def limit(self, *, until: int, most: int) -> int:
+    def limit(self, *, first: int, until: int, most: int) -> int:
         """Return how many cases to walk next.
 
         Twice as many as so far, up to *until* cases in all, and no more than *most* characters if
         texts go on as long as they were.
         """
         if not self.walked:
-            return STEP
+            return first
         room = (most - self.read) * self.walked // max(self.read, 1)
         return max(1, min(2 * self.walked, until - self.walked, room))
 
@@ -181,7 +182,7 @@ class _Asked:
         search.plan_for_words(self.connection)
         common = self.after is not None and self.after.common
         walk = _Walk(self.after)
-        self._go(walk, query, until=STEP)
+        self._go(walk, query, until=max(1, STEP // self.sites))
         if not walk.ended and len(walk.found) <= self.limit:
             if not common:
                 some = search.found(self.site_id, query).limit(RARE + 1)
@@ -223,7 +224,7 @@ class _Asked:
             and walk.read < most
             and len(walk.found) <= self.limit
         ):
-            limit = walk.limit(until=until, most=most)
+            limit = walk.limit(first=max(1, STEP // self.sites), until=until, most=most)
             step = self._chosen(walk.place, limit=limit).subquery()
             rows = self.connection.execute(
                 select(step.c.value, step.c.comment_id, REVISION.c.text)

@@ -48,7 +48,7 @@ class CaseRoutes:
             path="/v1/cases:count",
             handler=self.count_cases,
             name="countCases",
-            summary="Count the cases of the queue",
+            summary="Count the cases of a site, or of all sites of the key",
             scope=REVIEW,
             query=wire.CaseFilterIn,
             answers={200: wire.CaseCountsOut},
@@ -110,15 +110,14 @@ class CaseRoutes:
         """Answer 200 with a page."""
         asked = wire.CasesIn.model_validate_strings(call.query())
         sites = call.sites(asked.site)
-        place = (sites, asked.order, asked.shelf)
+        wanted = wire.wanted(asked)
+        question = (sites, wanted, asked.order)
         found, following, now = await self._review.list_cases(
-            sites,
-            wire.wanted(asked),
-            asked.order,
-            after=self._cursors.read(asked.cursor, *place),
+            *question,
+            after=self._cursors.read(asked.cursor, *question),
             limit=asked.limit,
         )
-        return 200, wire.page(found, self._cursors.write(following, *place), now=now)
+        return 200, wire.page(found, self._cursors.write(following, *question), now=now)
 
     async def count_cases(self, call: Call) -> Answer:
         """Answer 200 with numbers."""

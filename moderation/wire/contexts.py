@@ -25,7 +25,7 @@ from moderation.wire.moderators import Answer, ModeratedIn, NoteText
 class CaseGetIn(Wire):
     """Of which site; `blind` leaves out what might sway who decides, wherever it is told."""
 
-    site: Short | None = None
+    site: Short | None = Field(None, description="compulsory where the key has several")
     blind: bool = Field(default=False, description="without state, verdict and scores")
 
 
@@ -162,6 +162,7 @@ _NUMBERS = ("score", "logit", "base", "rest")
 
 def context(found: Context, *, now: str, blind: bool) -> bytes:
     """Write what is shown beside a comment, with *blind* nothing that tells its verdict."""
+    reticent = blind or found.reticent
     blind = blind or found.blind
     comment = detail_members(found.comment)
     if blind:
@@ -173,10 +174,10 @@ def context(found: Context, *, now: str, blind: bool) -> bytes:
             "case": found.case and cases.case(found.case, now),
             "comment": comment,
             "explanation": found.why and _why(found, found.why, blind=blind),
-            "parent": found.parent and _recent(found.parent, blind=blind),
-            "thread": [_recent(each, blind=blind) for each in found.thread],
+            "parent": found.parent and _recent(found.parent, reticent=reticent),
+            "thread": [_recent(each, reticent=reticent) for each in found.thread],
             "author": found.author and _past(found.author),
-            "author_recent": [_recent(each, blind=blind) for each in found.author_recent],
+            "author_recent": [_recent(each, reticent=reticent) for each in found.author_recent],
             "domains": [_past(each) for each in found.domains],
             "events": [] if blind else [event(each) for each in found.events],
             "revisions": [
@@ -240,8 +241,8 @@ def _past(past: Past) -> dict[str, Any]:
     return past._asdict()
 
 
-def _recent(recent: Recent, *, blind: bool) -> dict[str, Any]:
+def _recent(recent: Recent, *, reticent: bool) -> dict[str, Any]:
     told = recent._asdict()
-    if told.pop("open") and blind:
+    if told.pop("open") and reticent:
         told["state"] = None
     return told

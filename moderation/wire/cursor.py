@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cryptography.fernet import Fernet, InvalidToken
 
 from moderation.errors import CursorInvalid
-from moderation.review.queue import Order, Place, Shelf
+from moderation.review.queue import Filter, Order, Place, Shelf
 from moderation.wire.comments import ID
 
 _PLACE = re.compile(
@@ -29,35 +29,37 @@ class Cursors:
         self._sealing = Fernet(base64.urlsafe_b64encode(key))
 
     def read(
-        self, cursor: str | None, sites: Sequence[str], order: Order, shelf: Shelf
+        self, cursor: str | None, sites: Sequence[str], wanted: Filter, order: Order
     ) -> Place | None:
-        """Read where a page of these *sites* begins. Raises CursorInvalid."""
+        """Read where a page of what is *wanted* of these *sites* begins. Raises CursorInvalid."""
         if cursor is None:
             return None
-        found = _PLACE.fullmatch(self._open(cursor, sites))
-        if found is None or found[1] != _ordered(order, shelf):
-            raise CursorInvalid("expected the `next` of a page in this order, got something else")
+        found = _PLACE.fullmatch(self._open(cursor, _digest(sites, wanted)))
+        if found is None or found[1] != _ordered(order, wanted.shelf):
+            raise CursorInvalid("expected the `next` of a page of the same question, got another")
         value: float | str = found[2]
         if found[1] in {Order.PRIORITY, Order.UNSURE}:
             value = float(found[2])
         return Place(value, found[3], common=found[4] is not None)
 
     def write(
-        self, of: Place | None, sites: Sequence[str], order: Order, shelf: Shelf
+        self, of: Place | None, sites: Sequence[str], wanted: Filter, order: Order
     ) -> str | None:
         """Write where the next page begins."""
         if of is None:
             return None
-        place = f"{_digest(sites)} {_ordered(order, shelf)} {of.value!s} {of.comment_id}"
+        place = (
+            f"{_digest(sites, wanted)} {_ordered(order, wanted.shelf)} {of.value!s} {of.comment_id}"
+        )
         place += " common" if of.common else ""
         return self._sealing.encrypt(place.encode()).decode().rstrip("=")
 
-    def _open(self, cursor: str, sites: Sequence[str]) -> str:
+    def _open(self, cursor: str, question: str) -> str:
         try:
             place = self._sealing.decrypt(_padded(cursor).encode()).decode()
         except (InvalidToken, UnicodeEncodeError):
             return ""
-        return place.removeprefix(f"{_digest(sites)} ")
+        return place.removeprefix(f"{question} ")
 
 
 def seq(after: str | None) -> int:
@@ -75,9 +77,10 @@ def write_seq(of: int) -> str:
     return base64.urlsafe_b64encode(str(of).encode()).decode().rstrip("=")
 
 
-def _digest(sites: Sequence[str]) -> str:
-    """Return what tells these sites from others, however many there are."""
-    return hashlib.sha256(" ".join(sorted(sites)).encode()).hexdigest()[:16]
+def _digest(sites: Sequence[str], wanted: Filter) -> str:
+    """Return what tells this question from others, whatever is asked of however many sites."""
+    asked = repr((sorted(sites), wanted))
+    return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _ordered(order: Order, shelf: Shelf) -> str:

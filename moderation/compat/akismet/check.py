@@ -37,19 +37,13 @@ _FIELDS = {
     "user_role": SHORT,
     "user_ID": SHORT,
     "user_id": SHORT,
-    "user_ip": SHORT,
-    "comment_author_IP": SHORT,
     "user_agent": LONG,
-    "comment_date_gmt": SHORT,
-    "comment_post_modified_gmt": SHORT,
     "comment_post_ID": SHORT,
     "comment_parent": SHORT,
     "comment_type": SHORT,
     "content_type": SHORT,
     "referrer": LONG,
     "recheck_reason": SHORT,
-    "honeypot_field_name": SHORT,
-    "callback": LONG,
     "reporter": SHORT // 2,
 }
 """What is read of a comment, and how many characters of it."""
@@ -83,10 +77,7 @@ def missing(form: Form) -> str | None:
 
 def read(form: Form, *, slashed: bool) -> Check:
     """Read a form; *slashed* where quotes come with backslashes, as WordPress sends them."""
-    said = form.pick(_FIELDS)
-    if slashed:
-        said = {name: _unslashed(value) for name, value in said.items()}
-    text = said.get
+    text = form.pick(_FIELDS, _unslashed if slashed else None).get
     content = text("comment_content", "")
     name, email = text("comment_author", ""), text("comment_author_email", "")
     url, permalink = text("comment_author_url", ""), text("permalink", "")
@@ -96,13 +87,13 @@ def read(form: Form, *, slashed: bool) -> Check:
         name=name or None,
         email=email or None,
         url=url or None,
-        ip=_address(text("user_ip") or text("comment_author_IP", "")),
+        ip=_address(form.get("user_ip") or form.get("comment_author_IP")),
         user_agent=text("user_agent") or None,
     )
-    submitted = _instant(text("comment_date_gmt", ""))
-    published = _instant(text("comment_post_modified_gmt", ""))
+    submitted = _instant(form.get("comment_date_gmt"))
+    published = _instant(form.get("comment_post_modified_gmt"))
     thread_id = _given(text("comment_post_ID"), "0") or permalink[:SHORT] or None
-    trap = text("honeypot_field_name")
+    trap = form.get("honeypot_field_name")
     submission = Submission(
         external_id(permalink=permalink, author=name, email=email, text=content),
         # Of a registration there is nothing but who registers.
@@ -132,7 +123,7 @@ def read(form: Form, *, slashed: bool) -> Check:
         is_test=form.truth("is_test"),
         is_administrator=role == "administrator",
         is_spammer=name in SPAMMERS or email.lower() == SPAMMERS_ADDRESS,
-        callback=text("callback", ""),
+        callback=form.get("callback"),
         classify=form.truth("classify"),
         reporter=text("reporter", ""),
     )

@@ -6,7 +6,7 @@ them cookies. Only fields that are asked for by name are decoded at all.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
 
 # What a client may say it writes in. Other codecs of Python are no charsets, or cost too much.
@@ -63,10 +63,21 @@ class Form:
             known = self._read[name] = "" if value is None else self._decoded(value)
         return known
 
-    def pick(self, limits: Mapping[str, int]) -> dict[str, str]:
-        """Return the fields among those of *limits* that are there, cut to so many characters."""
+    def pick(
+        self, limits: Mapping[str, int], clean: Callable[[str], str] | None = None
+    ) -> dict[str, str]:
+        """Return the fields among those of *limits* that are there, cut to so many characters.
+
+        *clean* is applied before they are cut.
+        """
+        if clean is None:
+            return {
+                name: self.get(name)[:limit] for name, limit in limits.items() if name in self._last
+            }
         return {
-            name: self.get(name)[:limit] for name, limit in limits.items() if name in self._last
+            name: clean(self.get(name))[:limit]
+            for name, limit in limits.items()
+            if name in self._last
         }
 
     def all(self, name: str) -> list[str]:

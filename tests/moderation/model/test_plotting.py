@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from moderation.model import plotting
 from moderation.model.evaluation import Sides
@@ -17,9 +18,9 @@ NEVER = Sides(GOOD.scores, np.zeros(200, dtype=bool))
 
 
 def test_a_page_has_a_line_for_each_label_that_has_both_kinds_of_rows(tmp_path: Path) -> None:
-    """Old pages go, and a set that nothing can be drawn of has none."""
+    """A set that nothing can be drawn of has no page, and what lies there already stays."""
     (tmp_path / "plots").mkdir()
-    (tmp_path / "plots" / "old.svg").write_text("<svg/>")
+    (tmp_path / "plots" / "theirs.svg").write_text("<svg/>")
 
     drawn = plotting.draw(
         tmp_path,
@@ -30,7 +31,10 @@ def test_a_page_has_a_line_for_each_label_that_has_both_kinds_of_rows(tmp_path: 
     )
 
     assert drawn == ["plots/mine.svg"]
-    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["mine.svg"]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == [
+        "mine.svg",
+        "theirs.svg",
+    ]
     root = ET.parse(tmp_path / "plots" / "mine.svg").getroot()  # noqa: S314 - our own file
     words = {"".join(each.itertext()).strip() for each in root.iter(f"{SVG}text")}
     assert {"mine", "toxicity", "insult", "ROC", "Scores", "recall", "observed"} <= words
@@ -55,3 +59,33 @@ def test_nothing_is_drawn_without_the_extra(
 
     assert plotting.draw(tmp_path, {"mine": {"toxicity": GOOD}}) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_curve_of_a_rare_label_keeps_its_shape() -> None:
+    """Nearly all points of precision against recall lie at the recall of 1."""
+    recall = np.concatenate([np.linspace(0, 1, 300), np.ones(60_000)])
+    precision = np.concatenate([np.linspace(1, 0.5, 300), np.linspace(0.5, 0, 60_000)])
+
+    across, up = plotting.thinned(recall, precision)
+
+    assert len(across) <= 400
+    drawn = np.interp([0.1, 0.5, 0.9], across, up)
+    assert np.allclose(drawn, [0.95, 0.75, 0.55], atol=0.01)
+
+
+def test_every_comment_is_inside_the_histogram(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its axis reaches beyond the fullest bin."""
+    tops: list[float] = []
+    save = Figure.savefig
+
+    def look(figure: Figure, *arguments: object, **how: object) -> None:
+        tops.extend(axes.get_ylim()[1] for axes in figure.axes if axes.get_title() == "Scores")
+        save(figure, *arguments, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Figure, "savefig", look)
+    plotting.draw(tmp_path, {"costs $5 or $6": {"toxicity": GOOD}})
+
+    counts, _ = np.histogram(GOOD.scores, bins=20, range=(0, 1))
+    assert tops[0] > counts.max()

@@ -175,6 +175,29 @@ def test_what_a_person_has_decided_is_blind_no_more(desk: Desk) -> None:
     assert undone["blind"] is True
 
 
+def test_what_is_open_is_told_nothing_of_beside_other_comments(desk: Desk) -> None:
+    """Whoever reads a later comment of thread and author sees no state; once decided they do."""
+    of_both = {"author": {"id": "u-1"}, "thread": {"id": "t-1"}}
+    waiting = desk.send("waiting", RUDE, **of_both)
+    later = desk.send("later", HAM, parent_id="waiting", **of_both)
+
+    def told() -> list[str | None]:
+        found = desk.client.get(f"/v1/cases/{later['id']}").json()
+        assert found["blind"] is False
+        beside = (found["parent"], *found["thread"], *found["author_recent"])
+        assert [each["external_id"] for each in beside] == ["waiting"] * 3
+        return [each["state"] for each in beside]
+
+    open_ = told()
+    desk.client.put("/v1/review/settings", json={"blind": False}).raise_for_status()
+    frank = told()
+    desk.client.put("/v1/review/settings", json={"blind": True}).raise_for_status()
+    desk.decided(waiting, "reject")
+
+    assert later["state"] == "published"
+    assert (open_, frank, told()) == ([None] * 3, ["pending"] * 3, ["rejected"] * 3)
+
+
 def test_rules_are_told_blind(desk: Desk) -> None:
     """What a rule found is a fact of the text, and what it found is said."""
     desk.client.put(

@@ -132,6 +132,38 @@ def test_a_page_looks_at_a_bounded_part_of_the_queue(sixty: app.Databases) -> No
     assert [len(page) for page in found] == [4, 4, 4, 3, 0]
 
 
+def test_several_sites_share_what_a_page_may_cost(
+    shared: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Together they walk no more texts than one; none is walked on for what another has often."""
+    walked: list[str] = []
+    says = search.says
+
+    def counted(text: str, query: search.Query) -> bool:
+        walked.append(text)
+        return says(text, query)
+
+    monkeypatch.setattr(search, "says", counted)
+    with shared.moderation.read() as connection:
+        for words in ("fourth", "tenth", "never"):
+            after = None
+            for _ in range(3):
+                walked.clear()
+                _, after = paging.page(
+                    connection,
+                    ["blog", "news", "quiet"],
+                    Filter(words=words),
+                    Order.PRIORITY,
+                    now=NOW,
+                    after=after,
+                    limit=50,
+                )
+                assert len(walked) <= paging.WALKED
+                if after is None:
+                    break
+                assert not after.common
+
+
 def test_an_index_of_all_words_is_never_read_to_its_end(sixty: app.Databases) -> None:
     """A page of what every text has asks the index for nothing, of rare words for a few ids."""
     statements: list[str] = []

@@ -292,12 +292,14 @@ def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
 
 
 def test_a_case_shows_what_was_said_before_in_its_thread(desk: Desk) -> None:
-    """The newest ten, in the order of their arrival; nothing later, nothing of other threads."""
+    """The newest ten by their arrival; nothing later, nothing erased, nothing of other threads."""
     thread = {"id": "t-1"}
     desk.send("elsewhere", HAM, thread={"id": "t-2"})
     desk.send("nowhere", HAM + " Alone.")
     for number in range(12):
         desk.send(f"before-{number}", f"{HAM} Number {number}.", thread=thread)
+    gone = desk.send("gone", HAM + " Gone.", thread=thread)
+    desk.client.delete(f"/v1/comments/{gone['id']}").raise_for_status()
     comment = desk.send("c-1", INSULT, thread=thread)
     desk.send("after", HAM + " Later.", thread=thread)
     desk.send("before-0", HAM + " Edited after all.", thread=thread)

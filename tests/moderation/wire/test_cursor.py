@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderation.errors import CursorInvalid
-from moderation.review.queue import Order, Place, Shelf
+from moderation.review.queue import Filter, Order, Place, Shelf
 from moderation.wire.cursor import Cursors
 
 CURSORS = Cursors(bytes(32))
 PLACE = Place(40000185.89442285, "01980000-0000-7000-8000-000000000000")
-OF_BLOG = (("blog", "news"), Order.PRIORITY, Shelf.OPEN)
+OF_BLOG = (("blog", "news"), Filter(), Order.PRIORITY)
 
 
 def test_a_place_comes_back_as_it_was() -> None:
     """Numbers to the last digit, instants as text, within what a query takes."""
     instant = Place("2026-11-28T12:00:00.000000Z", PLACE.comment_id)
-    longest = (("s" * 40,) * 30, Order.NEWEST, Shelf.RESOLVED)
+    longest = (("s" * 40,) * 30, Filter(Shelf.RESOLVED, words="w" * 256), Order.NEWEST)
 
     cursor = CURSORS.write(PLACE, *OF_BLOG)
     resolved = CURSORS.write(instant, *longest)
@@ -45,14 +45,16 @@ def test_a_cursor_tells_nothing() -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        (("blog", "other"), Order.PRIORITY, Shelf.OPEN),
-        (("blog",), Order.PRIORITY, Shelf.OPEN),
-        (("blog", "news"), Order.NEWEST, Shelf.OPEN),
-        (("blog", "news"), Order.PRIORITY, Shelf.RESOLVED),
+        (("blog", "other"), Filter(), Order.PRIORITY),
+        (("blog",), Filter(), Order.PRIORITY),
+        (("blog", "news"), Filter(), Order.NEWEST),
+        (("blog", "news"), Filter(Shelf.RESOLVED), Order.PRIORITY),
+        (("blog", "news"), Filter(words="zebra"), Order.PRIORITY),
+        (("blog", "news"), Filter(seen_by="ann"), Order.PRIORITY),
     ],
 )
-def test_a_cursor_is_of_its_sites_and_order(asked: tuple[tuple[str, ...], Order, Shelf]) -> None:
-    """Other sites', another order's and another installation's are refused."""
+def test_a_cursor_is_of_one_question(asked: tuple[tuple[str, ...], Filter, Order]) -> None:
+    """Other sites', filters', orders' and another installation's are refused."""
     cursor = CURSORS.write(PLACE, *OF_BLOG)
     foreign = Cursors(b"k" * 32).write(PLACE, *OF_BLOG)
 

@@ -1,6 +1,7 @@
 """What an Akismet client says of a comment: a few fields of many, named the same way each time."""
 
 import json
+import re
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -131,6 +132,21 @@ def test_those_who_test_are_known() -> None:
     assert read(is_test="true").is_test
     assert read(is_test="1").is_test
     assert not read(is_test="0").is_test
+
+
+def test_long_values_are_the_same_with_slashes_and_without() -> None:
+    """What WordPress puts before quotes is taken away before a value is cut."""
+    said = {
+        "comment_content": '"' * 60_000 + "a" * 50_000,
+        "comment_author": "O'" * 200,
+        "permalink": "https://blog.example.org/" + "'" * 2_000,
+    }
+    slashed = {name: re.sub("(['\"])", r"\\\1", value) for name, value in said.items()}
+
+    plain, wordpress = read(**said).submission, read(slashed=True, **slashed).submission
+
+    assert len(plain.text) == check.TEXT_LIMIT
+    assert plain == wordpress
 
 
 def test_what_is_missing_is_named() -> None:
