@@ -147,14 +147,14 @@ class _Walk:
     read: int = 0
     ended: bool = False
 
-    def limit(self, *, first: int, until: int, most: int) -> int:
+    def limit(self, *, until: int, most: int) -> int:
         """Return how many cases to walk next.
 
         Twice as many as so far, up to *until* cases in all, and no more than *most* characters if
         texts go on as long as they were.
         """
         if not self.walked:
-            return first
+            return until
         room = (most - self.read) * self.walked // max(self.read, 1)
         return max(1, min(2 * self.walked, until - self.walked, room))
 
@@ -224,7 +224,7 @@ class _Asked:
             and walk.read < most
             and len(walk.found) <= self.limit
         ):
-            limit = walk.limit(first=max(1, STEP // self.sites), until=until, most=most)
+            limit = walk.limit(until=until, most=most)
             step = self._chosen(walk.place, limit=limit).subquery()
             rows = self.connection.execute(
                 select(step.c.value, step.c.comment_id, REVISION.c.text)

@@ -70,15 +70,8 @@ class Form:
 
         *clean* is applied before they are cut.
         """
-        if clean is None:
-            return {
-                name: self.get(name)[:limit] for name, limit in limits.items() if name in self._last
-            }
-        return {
-            name: clean(self.get(name))[:limit]
-            for name, limit in limits.items()
-            if name in self._last
-        }
+        read = self.get if clean is None else lambda name: clean(self.get(name))
+        return {name: read(name)[:limit] for name, limit in limits.items() if name in self._last}
 
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, `name[]` and `name[0]` alike, in their order."""
