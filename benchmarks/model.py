@@ -15,13 +15,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import peers
 import spam
 from comparing import (
     Area,
+    Figure,
+    Floats,
     Row,
     Truth,
     area,
@@ -49,6 +51,26 @@ MADLIBS: Final = "bias_madlibs77k"
 LEAST_POSITIVES: Final = 100  # for a claim about calibration
 MAJORITY: Final = 0.5  # of the raters
 TOXICITY: Final = LABELS.index(Label.TOXICITY)
+
+
+class Asked(NamedTuple):
+    """Comments that another is asked, whether each is what is sought, and our logits."""
+
+    texts: Sequence[str]
+    truth: Truth
+    ours: Floats
+
+    def some(self, count: int | None) -> "Asked":
+        """Return *count* of them, drawn at random; all where None."""
+        if count is None:
+            return self
+        picked = np.random.default_rng(1).permutation(len(self.texts))[:count]
+        return Asked([self.texts[at] for at in picked], self.truth[picked], self.ours[picked])
+
+    def beside(self, theirs: Floats) -> tuple[Figure, Figure]:
+        """Return the AUC of another's scores, and ours minus it."""
+        other = area(theirs, self.truth)
+        return other.figure(), area(self.ours, self.truth).minus(other)
 
 
 class Measuring:
@@ -145,30 +167,20 @@ class Measuring:
                 told(True, above is not None and ours.value > above),
             )
         )
-        toxic = truth[:, 0]
-        mine = area(logits[:, TOXICITY], toxic)
-        sides = {} if usual is None else {"TF-IDF + LR": usual[:, 0]}
-        sides |= {name: answer(texts) for name, answer in self.checkers.items()}
         held = self.folds[0]
-        lines: list[Any] = [
-            (
-                "this bundle",
-                mine.figure(),
-                None,
-                area(held.logits[:, 0], held.truth[:, 0]).figure(),
-                None,
-            )
-        ]
-        for name, scores in sides.items():
-            theirs = area(scores, toxic)
-            dev = self.checkers[name](held.texts) if name in self.checkers else held.usual[:, 0]
-            beside = area(dev, held.truth[:, 0])
-            dev_difference = area(held.logits[:, 0], held.truth[:, 0]).minus(beside)
-            lines.append(
-                (name, theirs.figure(), mine.minus(theirs), beside.figure(), dev_difference)
-            )
+        test = Asked(texts, truth[:, 0], logits[:, TOXICITY])
+        dev = Asked(held.texts, held.truth[:, 0], held.logits[:, 0])
+        own = [area(each.ours, each.truth).figure() for each in (test, dev)]
+        lines: list[Any] = [("this bundle", own[0], None, own[1], None)]
+        if usual is not None:
+            beside = (*test.beside(usual[:, 0]), *dev.beside(held.usual[:, 0]))
+            lines.append(("TF-IDF + LR", *beside))
+        for name, answer in self.checkers.items():
+            sides = [each.some(peers.ASKED.get(name)) for each in (test, dev)]
+            theirs = [each.beside(answer(each.texts)) for each in sides]
+            lines.append((name, *theirs[0], *theirs[1]))
             if name == "alt-profanity-check":
-                difference = mine.minus(theirs)
+                difference = theirs[0][1]
                 self.rows.append(
                     Row(
                         "toxicity minus alt-profanity-check, official test",
@@ -187,7 +199,11 @@ class Measuring:
             (
                 "TF-IDF learnt from the same Jigsaw rows. The profanity checkers come as they are: "
                 "alt-profanity-check learnt from Jigsaw's training rows and may have met the "
-                "held-out ones, and only its official test figure can be compared."
+                "held-out ones, and only its official test figure can be compared. "
+                + " ".join(
+                    f"{name} takes its time, and was asked {rows:,} rows of each."
+                    for name, rows in peers.ASKED.items()
+                )
             ),
             "\n".join(table(head, lines)),
             *self._missing("alt-profanity-check", "better-profanity"),

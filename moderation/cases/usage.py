@@ -4,7 +4,7 @@ Takes rows inside a transaction; never commits one. What is counted is committed
 counts.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class Usage:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._counted: dict[tuple[str, str, str, str], Counter[str]] = {}
+        self._counted: defaultdict[tuple[str, str, str, str], Counter[str]] = defaultdict(Counter)
 
     def answered(self, site_id: str, tally: Tally, state: State) -> None:
         """Count a call that was answered by where its comment stands."""
@@ -63,7 +63,7 @@ class Usage:
 
     def _add(self, site_id: str, tally: Tally, *names: str) -> None:
         place = (site_id, tally.month, tally.key_id, tally.origin.value)
-        counted = self._counted.setdefault(place, Counter())
+        counted = self._counted[place]
         for name in names:
             counted[name] += 1
 

@@ -33,7 +33,11 @@ _FIELDS = {
     "comment_author": SHORT,
     "comment_author_email": SHORT,
     "comment_author_url": LONG,
+    "comment_author_IP": SHORT,
+    "comment_date_gmt": SHORT,
+    "comment_post_modified_gmt": SHORT,
     "permalink": LONG,
+    "user_ip": SHORT,
     "user_role": SHORT,
     "user_ID": SHORT,
     "user_id": SHORT,
@@ -45,6 +49,8 @@ _FIELDS = {
     "referrer": LONG,
     "recheck_reason": SHORT,
     "reporter": SHORT // 2,
+    "honeypot_field_name": SHORT,
+    "callback": LONG,
 }
 """What is read of a comment, and how many characters of it."""
 
@@ -87,13 +93,13 @@ def read(form: Form, *, slashed: bool) -> Check:
         name=name or None,
         email=email or None,
         url=url or None,
-        ip=_address(form.get("user_ip") or form.get("comment_author_IP")),
+        ip=_address(text("user_ip") or text("comment_author_IP")),
         user_agent=text("user_agent") or None,
     )
-    submitted = _instant(form.get("comment_date_gmt"))
-    published = _instant(form.get("comment_post_modified_gmt"))
+    submitted = _instant(text("comment_date_gmt"))
+    published = _instant(text("comment_post_modified_gmt"))
     thread_id = _given(text("comment_post_ID"), "0") or permalink[:SHORT] or None
-    trap = form.get("honeypot_field_name")
+    trap = text("honeypot_field_name")
     submission = Submission(
         external_id(permalink=permalink, author=name, email=email, text=content),
         # Of a registration there is nothing but who registers.
@@ -123,7 +129,7 @@ def read(form: Form, *, slashed: bool) -> Check:
         is_test=form.truth("is_test"),
         is_administrator=role == "administrator",
         is_spammer=name in SPAMMERS or email.lower() == SPAMMERS_ADDRESS,
-        callback=form.get("callback"),
+        callback=text("callback", ""),
         classify=form.truth("classify"),
         reporter=text("reporter", ""),
     )
@@ -184,14 +190,16 @@ def _given(value: str | None, nothing: str) -> str | None:
     return value if value and value != nothing else None
 
 
-def _address(text: str) -> Address | None:
+def _address(text: str | None) -> Address | None:
+    if not text:
+        return None
     try:
         return ip_address(text.partition(",")[0].strip())
     except ValueError:
         return None
 
 
-def _instant(text: str) -> datetime | None:
+def _instant(text: str | None) -> datetime | None:
     """Read ISO 8601, the form of SQL, or seconds since 1970; what is none of these is left out."""
     if not text or text.startswith(_SQL):
         return None

@@ -70,8 +70,12 @@ class Form:
 
         *clean* is applied before they are cut.
         """
-        read = self.get if clean is None else lambda name: clean(self.get(name))
-        return {name: read(name)[:limit] for name, limit in limits.items() if name in self._last}
+        # By what is there: of all that may be told, a client tells little.
+        there = {name: self._decoded(self._last[name]) for name in limits.keys() & self._last}
+        return {
+            name: (value if clean is None else clean(value))[: limits[name]]
+            for name, value in there.items()
+        }
 
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, `name[]` and `name[0]` alike, in their order."""

@@ -25,8 +25,9 @@ def whole(service: Service) -> Site:
 
 @pytest.fixture
 def client(service: Service, whole: Site) -> Iterator[httpx2.Client]:
-    """Speak for that site, in either API."""
+    """Speak for that site, in either API; it draws no blind sample."""
     with service.client(whole.key) as opened:
+        opened.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
         yield opened
 
 
