@@ -43,13 +43,12 @@ class Form:
     def __init__(self, *contents: bytes) -> None:
         # As Latin-1: a character for every byte, until somebody asks.
         fields = "&".join([content.decode("latin-1") for content in contents if content])
-        split = [field.partition("=") for field in fields.split("&")]
-        self._pairs = [(name, value) for name, _, value in split]
-        self._last = dict(self._pairs)
+        self._pairs = [field.partition("=") for field in fields.split("&")]
+        self._last = {name: value for name, _, value in self._pairs}
         self._names = "&".join(self._last)
         if "%" in self._names or "+" in self._names:
-            self._pairs = [(_plain(name), value) for name, value in self._pairs]
-            self._last = dict(self._pairs)
+            self._pairs = [(_plain(name), "=", value) for name, _, value in self._pairs]
+            self._last = {name: value for name, _, value in self._pairs}
             self._names = "&".join(self._last)
         self._read: dict[str, str] = {}
         named = self._last.get("blog_charset")
@@ -84,7 +83,7 @@ class Form:
         listed = f"{name}["
         found = [
             self._decoded(value)
-            for written, value in self._pairs
+            for written, _, value in self._pairs
             if written == name or written.startswith(listed)
         ]
         return [value for value in found if value]
@@ -96,7 +95,7 @@ class Form:
     def _decoded(self, value: str) -> str:
         text = value.replace("+", " ")
         if "%" in text or not text.isascii():
-            content = unquote_to_bytes(text.encode("latin-1"))
+            content = _unquoted(text)
             try:
                 text = content.decode()
             except UnicodeDecodeError:
@@ -108,7 +107,17 @@ def _plain(name: str) -> str:
     """Return a field's name without escapes."""
     if "%" not in name and "+" not in name:
         return name
-    return unquote_to_bytes(name.replace("+", " ")).decode("latin-1")
+    return _unquoted(name.replace("+", " ")).decode("latin-1")
+
+
+def _unquoted(text: str) -> bytes:
+    """Return what a percent-encoded text, a character for every byte, stands for."""
+    try:
+        # As escapes of Python's, which are undone in C: a form is mostly such text.
+        escaped = text.replace("\\", "\\\\").replace("%", "\\x").encode("latin-1")
+        return escaped.decode("unicode_escape").encode("latin-1")
+    except UnicodeDecodeError:  # a percent sign that begins nothing stays one
+        return unquote_to_bytes(text.encode("latin-1"))
 
 
 def _written(name: str) -> str:

@@ -1,6 +1,6 @@
 """Forms as clients send them: decoded where somebody asks, whatever they look like."""
 
-from urllib.parse import quote_from_bytes, urlencode
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urlencode
 
 import pytest
 from hypothesis import given
@@ -89,6 +89,20 @@ def test_any_bytes_are_a_form(content: bytes) -> None:
     for value in (form.get("t"), *form.all("t")):
         assert "\0" not in value
         value.encode()
+
+
+@given(st.lists(st.sampled_from(["%", "%4", "%41", "%e4", "%zz", "%u", "\\", "\\x41", "\\N", "a"])))
+def test_escapes_are_read_as_urllib_reads_them(parts: list[str]) -> None:
+    """Whatever stands around them, a backslash above all."""
+    text = "x" + "".join(parts) + "x"
+
+    told = Form(b"a=" + text.encode() + b"&blog_charset=latin1").get("a")
+
+    plain = unquote_to_bytes(text)
+    try:
+        assert told == plain.decode()
+    except UnicodeDecodeError:
+        assert told == plain.decode("cp1252")
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()))
