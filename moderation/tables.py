@@ -353,8 +353,8 @@ class CompatUsageRow(ModerationTable, table=True):
 class CompatCallbackRow(ModerationTable, table=True):
     """Where a client wants to be told that the verdict on a comment was taken back.
 
-    *sealed* is the key that it knows us by, *told* what it was told last, `true` or `false`; *due*
-    is when to look at it: nothing waits where it is null.
+    *sealed* is the key that it knows us by, *told* what it was told last, `true`, `false` or
+    `held`; *due* is when to look at it: nothing waits where it is null.
     """
 
     __tablename__ = "compat_callback"

@@ -113,6 +113,33 @@ def test_an_outage_or_a_limit_holds_comments(ask: Asking, blog: Blog) -> None:
     assert blog.comments() == []
 
 
+def test_a_retry_of_what_is_held_is_told_nothing(ask: Asking, blog: Blog) -> None:
+    """The plugin publishes what its retry is told is no spam, so it is not told that."""
+    _, answer = ask({"ask": "check", "content": RUDE}, {"ask": "retry", "id": 1})
+
+    assert answer["result"] not in {"true", "false"}
+    assert blog.comment()["state"] == "pending"
+
+
+def test_no_page_of_akismets_is_shown(ask: Asking) -> None:
+    """Their addresses have the key in them; the plugin cleans every one of them as others are."""
+    page = "https://tools.akismet.com/1.0/user-stats.php?api_key=abcdef012345"
+    answers = ask(
+        {"ask": "link", "to": page}, {"ask": "link", "to": "https://blog.example.org/?p=1"}
+    )
+
+    assert [each["link"] for each in answers] == ["", "https://blog.example.org/?p=1"]
+    views = sorted((WORDPRESS / "wp-content" / "plugins" / "akismet" / "views").glob("*.php"))
+    shown = [
+        line
+        for view in views
+        for line in view.read_text().splitlines()
+        if "//tools.akismet" in line
+    ]
+    assert shown
+    assert all("esc_url" in line for line in shown)
+
+
 def test_statistics_are_shown(ask: Asking) -> None:
     """As JSON, which its page reads."""
     *_, answer = ask({"ask": "check", "content": SPAM}, {"ask": "stats"})

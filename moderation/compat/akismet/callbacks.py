@@ -86,11 +86,10 @@ class Callbacks:
         self._clock = clock
         self._seal = seal
 
-    async def keep(self, site_id: str, comment_id: str, url: str, key: str, *, told: bool) -> None:
-        """Remember where a client wants to be told, and what it was told now."""
+    async def keep(self, site_id: str, comment_id: str, url: str, key: str, *, told: str) -> None:
+        """Remember where a client wants to be told, and what it was *told* now (`replies.told`)."""
         sealed = self._seal(name(site_id, comment_id), key)
-        word = "true" if told else "false"
-        await self._writing.write(_keep, _Kept(site_id, comment_id, url[:URL_LIMIT], sealed, word))
+        await self._writing.write(_keep, _Kept(site_id, comment_id, url[:URL_LIMIT], sealed, told))
 
     async def take(self) -> list[Due]:
         """Return clients to be told, which nobody else tells for a while."""

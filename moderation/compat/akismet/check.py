@@ -68,6 +68,9 @@ class Check(NamedTuple):
     is_spammer: bool
     """Whether the author is one of those that clients test with."""
 
+    is_retry: bool
+    """Whether WordPress asks again what it could not be told, and publishes what is no spam."""
+
     callback: str
     classify: bool
     reporter: str
@@ -127,8 +130,9 @@ def read(form: Form, *, slashed: bool) -> Check:
     return Check(
         submission,
         is_test=form.truth("is_test"),
-        is_administrator=role == "administrator",
+        is_administrator="administrator" in role.split(","),  # of several roles, as WordPress tells
         is_spammer=name in SPAMMERS or email.lower() == SPAMMERS_ADDRESS,
+        is_retry=slashed and text("recheck_reason") == "retry",
         callback=text("callback", ""),
         classify=form.truth("classify"),
         reporter=text("reporter", ""),

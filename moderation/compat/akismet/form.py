@@ -27,7 +27,21 @@ _CHARSETS: Mapping[str, str] = {
     "gb18030": "gb18030",
     "shiftjis": "cp932",
     "sjis": "cp932",
+    "big5hkscs": "big5hkscs",
+    "johab": "johab",
+    "ibm866": "cp866",
+    "macintosh": "mac_roman",
+    "xmaccyrillic": "mac_cyrillic",
+    "koi8t": "koi8_t",
+    "tis620": "cp874",
+    "windows874": "cp874",
+    "iso2022jp": "iso2022_jp",
+    "iso2022kr": "iso2022_kr",
+    "hzgb2312": "hz",
 }
+_ESCAPING = frozenset({"iso2022_jp", "iso2022_kr", "hz"})
+"""What is written in ASCII alone, so that it could be taken for UTF-8."""
+
 _SIGN = re.compile(r"[^a-z0-9]")
 _LONE = re.compile("[\ud800-\udfff]")
 
@@ -52,7 +66,9 @@ class Form:
             self._names = "&".join(self._last)
         self._read: dict[str, str] = {}
         named = self._last.get("blog_charset")
-        self._charset = _CHARSETS.get(_SIGN.sub("", named.lower()), "utf-8") if named else "utf-8"
+        self._charset = "utf-8"
+        if named:
+            self._charset = _CHARSETS.get(_SIGN.sub("", _plain(named).lower()), "utf-8")
 
     def get(self, name: str) -> str:
         """Return a field's value, empty where it is not there; spaces around it go."""
@@ -94,10 +110,11 @@ class Form:
 
     def _decoded(self, value: str) -> str:
         text = value.replace("+", " ")
-        if "%" in text or not text.isascii():
+        if "%" in text or not text.isascii() or self._charset in _ESCAPING:
             content = _unquoted(text)
+            escaping = self._charset in _ESCAPING and content.isascii()
             try:
-                text = content.decode()
+                text = content.decode(self._charset if escaping else "utf-8")
             except UnicodeDecodeError:
                 text = _LONE.sub("\ufffd", content.decode(self._charset, "replace"))
         return text.replace("\0", "").strip()

@@ -65,24 +65,37 @@ def wrong(problem: str) -> Reply:
     return text(problem.encode(), (HELP, problem.encode()))
 
 
-def checked(check: Check, found: Answered, setting: AkismetSetting) -> Reply:
+def checked(
+    check: Check, found: Answered, setting: AkismetSetting, *, wordpress: bool = False
+) -> Reply:
     """Answer a comment-check by where the comment stands.
 
-    One that waits for a person is what the site says it is. Where that is no spam, clients that
-    know `recheck-after` hold it and ask again; those that do not know it hold what comes with
-    `error`.
+    One that waits for a person is what the site says it is. Where that is no spam, clients hold
+    what comes with `error`, and those that know `recheck-after` ask again. *wordpress* is told
+    `error` alone: after twice that time its plugin (from 5.5 on) publishes what nobody has
+    decided, and the mail to its moderators waits as long.
     """
     headers: list[Header] = [(GUID, found.guid.encode())]
     if check.classify and found.category:
         headers.append((CLASSIFICATION, found.category.encode()))
     if found.state in OPEN_STATES and not setting.hold:
-        headers += [(RECHECK, b"%d" % setting.recheck_after_s), (ERROR, HELD)]
-        return text(FALSE, *headers)
+        headers.append((ERROR, HELD))
+        if not wordpress:
+            headers.append((RECHECK, b"%d" % setting.recheck_after_s))
+        # A retry looks at no header: what is neither true nor false goes on waiting there.
+        return text(HELD if check.is_retry else FALSE, *headers)
     if found.state is State.PUBLISHED:
         return text(FALSE, *headers)
     if setting.discard and found.state is State.SPAM and (found.spam or 0) >= BLATANT:
         headers.append((PRO_TIP, b"discard"))
     return text(TRUE, *headers)
+
+
+def told(reply: Reply) -> str:
+    """Return what a client was told of a comment: `true`, `false`, or `held` where it may wait."""
+    if any(name == ERROR for name, _ in reply.headers):
+        return "held"
+    return reply.body.decode()
 
 
 def over_quota(limit: int, retry_after_s: int) -> Reply:

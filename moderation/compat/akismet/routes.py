@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from moderation.cases import usage
-from moderation.cases.usage import Tally
+from moderation.cases.usage import Counts, Tally
 from moderation.compat.akismet import check, replies, reports
 from moderation.compat.akismet.callbacks import Callbacks
 from moderation.compat.akismet.check import Check
@@ -131,12 +131,14 @@ class AkismetRoutes:
             return replies.wrong(f"Missing required field: {lacking}")
         site_id = await call.site(speaker, form.get("blog"))
         setting = (await self._configuring.find(site_id)).akismet
-        asked = check.read(form, slashed=_is_wordpress(call))
+        wordpress = _is_wordpress(call)
+        asked = check.read(form, slashed=wordpress)
         if asked.is_administrator or asked.is_spammer:
             state = State.PUBLISHED if asked.is_administrator else State.SPAM
             return replies.checked(asked, Answered(self._ids(), state), setting)
         if asked.is_test:
-            return replies.checked(asked, await self._tried(site_id, asked), setting)
+            found = await self._tried(site_id, asked)
+            return replies.checked(asked, found, setting, wordpress=wordpress)
         if setting.monthly_limit is not None and await self._is_over(site_id, setting):
             now = self._clock()
             return replies.over_quota(setting.monthly_limit, reports.until_next_month(now))
@@ -146,9 +148,9 @@ class AkismetRoutes:
         if asked.classify or setting.discard:
             spam, category = _read(stored.labels, stored.reasons)
             found = found._replace(spam=spam, category=category)
-        reply = replies.checked(asked, found, setting)
+        reply = replies.checked(asked, found, setting, wordpress=wordpress)
         if asked.callback:
-            told, key = reply.body == replies.TRUE, _credential(call, form)
+            told, key = replies.told(reply), _credential(call, form)
             await self._callbacks.keep(site_id, stored.id, asked.callback, key, told=told)
         return reply
 
@@ -179,11 +181,11 @@ class AkismetRoutes:
         found = await self._reading.query(
             lambda asked: usage.read(asked, speaker.sites, month=want.month, origin=Origin.AKISMET)
         )
-        used = {
-            await self._host_of(each.site_id): each.counts
-            for each in found
-            if each.key_id == speaker.key_id
-        }
+        used: dict[str, Counts] = {}
+        for each in found:
+            if each.key_id == speaker.key_id:
+                host = await self._host_of(each.site_id)  # of several sites, maybe
+                used[host] = reports.total([used.get(host, Counts()), each.counts])
         told = reports.key_sites(used, want, _credential(call, form))
         return replies.text(told) if want.as_csv else replies.json(told)
 
@@ -217,7 +219,7 @@ class AkismetRoutes:
             return replies.wrong(f"Missing required field: {lacking}")
         site_id = await call.site(speaker, form.get("blog"))
         told = check.read(form, slashed=_is_wordpress(call))
-        if not (told.is_test or told.is_spammer):
+        if not (told.is_test or told.is_spammer or told.is_administrator):
             setting = (await self._configuring.find(site_id)).akismet
             await self._feedbacking.take(
                 site_id,

@@ -84,7 +84,7 @@ class House:
             lambda item: Encoded("null", "[]", item.details),
         )
         asyncio.run(self.writing.write(put, command))
-        told = verdict is Verdict.SPAM
+        told = {Verdict.SPAM: "true", Verdict.HOLD: "held"}.get(verdict, "false")
         asyncio.run(self.callbacks.keep("blog", name, callback, "the-key", told=told))
 
     def decide(self, name: str, action: Action) -> None:
@@ -143,7 +143,12 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.mark.parametrize(
     ("verdict", "action", "result"),
-    [(Verdict.SPAM, Action.APPROVE, "false"), (Verdict.APPROVE, Action.SPAM, "true")],
+    [
+        (Verdict.SPAM, Action.APPROVE, "false"),
+        (Verdict.APPROVE, Action.SPAM, "true"),
+        (Verdict.HOLD, Action.APPROVE, "false"),
+        (Verdict.HOLD, Action.SPAM, "true"),
+    ],
 )
 def test_a_reversal_is_told(
     house: House, receiver: Receiver, verdict: Verdict, action: Action, result: str
@@ -190,12 +195,12 @@ def test_the_key_lies_sealed(house: House, databases: app.Databases) -> None:
 
 
 def test_who_knows_already_is_not_called(house: House, receiver: Receiver) -> None:
-    """What the client has said itself, a hold that is approved, what was erased."""
+    """What the client has said itself, of what was held, too; what was erased."""
     house.check("said", Verdict.SPAM, receiver.url)
     by = Moderator("akismet:eva")
     asyncio.run(house.review.feedback("blog", "said", feedback.HAM, by))
     house.check("held", Verdict.HOLD, receiver.url)
-    house.decide("held", Action.APPROVE)
+    asyncio.run(house.review.feedback("blog", "held", feedback.HAM, by))
     house.check("gone", Verdict.SPAM, receiver.url)
     house.decide("gone", Action.APPROVE)
     asyncio.run(house.review.erase("blog", "gone"))

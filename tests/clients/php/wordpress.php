@@ -118,6 +118,12 @@ while ( $line = fgets( STDIN ) ) {
 		case 'recheck':
 			$answer = array( 'result' => Akismet::recheck_comment( $asked['id'] ), 'approved' => $comments[ $asked['id'] ]['comment_approved'] );
 			break;
+		case 'retry':
+			$answer = array( 'result' => Akismet::check_db_comment( $asked['id'], 'retry' ) );
+			break;
+		case 'link':
+			$answer = array( 'link' => esc_url( $asked['to'] ) );
+			break;
 		case 'deactivate':
 			$answer = array( 'result' => Akismet::deactivate_key( $key ) );
 			break;

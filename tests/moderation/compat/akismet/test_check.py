@@ -129,6 +129,8 @@ def test_those_who_test_are_known() -> None:
     assert read(comment_author="viagra-test-123").is_spammer
     assert read(comment_author_email="akismet-guaranteed-spam@example.com").is_spammer
     assert read(user_role="administrator").is_administrator
+    assert read(user_role="bbp_keymaster,administrator").is_administrator
+    assert not read(user_role="administrators").is_administrator
     assert read(is_test="true").is_test
     assert read(is_test="1").is_test
     assert not read(is_test="0").is_test

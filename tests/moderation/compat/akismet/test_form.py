@@ -52,6 +52,12 @@ def test_lists_are_spelled_in_many_ways(body: bytes) -> None:
         ("Shift_JIS", "こんにちは".encode("cp932")),
         ("EUC-KR", "안녕하세요".encode("euc_kr")),
         ("GB2312", "你好吗朋友".encode("gb18030")),
+        ("windows%2D1251", "Привет".encode("cp1251")),
+        ("ISO-2022-JP", "こんにちは".encode("iso2022_jp")),
+        ("ISO-2022-JP", "こんにちは".encode()),
+        ("HZ-GB-2312", "你好吗朋友".encode("hz")),
+        ("TIS-620", "สวัสดี".encode("tis_620")),
+        ("macintosh", "Grüße".encode("mac_roman")),
     ],
 )
 def test_charsets_are_honoured(charset: str, content: bytes) -> None:
@@ -65,6 +71,7 @@ def test_charsets_are_honoured(charset: str, content: bytes) -> None:
         "こんにちは",
         "안녕하세요",
         "你好吗朋友",
+        "สวัสดี",
     }
 
 

@@ -78,6 +78,25 @@ def test_a_hold_is_what_the_site_says_it_is(blog: Blog) -> None:
     assert blog.comment()["state"] == "pending"
 
 
+def test_wordpress_goes_on_holding_what_is_held(blog: Blog) -> None:
+    """Its plugin publishes after `recheck-after`, and what a retry calls no spam, undecided."""
+    wordpress = {"user-agent": "WordPress/6.8 | Akismet/5.5"}
+    blog.akismet.headers.update(wordpress)
+
+    first = blog.check(RUDE)
+    again = blog.check(RUDE, recheck_reason="recheck_queue")
+    retried = blog.check(RUDE, recheck_reason="retry")
+    Desk(blog.native).decided(blog.comment(), "approve")
+    decided = blog.check(RUDE, recheck_reason="retry")
+
+    assert [each.text for each in (first, again, retried)] == ["false", "false", "held for review"]
+    for each in (first, again, retried):
+        assert "x-akismet-recheck-after" not in each.headers
+        assert each.headers["x-akismet-error"] == "held for review"
+    assert decided.text == "false"
+    assert "x-akismet-error" not in decided.headers
+
+
 def test_a_held_comment_waits_in_the_queue(blog: Blog) -> None:
     """With its origin; what a moderator decides is what a recheck is told."""
     blog.check(RUDE)
@@ -142,6 +161,7 @@ def test_those_who_test_leave_nothing_behind(blog: Blog) -> None:
         blog.check(RUDE, is_test="True"),
         blog.tell("ham", SPAM, is_test="1"),
         blog.send("submit-spam", comment_author=spammer, comment_content=HAM),
+        blog.tell("spam", HAM, user_role="administrator,editor"),
     ]
 
     assert [each.text for each in answers] == [
@@ -150,8 +170,7 @@ def test_those_who_test_leave_nothing_behind(blog: Blog) -> None:
         "true",
         "false",
         "false",
-        THANKS,
-        THANKS,
+        *[THANKS] * 3,
     ]
     assert answers[6].headers["x-akismet-recheck-after"] == "120"
     assert all(each.headers["x-akismet-guid"] for each in answers[:7])
@@ -274,6 +293,22 @@ def test_without_a_limit_there_is_none(blog: Blog) -> None:
         "percentage": "0.00",
         "throttled": False,
     }
+
+
+def test_sites_of_one_host_are_told_together(blog: Blog, service: Service) -> None:
+    """A row names a host alone."""
+    host = f"https://{token_hex(6)}.example.net"
+    sites = [service.add_site(f"{host}/{path}") for path in ("a", "b")]
+    with service.accounts() as accounts:
+        blog.key = accounts.create_key([site.id for site in sites])
+    for site, text in zip((sites[0], *sites), (HAM, SPAM, HAM), strict=True):
+        blog.check(text, blog=site.url)
+
+    told = blog.send("key-sites", version="1.2").json()
+
+    (row,) = next(rows for name, rows in told.items() if name not in {"limit", "offset", "total"})
+    assert told["total"] == 1
+    assert (row["api_calls"], row["spam"], row["ham"]) == ("3", "1", "2")
 
 
 def test_sites_of_a_key_are_told(blog: Blog, service: Service) -> None:
