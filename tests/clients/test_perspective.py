@@ -62,7 +62,7 @@ def test_it_analyses(client: Any, native: httpx2.Client) -> None:  # noqa: ANN40
     assert wide[2 * span["begin"] : 2 * span["end"]].decode("utf-16-le") == INSULT
     assert (answer["clientToken"], answer["languages"]) == ("c-1", ["en"])
     (case,) = native.get("/v1/cases", params={"origin": "perspective"}).json()["items"]
-    assert case["external_id"] == "c-1"
+    assert case["external_id"] == "perspective:c-1"
 
 
 def test_it_suggests(client: Any, native: httpx2.Client) -> None:  # noqa: ANN401

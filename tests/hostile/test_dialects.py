@@ -5,6 +5,7 @@ And never a problem document: whatever goes wrong is told in the words of the di
 
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -19,6 +20,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 
 from aboveboard.accounts import Scope
+from moderation.compat.dialect import paired
 from moderation.compat.openai.wire import ModerationRequest
 
 EXAMPLES = 60
@@ -28,6 +30,7 @@ SUGGEST = "/v1alpha1/comments:suggestscore"
 MODERATIONS = "/v1/moderations"
 BATCH = "/batch"
 CANARY = "kanarienvogel"
+HALF = re.compile("[\ud800-\udfff]")
 
 ANALYSIS = {
     "comment": {"text": "Hello there", "type": "PLAIN_TEXT"},
@@ -57,7 +60,7 @@ NASTY = {
     "a number": b"1e999",
     "not a number": b'{"comment": NaN}',
     "invalid UTF-8": b'{"input": "\xff", "comment": {"text": "\xff"}}',
-    "a lone surrogate": rb'{"input": "\ud800", "comment": {"text": "\ud800"}}',
+    "a lone surrogate in bytes": b'{"input": "\xed\xa0\x80", "comment": {"text": "\xed\xa0\x80"}}',
     "a byte order mark": b"\xef\xbb\xbf{}",
     "open lists": b"[" * 50_000,
     "open members": b'{"comment":' * 20_000,
@@ -149,6 +152,61 @@ def test_nul_is_taken_out_of_what_is_stored(client: httpx2.Client, site: Site) -
         body = text.encode()
         answer = client.post(path, content=body, headers=signed(body))
         assert answer.status_code in {200, 204}, (path, answer.text)
+
+
+def test_half_a_pair_is_read_as_what_stands_for_it(client: httpx2.Client, site: Site) -> None:
+    """JavaScript sends it as an escape; refused, one character would get a comment past us."""
+    for path, content in (
+        (ANALYZE, ANALYSIS),
+        (SUGGEST, SUGGESTION),
+        (MODERATIONS, {"input": ["Hello there"]}),
+        (coral(site), POSTED),
+    ):
+        for half in (r"\ud83d", r"\uDE00", r"\ude00\ud83d", r"\ud83d\u0041", r"\\\ud83d"):
+            body = json.dumps(content).replace("Hello there", f"Hello there {half}").encode()
+            answer = client.post(path, content=body, headers=signed(body))
+            assert answer.status_code in {200, 204}, (path, half, answer.text)
+
+
+PIECES = (
+    *("\\", '\\"', "\\n", "\\u", "\\udb", "\\u0041", "é", "d83d"),
+    *("\\ud83d", "\\uD83D", "\\udE00", "\\ude00"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_escapes_are_read_as_python_reads_them(inside: str) -> None:
+    """But for the halves; what is no JSON is none afterwards, whatever backslashes stand there."""
+    body = f'"{inside}"'
+    try:
+        wanted = json.loads(body)
+    except ValueError:
+        wanted = None
+    mended = paired(body.encode())
+
+    assert len(mended) == len(body.encode())
+    if wanted is None:
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(mended)
+    else:
+        assert json.loads(mended) == HALF.sub("\ufffd", wanted)
+
+
+@given(st.text())
+def test_what_has_no_half_is_left_as_it_is(text: str) -> None:
+    """Byte for byte, whole pairs included, and with nothing escaped or everything."""
+    for body in (json.dumps(text).encode(), json.dumps(text, ensure_ascii=False).encode()):
+        assert paired(body) == body
+
+
+@pytest.mark.parametrize("piece", [b"\\\\", rb"\ud83d", rb"\ud83d\ude00", rb"\\\\u"])
+def test_halves_are_found_in_any_length(piece: bytes) -> None:
+    """A body of nothing else, as long as a door lets in, and half a pair at its end."""
+    body = b'"' + piece * (2**18 // len(piece)) + rb'\ud83d"'
+
+    read = json.loads(paired(body))
+
+    assert read == HALF.sub("\ufffd", json.loads(body))
 
 
 def test_long_and_empty_texts_are_answered_as_documented(client: httpx2.Client, site: Site) -> None:

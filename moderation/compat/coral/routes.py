@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from moderation.compat.configuring import Configuring
 from moderation.compat.coral import signature, wire
 from moderation.compat.coral.plain import plain_text
-from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
+from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, paired
 from moderation.errors import CoralRefused
 from moderation.policy.traits import Author
 from moderation.screening import Screening, Submission
@@ -64,7 +64,7 @@ class CoralRoutes:
         except CoralRefused as error:
             return _told(401, str(error))
         try:
-            posted = wire.ModerationIn.model_validate_json(call.body)
+            posted = wire.ModerationIn.model_validate_json(paired(call.body))
         except ValidationError:
             return _told(400, "expected an external moderation request of Coral's")
         text = plain_text(posted.comment.body)

@@ -86,7 +86,7 @@ def answer(
 ) -> bytes | None:
     """Write what should become of a comment; None where there is no opinion.
 
-    *labels* are those that moved the verdict: each is a flag, spam or toxic.
+    *labels* are those that moved the verdict: each is a flag, spam or toxic, unless it is approved.
     """
     status = statuses.get(verdict, STATUSES[verdict])
     if verdict is Verdict.APPROVE and status is None:
@@ -94,6 +94,7 @@ def answer(
     reasons = {
         "COMMENT_DETECTED_SPAM" if label is Label.SPAM else "COMMENT_DETECTED_TOXIC"
         for label in labels
+        if verdict is not Verdict.APPROVE  # a person may have approved what they spoke against
     }
     content: dict[str, Any] = {}
     if reasons:

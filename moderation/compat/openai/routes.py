@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from moderation.compat.configuring import Configuring
 from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
@@ -23,6 +23,13 @@ class Governing(Protocol):
     async def find(self, site_id: str) -> Policy:
         """Return the site's policy."""
         ...
+
+
+class Standing(NamedTuple):
+    """Whether a text is *kept* back, or was *cleared*: published by a person all the same."""
+
+    kept: bool = False
+    cleared: bool = False
 
 
 class OpenaiRoutes:
@@ -77,14 +84,16 @@ class OpenaiRoutes:
             reads = [await self._screening.read(texts[0])]
         else:
             reads = await self._screening.read_many(texts)
-        kept_back = await self._judge(site_id, setting, texts, reads)
+        standings = await self._judge(site_id, setting, texts, reads)
         categories = mapped(setting.categories)
         other = setting.other
         results: list[Mapping[str, Any]] = []
-        for read, kept in zip(reads, kept_back, strict=True):
+        for read, (kept, cleared) in zip(reads, standings, strict=True):
             if read.scores is None:
                 raise refusals.unavailable()
             findings = judge(read.scores, policy.floors, categories)
+            if cleared:
+                findings = {name: each._replace(flagged=False) for name, each in findings.items()}
             if other is not None and kept and not any(each.flagged for each in findings.values()):
                 findings[other] = findings[other]._replace(flagged=True, looked=True)
             results.append(wire.result(findings))
@@ -92,25 +101,28 @@ class OpenaiRoutes:
 
     async def _judge(
         self, site_id: str, setting: OpenaiSetting, texts: Sequence[str], reads: Sequence[Read]
-    ) -> list[bool]:
-        """Return of each text whether it is kept back, storing it where the site wants that."""
+    ) -> list[Standing]:
+        """Return where each text stands, storing it where the site wants that."""
         submissions = [Submission(_external_id(text), text, origin=Origin.OPENAI) for text in texts]
         if not setting.store:
             if setting.other is None:
-                return [False] * len(texts)
+                return [Standing()] * len(texts)
             screened = [
                 await self._screening.score(site_id, submission) for submission in submissions
             ]
-            return [one.verdict is not Verdict.APPROVE for one in screened]
+            return [Standing(kept=one.verdict is not Verdict.APPROVE) for one in screened]
         said = [at for at, text in enumerate(texts) if text.strip()]
-        kept = [False] * len(texts)
+        standings = [Standing()] * len(texts)
         if said:  # of an empty text there is nothing to keep
             stored = await self._screening.take_many(
                 site_id, [submissions[at] for at in said], [reads[at] for at in said]
             )
             for at, one in zip(said, stored, strict=True):
-                kept[at] = one.state != State.PUBLISHED
-        return kept
+                published = one.state == State.PUBLISHED
+                # Only a person publishes what the policy kept back.
+                cleared = published and one.verdict != Verdict.APPROVE
+                standings[at] = Standing(not published, cleared)
+        return standings
 
     def _refused(self, error: OpenaiRefused, *headers: Header) -> Reply:
         return Reply(error.status, refusals.body(error), headers=(*self._named(), *headers))

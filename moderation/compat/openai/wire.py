@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from moderation.compat.dialect import paired
 from moderation.compat.openai import refusals
 from moderation.compat.openai.categories import Finding
 from moderation.wire.comments import BATCH_LIMIT, TEXT_LIMIT
@@ -37,7 +38,7 @@ def read(body: bytes) -> list[str]:
     U+0000 is taken out. Raises OpenaiRefused.
     """
     try:
-        asked = ModerationRequest.model_validate_json(body)
+        asked = ModerationRequest.model_validate_json(paired(body))
     except ValidationError as error:
         raise _refused(error) from None
     if asked.input is None:

@@ -49,7 +49,7 @@ def wanted(
     """
     text = (asked.comment.text if asked.comment else None) or ""
     told = asked.languages or []
-    found = detected(text, known=known, language=language)
+    known, found = detected(text, known=known, language=language)
     languages = told or found
     foreign = unsupported(told, language) if told else ([] if known else found)
     if not told and not found and not known and not lenience.any_language:

@@ -11,9 +11,10 @@ from email.parser import BytesHeaderParser
 from http import HTTPStatus
 from itertools import pairwise
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from moderation.compat.perspective import refusals
+from moderation.errors import PerspectiveRefused
 
 PARTS = 1000  # calls in one batch, as in Google's own clients
 HEAD_BYTES = 16 * 1024  # of one part's headers
@@ -32,6 +33,13 @@ class Part(NamedTuple):
     body: bytes
 
 
+class Unreadable(NamedTuple):
+    """A part that is no call: *error* is its answer, which costs no other part theirs."""
+
+    content_id: str
+    error: PerspectiveRefused
+
+
 class Answered(NamedTuple):
     """What a part was answered; *body* is JSON."""
 
@@ -40,8 +48,8 @@ class Answered(NamedTuple):
     body: bytes
 
 
-def read(body: bytes, content_type: str | None) -> list[Part]:
-    """Take a batch apart. Raises PerspectiveRefused."""
+def read(body: bytes, content_type: str | None) -> list[Part | Unreadable]:
+    """Take a batch apart. Raises PerspectiveRefused where its parts cannot be told."""
     boundary = _boundary(content_type)
     delimiter = re.compile(
         rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(?P<last>--)?[ \t]*+(?:\r?\n|\Z)"
@@ -79,25 +87,27 @@ def _boundary(content_type: str | None) -> bytes:
     return boundary.encode()
 
 
-def _part(piece: bytes) -> Part:
-    outer, rest = _split(piece)
-    head, body = _split(rest)
+def _part(piece: bytes) -> Part | Unreadable:
+    content_id = ""
+    try:
+        outer, rest = _split(piece)
+        content_id = " ".join(_headers(outer).get("content-id", "").split())
+        return _call(content_id, rest)
+    except PerspectiveRefused as error:
+        return Unreadable(content_id, error)
+
+
+def _call(content_id: str, request: bytes) -> Part:
+    head, body = _split(request)
     line, _, fields = head.partition(b"\n")
     words = line.decode("latin-1").split()
-    if len(words) != 3:  # noqa: PLR2004 - method, address, version
+    if len(words) not in {2, 3}:  # method, address, and mostly a version
         raise refusals.batch_invalid("expected a part to begin with a request line")
     try:
         address = urlsplit(words[1])
     except ValueError:
         raise refusals.batch_invalid("expected a part to name an address") from None
-    return Part(
-        " ".join(_headers(outer).get("content-id", "").split()),
-        words[0],
-        address.path,
-        address.query,
-        _headers(fields),
-        body,
-    )
+    return Part(content_id, words[0], unquote(address.path), address.query, _headers(fields), body)
 
 
 def _split(piece: bytes) -> tuple[bytes, bytes]:

@@ -15,7 +15,7 @@ from moderation.compat.feedback import Feedbacking
 from moderation.compat.perspective import analysing, batch, discovery, refusals, wire
 from moderation.compat.perspective.analysing import Lenience
 from moderation.compat.perspective.attributes import SUPPORTED
-from moderation.compat.perspective.batch import Answered, Part
+from moderation.compat.perspective.batch import Answered, Part, Unreadable
 from moderation.compat.perspective.sentences import Sentence, sentences, units
 from moderation.compat.perspective.tongues import detected
 from moderation.errors import PerspectiveRefused
@@ -28,9 +28,11 @@ SUGGEST = "/v1alpha1/comments:suggestscore"
 BODY_BYTES = 256 * 1024
 BATCH_BYTES = 1024 * 1024
 ID_LIMIT = 256  # characters of an external id
+PREFIX = "perspective:"  # of every external id: no comment of another origin is meant by one
 TRUE = 0.5  # a suggested score from which on the attribute holds
 
 _JSON = b"application/json; charset=UTF-8"
+_DIGEST = re.compile(r"[0-9a-f]{40}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](?::[0-9]{1,5})?")
 _STATUSES = {
     400: refusals.INVALID,
@@ -114,7 +116,9 @@ class PerspectiveRoutes:
 
     # -- parts --------------------------------------------------------------------------------
 
-    async def _part(self, call: Call, part: Part) -> Answered:
+    async def _part(self, call: Call, part: Part | Unreadable) -> Answered:
+        if isinstance(part, Unreadable):
+            return Answered(part.content_id, part.error.status, refusals.body(part.error))
         handlers: Mapping[str, Handler] = {ANALYZE: self._analyze, SUGGEST: self._suggest}
         handler = handlers.get(part.path) if part.method == "POST" else None
         if handler is None:
@@ -173,7 +177,7 @@ class PerspectiveRoutes:
         setting = (await self._configuring.find(site_id)).perspective
         text = _text(asked)
         read = await self._screening.read(text)
-        found = detected(text, known=read.known, language=read.classifier.language)
+        found = detected(text, known=read.known, language=read.classifier.language).tags
         labels: dict[Label, bool] = {}
         for name, value in wire.suggested(asked).items():
             label = SUPPORTED.get(name)
@@ -289,13 +293,19 @@ def _external_ids(asked: Asked) -> list[str]:
     found = [_derived(community or "", said) for community in (asked.community_id, None)]
     token = asked.client_token
     if token:
-        found.insert(0, token if len(token) <= ID_LIMIT else _derived(token))
+        found.insert(0, _named(token))
     return list(dict.fromkeys(found))
+
+
+def _named(token: str) -> str:
+    """Return the external id that *token* stands for, which no text without a token has."""
+    named = f"{PREFIX}{token}"
+    return _derived(token) if len(named) > ID_LIMIT or _DIGEST.fullmatch(token) else named
 
 
 def _derived(*parts: str) -> str:
     digest = sha256("\0".join(parts).encode()).hexdigest()
-    return f"perspective:{digest[:40]}"
+    return f"{PREFIX}{digest[:40]}"
 
 
 def _submission(asked: Asked, external_id: str) -> Submission:

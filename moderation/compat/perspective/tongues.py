@@ -5,10 +5,14 @@ which only the script can be told.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from moderation.text.language import script
+from moderation.text.normal import list_words
 
 UNDETERMINED = "und"
+LATIN = frozenset({"de", "en"})
+"""The languages of models of which it is known that they are written in Latin letters."""
 
 _CODES = {
     "Arabic": "Arab",
@@ -17,30 +21,58 @@ _CODES = {
     "Cjk": "Hani",
     "Cyrillic": "Cyrl",
     "Devanagari": "Deva",
+    "Ethiopic": "Ethi",
     "Georgian": "Geor",
     "Greek": "Grek",
+    "Gujarati": "Gujr",
+    "Gurmukhi": "Guru",
     "Hangul": "Hang",
     "Hebrew": "Hebr",
     "Hiragana": "Hira",
+    "Kannada": "Knda",
     "Katakana": "Kana",
+    "Khmer": "Khmr",
+    "Lao": "Laoo",
+    "Malayalam": "Mlym",
+    "Myanmar": "Mymr",
+    "Sinhala": "Sinh",
     "Tamil": "Taml",
+    "Telugu": "Telu",
     "Thai": "Thai",
 }
 """ISO 15924, by what `moderation.text.language.script` calls the scripts most often met."""
 
 
-def detected(text: str, *, known: bool, language: str | None) -> list[str]:
-    """Return the tag of the language of *text*; none where not even the script tells anything.
+class Detected(NamedTuple):
+    """Whether a text is in the model's language, as far as is *known*, and the *tags* to tell."""
+
+    known: bool
+    tags: list[str]
+
+
+def detected(text: str, *, known: bool, language: str | None) -> Detected:
+    """Say in which language *text* is; there is no tag where not even the script tells anything.
 
     *known* is whether the model knows the language, *language* is the model's, where that is known.
+    A model knows no word of most other scripts, and takes a few unknown words for names: whatever
+    *known* says, their letters decide.
 
-    >>> detected("Привет всем", known=False, language="en")
-    ['und-Cyrl']
+    >>> detected("Привет всем", known=True, language="en")
+    Detected(known=False, tags=['und-Cyrl'])
     """
-    if known:
-        return [] if language is None else [language]
-    code = _CODES.get(script(text) or "")
-    return [] if code is None else [f"{UNDETERMINED}-{code}"]
+    letters = _letters(text)
+    if known and (language not in LATIN or letters in {None, "Latin"}):
+        return Detected(known=True, tags=[] if language is None else [language])
+    code = _CODES.get(letters or "")
+    return Detected(known=False, tags=[] if code is None else [f"{UNDETERMINED}-{code}"])
+
+
+def _letters(text: str) -> str | None:
+    """Return the script of *text*, letters that only look like others taken for those."""
+    if text.isascii():
+        return script(text)
+    plain = b" ".join(list_words(text)).decode("utf-8", "replace")
+    return script("".join(filter(str.isalpha, plain)))
 
 
 def unsupported(languages: Sequence[str], language: str | None) -> list[str]:

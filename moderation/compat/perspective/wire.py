@@ -13,6 +13,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from moderation.compat.dialect import paired
 from moderation.compat.perspective import refusals
 from moderation.compat.perspective.attributes import ATTRIBUTES
 from moderation.compat.perspective.sentences import Sentence
@@ -151,7 +152,7 @@ def read(kind: type[Asked], body: bytes) -> Asked:
 
     Raises PerspectiveRefused.
     """
-    asked = _parsed(kind, body)
+    asked = _parsed(kind, paired(body))
     entry = asked.comment or TextEntry()
     text = entry.text or ""
     if not text.strip():

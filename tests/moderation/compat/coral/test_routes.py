@@ -109,6 +109,18 @@ def test_a_decision_here_holds_for_the_same_comment(native: httpx2.Client, whole
     ).raise_for_status()
 
     assert post(native, whole, posted(INSULT), SECRET).status_code == 204
+    native.put("/v1/compat/settings", json={"coral": {"statuses": {"approve": "APPROVED"}}})
+    assert post(native, whole, posted(INSULT), SECRET).json() == {"status": "APPROVED"}
+
+
+def test_half_a_pair_gets_no_comment_past_us(native: httpx2.Client, whole: Site) -> None:
+    """The signature is of the bytes as they came."""
+    body = posted(INSULT.replace("You", "You \ud83d"))
+    assert rb"\ud83d" in body
+
+    assert post(native, whole, body, SECRET).json()["status"] == "SYSTEM_WITHHELD"
+    (comment,) = comments(native)
+    assert comment["text"] == "You \ufffd are a stupid idiot and everybody hates you."
 
 
 def test_secrets_rotate(native: httpx2.Client, whole: Site) -> None:

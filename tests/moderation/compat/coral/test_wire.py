@@ -54,3 +54,10 @@ def test_a_site_may_only_flag() -> None:
         b'{"actions":[{"actionType":"FLAG","reason":"COMMENT_DETECTED_SPAM"}]}'
     )
     assert answer(Verdict.REJECT, []) == b'{"status":"REJECTED"}'
+
+
+def test_what_is_approved_is_not_flagged() -> None:
+    """A person may have approved what the labels spoke against."""
+    statuses = {Verdict.APPROVE: "APPROVED"}
+
+    assert answer(Verdict.APPROVE, [Label.TOXICITY], statuses) == b'{"status":"APPROVED"}'

@@ -99,6 +99,54 @@ def test_what_no_category_stands_for_may_be_flagged_as_another(
     assert kind["flagged"] is False
 
 
+def decide(client: httpx2.Client, action: str) -> None:
+    """Decide as a moderator on the only comment, claimed where it waits in the queue."""
+    (comment,) = comments(client)
+    claimed = client.post("/v1/cases:claim", json={"moderator": {"id": "anna"}}).json()["case"]
+    client.post(
+        f"/v1/comments/{comment['id']}/decisions",
+        json={
+            "moderator": {"id": "anna"},
+            "action": action,
+            "reason_code": "other",
+            "revision": 1,
+            "version": comment["version"],
+            "claim_token": claimed and claimed["claim_token"],
+        },
+    ).raise_for_status()
+
+
+def test_what_a_person_published_is_not_flagged(client: httpx2.Client) -> None:
+    """The decision holds for the same text; its scores are told as they are."""
+    (before,) = moderate(client, INSULT)
+    decide(client, "approve")
+
+    (after,) = moderate(client, INSULT)
+
+    assert (before["flagged"], after["flagged"]) == (True, False)
+    assert not any(after["categories"].values())
+    assert after["category_scores"] == before["category_scores"]
+    assert [one["flagged"] for one in moderate(client, [INSULT, f"{INSULT} You fool."])] == [
+        False,
+        True,
+    ]
+
+
+def test_what_a_person_refused_is_flagged_where_the_site_names_a_category(
+    client: httpx2.Client,
+) -> None:
+    """Whatever it scores; without `other` no category stands for it."""
+    moderate(client, KIND)
+    decide(client, "reject")
+    (silent,) = moderate(client, KIND)
+    client.put("/v1/compat/settings", json={"openai": {"other": "illicit"}}).raise_for_status()
+
+    (told,) = moderate(client, KIND)
+
+    assert silent["flagged"] is False
+    assert told["flagged"] is told["categories"]["illicit"] is True
+
+
 def test_a_site_maps_categories_as_it_likes(client: httpx2.Client) -> None:
     """What is set is all there is: the other categories score nothing and say so."""
     mapped = [{"category": "illicit", "labels": ["spam"]}]

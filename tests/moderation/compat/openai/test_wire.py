@@ -40,6 +40,12 @@ def test_every_kind_of_text_input_is_read(given_input: object, texts: list[str])
     assert wire.read(body.encode()) == texts
 
 
+def test_half_a_pair_is_read_as_what_stands_for_it() -> None:
+    """JavaScript sends one where it cut a text in two."""
+    assert wire.read(rb'{"input": "a \ud83d b \ud83d\ude00"}') == ["a \ufffd b \U0001f600"]
+    assert wire.read(rb'{"input": "\\ud83d"}') == [r"\ud83d"]
+
+
 def test_an_image_is_refused_and_not_passed_over() -> None:
     """Nothing looks at pictures: an answer about the words beside one would mislead."""
     image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}

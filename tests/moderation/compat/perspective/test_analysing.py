@@ -112,6 +112,24 @@ def test_a_foreign_script_is_detected_and_refused() -> None:
     assert told["languageNotSupportedByAttributeError"]["detectedLanguages"] == ["und-Cyrl"]
 
 
+def test_a_foreign_script_is_refused_whatever_the_model_knows() -> None:
+    """Of a short comment a model is in doubt, and takes it for known."""
+    told = refusal(asked("TOXICITY", text="ты дурак"), known=True)
+    scored = wanted(
+        asked("TOXICITY", text="ты дурак"),
+        known=True,
+        language="en",
+        lenience=Lenience(any_language=True),
+    )
+    requested = wanted(
+        asked("TOXICITY", text="ты дурак", languages=["en"]), known=True, language="en"
+    )
+
+    assert told["languageNotSupportedByAttributeError"]["detectedLanguages"] == ["und-Cyrl"]
+    assert list(scored.labels) == list(requested.labels) == ["TOXICITY"]
+    assert requested.detected == ["und-Cyrl"]
+
+
 def test_foreign_words_in_latin_letters_are_not_detected() -> None:
     """What the model does not know is in no language that can be named."""
     told = refusal(asked("TOXICITY", text=GERMAN), known=False)

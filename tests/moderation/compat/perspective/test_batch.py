@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderation.compat.perspective import batch
-from moderation.compat.perspective.batch import Answered
+from moderation.compat.perspective.batch import Answered, Part, Unreadable
 from moderation.errors import PerspectiveRefused
 
 MEDIA = 'multipart/mixed; boundary="===1=="'
@@ -27,6 +27,7 @@ def test_parts_are_taken_apart_as_googles_client_writes_them() -> None:
 
     (part,) = batch.read(body, MEDIA)
 
+    assert isinstance(part, Part)
     assert part.content_id == "<0123 + 1>"
     assert (part.method, part.path, part.query) == (
         "POST",
@@ -60,11 +61,7 @@ def test_answers_are_put_together_under_the_ids_of_their_parts() -> None:
     [
         (b"", MEDIA),
         (b"--===1==--", MEDIA),
-        (b"--===1==\n\n\n--===1==--", MEDIA),
         (b"--===1==\nContent-ID: 1\n\nPOST /a HTTP/1.1\n\n{}", MEDIA),
-        (b"--===1==\nContent-ID: 1\n\nPOST\n\n{}\n--===1==--", MEDIA),
-        (b"--===1==\nContent-ID: 1\n\nPOST //[ HTTP/1.1\n\n{}\n--===1==--", MEDIA),
-        (b"--===1==\nX: " + b"y" * 20_000 + b"\n\nPOST /a HTTP/1.1\n\n{}\n--===1==--", MEDIA),
         (b"--a\n\n\nPOST /a HTTP/1.1\n\n{}\n--a--", "application/json"),
         (b"--a\n\n\nPOST /a HTTP/1.1\n\n{}\n--a--", "multipart/mixed"),
         (b"--a\n\n\nPOST /a HTTP/1.1\n\n{}\n--a--", None),
@@ -74,6 +71,45 @@ def test_what_is_no_batch_is_refused(body: bytes, media: str | None) -> None:
     """No part is lost in silence: without its last boundary, a batch has been cut off."""
     with pytest.raises(PerspectiveRefused, match="Failed to parse batch request"):
         batch.read(body, media)
+
+
+@pytest.mark.parametrize(
+    ("piece", "content_id"),
+    [
+        (b"\n", ""),
+        (b"Content-ID: 1\n\nPOST\n\n{}", "1"),
+        (b"Content-ID: 1\n\nPOST /a HTTP/1.1 more\n\n{}", "1"),
+        (b"Content-ID: 1\n\nPOST //[ HTTP/1.1\n\n{}", "1"),
+        (b"Content-ID: 1\n\nPOST /a HTTP/1.1", "1"),
+        (b"X: " + b"y" * 20_000 + b"\n\nPOST /a HTTP/1.1\n\n{}", ""),
+    ],
+)
+def test_a_part_that_cannot_be_read_costs_no_other(piece: bytes, content_id: str) -> None:
+    """It has an answer of its own, under its id where that can be read."""
+    good = b"\n--===1==\nContent-ID: 2\n\nPOST /a HTTP/1.1\n\n{}"
+
+    bad, other = batch.read(b"--===1==\n" + piece + good + b"\n--===1==--", MEDIA)
+
+    assert isinstance(bad, Unreadable)
+    assert (bad.content_id, bad.error.status) == (content_id, 400)
+    assert "Failed to parse batch request" in str(bad.error)
+    assert other == Part("2", "POST", "/a", "", {}, b"{}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"POST /v1alpha1/comments:analyze?key=a%26b",
+        b"POST /v1alpha1/comments%3Aanalyze?key=a%26b HTTP/1.1",
+        b"POST https://localhost/v1alpha1/comments:analyze?key=a%26b HTTP/2",
+    ],
+)
+def test_a_request_line_is_read_as_a_server_reads_it(line: bytes) -> None:
+    """The version may be missing, and a path is the same however it is quoted."""
+    (part,) = batch.read(b"--===1==\nMIME-Version: 1.0\n\n" + line + b"\n\n{}\n--===1==--", MEDIA)
+
+    assert isinstance(part, Part)
+    assert (part.path, part.query) == ("/v1alpha1/comments:analyze", "key=a%26b")
 
 
 @given(

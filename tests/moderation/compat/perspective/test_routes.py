@@ -97,11 +97,44 @@ def test_what_is_analysed_is_stored_judged_and_queued(
     ask(client, whole, ANALYZE, body(KIND, communityId="forum"))
 
     held, published = comments(native)
-    assert (held["external_id"], held["state"], held["origin"]) == ("c-1", "pending", "perspective")
+    assert (held["external_id"], held["state"]) == ("perspective:c-1", "pending")
+    assert held["origin"] == published["origin"] == "perspective"
     assert published["external_id"].startswith("perspective:")
     assert published["state"] == "published"
     (case,) = native.get("/v1/cases", params={"origin": "perspective"}).json()["items"]
     assert case["comment_id"] == held["id"]
+
+
+def test_a_token_names_no_comment_of_another_origin(
+    client: httpx2.Client, native: httpx2.Client, whole: Site
+) -> None:
+    """The native comment of that id stays as it is; the token is told back as it came."""
+    native.post("/v1/comments", json={"external_id": "app2", "text": INSULT}).raise_for_status()
+
+    told = ask(client, whole, ANALYZE, body(KIND, clientToken="app2"))
+
+    first, second = comments(native)
+    assert told["clientToken"] == "app2"
+    assert (first["external_id"], first["revision"], first["text"]) == ("app2", 1, INSULT)
+    assert (second["external_id"], second["text"]) == ("perspective:app2", KIND)
+
+
+def test_a_token_names_no_text_that_came_without_one(
+    client: httpx2.Client, native: httpx2.Client, whole: Site
+) -> None:
+    """Not even the digest that such a text is known by; a long token is digested, too."""
+    ask(client, whole, ANALYZE, body(INSULT))
+    (first,) = comments(native)
+    digest = first["external_id"].removeprefix("perspective:")
+
+    for token in (digest, "t" * 244, "t" * 245, "t" * 300):
+        for _ in range(2):
+            ask(client, whole, ANALYZE, body(KIND, clientToken=token))
+
+    found = comments(native)
+    assert found[0] == first
+    assert [len(one["external_id"]) for one in found] == [52, 52, 256, 52, 52]
+    assert {one["revision"] for one in found} == {1}
 
 
 def test_do_not_store_means_that(client: httpx2.Client, native: httpx2.Client, whole: Site) -> None:
@@ -217,6 +250,23 @@ def test_sentences_are_scored_where_spans_are_asked_for(client: httpx2.Client, w
     assert scores[2]["score"]["value"] > scores[1]["score"]["value"]
 
 
+@pytest.mark.parametrize("text", ["สวัสดี", "ты дурак", "انت غبي", "너는 바보야", "馬鹿野郎死ねよ"])
+def test_a_short_text_in_another_script_is_not_scored_as_english(
+    client: httpx2.Client, whole: Site, text: str
+) -> None:
+    """Analysed it is refused; judged, its script is told."""
+    said = {
+        "comment": {"text": text},
+        "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}},
+    }
+
+    refused = ask(client, whole, ANALYZE, body(text, doNotStore=True), 400)
+    told = ask(client, whole, SUGGEST, said)
+
+    assert refused["error"]["details"][0]["errorType"] == "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"
+    assert [tag[:4] for tag in told["detectedLanguages"]] == ["und-"]
+
+
 @pytest.mark.parametrize("languages", [["ru"], None])
 def test_a_language_that_is_not_known_is_refused_or_scored(
     client: httpx2.Client, native: httpx2.Client, whole: Site, languages: list[str] | None
@@ -312,15 +362,17 @@ def test_a_batch_answers_each_call_for_itself(
 ) -> None:
     """A part's key is its own or the request's; a bad part spoils no other."""
     calls = [
-        (f"POST {ANALYZE}?key={whole.key}", body(KIND, clientToken="c-1")),
+        (f"POST {ANALYZE}?key={whole.key} HTTP/1.1", body(KIND, clientToken="c-1")),
         (f"POST {ANALYZE}", body(KIND, clientToken="c-2")),
-        (f"POST {ANALYZE}?key=wrong", body(KIND)),
-        (f"POST {ANALYZE}", body("")),
-        ("GET /v1/comments", {}),
+        (f"POST {ANALYZE}?key=wrong HTTP/1.1", body(KIND)),
+        (f"POST {ANALYZE} HTTP/1.1", body("")),
+        ("GET /v1/comments HTTP/1.1", {}),
+        ("POST", body(KIND)),
+        (f"POST {ANALYZE.replace(':', '%3A')} HTTP/1.1", body(KIND, doNotStore=True)),
     ]
     parts = "".join(
         f"--b\r\nContent-Type: application/http\r\nContent-ID: <x + {number}>\r\n\r\n"
-        f"{line} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{json.dumps(content)}\r\n"
+        f"{line}\r\nContent-Type: application/json\r\n\r\n{json.dumps(content)}\r\n"
         for number, (line, content) in enumerate(calls)
     )
 
@@ -334,12 +386,15 @@ def test_a_batch_answers_each_call_for_itself(
     assert answer.headers["content-type"].startswith("multipart/mixed; boundary=batch_")
     lines = answer.text.splitlines()
     assert [line[9:12] for line in lines if line.startswith("HTTP/1.1 ")] == [
-        "200", "200", "400", "400", "404",
+        "200", "200", "400", "400", "404", "400", "200",
     ]  # fmt: skip
     assert [line for line in lines if line.startswith("Content-ID")] == [
-        f"Content-ID: <response-x + {number}>" for number in range(5)
+        f"Content-ID: <response-x + {number}>" for number in range(7)
     ]
-    assert {one["external_id"] for one in comments(native)} == {"c-1", "c-2"}
+    assert {one["external_id"] for one in comments(native)} == {
+        "perspective:c-1",
+        "perspective:c-2",
+    }
 
 
 def test_a_batch_that_is_none_is_refused(client: httpx2.Client, whole: Site) -> None:

@@ -85,6 +85,18 @@ def test_nul_is_taken_out() -> None:
     assert asked.comment == wire.TextEntry(text="ab")
 
 
+def test_half_a_pair_is_read_as_what_stands_for_it() -> None:
+    """JavaScript sends one where it cut a text in two; names without quotes beside it or not."""
+    for body in (
+        analysis(comment={"text": "a \ud83d b \U0001f600"}),
+        rb'{comment: {text: "a \ud83d b \ud83d\ude00"}, requestedAttributes: {TOXICITY: {}}}',
+    ):
+        asked = wire.read(wire.AnalyzeCommentRequest, body)
+
+        assert asked.comment is not None
+        assert asked.comment.text == "a \ufffd b \U0001f600"
+
+
 @pytest.mark.parametrize(
     ("changed", "message", "error_type"),
     [
