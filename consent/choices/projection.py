@@ -1,7 +1,7 @@
 """Where a subject stands after their events: one fold, replayed at will.
 
-Pure. The ledger's index orders history; only a `given` that happened before a recorded refusal
-or withdrawal does not undo it.
+Pure. The ledger's index orders history; only a `given` that did not happen after a recorded
+refusal or withdrawal does not undo it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,12 @@ _LASTING = (EventType.OPTED_OUT, EventType.REVOKED, EventType.OBJECTED)
 _FINAL = frozenset({EventType.OBJECTED, EventType.REVOKED})
 """Noes that nobody asks about again; the subject may still decide otherwise by themselves."""
 
+_SIGNAL_OPTS_OUT = "us_optout"
+"""The regime whose law makes a signal an opt-out; `consent.choices.regime` knows the others."""
+
+_CUSTOM = "custom"
+"""The regime whose settings an event does not hold."""
+
 FOREVER = "9999-12-31T23:59:59Z"
 """After every instant."""
 
@@ -42,6 +48,8 @@ class Asked(NamedTuple):
     version: int
     record_id: str
     leaf_index: int
+    since: str = ""
+    """From when the question stands open, however often it was put; empty where it is not known."""
 
 
 class PurposeStanding(NamedTuple):
@@ -77,6 +85,11 @@ class PurposeStanding(NamedTuple):
         """Whether it is a no that nobody asks about again."""
         return self.state in _FINAL
 
+    @property
+    def lasting(self) -> bool:
+        """Whether it is a no that no new substance of the notice cuts short."""
+        return self.state in _LASTING
+
     def lapsed(self, now: str) -> bool:
         """Whether it was valid only until before *now*."""
         return self.valid_until is not None and now >= self.valid_until
@@ -102,7 +115,9 @@ class Standing:
         content: dict[str, Any] = {
             "p": {name: list(at) for name, at in self.purposes.items()},
             "a": {
-                name: [at.version, at.record_id, at.leaf_index] for name, at in self.asked.items()
+                # What was written without the last member is written without it again.
+                name: list(at if at.since else at[:-1])
+                for name, at in self.asked.items()
             },
         }
         if self.links:
@@ -134,7 +149,8 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
     notice: Mapping[str, Any] = event.get("notice") or {}
     kind = event["event_type"]
     if kind == EventType.REQUESTED:
-        asked = Asked(notice["version"], event["record_id"], leaf_index)
+        since = _open_since(standing, event)
+        asked = Asked(notice["version"], event["record_id"], leaf_index, since)
         # Not by `replace`: this runs for every event.
         everything = {**standing.asked, notice["notice_id"]: asked}
         return Standing(
@@ -160,7 +176,8 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         if state != EventType.GIVEN:
             # A client's clock may be ahead: no later consent is measured against the future.
             refused_at = max(min(happened, event["received_at"]), refused_at or "")
-        elif refused_at is not None and occurred is not None and occurred < refused_at:
+        elif refused_at is not None and occurred is not None and occurred <= refused_at:
+            # Instants are cut to seconds: of two choices in one the no counts.
             continue
         now = PurposeStanding(
             state,
@@ -180,6 +197,22 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             now = _behind(now, before)
         purposes[made["purpose_id"]] = now
     return Standing(purposes, standing.asked, standing.links, standing.whole, standing.device)
+
+
+def _open_since(standing: Standing, event: Mapping[str, Any]) -> str:
+    """Return from when the question stands open that *event* puts, or puts again.
+
+    It is a new one for another version, and after a no or the end of what was given.
+    """
+    notice, received = event["notice"], event["received_at"]
+    happened: str = min(event.get("occurred_at") or received, received)
+    before = standing.asked.get(notice["notice_id"])
+    if before is None or before.version != notice["version"]:
+        return happened
+    for at in standing.purposes.values():
+        if at.leaf_index > before.leaf_index and (at.ended or at.lapsed(happened)):
+            return happened
+    return min(before.since, happened)
 
 
 def _lasts(state: str) -> int:
@@ -206,17 +239,25 @@ def _overruled(
 ) -> bool:
     """Whether what the subject has said by themselves counts more than this event.
 
-    An import counts only where nothing newer is known. An explicit yes outlives a signal that no
-    law makes an opt-out, and one that was on when the yes was said.
+    An import counts only where nothing newer is known. A yes that still stands outlives a signal
+    that no law makes an opt-out, whatever the event calls it, and one that was on when it was said.
     """
     if event["event_type"] == EventType.IMPORTED:
         # Of two choices at one instant the no counts, in whatever order an export has them.
         return happened < before.occurred_at or (
             happened == before.occurred_at and before.ended and decision == Decision.GIVEN
         )
-    if event.get("method") != Method.GPC or before.ended:
+    if event.get("method") != Method.GPC or before.ended or before.lapsed(happened):
         return False
-    return event["event_type"] != EventType.OPTED_OUT or before.signal
+    return before.signal or not _opts_out(event)
+
+
+def _opts_out(event: Mapping[str, Any]) -> bool:
+    """Whether the law makes the signal that brought *event* about an opt-out."""
+    regime = event.get("regime")
+    if regime == _CUSTOM:
+        return bool(event["event_type"] == EventType.OPTED_OUT)
+    return bool(regime == _SIGNAL_OPTS_OUT)
 
 
 def _state(event: Mapping[str, Any], decision: str) -> str | None:

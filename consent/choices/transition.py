@@ -16,6 +16,7 @@ from consent.choices.choice import (
     ENDING,
     GIVING,
     NEVER_ACTS,
+    ON_NOTICE,
     Actor,
     Basis,
     Decision,
@@ -23,7 +24,7 @@ from consent.choices.choice import (
     Method,
     Origin,
 )
-from consent.choices.projection import FOREVER, PurposeStanding, Standing
+from consent.choices.projection import FOREVER, Asked, PurposeStanding, Standing
 from consent.choices.record import instant
 from consent.errors import (
     ActorRefused,
@@ -54,9 +55,6 @@ ANSWERS = GIVING | {EventType.REFUSED, EventType.DEFERRED}
 
 UNASKED = frozenset({Basis.STRICTLY_NECESSARY, Basis.EXEMPT_STATISTICS})
 """Bases of purposes that nobody is asked about."""
-
-NEVER = -1
-"""An index before every record."""
 
 OWN_INITIATIVE = frozenset({Origin.PREFERENCES, Origin.ACCOUNT_PAGE, Origin.CONTEXTUAL})
 """Where the subject went by themselves: there a change of mind needs no new question."""
@@ -196,6 +194,21 @@ def check_purposes(told: Told, purposes: Mapping[str, Basis]) -> None:
             raise PurposeNotInNotice(f"expected a purpose of the notice ({known}), got another")
 
 
+def check_published(told: Told, published: str) -> None:
+    """Check that nobody was shown the notice before it was there. Raises OccurredTooLongAgo."""
+    if told.occurred is None or told.event_type not in ON_NOTICE - ENDING:
+        return
+    if _before(told.occurred, published):
+        raise OccurredTooLongAgo(
+            "expected occurred_at not to lie before the notice was published, got an earlier one"
+        )
+
+
+def _before(occurred: datetime, moment: str) -> bool:
+    """Whether an act came before *moment* by more than a client's clock may be wrong."""
+    return instant(occurred + CLOCK_AHEAD) < moment
+
+
 class Question(NamedTuple):
     """The notice that an event is about, and what proves that it was asked."""
 
@@ -214,8 +227,9 @@ def check_may_ask(
 
     Not while everything that can be asked was answered, a no among it, and *patience* (the instant
     before which a no may not be asked about) has not run out; a new substance may be asked about
-    at once, unless the no is final, and whoever comes to the preferences asks for it. Raises
-    AskedTooSoon.
+    at once, unless the no is an opt-out or final, and whoever comes to the preferences asks for
+    it. Where something is open the whole notice is shown, but `check_asked` opens no more than
+    that. Raises AskedTooSoon.
     """
     if told.event_type is not EventType.REQUESTED or told.origin in OWN_INITIATIVE:
         return
@@ -246,10 +260,11 @@ def _too_soon(after: str) -> AskedTooSoon:
 def _changed(before: PurposeStanding, question: Question) -> bool:
     """Whether the notice that was answered has another substance now; another notice is no change.
 
-    Or two notices about one purpose could take turns to ask after every no.
+    Or two notices about one purpose could take turns to ask after every no. An opt-out waits
+    whatever changes: Civil Code §1798.135(c)(4) knows no exception.
     """
     return (
-        not before.final
+        not before.lasting
         and before.notice_id in {None, question.notice_id}
         and before.material_sha256 is not None
         and before.material_sha256 != question.material_sha256
@@ -261,33 +276,76 @@ def check_asked(
 ) -> None:
     """Check that consent answers a question: this subject was shown this notice and version.
 
-    After a no the question must be newer than it, and *patience* must have run out, unless the
-    subject came to the preferences by themselves. What occurred before the no and comes late is
-    recorded; it changes nothing. Raises NotAsked, AskedTooSoon and NothingToRenew.
+    The act did not come before the question. After a no the question must be newer than it, and
+    *patience* must have run out, unless the subject came to the preferences by themselves. What
+    occurred before the no and comes late is recorded; it changes nothing. Raises NotAsked,
+    AskedTooSoon and NothingToRenew.
     """
     if told.event_type not in ANSWERS or told.event_type is EventType.REFUSED:
         return
     asked = standing.asked.get(question.notice_id)
-    answers = asked is not None and asked.version == question.version
-    if not answers and question.served_at is None:
+    if asked is not None and asked.version != question.version:
+        asked = None
+    if asked is None and question.served_at is None:
         raise NotAsked(
             f"expected an earlier `requested` event for version {question.version} of this "
             "notice, or a served token of it, got none"
         )
     if told.event_type is EventType.DEFERRED:
         return
-    given = [
-        before
+    given = {
+        purpose: standing.purposes.get(purpose)
         for purpose, decision in told.decisions
-        if decision is Decision.GIVEN and (before := standing.purposes.get(purpose)) is not None
-    ]
-    if told.event_type is EventType.RENEWED and all(before.ended for before in given):
+        if decision is Decision.GIVEN
+    }
+    if told.event_type is EventType.RENEWED and all(
+        before is None or before.ended for before in given.values()
+    ):
         raise NothingToRenew("expected a purpose that was given before, got none")
+    counting = {name: before for name, before in given.items() if not _overtaken(before, told)}
+    if counting:
+        _check_after(told, _put(asked, question))
     if told.origin in OWN_INITIATIVE:
         return
-    asked_at = asked.leaf_index if asked is not None else NEVER
-    for before in given:
-        _check_newer(before, told, question, asked_at, patience)
+    for purpose, before in counting.items():
+        # Whoever refused what needs nobody's consent is not in the way of the rest.
+        if before is not None and question.purposes.get(purpose) is not Basis.STRICTLY_NECESSARY:
+            _check_newer(before, told, question, asked, patience)
+
+
+def _overtaken(before: PurposeStanding | None, told: Told) -> bool:
+    """Whether an act did not come after the no that is recorded: then it changes nothing."""
+    return (
+        before is not None
+        and before.refused_at is not None
+        and told.occurred is not None
+        and instant(told.occurred) <= before.refused_at
+    )
+
+
+def _put(
+    asked: Asked | None, question: Question, *, after: PurposeStanding | None = None
+) -> list[str]:
+    """Return since when the subject was asked: by a request, by a token, those newer than *after*.
+
+    A request is newer by its place in the log, a token by its time.
+    """
+    put = []
+    if asked is not None and (after is None or asked.leaf_index > after.leaf_index):
+        put.append(asked.since)
+    if question.served_at is not None:
+        served = instant(question.served_at)
+        # A lapsed yes may follow a no: the question must be newer than the yes, too.
+        if after is None or served > (
+            (after.refused_at if after.ended else None) or after.occurred_at
+        ):
+            put.append(served)
+    return put
+
+
+def _check_after(told: Told, put: Sequence[str]) -> None:
+    if told.occurred is not None and _before(told.occurred, min(put)):
+        raise NotAsked("expected an act that follows its question, got one before it")
 
 
 def named_question(
@@ -319,25 +377,17 @@ def _check_newer(
     before: PurposeStanding,
     told: Told,
     question: Question,
-    asked_at: int,
+    asked: Asked | None,
     patience: Callable[[PurposeStanding], str],
 ) -> None:
     """Check that the question is newer than the answer it asks to change, and not too soon."""
-    if told.occurred is not None and instant(told.occurred) < (before.refused_at or ""):
-        return
     now = instant(told.received)
     if not before.ended and not before.lapsed(now):
         return
-    served = question.served_at
-    # A lapsed yes may follow a no: the question must be newer than the yes, too.
-    answered_at = (before.refused_at if before.ended else None) or before.occurred_at
-    if asked_at <= before.leaf_index and (served is None or instant(served) <= answered_at):
+    put = _put(asked, question, after=before)
+    if not put:
         raise NotAsked("expected a question newer than the refusal, withdrawal or expiry, got none")
-    if (
-        before.ended
-        and not _changed(before, question)
-        and asked_at <= before.leaf_index
-        and patience(before) > now
-    ):
-        # A request is checked when it is made; a token knows nobody.
+    _check_after(told, put)
+    # A request may have been made for another purpose of the notice; a token knows nobody.
+    if before.ended and not _changed(before, question) and patience(before) > now:
         raise _too_soon(patience(before))

@@ -22,6 +22,7 @@ from consent.choices.transition import (
     check_clock,
     check_form,
     check_may_ask,
+    check_published,
     check_purposes,
     named_question,
 )
@@ -228,7 +229,7 @@ class _Part:
         # A link hands consent over: neither end may be kept as evidence alone.
         ends = [ref, *command.linked_refs]
         restricted = any(self._batch.restricted(end) for end in ends)
-        if restricted and told.event_type in {*GIVING, EventType.LINKED}:
+        if restricted and told.event_type not in ENDING:
             raise SubjectRestricted(
                 f"expected an event that takes consent away, got {told.event_type.value}"
             )
@@ -244,6 +245,7 @@ class _Part:
         question = None
         if notice is not None:
             check_purposes(told, bases)
+            check_published(told, notice.published)
             question = Question(
                 notice.notice.notice_id,
                 notice.version,
@@ -254,6 +256,8 @@ class _Part:
             check_may_ask(standing, told, question, self._setting.patience)
             check_asked(standing, told, question, self._setting.patience)
         giving = told.event_type in GIVING
+        # It lasts from the act on: an event that comes late is valid no longer for that.
+        acted = min(told.occurred or command.received, command.received)
         believed = Believed(
             command.record_id,
             self._site_id,
@@ -265,7 +269,7 @@ class _Part:
             None if notice is None else self._as_shown(notice, choice),
             named_question(standing, told, question, choice.served_id),
             served_at,
-            self._setting.validity(command.received) if giving else None,
+            self._setting.validity(acted) if giving else None,
             self._linked_ref(command, ref),
         )
         self._batch.enter(ref, content(choice, believed))

@@ -253,8 +253,11 @@ class _Asking:
         return self._house.material.get(at.notice_id or "") != at.material_sha256
 
     def _ended(self, purpose: str, at: PurposeStanding) -> Answer:
+        if self._bases(purpose) == {Basis.STRICTLY_NECESSARY}:
+            # Refused along with the rest, by a button that names every purpose.
+            return Answer(purpose, allowed=True, why=Why.NECESSARY)
         after = self._setting.patience(at)
-        other = at.notice_id is not None and self._superseded(at)
+        other = not at.lasting and at.notice_id is not None and self._superseded(at)
         ask = not at.final and (other or self._now >= after)
         return Answer(
             purpose,

@@ -322,19 +322,19 @@ def test_a_given_nobody_was_asked_for_is_refused(client: httpx2.Client) -> None:
 
 
 def test_after_a_refusal_the_question_must_be_new(client: httpx2.Client) -> None:
-    """The banner must ask again; in the preferences a mind may change by itself."""
+    """The banner must ask again, and wait before it does; in the preferences a mind may change."""
     publish(client)
     record(client, "requested")
     record(client, "refused")
 
     nagged = send(client, event("given"))
-    record(client, "requested")
-    answered = send(client, event("given"))
-    record(client, "withdrawn")
+    record(client, "requested")  # about the other purpose, which is open
+    too_soon = send(client, event("given"))
     by_themselves = send(client, event("given", origin="preferences"))
 
     assert (nagged.status_code, nagged.json()["code"]) == (409, "not_asked")
-    assert (answered.status_code, by_themselves.status_code) == (201, 201)
+    assert (too_soon.status_code, too_soon.json()["code"]) == (409, "asked_too_soon")
+    assert by_themselves.status_code == 201
     assert standing(client)["why"] == "given"
 
 
@@ -657,27 +657,27 @@ def test_late_events_take_consent_away_but_do_not_bring_it_back(client: httpx2.C
     publish(client)
     asked = record(client, "requested")
     received = parse_instant(asked["event"]["received_at"])
-    hours_ago = [instant(received - timedelta(hours=hours)) for hours in range(5)]
+    minutes_ago = [instant(received - timedelta(minutes=minutes)) for minutes in range(5)]
     preferences = {"origin": "preferences"}
 
-    record(client, "refused", occurred_at=hours_ago[2])
-    late_given = record(client, "given", occurred_at=hours_ago[3], **preferences)
+    record(client, "refused", occurred_at=minutes_ago[2])
+    late_given = record(client, "given", occurred_at=minutes_ago[3], **preferences)
     after_late_given = standing(client)
-    record(client, "given", occurred_at=hours_ago[1], **preferences)
+    record(client, "given", occurred_at=minutes_ago[1], **preferences)
     after_given = standing(client)
-    record(client, "withdrawn", occurred_at=hours_ago[4])
+    record(client, "withdrawn", occurred_at=minutes_ago[4])
     after_late_withdrawal = standing(client)
-    record(client, "given", occurred_at=hours_ago[3], **preferences)
+    record(client, "given", occurred_at=minutes_ago[3], **preferences)
     in_the_end = standing(client)
 
     assert late_given["leaf_index"] == 2
     assert after_late_given["why"] == "refused"
-    assert (after_given["why"], after_given["since"]) == ("given", hours_ago[1])
+    assert (after_given["why"], after_given["since"]) == ("given", minutes_ago[1])
     assert (after_late_withdrawal["why"], after_late_withdrawal["since"]) == (
         "withdrawn",
-        hours_ago[4],
+        minutes_ago[4],
     )
-    # It is later than that withdrawal, but earlier than the refusal two hours ago.
+    # It is later than that withdrawal, but earlier than the refusal two minutes ago.
     assert in_the_end == after_late_withdrawal
 
 
@@ -882,7 +882,7 @@ def test_many_at_once_make_one_dense_history(client: httpx2.Client, site: Site) 
     def work(worker: int) -> list[dict[str, Any]]:
         subject = {"kind": "device", "id": f"device-{worker}"}
         kinds = ["requested", "given", "withdrawn", "requested", "refused"] * 10
-        return [record(client, kind, subject=subject) for kind in kinds]
+        return [record(client, kind, subject=subject, origin="preferences") for kind in kinds]
 
     with ThreadPoolExecutor(16) as pool:
         made = [item for items in pool.map(work, range(16)) for item in items]

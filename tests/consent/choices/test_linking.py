@@ -152,7 +152,8 @@ def test_after_a_link_a_no_is_a_no_of_both() -> None:
     """From either side; a yes stays with who said it."""
     linked = [("device", event("given", 1, ads="given")), ("account", link(2, "device"))]
 
-    by_device = replay(*linked, ("device", signalled("opted_out", 3)))
+    signal = signalled("opted_out", 3) | {"regime": "us_optout"}
+    by_device = replay(*linked, ("device", signal))
     by_account = replay(*linked, ("account", event("withdrawn", 3, ads="refused")))
     yes = replay(*linked, ("device", event("given", 3, statistics="given")))
 

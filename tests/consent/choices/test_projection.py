@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from told_events import PURPOSES, Event, event, events, signalled
 
 from consent.choices.projection import PurposeStanding, Standing, apply
+from consent.choices.regime import Regime
 
 
 def fold(*events: Event) -> Standing:
@@ -21,7 +22,7 @@ def test_a_question_is_no_answer() -> None:
     standing = fold(event("requested", 1), event("requested", 2, record=1))
 
     assert standing.purposes == {}
-    assert tuple(standing.asked["main"]) == (1, "r-1", 1)
+    assert tuple(standing.asked["main"]) == (1, "r-1", 1, "2026-01-01T00:00:01Z")
 
 
 def test_the_last_in_the_log_counts() -> None:
@@ -66,11 +67,12 @@ def test_a_late_given_does_not_undo_a_no() -> None:
     )
 
 
-def test_a_given_in_the_same_second_counts() -> None:
-    """Times are cut to seconds: there the log's order decides."""
-    standing = fold(event("refused", 5, ads="refused"), event("given", 5, ads="given"))
+def test_in_one_second_the_no_counts() -> None:
+    """Times are cut to seconds: a yes that came late may have been said before."""
+    no, yes = event("refused", 5, ads="refused"), event("given", 5, ads="given")
 
-    assert standing.purposes["ads"].state == "given"
+    assert fold(no, yes).purposes["ads"].state == "refused"
+    assert fold(yes, no).purposes["ads"].state == "refused"
 
 
 def test_a_late_withdrawal_always_counts() -> None:
@@ -137,9 +139,31 @@ def test_without_its_own_time_an_event_happened_when_it_came() -> None:
 
 def test_standing_is_told_by_what_was_written_before() -> None:
     """A row without the member that came last is read as one that does not know it."""
-    row = '{"p":{"ads":["given","r-0",0,"2026-01-01T00:00:00Z","main",1,"m-1",null]},"a":{}}'
+    row = (
+        '{"p":{"ads":["given","r-0",0,"2026-01-01T00:00:00Z","main",1,"m-1",null]},'
+        '"a":{"main":[1,"r-1",1]}}'
+    )
+    standing = Standing.from_json(row)
 
-    assert Standing.from_json(row).purposes["ads"].refused_at is None
+    assert standing.purposes["ads"].refused_at is None
+    assert standing.asked["main"].since == ""
+    assert standing.to_json().endswith('"a":{"main":[1,"r-1",1]}}')
+
+
+def test_a_question_stands_open_from_when_it_was_first_put() -> None:
+    """However late and often it is told; anew for another version, or after a yes has lapsed."""
+    given = event("given", 3, ads="given") | {"valid_until": "2026-01-01T00:00:08Z"}
+    other = event("requested", 9) | {"notice": {"notice_id": "main", "version": 2}}
+    asked = [event("requested", second) for second in (5, 2, 7, 9)]
+
+    def since(*events: Event) -> str:
+        return fold(*events).asked["main"].since[-3:]
+
+    assert since(*asked) == "02Z"
+    assert since(*asked, other) == "09Z"
+    assert since(asked[1], given, asked[2]) == "02Z"
+    assert since(asked[1], given, asked[3]) == "09Z"
+    assert since(asked[1], event("refused", 3, ads="refused"), asked[2]) == "07Z"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +214,7 @@ def test_it_says_what_the_rule_says(made: list[Event]) -> None:
                 noes.append(min(happened, one["received_at"]))
                 word = "withdrawn" if one["event_type"] == "withdrawn" else "refused"
                 expected[purpose] = (word, one["record_id"])
-            elif "occurred_at" not in one or all(happened >= no for no in noes):
+            elif "occurred_at" not in one or all(happened > no for no in noes):
                 expected[purpose] = ("given", one["record_id"])
 
     found = {name: (at.state, at.record_id) for name, at in fold(*made).purposes.items()}
@@ -221,19 +245,34 @@ def test_a_client_clock_ahead_does_not_bar_later_consent() -> None:
 
 
 def test_an_explicit_yes_outlives_a_signal_that_is_no_opt_out() -> None:
-    """Where no law makes it one, the signal refuses only what nobody has said yes to."""
+    """By the law that held, whatever the event calls it; elsewhere it ends what nobody said."""
     yes = event("given", 1, ads="given")
+    for kind in ("refused", "opted_out", "withdrawn"):
+        for regime in Regime:
+            no = signalled(kind, 2) | {"regime": regime.value}
+            by_law = regime is Regime.US_OPTOUT
+            # Its settings are not in the event: there it is its word that tells.
+            by_word = regime is Regime.CUSTOM and kind == "opted_out"
 
-    assert fold(yes, signalled("refused", 2)).purposes["ads"].state == "given"
-    assert fold(signalled("refused", 2)).purposes["ads"].state == "refused"
-    assert fold(yes, signalled("opted_out", 2)).purposes["ads"].state == "opted_out"
+            assert fold(no).purposes["ads"].state == kind
+            found = fold(yes, no).purposes["ads"].state
+            assert found == (kind if by_law or by_word else "given")
+
+
+def test_a_lapsed_yes_outlives_no_signal() -> None:
+    """It says nothing any more that the signal could contradict."""
+    yes = event("given", 1, ads="given") | {"valid_until": "2026-01-01T00:00:02Z"}
+    no = signalled("refused", 2) | {"regime": "eu_optin"}
+
+    assert fold(yes, no).purposes["ads"].state == "refused"
 
 
 def test_a_yes_in_sight_of_the_signal_outlives_it() -> None:
     """Who opts in while the signal is on has overruled it, for good."""
     overruling = event("opted_in", 3, ads="given") | {"signals": {"gpc_js": True}}
 
-    standing = fold(signalled("opted_out", 2), overruling, signalled("opted_out", 4))
+    first, again = (signalled("opted_out", at) | {"regime": "us_optout"} for at in (2, 4))
+    standing = fold(first, overruling, again)
 
     assert standing.purposes["ads"].state == "given"
 

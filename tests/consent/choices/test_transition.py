@@ -28,6 +28,7 @@ from consent.choices.transition import (
     check_clock,
     check_form,
     check_may_ask,
+    check_published,
     check_purposes,
     named_question,
 )
@@ -247,7 +248,7 @@ def after(*kinds: str, version: int = 1) -> Standing:
     """Return the standing after events about `ads` under one notice."""
     standing = Standing()
     for index, kind in enumerate(kinds):
-        decision = {"given": "given", "refused": "refused", "withdrawn": "refused"}.get(kind)
+        decision = "given" if kind == "given" else "refused" if kind in ENDING else None
         event = {
             "event_type": kind,
             "record_id": f"r-{index}",
@@ -267,6 +268,11 @@ patience = Setting(ask_again_months=12).patience
 """Every no rests for a year."""
 
 
+def ended(before: PurposeStanding) -> str:  # noqa: ARG001 - every no is past its time
+    """Wait for nothing."""
+    return ""
+
+
 def question(**more: Any) -> Question:  # noqa: ANN401
     """Ask with version 1 of the notice."""
     return Question(
@@ -284,7 +290,8 @@ def asked(standing: Standing, kind: EventType, **more: Any) -> str | None:  # no
     """Check an answer from the banner to version 1 of the notice."""
     put = {name: more.pop(name) for name in Question._fields if name in more}
     decisions = more.pop("decisions", FITTING.get(kind, ()))
-    return code(check_asked, standing, told(kind, decisions, **more), question(**put), patience)
+    wait = more.pop("patience", patience)
+    return code(check_asked, standing, told(kind, decisions, **more), question(**put), wait)
 
 
 def may_ask(standing: Standing, origin: Origin = Origin.BANNER, **put: Any) -> str | None:  # noqa: ANN401
@@ -301,18 +308,21 @@ def may_ask(standing: Standing, origin: Origin = Origin.BANNER, **put: Any) -> s
         (("requested", "given"), None),
         (("requested", "refused"), "not_asked"),
         (("requested", "withdrawn"), "not_asked"),
-        (("withdrawn", "requested"), None),
-        (("requested", "refused", "requested"), None),
+        (("withdrawn", "requested"), "asked_too_soon"),
+        (("requested", "refused", "requested"), "asked_too_soon"),
         (("requested", "given", "withdrawn"), "not_asked"),
-        (("requested", "given", "withdrawn", "requested"), None),
+        (("requested", "given", "withdrawn", "requested"), "asked_too_soon"),
         (("refused",), "not_asked"),
     ],
 )
 def test_a_given_answers_a_question_newer_than_the_last_no(
     history: tuple[str, ...], expected: str | None
 ) -> None:
-    """In the banner there must be one; nothing but a question opens the way again."""
+    """In the banner there must be one, and none opens the way before its time."""
+    once = expected if expected != "asked_too_soon" else None
+
     assert asked(after(*history), EventType.GIVEN) == expected
+    assert asked(after(*history), EventType.GIVEN, patience=ended) == once
 
 
 @pytest.mark.parametrize("origin", list(Origin))
@@ -385,8 +395,11 @@ def test_a_late_given_is_let_through() -> None:
         {"main": Asked(1, "r-1", 1)},
     )
 
-    early, late = (parse_instant(f"2026-01-01T00:{at}Z") for at in ("00:30", "02:00"))
+    early, tied, late = (
+        parse_instant(f"2026-01-01T00:{at}Z") for at in ("00:30", "01:00", "02:00")
+    )
     assert asked(standing, EventType.GIVEN, occurred=early) is None
+    assert asked(standing, EventType.GIVEN, occurred=tied) is None
     assert asked(standing, EventType.GIVEN, occurred=late) == "not_asked"
 
 
@@ -442,6 +455,96 @@ def test_a_no_is_left_in_peace() -> None:
         assert may_ask(after(*NO), origin, purposes={"ads": Basis.CONSENT}) is None
     changed = {"material_sha256": "other", "purposes": {"ads": Basis.CONSENT}}
     assert may_ask(after(*NO), **changed) is None
+
+
+def test_a_question_about_the_rest_opens_no_no() -> None:
+    """It may be put while a purpose is open; a yes to it counts for that one alone."""
+    both = (("ads", Decision.GIVEN), ("statistics", Decision.GIVEN))
+    rest = (("ads", Decision.REFUSED), ("statistics", Decision.GIVEN))
+    for no in ("refused", "objected", "opted_out"):
+        standing = after("requested", no, "requested")
+
+        assert may_ask(after("requested", no)) is None
+        assert asked(standing, EventType.GIVEN, decisions=both) == "asked_too_soon"
+        assert asked(standing, EventType.GIVEN, decisions=rest) is None
+        for origin in OWN_INITIATIVE:
+            assert asked(standing, EventType.GIVEN, decisions=both, origin=origin) is None
+
+
+def test_a_new_substance_shortens_no_opt_out() -> None:
+    """California knows no exception from its twelve months."""
+    no = PurposeStanding("opted_out", "r-1", 1, "2026-01-01T00:00:00Z", "main", 1, "other")
+    standing = Standing({"ads": no})
+    since = parse_instant("2026-01-30T00:00:00Z")
+
+    assert may_ask(standing, purposes={"ads": Basis.CONSENT}) == "asked_too_soon"
+    assert asked(standing, EventType.GIVEN, served_at=since) == "asked_too_soon"
+
+
+def test_what_is_necessary_does_not_wait() -> None:
+    """Whoever rejected all is not kept from accepting all about what is open."""
+    purposes = {"ads": Basis.STRICTLY_NECESSARY, "statistics": Basis.CONSENT}
+    both = (("ads", Decision.GIVEN), ("statistics", Decision.GIVEN))
+    standing = after("requested", "refused", "requested")
+
+    assert asked(standing, EventType.GIVEN, decisions=both, purposes=purposes) is None
+
+
+def test_a_yes_follows_its_question() -> None:
+    """By what both say of when they were, whatever came when; clocks may differ by 5 minutes."""
+    put = parse_instant("2026-01-20T00:00:00Z")
+    standing = Standing(asked={"main": Asked(1, "r-0", 0, "2026-01-20T00:00:00Z")})
+    skewed, before = put - timedelta(minutes=5), put - timedelta(minutes=5, seconds=1)
+
+    for origin in (Origin.BANNER, Origin.PREFERENCES):
+        for shown, more in ((standing, {}), (Standing(), {"served_at": put})):
+            more |= {"origin": origin}
+            assert asked(shown, EventType.GIVEN, occurred=put, **more) is None
+            assert asked(shown, EventType.GIVEN, occurred=skewed, **more) is None
+            assert asked(shown, EventType.GIVEN, occurred=before, **more) == "not_asked"
+    earlier = {"served_at": put - timedelta(days=1)}
+    assert asked(standing, EventType.GIVEN, occurred=before, **earlier) is None
+
+
+def test_a_question_put_again_is_still_the_first() -> None:
+    """A yes to the first that comes after the second is one; after a no it is another question."""
+    first, again = (
+        {
+            "event_type": "requested",
+            "record_id": f"r-{day}",
+            "occurred_at": f"2026-01-{day}T00:00:00Z",
+            "received_at": "2026-01-31T00:00:00Z",
+            "notice": {"notice_id": "main", "version": 1, "material_sha256": "m"},
+        }
+        for day in ("10", "20")
+    )
+    no = {
+        "event_type": "refused",
+        "record_id": "r-no",
+        "received_at": "2026-01-15T00:00:00Z",
+        "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+    }
+    answered = parse_instant("2026-01-16T00:00:00Z")
+    twice = apply(apply(Standing(), first, 0), again, 1)
+    after_no = apply(apply(apply(Standing(), first, 0), no, 1), again, 2)
+
+    assert asked(twice, EventType.GIVEN, occurred=answered) is None
+    assert asked(after_no, EventType.GIVEN, occurred=answered, patience=ended) == "not_asked"
+    queued = parse_instant("2026-01-14T00:00:00Z")
+    assert asked(after_no, EventType.GIVEN, occurred=queued) is None
+
+
+def test_nobody_answers_a_notice_before_it_is_there() -> None:
+    """Nor is asked with it; a no is recorded anyhow."""
+    there = "2026-01-31T00:00:00Z"
+    skewed, before = (parse_instant(f"2026-01-30T23:5{rest}Z") for rest in ("5:00", "4:59"))
+
+    for kind in (EventType.REQUESTED, EventType.GIVEN, EventType.DEFERRED):
+        assert code(check_published, told(kind, occurred=skewed), there) is None
+        assert code(check_published, told(kind, occurred=before), there) == "occurred_too_long_ago"
+        assert code(check_published, told(kind), there) is None
+    for kind in (EventType.REFUSED, EventType.WITHDRAWN, EventType.LINKED):
+        assert code(check_published, told(kind, occurred=before), there) is None
 
 
 def test_two_notices_do_not_take_turns_to_ask() -> None:

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from consent_desk import PURPOSES, SITE, Desk
 from sqlalchemy import select
 
 from aboveboard.app import Databases
-from consent.choices.choice import Basis, EventType, Method, Origin, Signals, SubjectKind
+from consent.choices.choice import Actor, Basis, EventType, Method, Origin, Signals, SubjectKind
 from consent.choices.notice import Controller, Notice, Purpose
 from consent.choices.regime import Defaults, GpcPolicy, Regime, RegimeSource
 from consent.errors import EventRefused
@@ -21,6 +22,7 @@ from consent.tables import RECORD, SHOWN
 CALIFORNIA = Visitor("US-CA")
 GERMANY = Visitor("DE")
 GPC = Signals(sec_gpc=True)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -201,6 +203,95 @@ def test_who_opted_out_is_not_asked_for_a_year(desk: Desk) -> None:
     assert desk.ask("ads")[0].allowed
 
 
+def test_a_new_substance_ends_no_opt_out_sooner(desk: Desk) -> None:
+    """The twelve months stand whatever changes; who has only refused is asked."""
+    desk.record(EventType.OPTED_OUT, {"ads": "refused"}, method=Method.LINK)
+    desk.refuse("count")
+    desk.publish([replace(each, recipients=("Ad Ltd",)) for each in PURPOSES])
+
+    ads, count = desk.ask("ads", "count")
+
+    assert (ads.ask, ads.ask_after) == (False, "2027-01-31T12:00:00Z")
+    assert count.ask
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (EventType.OBJECTED, {}),
+        (EventType.REVOKED, {"method": Method.AUTHORITY, "actor": Actor.AUTHORITY}),
+        (EventType.REFUSED, {"method": Method.REJECT_ALL}),
+    ],
+)
+def test_a_question_about_one_purpose_opens_no_other(
+    desk: Desk, kind: EventType, more: dict[str, Any]
+) -> None:
+    """By a request or a token, a banner gets no yes to what waits; the preferences do."""
+    desk.record(kind, {"ads": "refused"}, **more)
+    desk.later(seconds=9)
+    desk.record(EventType.REQUESTED)
+    yes = {"kind": EventType.GIVEN, "decided": {"ads": "given", "count": "given"}}
+    token = served(desk)
+
+    assert code(lambda: desk.record(**yes, method=Method.ACCEPT_ALL)) == "asked_too_soon"
+    assert code(lambda: desk.record(**yes, served=token, device="d-1")) == "asked_too_soon"
+    assert not desk.ask("ads")[0].allowed
+    desk.record(EventType.GIVEN, {"ads": "refused", "count": "given"})
+    assert [each.allowed for each in desk.ask("ads", "count")] == [False, True]
+    desk.record(**yes, origin=Origin.PREFERENCES)
+    assert desk.ask("ads")[0].allowed
+
+
+# -- when it happened -------------------------------------------------------------------------
+
+
+def test_what_was_said_offline_may_come_late(desk: Desk) -> None:
+    """Question and answer are held against each other by when they happened."""
+    asked = desk.now
+    desk.later(days=20)
+    desk.record(EventType.REQUESTED, occurred_at=asked)
+    desk.record(EventType.GIVEN, {"ads": "given"}, occurred_at=asked + timedelta(minutes=1))
+
+    assert desk.ask("ads")[0].since == "2026-01-31T12:01:00Z"
+
+
+def test_a_yes_from_before_its_question_is_none(desk: Desk) -> None:
+    """Neither by a request nor by a token, nor from before the notice was there."""
+    yes = {"kind": EventType.GIVEN, "decided": {"ads": "given"}}
+    early = desk.now
+    old = code(lambda: desk.record(**yes, served=served(desk), occurred_at=early - DAY))
+    older = code(lambda: desk.record(EventType.REQUESTED, occurred_at=early - DAY))
+    desk.later(days=20)
+    desk.record(EventType.REQUESTED)
+    refused = [
+        code(lambda more=more: desk.record(**yes, occurred_at=early + DAY, **more))
+        for more in (
+            {},
+            {"origin": Origin.PREFERENCES},
+            {"device": "d-2", "served": served(desk)},
+        )
+    ]
+
+    assert (old, older) == ("occurred_too_long_ago", "occurred_too_long_ago")
+    assert refused == ["not_asked"] * 3
+    assert not desk.ask("ads")[0].allowed
+
+
+def test_what_comes_late_is_valid_no_longer_for_that(desk: Desk) -> None:
+    """A site's months count from the act; from when it came where a clock is ahead."""
+    desk.configure(valid_months=6)
+    asked = desk.now
+    desk.record(EventType.REQUESTED)
+    desk.later(days=20)
+    desk.record(EventType.GIVEN, {"ads": "given"}, occurred_at=asked)
+    desk.record(EventType.GIVEN, {"count": "given"}, occurred_at=desk.now + timedelta(minutes=5))
+
+    ads, count = desk.ask("ads", "count")
+
+    assert ads.valid_until == "2026-07-31T12:00:00Z"
+    assert count.valid_until == "2026-08-20T12:00:00Z"
+
+
 # -- undecided: regimes -----------------------------------------------------------------------
 
 LENIENT = {"legitimate_interest", "opt_out", "exempt_statistics"}
@@ -308,6 +399,20 @@ def test_a_yes_in_sight_of_the_signal_overrules_it(desk: Desk) -> None:
     assert at_home.allowed
 
 
+@pytest.mark.parametrize("kind", [EventType.REFUSED, EventType.OPTED_OUT])
+@pytest.mark.parametrize(("place", "allowed"), [("US-CA", False), ("DE", True)])
+def test_a_signal_on_record_does_what_it_does_in_a_question(
+    desk: Desk, kind: EventType, place: str, *, allowed: bool
+) -> None:
+    """The law decides whether it ends a yes, not the word of the event."""
+    version = desk.publish(SHARED)
+    desk.give("ads", version=version)
+    asked = desk.ask("ads", visitor=Visitor(place, gpc=True))[0]
+    desk.record(kind, method=Method.GPC, signals=GPC, jurisdiction=place, version=version)
+
+    assert asked.allowed == desk.ask("ads", visitor=Visitor(place))[0].allowed == allowed
+
+
 @pytest.mark.parametrize("visitor", [CALIFORNIA, GERMANY])
 def test_a_signal_is_honoured_whatever_was_said_before(desk: Desk, visitor: Visitor) -> None:
     """A yes that has lapsed asks nobody against it; a no, too, is shown to have been honoured."""
@@ -381,6 +486,22 @@ def test_what_is_necessary_is_not_superseded(desk: Desk) -> None:
         (False, Why.SUPERSEDED),
         (True, Why.NECESSARY),
     ]
+
+
+def test_what_is_necessary_outlives_a_button_that_rejects_all(desk: Desk) -> None:
+    """Refused along with the rest, it runs as before, and is in nobody's way."""
+    login = Purpose("login", "Login", "Keeps you in.", Basis.STRICTLY_NECESSARY)
+    version = desk.publish((*PURPOSES, login))
+    desk.refuse("ads", "login", version=version, method=Method.REJECT_ALL)
+    answers = desk.ask("ads", "login")
+    desk.record(EventType.REQUESTED, version=version)
+    desk.record(EventType.GIVEN, {"count": "given", "login": "given"}, version=version)
+
+    assert [(each.allowed, each.why, each.ask) for each in answers] == [
+        (False, Why.REFUSED, False),
+        (True, Why.NECESSARY, False),
+    ]
+    assert desk.ask("count")[0].allowed
 
 
 def test_a_signal_that_ends_nothing_is_no_decision(desk: Desk) -> None:
@@ -514,6 +635,16 @@ def test_a_restricted_subject_is_linked_from_neither_side(desk: Desk) -> None:
         "subject_restricted"
     )
     assert not desk.ask("ads", **account)[0].allowed
+
+
+def test_a_restricted_subject_is_left_alone(desk: Desk) -> None:
+    """Only what takes consent away is recorded."""
+    desk.give("ads")
+    desk.restrict(days=9)
+
+    for kind in (EventType.REQUESTED, EventType.DEFERRED, EventType.ACKNOWLEDGED):
+        assert code(lambda kind=kind: desk.record(kind)) == "subject_restricted"
+    desk.record(EventType.WITHDRAWN, {"ads": "refused"})
 
 
 # -- served tokens ----------------------------------------------------------------------------
