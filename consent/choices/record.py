@@ -65,10 +65,16 @@ MAX_IDENTIFIER_CHARS = 1024
 MAX_EMAIL_CHARS = 254
 """RFC 5321 §4.5.3.1.3: a path of 256 octets, its angle brackets among them."""
 
+SOMEBODY = "*"
+"""Stands in a page's address for a path segment with an `@`: an e-mail address, or a handle."""
+
 _SECONDS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
-_QUERY = re.compile(r"[?#]")
-_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
+# Encoded once or several times over: a page that was itself a parameter is.
+_QUERY = re.compile(r"[?#]|%(?:25)*(?:3F|23)", re.IGNORECASE)
+_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
+_SEGMENT = re.compile(r"[^/\\]+")
+_AT = re.compile(r"@|%(?:25)*40")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")
 _PHONE = re.compile(r"\+[1-9][0-9]{1,14}")
 
@@ -374,17 +380,23 @@ def _notice(notice: ShownNotice) -> dict[str, Json]:
 
 
 def _context(context: Context) -> dict[str, Json] | None:
-    # What follows the path may hold an e-mail address or a token: it is never kept.
-    page = None if context.page is None else _QUERY.split(_USER.sub(r"\1", context.page), 1)[0]
     return (
         _present(
-            page=page or None,
+            page=None if context.page is None else _page(context.page) or None,
             ua_class=context.ua_class,
             layout_w=context.layout_w,
             ip_trunc=context.ip_trunc,
         )
         or None
     )
+
+
+def _page(address: str) -> str:
+    """Cut off what may hold an e-mail address, a password or a token: it is never kept."""
+    path = _QUERY.split(_USER.sub(r"\1", address), maxsplit=1)[0]
+    if _AT.search(path) is None:
+        return path
+    return _SEGMENT.sub(lambda found: SOMEBODY if _AT.search(found[0]) else found[0], path)
 
 
 def _signals(signals: Signals) -> dict[str, Json] | None:

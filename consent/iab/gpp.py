@@ -1,13 +1,16 @@
-"""Decode IAB GPP strings: the header, TC strings, the US National section; the rest as text.
+"""Decode IAB GPP strings: the header, TC strings, the US National and US Privacy sections.
 
-Pure. By the Global Privacy Platform specification of IAB Tech Lab:
-<https://github.com/InteractiveAdvertisingBureau/Global-Privacy-Platform>. Never creates one.
+Pure. By the specifications of IAB Tech Lab for the Global Privacy Platform and the US Privacy
+String: <https://github.com/InteractiveAdvertisingBureau/Global-Privacy-Platform>,
+<https://github.com/InteractiveAdvertisingBureau/USPrivacy>. Never creates one.
+All other sections, those of US states among them, stay text.
 
 >>> [(section.id, section.name) for section in parse("DBACNYA~CPSG_8APSG_8ANwAAAENAwCAAAAAAAAAA"
 ...     "AAAAAAAAAAA.QAAA.IAAA~1YNN").sections]
 [(2, 'tcfeuv2'), (6, 'uspv1')]
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
@@ -23,13 +26,13 @@ from consent.iab.tcf import MAX_STRING_CHARS, TcString
 HEADER = 3
 VERSION = 1
 
-TCF_EU, US_NATIONAL = 2, 7
+TCF_EU, US_PRIVACY, US_NATIONAL = 2, 6, 7
 
 NAMES: Mapping[int, str] = {
     1: "tcfeuv1",
     TCF_EU: "tcfeuv2",
     5: "tcfcav1",
-    6: "uspv1",
+    US_PRIVACY: "uspv1",
     US_NATIONAL: "usnat",
     8: "usca",
     9: "usva",
@@ -76,6 +79,10 @@ SENSITIVE = (
 
 CHILDREN = ("from_13_to_16", "under_13", "from_16_to_17")
 """Ages of known children, in that order; the first form had two."""
+
+US_PRIVACY_VERSION = 1
+
+_US_PRIVACY = re.compile(f"{US_PRIVACY_VERSION}([YN-])([YN-])([YN-])")
 
 _FIRST_FORM_BITS = 66
 """Up to this length a US National core is of the first form: both were sent as version 1."""
@@ -140,13 +147,26 @@ class UsNational:
     """The Global Privacy Control signal that was seen; None where the string does not say."""
 
 
+@dataclass(frozen=True, slots=True)
+class UsPrivacy:
+    """The US Privacy section, of the CCPA alone: the Global Privacy Platform came after it."""
+
+    version: int
+    opt_out_notice: Notice
+    """Whether the visitor was told, and could opt out of sale."""
+
+    sale_opt_out: OptOut
+    lspa_covered_transaction: Mode
+    """Whether the Limited Service Provider Agreement covers the transaction."""
+
+
 class Section(NamedTuple):
     """One section: its text, and its content where this module reads it."""
 
     id: int
     name: str | None
     text: str
-    content: TcString | UsNational | None = None
+    content: TcString | UsNational | UsPrivacy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +226,28 @@ def _section(id_: int, text: str) -> Section:
     try:
         if id_ == TCF_EU:
             return Section(id_, name, text, tcf.parse(text))
+        if id_ == US_PRIVACY:
+            return Section(id_, name, text, _us_privacy(text))
         if id_ == US_NATIONAL:
             return Section(id_, name, text, _us_national(text))
     except StringInvalid as error:
         raise StringInvalid(f"expected section {id_} to decode: {error}") from error
     return Section(id_, name, text)
+
+
+def _us_privacy(text: str) -> UsPrivacy:
+    found = _US_PRIVACY.fullmatch(text)
+    if found is None:
+        raise StringInvalid(
+            f"expected {US_PRIVACY_VERSION} and three of Y, N and -, got another text"
+        )
+    notice, sale, lspa = found.groups()
+    return UsPrivacy(
+        US_PRIVACY_VERSION,
+        {"Y": Notice.GIVEN, "N": Notice.NOT_GIVEN, "-": Notice.NOT_APPLICABLE}[notice],
+        {"Y": OptOut.OPTED_OUT, "N": OptOut.NOT_OPTED_OUT, "-": OptOut.NOT_APPLICABLE}[sale],
+        {"Y": Mode.YES, "N": Mode.NO, "-": Mode.NOT_APPLICABLE}[lspa],
+    )
 
 
 def _us_national(text: str) -> UsNational:

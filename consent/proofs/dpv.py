@@ -104,6 +104,8 @@ def jsonld(event: Mapping[str, Json], notice: Notice | None = None) -> dict[str,
     if notice is not None:
         read.check_notice(notice)
     decided = read.decisions
+    if read.event_type is EventType.IMPORTED and not (event.get("evidence") and read.notice):
+        decided = tuple(_unproved(made) for made in decided)
     if not decided and notice is not None:
         decided = tuple(
             PurposeDecision(purpose.id, Decision.NOT_ASKED, purpose.basis)
@@ -126,6 +128,13 @@ def jsonld(event: Mapping[str, Json], notice: Notice | None = None) -> dict[str,
             for state, made in states.items()
         ],
     }
+
+
+def _unproved(made: PurposeDecision) -> PurposeDecision:
+    """Leave open what another tool claims without showing it: standing counts no such yes."""
+    if made.decision is not Decision.GIVEN:
+        return made
+    return made._replace(decision=Decision.NOT_ASKED)
 
 
 def _state(event_type: EventType, made: PurposeDecision) -> _State | None:

@@ -107,8 +107,11 @@ class Importing:
                 refuse(choice)
         # The log's order is history: an export is often the newest first.
         well.sort(key=lambda choice: choice.occurred)
-        recorded = known = 0
-        remaining = iter(well)
+        once: dict[str, Imported] = {}
+        for choice in well:
+            once.setdefault(choice.digest, choice)
+        recorded, known = 0, len(well) - len(once)
+        remaining = iter(once.values())
         while batch := list(islice(remaining, BATCH)):
             command = Take(site_id, mapping, batch, [self._ids() for _ in batch], self._clock())
             outcome: _Outcome = await self._writing.write(self.carry_out, command)
@@ -140,7 +143,7 @@ class Importing:
         batch.begin()
         batch.know(subjects())
         batch.know_links()
-        seen = set(answers())
+        seen = answers()
         notice = self._notice(rows, site_id, mapping)
         set_here = setting()
         resolved = set_here.resolve(
@@ -153,7 +156,6 @@ class Importing:
         ):
             if key in seen:
                 continue
-            seen.add(key)
             ref = next((ref for ref in known if batch.standing(ref)), known[0])
             if batch.restricted(ref) and Decision.GIVEN in dict(choice.decisions).values():
                 refused.append(Refused(choice.number, "expected a no of a restricted subject"))

@@ -70,7 +70,7 @@ class ServedNoticeIn(Wire):
 
 
 class ContextIn(Wire):
-    """Where the choice was made; a page's query and fragment are cut off."""
+    """Where the choice was made; of a page's address query, fragment and user info are cut off."""
 
     page: Annotated[Text, Field(min_length=1, max_length=2048)] | None = None
     ua_class: Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,64}$")] | None = None

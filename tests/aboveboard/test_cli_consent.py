@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service
@@ -11,6 +12,7 @@ RECEIPTS = json.loads((Path(__file__).parents[1] / "vectors" / "log.json").read_
 
 # From the tests of IAB Tech Lab's library for Java (github.com/InteractiveAdvertisingBureau).
 TC = "COwBOpCOwBOpCLqAAAENAPCAAAAAAAAAAAAAFfwAYFfAV-BVkAGBVYFWAAA"
+STATE = "DBABBg~BAAAAABA.QA"
 GPP = "DBACNYA~CPSG_8APSG_8ANwAAAENAwCAAAAAAAAAAAAAAAAAAAAA.QAAA.IAAA~1YNN"
 
 
@@ -52,17 +54,21 @@ def test_a_gpp_string_is_told_by_sections(environment: dict[str, str]) -> None:
     told = run(environment, "decode", GPP).stdout.decode()
     piped = run(environment, "decode", "-", given=f"{GPP}\n".encode()).stdout.decode()
     as_json = json.loads(run(environment, "decode", GPP, "--json").stdout)
+    state = run(environment, "decode", STATE).stdout.decode()
 
     assert told == piped
     assert "  section 2, tcfeuv2\n" in told
-    assert "  section 6, uspv1\n    1YNN\n" in told
+    assert "  section 6, uspv1\n    version                   1\n" in told
+    assert "    sale opt out              not opted out\n" in told
+    assert state == "GPP string, version 1, 1 section\n  section 8, usca\n    BAAAAABA.QA\n"
     assert [section["id"] for section in as_json["sections"]] == [2, 6]
     assert as_json["sections"][0]["content"]["cmp_id"] == 880
+    assert as_json["sections"][1]["content"]["opt_out_notice"] == "given"
 
 
 def test_a_section_cannot_steer_the_terminal(environment: dict[str, str]) -> None:
     """What is not read is shown with its control characters spelt out."""
-    told = run(environment, "decode", f"{GPP}\x1b[2J").stdout
+    told = run(environment, "decode", f"{STATE}\x1b[2J").stdout
 
     assert b"\x1b" not in told
     assert b"\\x1b[2J" in told
@@ -140,6 +146,60 @@ def test_a_served_notice_completes_its_receipt(new_service: Service, tmp_path: P
     assert record["dpv:hasProcess"][0]["dpv:hasRecipient"][0]["dpv:hasName"] == "Count Ltd"
     assert refused.returncode == 1
     assert refused.stderr.startswith(b"aboveboard: text_sha256 of the notice: expected ")
+
+
+def test_a_notice_is_found_among_the_items_of_an_answer(
+    new_service: Service, tmp_path: Path
+) -> None:
+    """What the service answers is taken as it is; where the notice is not in it, that is said."""
+    new_service.start()
+    site = new_service.add_site("https://shop.example")
+    files = {name: tmp_path / f"{name}.json" for name in ("receipt", "all", "newest", "none")}
+    notice: dict[str, Any] = {
+        "notice_id": "main",
+        "language": "en",
+        "text": "May we count visits?",
+        "controller": {"name": "Shop Ltd"},
+        "purposes": [
+            {"id": "statistics", "name": "Counting", "description": "Counts.", "basis": "consent"}
+        ],
+    }
+    with new_service.client(site.key) as client:
+        client.post("/v1/consent/notices", json={**notice, "language": "de", "text": "Zählen?"})
+        client.post("/v1/consent/notices", json=notice)
+        receipt = client.post(
+            "/v1/consent/events",
+            json={
+                "subject": {"kind": "device", "id": "device-1"},
+                "event_type": "requested",
+                "method": "api",
+                "origin": "banner",
+                "notice": {"notice_id": "main", "version": 1, "language": "en"},
+            },
+            headers={"idempotency-key": "0123456789abcdef"},
+        )
+        files["all"].write_bytes(client.get("/v1/consent/notices/main").content)
+        newer = {**notice, "controller": {"name": "Other Ltd"}}
+        client.post("/v1/consent/notices", json=newer)
+        files["newest"].write_bytes(client.get("/v1/consent/notices/main").content)
+    files["receipt"].write_bytes(receipt.content)
+    files["none"].write_text('{"items": []}')
+
+    done, newest, none = (
+        run(new_service.environment, "receipt", files["receipt"], "--notice", files[name])
+        for name in ("all", "newest", "none")
+    )
+
+    (record,) = json.loads(done.stdout)["dpv:hasRecordOfActivity"]
+    assert record["dpv:hasDataController"]["dpv:hasName"] == "Shop Ltd"
+    (process,) = record["dpv:hasProcess"]
+    assert process["dpv:hasPurpose"]["dct:title"] == {"@language": "en", "@value": "Counting"}
+    for refused, got in ((newest, "main 2 en"), (none, "none")):
+        assert refused.returncode == 1
+        assert refused.stderr.decode() == (
+            "aboveboard: expected the notice main 1 en of the event, "
+            f"got {got}; GET it with ?version=1\n"
+        )
 
 
 @pytest.mark.parametrize(

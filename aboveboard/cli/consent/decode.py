@@ -9,7 +9,7 @@ import typer
 from aboveboard.cli.options import AsJson, say, say_json
 
 if TYPE_CHECKING:
-    from consent.iab.gpp import GppString, UsNational
+    from consent.iab.gpp import GppString, UsNational, UsPrivacy
     from consent.iab.tcf import TcString
 
 
@@ -38,7 +38,7 @@ def decode(
 
 
 def _say_gpp(decoded: "GppString") -> None:
-    from consent.iab.gpp import UsNational
+    from consent.iab.gpp import UsNational, UsPrivacy
 
     count = len(decoded.sections)
     say(f"GPP string, version {decoded.version}, {count} section{'' if count == 1 else 's'}")
@@ -47,7 +47,7 @@ def _say_gpp(decoded: "GppString") -> None:
         if section.content is None:
             # A section that is not read may hold anything, also what steers a terminal.
             say(f"    {section.text if section.text.isprintable() else repr(section.text)}")
-        elif isinstance(section.content, UsNational):
+        elif isinstance(section.content, UsNational | UsPrivacy):
             _say(_us_rows(section.content), "    ")
         else:
             _say(_tc_rows(section.content), "    ")
@@ -94,7 +94,7 @@ def _tc_rows(tc: "TcString") -> Iterator[tuple[str, str]]:
         yield "unknown segment", segment
 
 
-def _us_rows(us: "UsNational") -> Iterator[tuple[str, str]]:
+def _us_rows(us: "UsNational | UsPrivacy") -> Iterator[tuple[str, str]]:
     for member in fields(us):
         value = getattr(us, member.name)
         if isinstance(value, Mapping):

@@ -2,43 +2,48 @@
 
 import asyncio
 import csv
+import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from aboveboard.cli.options import AsJson, DataDir, say, say_json
 
 if TYPE_CHECKING:
+    from aboveboard.database import Database
     from consent.recording.importing import Taken
     from consent.recording.mapping import ColumnMapping, Imported, Refused
 
 SHOWN = 20
+BOM = b"\xef\xbb\xbf"
+
+_Numbered: TypeAlias = "tuple[int, Mapping[str, str]] | Refused"
+"""A row with its number in the export, or why it is none."""
 
 
 def import_log(
     export: Annotated[Path, typer.Argument(help="The export: CSV with a header, or JSON Lines.")],
     mapping: Annotated[Path, typer.Option(help="The column mapping, a TOML file.")],
     site: Annotated[str, typer.Option(help="The site whose log takes it in.")],
-    dry_run: Annotated[bool, typer.Option(help="Read everything and record nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Check everything that is checked otherwise, record nothing.")
+    ] = False,
     data_dir: DataDir = None,
     json: AsJson = False,
 ) -> None:
     """Take in another consent tool's log as imported events; a second time adds nothing."""
-    from consent.recording.mapping import read
     from consent.wire import mappings
 
     told = mappings.read(_toml(mapping))
     refused: list[Refused] = []
     with _rows(export, told) as rows:
-        choices = read(rows, told.mapping())
-        if dry_run:
-            recorded, known = _look(told.mapping(), choices, refused)
-        else:
-            recorded, known = _take(data_dir, site, told.mapping(), choices, refused)
+        choices = _read(rows, told.mapping())
+        recorded, known = _take(data_dir, site, told.mapping(), choices, refused, dry_run=dry_run)
+    refused.sort()
     if json:
         say_json(
             {
@@ -53,29 +58,9 @@ def import_log(
             typer.echo(f"row {one.number}: {one.problem}", err=True)
         if len(refused) > SHOWN:
             typer.echo(f"… and {len(refused) - SHOWN} more", err=True)
-        word = "readable" if dry_run else "recorded"
+        word = "would be recorded" if dry_run else "recorded"
         say(f"{recorded} choices {word}, {known} there already, {len(refused)} refused")
     raise typer.Exit(1 if refused else 0)
-
-
-def _look(
-    mapping: "ColumnMapping",
-    choices: "Iterator[Imported | Refused]",
-    refused: "list[Refused]",
-) -> tuple[int, int]:
-    from aboveboard import clock
-    from consent.recording.importing import find_problem
-    from consent.recording.mapping import Refused
-
-    readable, now = 0, clock.now()
-    for choice in choices:
-        if isinstance(choice, Refused):
-            refused.append(choice)
-        elif (problem := find_problem(mapping, choice, now)) is not None:
-            refused.append(Refused(choice.number, problem))
-        else:
-            readable += 1
-    return readable, 0
 
 
 def _take(
@@ -84,6 +69,8 @@ def _take(
     mapping: "ColumnMapping",
     choices: "Iterator[Imported | Refused]",
     refused: "list[Refused]",
+    *,
+    dry_run: bool,
 ) -> "Taken":
     from aboveboard import app, clock
     from aboveboard.cli.options import open_databases
@@ -92,15 +79,39 @@ def _take(
     from consent.recording.importing import Importing
 
     random = Randomness()
-    with open_databases(data_dir) as (settings, databases):
+    with open_databases(data_dir, as_is=dry_run) as (settings, databases):
         asyncio.run(app.open_accounts(settings, databases).get_site(site))
         importing = Importing(
             keyring=app.open_keyring(settings, random),
-            writing=CommandWriter(databases.consent),
+            writing=(_UndoingWriter if dry_run else CommandWriter)(databases.consent),
             clock=clock.now,
             ids=clock.uuid7(random),
         )
         return asyncio.run(importing.take(site, mapping, choices, refused.append))
+
+
+class _Undone(Exception):
+    """A command was carried out, and its transaction is rolled back."""
+
+
+class _UndoingWriter:
+    """Carries out commands as a `CommandWriter` does, and takes each of them back."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+
+    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+        """Return what *handler* answers to *command*, or raise it."""
+        from aboveboard.rows import Rows
+
+        with suppress(_Undone), self._database.write() as connection:
+            # What would follow the commit, such as keeping a checkpoint, is dropped.
+            with Rows(connection, []) as rows:
+                (answer,) = handler(rows, [command])
+            raise _Undone
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -113,34 +124,106 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _rows(path: Path, told: Any) -> Iterator[Any]:  # noqa: ANN401 - a MappingIn
-    """Lend the rows of an export, each a mapping of texts."""
+def _rows(path: Path, told: Any) -> "Iterator[Iterator[_Numbered]]":  # noqa: ANN401 - a MappingIn
+    """Lend the rows of an export."""
     from consent.errors import MappingInvalid
 
     try:
+        if told.format == "jsonl":
+            with path.open("rb") as lines:
+                yield _objects(lines, told.mapping())
+            return
         with path.open(encoding="utf-8-sig", newline="") as file:
-            if told.format == "csv":
-                yield csv.DictReader(file, delimiter=told.delimiter, strict=True)
-            else:
-                yield map(_object, file)
+            # A cell beyond Python's limit would be cut in two, its rest read as rows.
+            csv.field_size_limit(sys.maxsize)
+            cells = csv.DictReader(file, delimiter=told.delimiter, strict=True)
+            _ = cells.fieldnames  # a bad header is no bad row: the next would stand for it
+            yield _cells(cells)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MappingInvalid(
             f"expected a readable {told.format} file at {path}, got: {error}"
         ) from error
 
 
-def _object(line: str) -> dict[str, str]:
-    import orjson
+def _cells(reader: "csv.DictReader[str]") -> Iterator[_Numbered]:
+    from consent.recording.mapping import Refused
 
-    from consent.errors import MappingInvalid
+    number = 0
+    while True:
+        number += 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Refused(number, f"expected a row of CSV, got: {error}")
+        else:
+            yield number, row
+
+
+def _objects(lines: Iterable[bytes], mapping: "ColumnMapping") -> Iterator[_Numbered]:
+    from consent.recording.mapping import Refused
+
+    columns = _columns(mapping)
+    for number, line in enumerate(lines, 1):
+        text = line.removeprefix(BOM) if number == 1 else line
+        if text.strip():
+            row = _object(text, columns)
+            yield Refused(number, row) if isinstance(row, str) else (number, row)
+
+
+def _object(line: bytes, columns: set[str]) -> dict[str, str] | str:
+    """Read a line of JSON, or say why it is no row."""
+    import orjson
 
     try:
         content = orjson.loads(line)
-    except ValueError as error:
-        raise MappingInvalid("expected a JSON object a line, got another text") from error
-    if not isinstance(content, dict):
-        raise MappingInvalid("expected a JSON object a line, got another value")
-    return {name: _text(cell) for name, cell in content.items()}
+        if not isinstance(content, dict):
+            return "expected a JSON object, got another value"
+        row = {name: _text(cell) for name, cell in content.items()}
+    except (ValueError, RecursionError):
+        return "expected a JSON object, got another text"
+    missing = columns - row.keys()
+    return f"expected a member {min(missing)!r}, got {len(row)} others" if missing else row
+
+
+def _columns(mapping: "ColumnMapping") -> set[str]:
+    """Return the columns that every row has to have."""
+    long = mapping.long
+    told = [each.name for each in mapping.purposes.values()]
+    if long is not None:
+        told = [long.purpose, long.decision.name]
+    return {mapping.subject, mapping.time, *told}
+
+
+def _read(rows: Iterable[_Numbered], mapping: "ColumnMapping") -> "Iterator[Imported | Refused]":
+    """Read the choices of *rows*, each under the number of its first row in the export."""
+    from consent.recording.mapping import Imported, Refused, read
+
+    numbers: list[int] = []
+    unread: list[Refused] = []
+    broken = -1  # how many rows came before the newest that is none
+
+    def readable() -> Iterator[Mapping[str, str]]:
+        nonlocal broken
+        for row in rows:
+            if isinstance(row, Refused):
+                unread.append(row)
+                broken = len(numbers)
+            else:
+                numbers.append(row[0])
+                yield row[1]
+
+    for choice in read(readable(), mapping):
+        number = numbers[choice.number - 1]
+        if mapping.long and isinstance(choice, Imported) and broken >= choice.number - 1:
+            # The row beside it may have been a no of this very choice.
+            yield Refused(
+                number, "expected all rows of a choice, got one beside a row that is none"
+            )
+        else:
+            yield choice._replace(number=number)
+    yield from unread
 
 
 def _text(cell: object) -> str:

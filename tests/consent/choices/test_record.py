@@ -156,6 +156,43 @@ def test_query_and_fragment_are_never_kept(cut: str) -> None:
     assert page == "https://shop.example/cart"
 
 
+@pytest.mark.parametrize(
+    ("page", "kept"),
+    [
+        ("https://zoe:pw@blog.example.org/x", "https://blog.example.org/x"),
+        ("https://zoe%40example.org:p%3Fw@blog.example.org/x", "https://blog.example.org/x"),
+        ("//zoe:pw@blog.example.org/x%3Femail=zoe@example.org", "//blog.example.org/x"),
+        (r"\\zoe:pw@blog.example.org\x", r"\\blog.example.org\x"),
+        ("zoe:pw@blog.example.org/x", "*/x"),
+        ("mailto:zoe@example.org", "*"),
+        ("https://blog.example.org/x%3femail=zoe", "https://blog.example.org/x"),
+        ("https://blog.example.org/x%23zoe", "https://blog.example.org/x"),
+        ("https://blog.example.org/x%253Femail=zoe", "https://blog.example.org/x"),
+        (
+            "https://blog.example.org/u/zoe@example.org/settings",
+            "https://blog.example.org/u/*/settings",
+        ),
+        ("/u/zoe%40example.org", "/u/*"),
+        ("/u/zoe%2540example.org;v=1/a@b", "/u/*/*"),
+        (r"/u\zoe@example.org", r"/u\*"),
+        ("/50%25/%E2%82%AC//x\\y", "/50%25/%E2%82%AC//x\\y"),
+    ],
+)
+def test_nobody_is_named_in_a_page(page: str, kept: str) -> None:
+    """Neither by user info nor by an e-mail address, in clear or percent-encoded."""
+    assert event(context=Context(page=page))["context"]["page"] == kept
+
+
+@given(st.text(st.sampled_from("/\\@%?#:ax2504"), max_size=30))
+def test_no_page_is_kept_with_an_at_or_a_query(page: str) -> None:
+    """Whatever its form; and what is kept would be kept as it is once more."""
+    built = event(context=Context(page=page))
+    kept = built.get("context", {}).get("page", "")
+
+    assert not set("@?#") & set(kept)
+    assert event(context=Context(page=kept)).get("context") == built.get("context")
+
+
 def test_decisions_are_sorted() -> None:
     """The order in which a client lists purposes does not change the bytes."""
     made = [PurposeDecision(p, Decision.REFUSED, Basis.CONSENT) for p in ("b", "a", "B")]

@@ -2,7 +2,8 @@
 
 The strings and what they hold are from IAB Tech Lab: the header examples from the specification
 (`Core/Consent String Specification.md`, CC BY 3.0), the rest from iabgpp-java, `GppModelTest`
-(commit d43beda) and `UsNatTest` (commits 0a9d59a and ace7fa7), Apache License 2.0.
+(commit d43beda) and `UsNatTest` (commits 0a9d59a and ace7fa7), Apache License 2.0. The US Privacy
+Strings are the examples of their specification (`CCPA/US Privacy String.md`, CC BY 3.0).
 """
 
 import re
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from consent.errors import StringInvalid
 from consent.iab import gpp, tcf
 from consent.iab.bits import Bits
-from consent.iab.gpp import Consented, GppString, Mode, Notice, OptOut, UsNational
+from consent.iab.gpp import Consented, GppString, Mode, Notice, OptOut, UsNational, UsPrivacy
 
 TCF_AND_USP = "DBACNYA~CPSG_8APSG_8ANwAAAENAwCAAAAAAAAAAAAAAAAAAAAA.QAAA.IAAA~1YNN"
 ALL = (
@@ -69,8 +70,9 @@ def test_fibonacci_codes_are_those_of_the_specification(code: str, value: int) -
 
 
 def test_known_sections_are_read_and_others_kept() -> None:
-    """A TC string is decoded, the rest stays text under its name."""
+    """A TC string is decoded, a state's section stays text under its name."""
     found = gpp.parse(TCF_AND_USP)
+    (state,) = gpp.parse("DBABBg~BAAAAABA.QA").sections
 
     tc, usp = found.sections
     assert found.version == 1
@@ -78,7 +80,24 @@ def test_known_sections_are_read_and_others_kept() -> None:
     assert isinstance(tc.content, tcf.TcString)
     assert (tc.content.cmp_id, tc.content.vendor_list_version) == (880, 48)
     assert tc.content.created.isoformat() == "2022-01-01T00:00:00+00:00"
-    assert (usp.text, usp.content) == ("1YNN", None)
+    assert usp.text == "1YNN"
+    assert (state.id, state.name, state.text, state.content) == (8, "usca", "BAAAAABA.QA", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "notice", "sale", "lspa"),
+    [
+        ("1YNN", Notice.GIVEN, OptOut.NOT_OPTED_OUT, Mode.NO),
+        ("1NYY", Notice.NOT_GIVEN, OptOut.OPTED_OUT, Mode.YES),
+        ("1---", Notice.NOT_APPLICABLE, OptOut.NOT_APPLICABLE, Mode.NOT_APPLICABLE),
+        ("1-Y-", Notice.NOT_APPLICABLE, OptOut.OPTED_OUT, Mode.NOT_APPLICABLE),
+    ],
+)
+def test_us_privacy_is_read(text: str, notice: Notice, sale: OptOut, lspa: Mode) -> None:
+    """Its version and three letters."""
+    _, usp = gpp.parse(TCF_AND_USP.replace("1YNN", text)).sections
+
+    assert usp.content == UsPrivacy(1, notice, sale, lspa)
 
 
 def test_every_section_has_its_name() -> None:
@@ -159,7 +178,12 @@ def test_what_was_read_can_be_written_as_json() -> None:
     assert tc["content"]["created"] == "2022-01-01T00:00:00Z"
     assert tc["content"]["disclosed_vendors"] == []
     assert "publisher" not in tc["content"]
-    assert usp == {"id": 6, "name": "uspv1", "text": "1YNN"}
+    assert usp["content"] == {
+        "version": 1,
+        "opt_out_notice": "given",
+        "sale_opt_out": "not_opted_out",
+        "lspa_covered_transaction": "no",
+    }
 
 
 @pytest.mark.parametrize(
@@ -172,6 +196,10 @@ def test_what_was_read_can_be_written_as_json() -> None:
         ("DBABMA", "expected a section for each id of the header, got only 0"),
         ("DBABMA~CPSG_8A~1YNN", "expected 1 sections, as the header says, got 2"),
         ("DBABMA~CPSG_8A", "expected section 2 to decode: expected"),
+        *(
+            (f"DBABT~{text}", "expected section 6 to decode: expected 1 and three of Y, N and -")
+            for text in ("2YNN", "1YN", "1YNNN", "1ynn", "1YNN\n", "")
+        ),
         ("DBABLA~BVVV", "expected section 7 to decode: expected 2 more bits, got 0"),
         (
             "DBABLA~B____________",

@@ -62,6 +62,7 @@ SHOWN = {
     "text_sha256": NOTICE.text_sha256(),
     "material_sha256": NOTICE.material_sha256(),
 }
+ROWS = f"rows-sha256:{'e' * 64}"
 
 
 def event(event_type: EventType = EventType.GIVEN, **members: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
@@ -140,6 +141,7 @@ EVERY = [
     jsonld(event(consent_type="expressed", jurisdiction="BE", valid_until="2027-01-01T00:00:00Z")),
     jsonld(event(consent_type="explicitly_expressed", valid_until=None)),
     jsonld(event(notice=SHOWN | {"layer": 2, "ui_sha256": "f" * 64})),
+    jsonld(event(EventType.IMPORTED, evidence=ROWS, consent_type=None)),
     *(jsonld(EVENTS[kind]) for kind in ("requested", "given", "opted_out", "withdrawn")),
 ]
 
@@ -229,7 +231,8 @@ def test_one_state_is_one_record_under_its_own_id() -> None:
         (EventType.INVALIDATED, Decision.REFUSED, "ConsentInvalidated"),
         (EventType.OPTED_OUT, Decision.REFUSED, "ConsentRefused"),
         (EventType.OPTED_IN, Decision.GIVEN, "ConsentGiven"),
-        (EventType.IMPORTED, Decision.GIVEN, "ConsentGiven"),
+        (EventType.IMPORTED, Decision.GIVEN, "ConsentUnknown"),
+        (EventType.IMPORTED, Decision.REFUSED, "ConsentRefused"),
         (EventType.LINKED, Decision.REFUSED, "ConsentRefused"),
     ],
 )
@@ -238,6 +241,27 @@ def test_states_of_consent(event_type: EventType, decision: Decision, state: str
     document = jsonld(event(event_type, decisions=decisions({"statistics": decision})))
 
     assert states(document) == {"statistics": state}
+
+
+@pytest.mark.parametrize(
+    ("members", "state"),
+    [
+        ({"evidence": ROWS}, "ConsentGiven"),
+        ({"evidence": ROWS, "notice": None}, "ConsentUnknown"),
+        ({"notice": None}, "ConsentUnknown"),
+        ({}, "ConsentUnknown"),
+    ],
+)
+def test_an_imported_yes_is_given_with_evidence_and_notice_only(
+    members: dict[str, Any], state: str
+) -> None:
+    """As standing has it; what is not known lasts for no time, and a no is a no anyhow."""
+    said = decisions({"statistics": Decision.GIVEN})
+    made = event(EventType.IMPORTED, decisions=said, consent_type=None, valid_until=None, **members)
+    status = only(jsonld(made))["dpv:hasConsentStatus"]
+
+    assert status["@type"] == [f"dpv:{state}"]
+    assert ("dpv:hasDuration" in status) == (state == "ConsentGiven")
 
 
 def test_states_of_other_bases() -> None:

@@ -5,14 +5,17 @@ import io
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from conftest import Service
 from consent_desk import Desk
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from aboveboard.app import Databases
+from aboveboard.cli import main
+from aboveboard.cli.consent import imports
 from consent.choices.choice import Decision
 from consent.choices.record import instant
 from consent.errors import MappingInvalid
@@ -224,6 +227,15 @@ def test_a_second_time_adds_nothing(desk: Desk) -> None:
     assert (taken.recorded, taken.known) == (1, 4)
 
 
+def test_the_same_row_in_another_transaction_is_the_same(desk: Desk) -> None:
+    """However many rows of the same instant lie between the two."""
+    told = [row(f"s{at}", "2025-01-01", a="no") for at in range(BATCH)]
+
+    taken, refused = desk.take(mapped(**WIDE), [*told, told[0]])
+
+    assert (taken.recorded, taken.known, refused) == (BATCH, 1, [])
+
+
 def test_what_lies_ahead_or_is_no_subject_is_refused(desk: Desk) -> None:
     """By row; a later choice stays where it is."""
     told = [row("s", "2099-01-01", a="no"), row("no mail", "2025-01-01", a="no")]
@@ -328,7 +340,151 @@ def test_the_command(new_service: Service) -> None:
             for name in ("analytics", "ads")
         }
 
-    assert dry == "3 choices readable, 0 there already, 0 refused\n"
+    assert dry == "3 choices would be recorded, 0 there already, 0 refused\n"
     assert first == "3 choices recorded, 0 there already, 0 refused\n"
     assert (again["recorded"], again["known"]) == (0, 3)
     assert (standing["analytics"]["why"], standing["ads"]["why"]) == ("given", "refused")
+
+
+class Shop(NamedTuple):
+    """A running service with a site and a published notice, and the folder for exports."""
+
+    service: Service
+    site: str
+    folder: Path
+
+    def take(
+        self, export: bytes, *more: str, mapping: str = "", site: str = ""
+    ) -> "tuple[int, dict[str, Any], str]":
+        """Import; returns status, what was told as JSON, and the error that ended it."""
+        (self.folder / "export").write_bytes(export)
+        (self.folder / "mapping.toml").write_text(MAPPING.format(mapping), encoding="utf-8")
+        command = ["consent", "import", str(self.folder / "export")]
+        command += ["--mapping", str(self.folder / "mapping.toml"), "--site", site or self.site]
+        command += ["--data-dir", str(self.service.data_dir), "--json", *more]
+        done = CliRunner().invoke(main.app, command, env=self.service.environment)
+        told = "" if isinstance(done.exception, SystemExit) else str(done.exception or "")
+        return done.exit_code, json.loads(done.stdout or "{}"), told
+
+
+MAPPING = """
+subject = "id"
+time = "at"
+{}
+[[purposes]]
+id = "ads"
+column = "a"
+"""
+NO = b'{"id": "s", "at": "2025-01-01", "a": "no"}\n'
+
+
+@pytest.fixture
+def shop(new_service: Service, tmp_path: Path) -> Shop:
+    """Start a service whose site asks about ads."""
+    new_service.start()
+    site = new_service.add_site("https://shop.example")
+    ads = {"id": "ads", "name": "Ads", "description": "Shows ads.", "basis": "consent"}
+    with new_service.client(site.key) as client:
+        client.post(
+            "/v1/consent/notices",
+            json={
+                "notice_id": "main",
+                "language": "en",
+                "text": "May we?",
+                "controller": {"name": "Shop"},
+                "purposes": [ads],
+            },
+        ).raise_for_status()
+    return Shop(new_service, site.id, tmp_path)
+
+
+def test_a_dry_run_checks_what_the_real_run_does(shop: Shop) -> None:
+    """It refuses the same as a whole, counts what is there already, and records nothing."""
+    told = 'format = "jsonl"\nevidence = true\n'
+    notice = 'notice = {notice_id = "main", version = 1, language = "en"}\n'
+    other = notice.replace("version = 1", "version = 2")
+    more = '[[purposes]]\nid = "more"\ncolumn = "a"\n'
+    new = NO.replace(b'"s"', b'"t"')
+
+    for wrong, expected in (
+        ({"mapping": told + other}, "expected the mapping's notice, version and language"),
+        ({"mapping": told + notice + more}, "expected purposes of its notice alone"),
+        ({"mapping": told, "site": "nowhere"}, "site"),
+    ):
+        dry, real = (shop.take(NO, *option, **wrong) for option in (["--dry-run"], []))
+        assert dry == real
+        assert dry[0] == 1
+        assert expected in dry[2]
+    first = shop.take(NO, "--dry-run", mapping=told + notice)
+    real = shop.take(NO, mapping=told + notice)
+    again = shop.take(NO + new + new, "--dry-run", mapping=told + notice)
+    after = shop.take(NO + new, mapping=told + notice)
+
+    assert first == (0, {"recorded": 0, "readable": 1, "known": 0, "refused": []}, "")
+    assert real == (0, {"recorded": 1, "readable": 1, "known": 0, "refused": []}, "")
+    assert again == (0, {"recorded": 0, "readable": 3, "known": 2, "refused": []}, "")
+    assert after == (0, {"recorded": 1, "readable": 2, "known": 1, "refused": []}, "")
+
+
+def test_a_dry_run_wants_the_keys(shop: Shop) -> None:
+    """Without the log's key nothing could be recorded."""
+    (key,) = shop.service.data_dir.glob("keys/log.*")
+    key.rename(shop.folder / key.name)
+
+    dry, real = (shop.take(NO, *more, mapping='format = "jsonl"') for more in (["--dry-run"], []))
+
+    assert dry == real
+    assert key.name in dry[2]
+
+
+def test_lines_that_are_no_rows_are_named(shop: Shop) -> None:
+    """With the numbers of their lines; all others are recorded, a blank line is none."""
+    bad = [b"{\n", b"[1]\n", b"\xff\n", b'{"id": "x", "at": "2025-01-01"}\n', b"\n"]
+    deep = b'{"id": ' + b"[" * 1000 + b"]" * 1000 + b"}\n"
+    late = NO.replace(b'"s"', b'"t"').replace(b'"no"', b'"perhaps"')
+
+    status, told, _ = shop.take(
+        b"\xef\xbb\xbf" + NO + b"".join(bad) + deep + late + NO.replace(b'"s"', b'"u"') + b"\n",
+        mapping='format = "jsonl"',
+    )
+
+    assert (status, told["recorded"]) == (1, 2)
+    assert [one["row"] for one in told["refused"]] == [2, 3, 4, 5, 7, 8]
+    assert [one["problem"] for one in told["refused"]][:4] == [
+        "expected a JSON object, got another text",
+        "expected a JSON object, got another value",
+        "expected a JSON object, got another text",
+        "expected a member 'a', got 2 others",
+    ]
+
+
+def test_csv_that_is_no_row_is_named(shop: Shop) -> None:
+    """A cell of any length is read, also over several lines; a broken quote ends one row."""
+    long = b'"' + b"x" * 200_000 + b"\nv,2025-01-01,yes\n" + b'"'
+    export = b"id,at,a,more\n"
+    export += b"s,2025-01-01,no," + long + b"\n"
+    export += b't,2025-01-01,no,"a"b\n'
+    export += b"u,2025-01-01,no,\n"
+
+    status, told, _ = shop.take(export)
+
+    assert (status, told["recorded"], told["known"]) == (1, 2, 0)
+    ((one),) = told["refused"]
+    assert one["row"] == 2
+    assert one["problem"].startswith("expected a row of CSV, got: ")
+
+
+def test_a_choice_beside_a_row_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Of a long export, where that row may have been a no of it; others are read."""
+    lines = [
+        json.dumps(row(subject, "2025-01-01", p="x", a="yes")) for subject in ("s", "t", "u", "v")
+    ]
+    export = tmp_path / "export.jsonl"
+    export.write_text("\n".join([*lines[:2], "{", *lines[2:]]), encoding="utf-8")
+    told = mappings.read({**LONG, "format": "jsonl"})
+
+    with imports._rows(export, told) as found:
+        choices = list(imports._read(found, told.mapping()))
+
+    assert [one.number for one in choices if isinstance(one, Imported)] == [1, 5]
+    assert [one.number for one in choices if isinstance(one, Refused)] == [2, 4, 3]
