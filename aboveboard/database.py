@@ -22,7 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, MetaData, RootTransaction, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 from sqlalchemy.sql import Executable
@@ -370,15 +370,29 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
     return engine
 
 
-def _postgresql(url: str, *, schema: str) -> Engine:
+def read_url(url: str) -> URL:
+    """Read what names a database of PostgreSQL. Raises SettingsInvalid, which quotes no password.
+
+    A password that was not percent-encoded ends up in any other part, so of those none is quoted.
+    """
     try:
         parsed = make_url(url)
-    except sqlalchemy.exc.ArgumentError as error:
-        raise SettingsInvalid("database_url: expected postgresql://user@host/name") from error
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in f"{parsed.host}{parsed.database}":
+        raise SettingsInvalid(
+            "database_url: expected postgresql://user@host/name, signs such as @ : / in a "
+            "password percent-encoded"
+        ) from None
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise SettingsInvalid(
             f"database_url: expected postgresql://…, got {parsed.get_backend_name()}://…"
         )
+    return parsed
+
+
+def _postgresql(url: str, *, schema: str) -> Engine:
+    parsed = read_url(url)
     try:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),

@@ -79,7 +79,10 @@ def _database(database: Database) -> Finding:
     try:
         found, expected = database.revision()
     except AboveboardError as error:
-        return Finding(database.name, Level.WRONG, str(error))
+        # What the driver says tells a wrong host from a wrong password, and names no secret.
+        why = getattr(error.__cause__, "orig", None)
+        told = str(error) if why is None else f"{error}: {' '.join(str(why).split())}"
+        return Finding(database.name, Level.WRONG, told)
     if found != expected:
         return Finding(
             database.name,

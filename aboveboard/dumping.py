@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy.engine import make_url
-
+from aboveboard.database import read_url
 from aboveboard.errors import BackupFailed
 
 DUMP = "dump.sql"
@@ -86,7 +85,7 @@ class Programs:
         """Lend what names the database; a password goes into a file, not onto the command line."""
         from psycopg import conninfo  # noqa: PLC0415 - the extra for PostgreSQL
 
-        url = make_url(self._url).set(drivername="postgresql")
+        url = read_url(self._url).set(drivername="postgresql")
         words = conninfo.conninfo_to_dict(url.render_as_string(hide_password=False))
         password = words.pop("password", None)
         if password is None:

@@ -29,8 +29,11 @@ def train(
     made: Annotated[
         str | None, typer.Option(help="Date to state in the card.", show_default="today")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed and data give the same bundle.")] = 7,
-    jobs: Annotated[int, typer.Option(help="Heads fitted at once.")] = 2,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="The same seed and data give the same bundle."),
+    ] = 7,
+    jobs: Annotated[int, typer.Option(min=1, max=1_000, help="Heads fitted at once.")] = 2,
     language: Annotated[str, typer.Option(help="Of the comments, as in BCP 47.")] = "en",
 ) -> None:
     """Train a bundle; a run that was cut off goes on from its last stage."""

@@ -13,6 +13,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Where databases and keys live.", show_default="data"),
 ]
+INTEGER_LIMIT = 2**31 - 1  # what a column of integers holds, on either engine
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, drafted, open_databases, say, say_json
+from aboveboard.cli.options import (
+    INTEGER_LIMIT,
+    AsJson,
+    DataDir,
+    drafted,
+    open_databases,
+    say,
+    say_json,
+)
 
 if TYPE_CHECKING:
     from aboveboard.app import Governance
@@ -43,7 +51,10 @@ def check(file: File) -> None:
 def show(
     site: Site,
     version: Annotated[
-        int | None, typer.Option(min=1, help="An earlier version; by default the present one.")
+        int | None,
+        typer.Option(
+            min=1, max=INTEGER_LIMIT, help="An earlier version; by default the present one."
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -118,7 +129,11 @@ def set_policy(
     site: Site,
     replaces: Annotated[
         int | None,
-        typer.Option(min=0, help="The version it was made from; by default the present one."),
+        typer.Option(
+            min=0,
+            max=INTEGER_LIMIT,
+            help="The version it was made from; by default the present one.",
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:

@@ -1,17 +1,19 @@
 """`aboveboard score`: score comments of a file or a pipe with the shipped model."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO, TypeVar
+from typing import Annotated, NoReturn, TextIO, TypeVar
 
 import typer
 
 T = TypeVar("T")
 
 CHUNK = 512  # lines scored together
+OURS = frozenset({"labels", "verdict"})  # members that are written
 
 
 class Format(StrEnum):
@@ -65,7 +67,7 @@ def _score(lines: TextIO, form: Format) -> None:
         write(b"[")
     for chunk in _chunks(_progress(_read(lines, form)), CHUNK):
         rows = model.scorer.score([text for text, _ in chunk])
-        for (text, members), row in zip(chunk, rows.tolist(), strict=True):
+        for (text, begun), row in zip(chunk, rows.tolist(), strict=True):
             scores = [round(value, 6) for value in row]
             verdict = judge(policy, scores).verdict
             if form is Format.TEXT:
@@ -75,7 +77,7 @@ def _score(lines: TextIO, form: Format) -> None:
                 write(line.encode("utf-8", "replace"))
                 continue
             labels = dict(zip(LABEL_NAMES, scores, strict=True))
-            out = orjson.dumps({**members, "labels": labels, "verdict": verdict})
+            out = begun + b"," + orjson.dumps({"labels": labels, "verdict": verdict})[1:]
             if form is Format.JSONL:
                 write(out + b"\n")
             else:
@@ -86,14 +88,19 @@ def _score(lines: TextIO, form: Format) -> None:
     sys.stdout.buffer.flush()
 
 
-def _read(lines: Iterable[str], form: Format) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read(lines: Iterable[str], form: Format) -> Iterator[tuple[str, bytes]]:
+    """Return each text, and the object that is written of it as far as it was given.
+
+    That is the line itself, without its closing brace: to read and write it again would round large
+    numbers, and cannot be done with every line.
+    """
     import orjson
 
     for number, line in enumerate(lines, 1):
         if form is not Format.JSONL:
             text = line.rstrip("\n")
             if text.strip():
-                yield text, {"text": text}
+                yield text, orjson.dumps({"text": text})[:-1]
             continue
         if not line.strip():
             continue
@@ -103,7 +110,36 @@ def _read(lines: Iterable[str], form: Format) -> Iterator[tuple[str, dict[str, A
             _fail(f"line {number}: expected a JSON object, got: {error}")
         if not isinstance(members, dict) or not isinstance(members.get("text"), str):
             _fail(f"line {number}: expected an object with a string `text`")
-        yield members["text"], members
+        begun = line.rstrip()[:-1]
+        if not OURS.isdisjoint(members):
+            try:
+                begun = _without_ours(line)
+            except RecursionError:
+                _fail(f"line {number}: expected a JSON object, got one nested too deeply")
+        yield members["text"], begun.encode()
+
+
+def _without_ours(line: str) -> str:
+    """Return an object without what is written into it, its closing brace left out, too."""
+    # Numbers are passed over, not read: a long one is refused otherwise.
+    read = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+    kept = []
+    at = line.index("{")
+    while line[at] != "}":
+        start = _past_space(line, at + 1)  # behind { or ,
+        name, at = read(line, start)
+        colon = _past_space(line, at)
+        _, end = read(line, _past_space(line, colon + 1))
+        if name not in OURS:
+            kept.append(line[start:end])
+        at = _past_space(line, end)
+    return "{" + ",".join(kept)
+
+
+def _past_space(line: str, at: int) -> int:
+    while line[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -124,7 +124,9 @@ def deliveries(
     state: Annotated[
         str | None, typer.Option(help="Only those that are pending, delivered or parked.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest first.")
+    ] = 50,
     data_dir: DataDir = None,
     json: AsJson = False,
 ) -> None:

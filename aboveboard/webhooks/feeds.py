@@ -13,7 +13,7 @@ from consent.errors import LogNotFound
 from consent.records.history import START, Entry, Position
 from consent.wire.changes import Change, item
 from moderation.cases import events as comment_events
-from moderation.cases.transition import Event, EventKind
+from moderation.cases.transition import RESTRICTED, Event, EventKind, replay
 from moderation.verdict import State
 
 T = TypeVar("T")
@@ -137,39 +137,54 @@ class ModerationFeed:
 
     async def read(self, site_id: str, after: str, *, limit: int) -> Part:
         """Read on, past comments that nobody has to be told of."""
-        found, names = await self._reading.query(
-            lambda asked: _named(asked, comment_events.list_all(asked, site_id, int(after), limit))
+        found, told = await self._reading.query(
+            lambda asked: _told(asked, comment_events.list_all(asked, site_id, int(after), limit))
         )
-        told = [_comment_message(event, names) for event in found if _told_as(event) is not None]
         return Part(told, str(found[-1].seq) if found else after)
 
     async def get(self, site_id: str, places: Sequence[str]) -> Mapping[str, Message]:
         """Read single events again."""
-        found, names = await self._reading.query(
-            lambda asked: _named(asked, comment_events.list_seqs(asked, site_id, map(int, places)))
+        _, told = await self._reading.query(
+            lambda asked: _told(asked, comment_events.list_seqs(asked, site_id, map(int, places)))
         )
-        return {
-            str(event.seq): _comment_message(event, names)
-            for event in found
-            if _told_as(event) is not None
-        }
+        return {message.place: message for message in told}
 
 
-def _named(
+def _told(
     connection: Connection, found: Sequence[Event]
-) -> tuple[Sequence[Event], Mapping[str, str]]:
-    """Find out what the site itself calls the comments of *found*, which are one site's."""
-    told = [event.comment_id for event in found if _told_as(event) is not None]
-    return found, comment_events.external_ids(connection, found[0].site_id, told) if told else {}
+) -> tuple[Sequence[Event], Sequence[Message]]:
+    """Return *found*, which are one site's, and what is told of them."""
+    named = [(event, _told_as(connection, event)) for event in found]
+    told = [(event, name) for event, name in named if name is not None]
+    if not told:
+        return found, []
+    ids = [event.comment_id for event, _ in told]
+    external = comment_events.external_ids(connection, found[0].site_id, ids)
+    return found, [_comment_message(event, name, external) for event, name in told]
 
 
-def _told_as(event: Event) -> str | None:
-    if event.kind in {EventKind.SUBMITTED, EventKind.EDITED}:
+def _told_as(connection: Connection, event: Event) -> str | None:
+    if event.kind is EventKind.SUBMITTED:
         return HELD if event.to_state is State.PENDING else None
+    if event.kind is EventKind.EDITED:
+        return HELD if _waits(connection, event) else None
     return _TOLD_AS.get(event.kind)
 
 
-def _comment_message(event: Event, names: Mapping[str, str]) -> Message:
+def _waits(connection: Connection, edited: Event) -> bool:
+    """Whether a new text waits for people: held, or of a comment that stays refused meanwhile."""
+    if edited.to_state is State.PENDING:
+        return True
+    if edited.to_state not in RESTRICTED or edited.from_state != edited.to_state:
+        return False
+    if edited.to_state is not State.SPAM:
+        return True
+    # Spam stays where a person said so; what the policy alone says, it says again.
+    past = comment_events.list_comment(connection, edited.site_id, edited.comment_id)
+    return replay(event for event in past if event.seq <= edited.seq).human
+
+
+def _comment_message(event: Event, name: str, names: Mapping[str, str]) -> Message:
     told: dict[str, Any] = {
         "site": event.site_id,
         "comment_id": event.comment_id,
@@ -185,4 +200,4 @@ def _comment_message(event: Event, names: Mapping[str, str]) -> Message:
         "undoes": event.undoes,
     }
     present = {name: value for name, value in told.items() if value is not None}
-    return Message(str(event.seq), _told_as(event) or "", event.at, present)
+    return Message(str(event.seq), name, event.at, present)

@@ -151,7 +151,7 @@ class Arrivals:
             EventKind.EDITED, site_id, comment_id, item, at, revision, standing.state, state
         )
         known = self._known.get(place)
-        is_open = place in self._cases or (known is not None and known.state != RESOLVED)
+        is_open = self.opened(*place) or (known is not None and known.state != RESOLVED)
         if is_open or state is State.PENDING or stays(standing):
             self._open(site_id, comment_id, item, at, revision, state, draw)
         return made._replace(human=human)

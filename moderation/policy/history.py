@@ -18,7 +18,9 @@ from moderation.policy.traits import Traits
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN
 
 DOMAINS_ASKED = 10  # of one comment; who links to more has other rules to fear
-CANDIDATES = 50  # comments that may be alike, looked at for each band
+CANDIDATES = 50
+"""Comments that may be alike, looked at for each band; more where the rule counts more."""
+
 
 Found = Callable[[], list[tuple[Any, ...]]]
 
@@ -105,7 +107,7 @@ _IN_BAND = (
         COMMENT_BAND.c.comment_id != bindparam("comment_id"),
     )
     .order_by(COMMENT_BAND.c.received.desc())
-    .limit(CANDIDATES)
+    .limit(bindparam("enough"))
 )
 
 
@@ -135,7 +137,9 @@ class Histories:
         """Send what the rules ask about a comment, whose own rows do not count."""
         rules, traits = question.policy.rules, question.traits
 
-        def count(select: Executable, value: str | None, limit: Limit | None) -> Found | None:
+        def count(
+            select: Executable, value: str | None, limit: Limit | None, least: int = 0
+        ) -> Found | None:
             if value is None or limit is None:
                 return None
             return self._rows.ask(
@@ -145,11 +149,13 @@ class Histories:
                 value=value,
                 since=instant(limit.since(question.at)),
                 until=instant(question.at),
-                enough=limit.limit,
+                enough=max(limit.limit, least),
             )
 
-        def among(select: Executable, values: Iterable[str], limit: Limit | None) -> list[Found]:
-            found = (count(select, value, limit) for value in values)
+        def among(
+            select: Executable, values: Iterable[str], limit: Limit | None, least: int = 0
+        ) -> list[Found]:
+            found = (count(select, value, limit, least) for value in values)
             return [each for each in found if each is not None]
 
         domains = traits.domains[:DOMAINS_ASKED]
@@ -171,7 +177,7 @@ class Histories:
             among(_BY_ADDRESS, question.address_refs, rules.address_flood),
             dict(zip(domains, among(_BY_DOMAIN, domains, rules.domain_flood), strict=False)),
             count(_BY_FINGERPRINT, traits.fingerprint, rules.same),
-            among(_IN_BAND, near, rules.alike),
+            among(_IN_BAND, near, rules.alike, CANDIDATES),
         )
 
     def read(self, asked: Asked, comment_id: str) -> History:

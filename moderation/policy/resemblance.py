@@ -74,6 +74,8 @@ def bands(signature: str) -> list[str]:
 
 def alike(signature: str, other: str) -> bool:
     """Whether two signatures are of nearly the same words."""
+    if signature == other:  # as in most floods, and much cheaper to see
+        return True
     return sum(map(str.__eq__, _hashes(signature), _hashes(other))) >= ALIKE
 
 

@@ -24,13 +24,14 @@ from sqlalchemy import (
 )
 
 from moderation.cases import events, priority, search, setting
-from moderation.cases.case import Case, CaseState, Cause, is_open, release, state_of
+from moderation.cases.case import Case, CaseState, Cause, is_claimed, is_open, release, state_of
 from moderation.cases.events import Rows
 from moderation.cases.judgement import Source
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import RESTRICTED, Event, Standing, was_decided
 from moderation.cases.usage import Tally, Usage
 from moderation.errors import CommentNotFound
+from moderation.policy.resemblance import resemblance
 from moderation.tables import (
     CASE,
     CASE_TEXT,
@@ -50,6 +51,10 @@ from moderation.tables import (
     SKIP,
 )
 from moderation.verdict import State
+
+SUBMIT_ROUTE = "comments"
+BATCH_ROUTE = "comments:batch"
+"""What submissions are called among idempotency keys."""
 
 
 def notes_route(comment_id: str) -> str:
@@ -210,27 +215,35 @@ class Desk:
         )
 
     def wait(self, case: Case | None, comment_id: str, standing: Standing) -> None:
-        """Have an open case for a comment that waits for a person again."""
+        """Have an open case for a comment that waits for a person again.
+
+        One that is open already stays as old as it is.
+        """
         if case is None:
             made = self._new_case(comment_id, standing)._replace(cause=Cause.REVIEW)
             made = self.place(made, standing.state)
             self.connection.execute(insert(CASE).values(made._asdict()))
             return
-        reporters, weight = self._open_reports(comment_id)
-        again = release(case)._replace(
-            state=CaseState.OPEN,
-            reporters=reporters,
-            report_weight=weight,
-            revision=standing.revision,
-            opened=self.now,
-            openings=case.openings + 1,
-            escalated=False,
-            alarmed=False,
-            snoozed_until=None,
-            resolved=None,
-            resolved_seq=None,
+        if is_open(case):
+            again = release(case)._replace(escalated=False, alarmed=False, snoozed_until=None)
+        else:
+            again = self._reopened(case, standing)
+        self.stand(again, standing.state)
+
+    def stand(self, case: Case, state: State) -> None:
+        """Have a case stand where its comment, now in *state*, and its open reports have it."""
+        reporters, weight = self._open_reports(case.comment_id)
+        counted = case._replace(reporters=reporters, report_weight=weight)
+        self.save(self.place(counted, state))
+
+    def is_untouched(self, case: Case, since: str, by: str) -> bool:
+        """Whether an open case was opened at *since*, and nobody but *by* has been at it."""
+        return (
+            case.opened == since
+            and not case.escalated
+            and (not is_claimed(case, self.now) or case.claimed_by == by)
+            and self._open_reports(case.comment_id)[0] == 0
         )
-        self.save(self.place(again, standing.state))
 
     def place(self, case: Case, state: State) -> Case:
         """Return a case where it belongs in the queue now."""
@@ -366,6 +379,7 @@ class Desk:
                 IDEMPOTENCY.c.route == notes_route(comment_id),
             )
         )
+        self._forget_answers(comment_id)
         forget, which = search.forgetting(self.site_id, comment_id)
         self.connection.execute(forget, which)
         if case is not None:
@@ -385,6 +399,39 @@ class Desk:
                 )
             )
         return said
+
+    def _forget_answers(self, comment_id: str) -> None:
+        """Have no stored answer to whoever submitted a comment tell its scores."""
+        # Made at the instant of a revision: that has an index, what an answer tells of has none.
+        # With the site beside it SQLite would rather walk every key of the site.
+        found = self.connection.execute(
+            select(IDEMPOTENCY).where(
+                IDEMPOTENCY.c.made.in_(
+                    select(REVISION.c.received).where(
+                        REVISION.c.site_id == self.site_id, REVISION.c.comment_id == comment_id
+                    )
+                )
+            )
+        ).all()
+        for row in found:
+            if row.site_id != self.site_id or comment_id not in row.answer:
+                continue
+            of_key = (
+                IDEMPOTENCY.c.site_id == self.site_id,
+                IDEMPOTENCY.c.route == row.route,
+                IDEMPOTENCY.c.key == row.key,
+            )
+            if row.route == SUBMIT_ROUTE:
+                self.connection.execute(delete(IDEMPOTENCY).where(*of_key))
+            elif row.route == BATCH_ROUTE:
+                # Without its answer, a batch sent again would take back edits of the others.
+                answer = orjson.loads(row.answer)
+                for each in answer["results"]:
+                    told = each.get("comment")  # a refused item has none
+                    if told is not None and told["id"] == comment_id:
+                        told |= _LEFT
+                left = orjson.dumps(answer).decode()
+                self.connection.execute(update(IDEMPOTENCY).where(*of_key).values(answer=left))
 
     def _said(self, comment_id: str) -> list[str]:
         """Return texts, as they were written and as they are indexed, authors and notes."""
@@ -503,15 +550,7 @@ class Desk:
         if known is None:
             case = self._new_case(comment_id, standing)
         elif not is_open(known):
-            case = known._replace(
-                state=CaseState.OPEN,
-                opened=self.now,
-                openings=known.openings + 1,
-                escalated=False,
-                revision=standing.revision,
-                resolved=None,
-                resolved_seq=None,
-            )
+            case = self._reopened(known, standing)
         else:
             case = known
         case = case._replace(
@@ -524,8 +563,16 @@ class Desk:
             self.save(case)
         return case
 
+    def _reopened(self, case: Case, standing: Standing) -> Case:
+        """Return a resolved case opened again, for what the comment says by now."""
+        # An edit that needed nobody has left the case, its words too, as they were.
+        forget, which = search.forgetting(self.site_id, case.comment_id)
+        self.connection.execute(forget, which)
+        again = self._new_case(case.comment_id, standing)
+        return again._replace(cause=case.cause, openings=case.openings + 1)
+
     def _new_case(self, comment_id: str, standing: Standing) -> Case:
-        """Return a case for a comment that has had none, and have its text found."""
+        """Return a case for a comment as it stands, and have its text found."""
         row = self.connection.execute(
             select(
                 REVISION.c.text,
@@ -564,7 +611,7 @@ class Desk:
             orjson.loads(row.details).get("language"),
             row.author_ref,
             row.thread_id,
-            row.fingerprint,
+            row.fingerprint or resemblance(row.text).fingerprint,
             self.now,
             1,
             escalated=False,
@@ -594,6 +641,12 @@ _ERASING: tuple[Executable, ...] = (
         for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT, COMPAT_CALLBACK)
     ),
 )
+_LEFT: dict[str, Any] = {
+    "state": State.ERASED.value,
+    "labels": None,
+    "reasons": [],
+    "detected_language": None,
+}
 _CALLED_BACK = (
     update(COMPAT_CALLBACK)
     .where(*_of_comment(COMPAT_CALLBACK))

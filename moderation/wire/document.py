@@ -273,8 +273,10 @@ def read_toml(text: str) -> PolicyIn:
     """Read a policy that is written as TOML. Raises PolicyInvalid."""
     try:
         return read_json(orjson.dumps(tomllib.loads(text)))
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+    except (ValueError, TypeError) as error:  # ValueError: a number of thousands of digits, too
         raise PolicyInvalid(f"expected TOML, got: {error}") from None
+    except RecursionError:
+        raise PolicyInvalid("expected TOML, got brackets in brackets beyond any policy") from None
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's own

@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Role
-from moderation.wire.comments import ID, Key, Name, Short, Wire
+from moderation.wire.comments import ID, Key, Name, Short, Wire, storable
 
 Answer = tuple[int, bytes]
 NOTE_LIMIT = 4_000  # characters
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-NoteText = Annotated[Name, Field(max_length=NOTE_LIMIT)]
+# Not of Name: its own limit would go on holding.
+NoteText = Annotated[str, Field(min_length=1, max_length=NOTE_LIMIT), AfterValidator(storable)]
 Token = Annotated[str, Field(pattern=f"^{ID}$")]
 
 

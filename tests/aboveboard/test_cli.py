@@ -180,6 +180,10 @@ def test_what_goes_wrong_is_told_in_one_line(environment: dict[str, str], tmp_pa
         (("key", "list", "--data-dir", tmp_path / "mistyped"), {}),
         (("key", "revoke", "nothing", "--data-dir", tmp_path / "mistyped"), {}),
         (("migrate", *data), {"ABOVEBOARD_DATABASE_URL": "postgresql://u:canary@/x?host=/no"}),
+        *(
+            ((command, *data), {"ABOVEBOARD_DATABASE_URL": "postgresql://u:x@canary:y/q@host/x"})
+            for command in ("migrate", "serve")
+        ),
     ]
 
     with ThreadPoolExecutor(4) as pool:
@@ -192,6 +196,30 @@ def test_what_goes_wrong_is_told_in_one_line(environment: dict[str, str], tmp_pa
     assert not [line for line in lines if "canary" in line]
     assert run(environment, "doctor", "--data-dir", tmp_path / "mistyped").returncode == 0
     assert not (tmp_path / "mistyped").exists()
+
+
+def test_numbers_beyond_all_bounds_are_refused(environment: dict[str, str], tmp_path: Path) -> None:
+    """As an argument that cannot be, before anything is asked."""
+    beyond = "1" * 20
+    calls = [
+        ("webhook", "deliveries", "x", "--limit", beyond),
+        ("policy", "show", "--site", "x", "--version", beyond),
+        ("policy", "set", "x", "--site", "x", "--replaces", beyond),
+        ("consent", "export", "x", "--out", "x", "--format", "csv", "--notice-version", beyond),
+        ("consent", "bundle", "x", "--out", "x", "--epoch", beyond),
+        ("train", "--data", "x", "--out", "x", "--seed", beyond),
+        ("train", "--data", "x", "--out", "x", "--jobs", "0"),
+    ]
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(
+            pool.map(lambda call: run(environment, *call, ABOVEBOARD_DATA_DIR=str(tmp_path)), calls)
+        )
+
+    for call, one in zip(calls, done, strict=True):
+        assert one.returncode == 2, call
+        assert b"Invalid value" in one.stderr, call
+        assert b"Traceback" not in one.stderr
 
 
 # -- score ------------------------------------------------------------------------------------
@@ -236,6 +264,27 @@ def test_json_lines_keep_their_order_and_members(environment: dict[str, str]) ->
     assert found[1]["verdict"] == "approve"
 
 
+def test_members_pass_as_they_were_written(environment: dict[str, str]) -> None:
+    """To the digit and however deep; only labels and verdict of an earlier run are replaced."""
+    members = [
+        '"id":18446744073709551616',
+        '"x": 0.12345678901234567891, "y" :1.0E+2',
+        f'"deep":{"[" * 300}{"]" * 300}',
+        '"none":-0.0, "none":null',
+    ]
+    earlier = f'{{ "labels" : {{"spam": [1, 2]}}, {members[0]} ,"text":"hi" , "verdict": "x" }}\n'
+    given = "".join(f'{{"text":"hi",{member}}}\n' for member in members) + earlier
+
+    done = run(environment, "score", "-", "--format", "jsonl", given=given.encode())
+
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0, done.stderr.decode()
+    for member, line in zip(members, lines, strict=False):
+        assert line.startswith(f'{{"text":"hi",{member},"labels":{{"spam":')
+    assert lines[4].startswith(f'{{{members[0]},"text":"hi","labels":{{"spam":0.')
+    assert [line.count('"verdict":"') for line in lines] == [1] * 5
+
+
 def test_scores_are_written_before_all_is_read(environment: dict[str, str]) -> None:
     """A pipe that stays open is answered chunk by chunk: nothing is gathered to the end."""
     line = json.dumps({"text": HAM}).encode() + b"\n"
@@ -273,6 +322,8 @@ def test_a_line_that_cannot_be_scored_is_named(environment: dict[str, str], tmp_
         (jsonl, good + b"{\n", {}),
         (jsonl, good * 2 + b'{"text": 1}\n', {}),
         (jsonl, b"[]\n", {}),
+        (jsonl, good + b'{"text":"hi","x":' + b"[" * 5_000 + b"]" * 5_000 + b"}\n", {}),
+        (jsonl, good + b'{"text":"hi","verdict":' + b"[" * 1_015 + b"]" * 1_015 + b"}\n", {}),
         (("score", tmp_path / "nowhere.txt"), b"", {}),
         (("score", tmp_path / "latin.txt"), b"", {}),
         (("score", "-"), b"\xff\xfe\n", {}),
@@ -288,8 +339,10 @@ def test_a_line_that_cannot_be_scored_is_named(environment: dict[str, str], tmp_
     assert "line 2" in lines[0]
     assert "line 3" in lines[1]
     assert "`text`" in lines[2]
-    assert "UTF-8" in lines[4]
+    assert "line 2: expected a JSON object" in lines[3]
+    assert "line 2: expected a JSON object" in lines[4]
     assert "UTF-8" in lines[6]
+    assert "UTF-8" in lines[8]
 
 
 # -- operating --------------------------------------------------------------------------------
@@ -315,6 +368,27 @@ def test_a_doctor_looks_at_everything(environment: dict[str, str], tmp_path: Pat
     (found,) = (item for item in json.loads(ill.stdout) if item["level"] == "wrong")
     assert found["check"].endswith("pepper.key")
     assert "expected mode 600, got 644" in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://u:canary@/x?host=/no", "aboveboard: expected an answer, got "),
+        ("postgresql://u:x@canary:y/q@host/x", "databases: database_url: expected postgresql://"),
+    ],
+    ids=["nobody answers", "no URL"],
+)
+def test_a_doctor_tells_why_a_database_does_not_answer(
+    environment: dict[str, str], tmp_path: Path, url: str, told: str
+) -> None:
+    """With what the driver says, and without the password."""
+    done = run(environment, "doctor", "--data-dir", tmp_path, ABOVEBOARD_DATABASE_URL=url)
+
+    shown = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert told in shown
+    assert ("/no/.s.PGSQL" in shown) is ("/no" in url)
+    assert "canary" not in shown
 
 
 def test_the_configuration_is_shown_without_secrets(

@@ -192,6 +192,9 @@ def test_a_read_without_tables_is_told(
     [
         ("mysql://user:secret@host/name", "got mysql://"),
         ("no url", "expected postgresql://user@host/name"),
+        ("postgresql://app:Hun@secret:x9/q@db.example/name", "percent-encoded"),
+        ("postgresql://app:Hun@secret/q@db.example/name", "percent-encoded"),
+        ("postgresql://app:Hun@secret@db.example/name", "percent-encoded"),
     ],
 )
 def test_another_database_is_refused(tmp_path: Path, url: str, expected: str) -> None:
@@ -200,6 +203,7 @@ def test_another_database_is_refused(tmp_path: Path, url: str, expected: str) ->
         app.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
 
     assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 def test_an_unreachable_server_is_told(tmp_path: Path) -> None:

@@ -10,9 +10,17 @@ from aboveboard import app
 from aboveboard.rows import Rows
 from moderation import store
 from moderation.errors import IdempotencyMismatch
+from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
 from moderation.store import Put, Screened, Stored
-from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
+from moderation.tables import (
+    CASE,
+    COMMENT,
+    COMMENT_BAND,
+    COMMENT_DOMAIN,
+    IDEMPOTENCY,
+    REVISION,
+)
 from moderation.verdict import State, Verdict
 
 DAY_1 = "2026-01-01T00:00:00.000000Z"
@@ -147,6 +155,21 @@ def test_commands_of_one_batch_see_each_other(databases: app.Databases) -> None:
     assert isinstance(answers[2], IdempotencyMismatch)
     assert answers[3] == (201, b"1:published:0")
     assert states(databases) == [("blog", 1, "published")]
+
+
+def test_a_case_goes_along_with_every_edit_of_a_batch(databases: app.Databases) -> None:
+    """What one edit opened again is at the text of the next, though that needed nobody."""
+    put(databases, screened("what was held", Verdict.HOLD))
+    with databases.moderation.write() as connection:
+        connection.execute(update(CASE).values(state="resolved"))
+        connection.execute(update(COMMENT).values(state="published"))
+
+    put(databases, screened("held once more", Verdict.HOLD), screened("a recipe with plums"))
+
+    with databases.moderation.read() as connection:
+        row = connection.execute(select(CASE.c.state, CASE.c.revision, CASE.c.fingerprint)).one()
+    assert tuple(row) == ("open", 3, resemblance("a recipe with plums").fingerprint)
+    assert states(databases) == [("blog", 3, "published")]
 
 
 def test_sites_do_not_meet(databases: app.Databases) -> None:

@@ -14,6 +14,7 @@ from aboveboard.cli.consent.selection import (
     read_subject,
 )
 from aboveboard.cli.options import (
+    INTEGER_LIMIT,
     AsJson,
     DataDir,
     counting,
@@ -28,7 +29,8 @@ def bundle(
     site: Site,
     out: Annotated[Path, typer.Option(help="The file to write; it must not be there yet.")],
     epoch: Annotated[
-        int | None, typer.Option(min=1, help="One log of the site; by default all of them.")
+        int | None,
+        typer.Option(min=1, max=INTEGER_LIMIT, help="One log of the site; by default all of them."),
     ] = None,
     since: Since = None,
     until: Until = None,

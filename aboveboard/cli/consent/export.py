@@ -17,6 +17,7 @@ from aboveboard.cli.consent.selection import (
     read_subject,
 )
 from aboveboard.cli.options import (
+    INTEGER_LIMIT,
     AsJson,
     DataDir,
     counting,
@@ -54,7 +55,8 @@ def export(
     event_type: Annotated[EventType | None, typer.Option(help="Records of this type.")] = None,
     notice: Annotated[str | None, typer.Option(help="Records of this notice id.")] = None,
     notice_version: Annotated[
-        int | None, typer.Option(min=1, help="Records of this version of the notice.")
+        int | None,
+        typer.Option(min=1, max=INTEGER_LIMIT, help="Records of this version of the notice."),
     ] = None,
     data_dir: DataDir = None,
     json: AsJson = False,

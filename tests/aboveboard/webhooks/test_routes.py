@@ -126,6 +126,40 @@ def test_what_becomes_of_a_comment_reaches_the_site(
     assert receiver.posts.empty()
 
 
+@pytest.mark.parametrize(("action", "state"), [("reject", "rejected"), ("spam", "spam")])
+def test_a_new_text_of_what_was_refused_is_told_as_held(
+    client: httpx2.Client, action: str, state: str
+) -> None:
+    """It waits for a person, though the comment stays where it is meanwhile."""
+    desk = Desk(client)
+    with receiving() as receiver:
+        make(client, f"{receiver.url}/hook", events=["comment.held"])
+        comment = desk.send("rude")
+        desk.decided(comment, action)
+        desk.send("rude", HAM)
+        posts = [receiver.posts.get(timeout=PATIENCE_S) for _ in range(2)]
+        told = {post.content["data"]["revision"]: post.content["data"] for post in posts}
+
+    assert (told[1]["event_type"], told[1]["to"]) == ("submitted", "pending")
+    assert (told[2]["event_type"], told[2]["from"], told[2]["to"]) == ("edited", state, state)
+    assert [case["comment_id"] for case in desk.cases()] == [comment["id"]]
+    assert receiver.posts.empty()
+
+
+def test_a_new_text_that_waits_for_nobody_is_not_told(client: httpx2.Client) -> None:
+    """Spam that only a policy calls so is judged anew, and nobody looks at it."""
+    desk = Desk(client)
+    with receiving() as receiver:
+        make(client, f"{receiver.url}/hook", events=["comment.held"])
+        desk.send("spam", honeypot="filled in")
+        spam = desk.send("spam", HAM, honeypot="filled in")
+        desk.send("rude")
+        told = receiver.posts.get(timeout=PATIENCE_S).content["data"]
+
+    assert (spam["state"], spam["revision"]) == ("spam", 2)
+    assert told["external_id"] == "rude"
+
+
 def test_a_webhook_is_seen_without_its_secret(client: httpx2.Client, site: Site) -> None:
     """The secret is in the answer that made it, and in no other."""
     made = make(client, "https://hooks.example.org/a", events=["consent.erased"])

@@ -728,12 +728,13 @@ class Person:
         return made
 
     def give(self) -> None:
-        """Say yes when asked; under restriction that is refused."""
-        self.record(EventType.REQUESTED)
+        """Say yes when asked; under restriction neither is recorded."""
         if self.restricted:
-            with pytest.raises(SubjectRestricted):
-                self.record(EventType.GIVEN, {"ads": "given"})
+            for kind, decided in ((EventType.REQUESTED, None), (EventType.GIVEN, {"ads": "given"})):
+                with pytest.raises(SubjectRestricted):
+                    self.record(kind, decided)
         else:
+            self.record(EventType.REQUESTED)
             self.allowed_by = self.record(EventType.GIVEN, {"ads": "given"}).record_id
 
     def refuse(self) -> None:

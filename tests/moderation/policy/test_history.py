@@ -148,6 +148,15 @@ def test_what_is_looked_at_is_bounded(databases: app.Databases) -> None:
     assert len(found.states) == AUTHOR_LOOKS_BACK
 
 
+def test_as_many_are_alike_as_the_rule_counts(databases: app.Databases) -> None:
+    """A rule that counts more than is looked at otherwise is not left waiting for them."""
+    limit = CANDIDATES + 20
+    for number in range(limit + 5):
+        add(databases, number, ago=timedelta(seconds=number), signature=SIGNATURE)
+
+    assert ask(databases, Rules(alike=Limit(limit, 60))).alike == limit
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_every_question_is_answered_by_an_index(databases: app.Databases) -> None:
     """None reads all comments of a site; those that count stop at the rule's number."""

@@ -338,6 +338,76 @@ def test_what_a_person_marked_as_spam_no_policy_publishes(desk: Desk) -> None:
     assert [case["comment_id"] for case in desk.cases()] == [comment["id"]]
 
 
+def test_a_report_opens_the_case_of_the_text_that_is_there_now(desk: Desk) -> None:
+    """An edit that needed nobody leaves the closed case: the old words bring the new to nobody."""
+    comment = desk.send("c-1")
+    desk.decided(comment, "approve")
+    desk.send("c-1", HAM)
+    desk.send("c-2")
+    other = desk.send("c-3")
+    report = {"reporter": {"id": "r"}, "reason": "insult"}
+    desk.client.post(f"/v1/comments/{comment['id']}/reports", json=report).raise_for_status()
+
+    by_words = [
+        [case["external_id"] for case in desk.cases(q=word)] for word in ("recipe", "idiot")
+    ]
+    (case,) = desk.cases(q="recipe")
+    decision = desk.decided(other, "reject", group=True)
+
+    assert desk.comment(comment["id"])["state"] == "published"
+    assert len(decision["results"]) == 2
+    assert by_words == [["c-1"], ["c-2", "c-3"]]
+    assert (case["cause"], case["revision"], case["openings"]) == ("reported", 2, 2)
+    assert case["reason"] is None
+
+
+def test_undoing_a_restoration_closes_the_case_that_it_opened(desk: Desk) -> None:
+    """The comment is spam again, and nobody has to look at it."""
+    comment = desk.send("c-1")
+    desk.decided(comment, "spam")
+    decision = desk.decide(desk.comment(comment["id"]), "restore").json()
+    waiting = [case["external_id"] for case in desk.cases()]
+    desk.claim(comment)
+
+    desk.undo(decision).raise_for_status()
+
+    assert waiting == ["c-1"]
+    assert desk.comment(comment["id"])["state"] == "spam"
+    assert desk.cases() == []
+
+
+def test_undoing_a_restoration_leaves_the_case_that_others_are_at(desk: Desk) -> None:
+    """Claimed by another, left to managers, reported meanwhile, or open before: it stays open."""
+    claimed, escalated, reported, edited = [desk.send(f"c-{number}") for number in range(4)]
+    for comment in (claimed, escalated, reported, edited):
+        desk.decided(comment, "spam")
+    desk.send("c-3", HAM)
+    decisions = [
+        desk.decide(desk.comment(comment["id"]), "restore").json()
+        for comment in (claimed, escalated, reported)
+    ]
+    decisions.append(desk.decided(desk.comment(edited["id"]), "restore"))
+    desk.claim(claimed, BEN)
+    desk.on_case(escalated, "escalate", BEN).raise_for_status()
+    report = {"reporter": {"id": "r"}, "reason": "insult"}
+    desk.client.post(f"/v1/comments/{reported['id']}/reports", json=report).raise_for_status()
+
+    for decision in decisions:
+        desk.undo(decision).raise_for_status()
+
+    contexts = [
+        desk.client.get(f"/v1/cases/{comment['id']}").json()
+        for comment in (claimed, escalated, reported, edited)
+    ]
+    assert [found["comment"]["state"] for found in contexts] == ["spam"] * 4
+    assert [found["case"]["state"] for found in contexts] == [
+        "claimed",
+        "escalated",
+        "open",
+        "open",
+    ]
+
+
 def test_an_edit_drops_the_claim(desk: Desk) -> None:
     """The case goes on to the new text; the old token is worth nothing."""
     comment = desk.send("c-1")
@@ -428,3 +498,33 @@ def test_an_erased_comment_leaves_its_id_and_its_events(desk: Desk) -> None:
         "comment_erased",
     ]
     assert desk.cases() == []
+
+
+def test_the_answers_to_whoever_sent_an_erased_comment_tell_it_no_more(desk: Desk) -> None:
+    """A9: by their keys they come again without scores; others of a batch stay as they are."""
+    single = {
+        "url": "/v1/comments",
+        "json": {"external_id": "c-1", "text": HAM},
+        "headers": {"idempotency-key": "key-1"},
+    }
+    items = [{"external_id": f"c-{number}", "text": RUDE} for number in (2, 3)]
+    batch = {
+        "url": "/v1/comments:batch",
+        "json": {"comments": items},
+        "headers": {"idempotency-key": "key-2"},
+    }
+    first = desk.client.post(**single).json()
+    (second, third) = desk.client.post(**batch).json()["results"]
+    edited = desk.send("c-3", HAM)
+    for comment in (first, second["comment"]):
+        desk.client.delete(f"/v1/comments/{comment['id']}").raise_for_status()
+
+    again = desk.client.post(**single)
+    results = desk.client.post(**batch).json()["results"]
+
+    assert (again.status_code, again.json()["state"]) == (200, "erased")
+    for told in (again.json(), results[0]["comment"]):
+        assert (told["state"], told["labels"], told["reasons"]) == ("erased", None, [])
+    assert results[0]["comment"]["id"] == second["comment"]["id"]
+    assert results[1] == third
+    assert desk.comment(edited["id"])["revision"] == edited["revision"] == 2

@@ -13,9 +13,10 @@ from aboveboard import app
 from aboveboard.database import Database
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter
-from moderation.cases import events, sampling
+from moderation.cases import events, sampling, search
 from moderation.cases.case import Moderator
 from moderation.cases.sampling import Outcome
+from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
 from moderation.review.deciding import Decision
@@ -190,6 +191,32 @@ def test_what_is_decided_at_once_is_told_by_its_rows(databases: app.Databases) -
     assert [done for _, done in decided] == [[True] * 30] * 2
     _, claim, group, undo = desk.writing.sizes
     assert group == undo == 30 * claim
+
+
+def test_a_case_that_opens_again_is_indexed_by_what_is_said_now(databases: app.Databases) -> None:
+    """Its old words, which an edit left there as it needed nobody, find it no more."""
+    desk = Desk(databases)
+    desk.store(("c-1", "quixotry", Verdict.HOLD))
+    by = Moderator("ann")
+    token: list[Any] = []
+
+    async def approve() -> None:
+        await desk.review.claim("blog", "c-1", by, take_over=False, render=token.append)
+        decision = Decision("c-1", Action.APPROVE, 1, 1, token[0].case.claim_token)
+        await desk.review.decide("blog", decision, by, group=False, render=lambda *_: (200, b""))
+
+    asyncio.run(approve())
+    desk.store(("c-1", "zyzzogeton", Verdict.APPROVE))
+    asyncio.run(
+        desk.review.report("blog", "c-1", reader="r", reason="insult", render=lambda _: (202, b""))
+    )
+
+    with databases.moderation.read() as connection:
+        found = [
+            connection.scalars(search.found("blog", Query([([word], False)]))).all()
+            for word in ("quixotry", "zyzzogeton")
+        ]
+    assert found == [[], ["c-1"]]
 
 
 def test_the_sample_is_told_by_whole_days(databases: app.Databases) -> None:

@@ -169,6 +169,15 @@ def test_what_is_no_toml_is_told() -> None:
         document.read_toml("[links]\nhold = 2026-11-28")
 
 
+@pytest.mark.parametrize(
+    "value", ["[" * 5_000 + "]" * 5_000, "[" * 280 + "]" * 280, "9" * 5_000, "9" * 20]
+)
+def test_what_no_policy_holds_is_told(value: str) -> None:
+    """Brackets in brackets and numbers without end are refused like anything else."""
+    with pytest.raises(PolicyInvalid, match=r"expected TOML, got|links\.hold"):
+        document.read_toml(f"[links]\nhold = {value}")
+
+
 def test_patterns_that_are_too_large_together_are_refused_when_compiled() -> None:
     """Each alone is taken; the list is not."""
     patterns = [f"a[ab]{{900}}{at}" for at in range(30)]
