@@ -216,8 +216,14 @@ def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
         answers = {}
         for site in ("", prepared.site.id):
             for name in ("eraseSubject", "restrictSubject"):
-                # Somebody to be forgotten, each time anew.
-                event = {**BODIES["recordEvent"], "subject": BODIES[name]["subject"]}
+                # Somebody to be forgotten, each time anew; who is restricted may still say no.
+                event = {
+                    **BODIES["recordEvent"],
+                    "subject": BODIES[name]["subject"],
+                    "event_type": "refused",
+                    "method": "reject_all",
+                    "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+                }
                 keyed = {"idempotency-key": token_hex(16)}
                 assert client.post("/v1/consent/events", json=event, headers=keyed).is_success
             for name, method, path, _ in prepared.operations:
