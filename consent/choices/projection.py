@@ -265,6 +265,12 @@ def _state(event: Mapping[str, Any], decision: str) -> str | None:
     if decision == Decision.NOT_ASKED:
         return None
     if decision == Decision.GIVEN:
-        proved = event.get("evidence") is not None and event.get("notice") is not None
-        return EventType.GIVEN.value if proved or kind != EventType.IMPORTED else None
+        return EventType.GIVEN.value if is_proved(event) else None
     return kind if kind in _NOES else EventType.REFUSED.value
+
+
+def is_proved(event: Mapping[str, Any]) -> bool:
+    """Whether a yes of *event* counts: what another tool claims needs its evidence and notice."""
+    if event["event_type"] != EventType.IMPORTED:
+        return True
+    return event.get("evidence") is not None and event.get("notice") is not None

@@ -24,6 +24,7 @@ from consent.choices.choice import (
 )
 from consent.choices.event import Event
 from consent.choices.notice import Notice, Purpose
+from consent.choices.projection import is_proved
 from consent.choices.record import Json, instant
 from consent.choices.regime import Regime, law_of
 
@@ -104,7 +105,7 @@ def jsonld(event: Mapping[str, Json], notice: Notice | None = None) -> dict[str,
     if notice is not None:
         read.check_notice(notice)
     decided = read.decisions
-    if read.event_type is EventType.IMPORTED and not (event.get("evidence") and read.notice):
+    if not is_proved(event):
         decided = tuple(_unproved(made) for made in decided)
     if not decided and notice is not None:
         decided = tuple(

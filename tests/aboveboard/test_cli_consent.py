@@ -14,6 +14,13 @@ RECEIPTS = json.loads((Path(__file__).parents[1] / "vectors" / "log.json").read_
 TC = "COwBOpCOwBOpCLqAAAENAPCAAAAAAAAAAAAAFfwAYFfAV-BVkAGBVYFWAAA"
 STATE = "DBABBg~BAAAAABA.QA"
 GPP = "DBACNYA~CPSG_8APSG_8ANwAAAENAwCAAAAAAAAAAAAAAAAAAAAA.QAAA.IAAA~1YNN"
+REQUESTED = {
+    "subject": {"kind": "device", "id": "device-1"},
+    "event_type": "requested",
+    "method": "api",
+    "origin": "banner",
+    "notice": {"notice_id": "main", "version": 1, "language": "en"},
+}
 
 
 def run(
@@ -124,13 +131,7 @@ def test_a_served_notice_completes_its_receipt(new_service: Service, tmp_path: P
         other = client.post("/v1/consent/notices", json={**notice, "notice_id": "other"})
         receipt = client.post(
             "/v1/consent/events",
-            json={
-                "subject": {"kind": "device", "id": "device-1"},
-                "event_type": "requested",
-                "method": "api",
-                "origin": "banner",
-                "notice": {"notice_id": "main", "version": 1, "language": "en"},
-            },
+            json=REQUESTED,
             headers={"idempotency-key": "0123456789abcdef"},
         )
     for name, answer in (("receipt", receipt), ("notice", published), ("other", other)):
@@ -169,13 +170,7 @@ def test_a_notice_is_found_among_the_items_of_an_answer(
         client.post("/v1/consent/notices", json=notice)
         receipt = client.post(
             "/v1/consent/events",
-            json={
-                "subject": {"kind": "device", "id": "device-1"},
-                "event_type": "requested",
-                "method": "api",
-                "origin": "banner",
-                "notice": {"notice_id": "main", "version": 1, "language": "en"},
-            },
+            json=REQUESTED,
             headers={"idempotency-key": "0123456789abcdef"},
         )
         files["all"].write_bytes(client.get("/v1/consent/notices/main").content)
