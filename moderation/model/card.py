@@ -218,8 +218,9 @@ The rows the publishers keep for testing. The training rows of gab, edos and hat
 the sources; the others were never trained on. madlibs are sentences from templates.
 One choice was made knowing figures of this table: that the second stage of identity_attack sees
 that label alone was decided after edos had fallen with the other way. So the figure of edos
-flatters. Sentences of madlibs were looked at before the fact of foreign letters was changed, so
-that figure may flatter, too; nothing else was chosen by a test row."""
+flatters. Madlibs was looked at before the fact of foreign letters was changed, and again before
+the second stage was kept from telling identity_attack to the other labels, so that figure may
+flatter, too; nothing else was chosen by a test row."""
 _IDENTITY = """\
 Toxicity on sentences from templates, half harmless, that differ in the group they name. The words
 of a list (`moderation/text/identity.py`) are read as one word by every label but identity_attack;

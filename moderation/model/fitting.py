@@ -66,18 +66,20 @@ class Head:
     sources: frozenset[str] | None
     penalty: float  # scikit-learn's C
     bayes: bool = False  # columns weighed by their log odds: helps frequent labels, harms rare ones
+    balanced: bool = False  # its few positives weigh as much as the many negatives
     share: float = 1.0
     sighted: bool = False  # sees which group is named
 
 
 _WIKI_ONLY = frozenset({"jigsaw_wiki"})
 _OTHERS = frozenset(corpus.SOURCES) - _WIKI_ONLY
+_BLIND = tuple(label for label in WIKI if label is not Label.IDENTITY_ATTACK)
 HEADS = (
     Head(Label.TOXICITY, _WIKI_ONLY, 0.15, bayes=True, share=0.85),
     Head(Label.TOXICITY, _OTHERS, 0.1, share=0.15),
     Head(Label.SEVERE_TOXICITY, _WIKI_ONLY, 0.1),
     Head(Label.OBSCENE, _WIKI_ONLY, 0.15, bayes=True),
-    Head(Label.THREAT, _WIKI_ONLY, 0.1),
+    Head(Label.THREAT, _WIKI_ONLY, 0.1, balanced=True),
     Head(Label.INSULT, _WIKI_ONLY, 0.1),
     # The two kinds of data mean different things by the label; one head each, then their mean.
     Head(Label.IDENTITY_ATTACK, _WIKI_ONLY, 0.1, share=0.6, sighted=True),
@@ -120,11 +122,13 @@ def regression(
     *,
     penalty: float,
     bayes: bool = False,
+    balanced: bool = False,
 ) -> Floats:
     """Logistic regression over columns scaled by their inverse document frequency.
 
-    With *bayes* also by the root of their log odds ratio (after Wang and Manning, 2012). Returns
-    weights for the unscaled columns; the intercept is left to the second stage.
+    With *bayes* also by the root of their log odds ratio (after Wang and Manning, 2012). Where
+    *balanced*, positives weigh as much as negatives. Returns weights for the unscaled columns; the
+    intercept is left to the second stage.
     """
     seen = np.bincount(matrix.indices, minlength=matrix.shape[1])
     scale = (1 + np.log((1 + matrix.shape[0]) / (1 + seen))).astype(np.float32)
@@ -139,7 +143,9 @@ def regression(
     values = matrix.data * scale[matrix.indices]
     shape = (matrix.shape[0], int(used.sum()))
     packed = sparse.csr_matrix((values, places[matrix.indices], matrix.indptr), shape=shape)
-    head = LogisticRegression(C=penalty, max_iter=60, tol=1e-4)
+    head = LogisticRegression(
+        C=penalty, max_iter=60, tol=1e-4, class_weight="balanced" if balanced else None
+    )
     with warnings.catch_warnings():
         # Stopping early is one more penalty; the last iterations move no measured figure.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -260,7 +266,7 @@ class Training:
         if min(truth.sum(), (~truth).sum()) < _LEAST:
             self.say(f"{head.label.value} has too few rows to be fitted")
             return None
-        number = crc32(repr((sorted(wanted), head.penalty, head.bayes)).encode())
+        number = crc32(repr((sorted(wanted), head.penalty, head.bayes, head.balanced)).encode())
         file = self.work / f"head-{head.label.value}-{number:08x}.npy"
         if file.is_file():
             stored: Floats = np.load(file, allow_pickle=False)
@@ -273,6 +279,7 @@ class Training:
             weights,
             penalty=head.penalty,
             bayes=head.bayes,
+            balanced=head.balanced,
         )
         np.save(file, found, allow_pickle=False)
         self.say(f"fitted {head.label.value} on {len(mine):,} rows, {truth.sum():,} positive")
@@ -292,16 +299,15 @@ def second_stage(
     """Fit a label's logit on the sums and peaks of texts that no head was fitted on.
 
     Returns the columns of `Stage`: mixing, peaking, intercept. Labels of the same data see each
-    other; the others, and identity_attack, whose meaning differs between its data, themselves
-    alone.
+    other's sums; the others, and identity_attack, themselves alone. None but identity_attack sees
+    identity_attack, which sees who is named.
     """
-    mixed = label in WIKI and label is not Label.IDENTITY_ATTACK
-    seen = WIKI if mixed else (label,)
-    columns = [LABELS.index(each) for each in seen]
-    inputs = np.hstack((totals[:, columns], peaks[:, columns]))
+    own = LABELS.index(label)
+    seen = [LABELS.index(each) for each in _BLIND] if label in _BLIND else [own]
+    inputs = np.hstack((totals[:, seen], peaks[:, [own]]))
     scaler = StandardScaler().fit(inputs)
     head = LogisticRegression(C=0.1, max_iter=1000).fit(scaler.transform(inputs), truth)
     slopes = head.coef_[0] / scaler.scale_
     mixing, peaking = np.zeros(len(LABELS)), np.zeros(len(LABELS))
-    mixing[columns], peaking[columns] = np.split(slopes, 2)
+    mixing[seen], peaking[own] = slopes[:-1], slopes[-1]
     return mixing, peaking, float(head.intercept_[0] - scaler.mean_ @ slopes)
