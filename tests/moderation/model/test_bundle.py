@@ -283,3 +283,12 @@ def test_the_shipped_bundle_states_where_it_comes_from() -> None:
     assert manifest["labels"]["sexual_explicit"]["evidence"] == "weak"
     assert manifest["labels"]["spam"]["thresholds"]["precision"] >= 0.95
     assert not any("madlibs" in name for name in manifest["sources"])
+
+
+def test_the_shipped_bundle_tells_no_other_label_who_is_named() -> None:
+    """Neither the words nor the second stage let a named group move more than identity_attack."""
+    logits = bundle.shipped().scorer.logits(["He is a mormon", "He is a muslim"])
+
+    moved = logits[0] != logits[1]
+
+    assert [LABELS[at] for at in moved.nonzero()[0]] == [Label.IDENTITY_ATTACK]

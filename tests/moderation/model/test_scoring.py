@@ -100,10 +100,8 @@ def test_naming_a_group_moves_one_label_alone() -> None:
     """Which group a sentence names makes no difference to any label but identity_attack."""
     gay, muslim = SCORER.look(["a gay person"]), SCORER.look(["a muslim person"])
     differ = (gay.sums != muslim.sums).any(axis=0) | (gay.pairs != muslim.pairs).any(axis=0)
-    mixed = (SCORER.mixed(gay) != SCORER.mixed(muslim))[0]
 
     assert differ.nonzero()[0].tolist() == [LABELS.index("identity_attack")]
-    assert mixed.nonzero()[0].tolist() == [LABELS.index("identity_attack")]
 
 
 def test_the_second_stage_sees_sums_and_peaks() -> None:
