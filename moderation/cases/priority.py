@@ -83,7 +83,7 @@ def weigh(scores: Sequence[float] | None, reasons: Sequence[Reason]) -> Weighed:
         for reason in reached
         if reason.score is not None and reason.threshold is not None
     ]
-    reason = reasons[0].code if reasons else None
+    first = reasons[0] if reasons else None
     harm, label = UNKNOWN_HARM, None
     if scores is not None and (reached or not reasons):
         among = [each.label for each in reached] or LABELS
@@ -92,6 +92,10 @@ def weigh(scores: Sequence[float] | None, reasons: Sequence[Reason]) -> Weighed:
             for each, score in zip(LABELS, scores, strict=True)
             if each in among
         )
+    reason = first.code if first else None
+    if label and first and first.kind is ReasonKind.SCORE:
+        # Of several labels the one that is told: what was drawn has no other reason, either.
+        reason = _reached(label)
     return Weighed(
         harm,
         min(near, default=NO_DOUBT),
@@ -115,9 +119,14 @@ def weigh_unmoved(scores: Sequence[float] | None, chance: float) -> Weighed:
         WEIGHTS[label] * (_MILDEST + (1 - _MILDEST) * chance),
         _FURTHEST * another,
         label,
-        f"{label.value}_score",
+        _reached(label),
         dangerous=False,
     )
+
+
+def _reached(label: Label) -> str:
+    """Return the code of the reason that a score of *label* is."""
+    return f"{label.value}_score"
 
 
 def weigh_stored(

@@ -77,7 +77,7 @@ def test_the_most_harmful_label_that_was_reached_is_told() -> None:
 
     weighed = priority.weigh(scores, reasons)
 
-    assert (weighed.label, weighed.reason) == (Label.INSULT, "spam_score")
+    assert (weighed.label, weighed.reason) == (Label.INSULT, "insult_score")
     assert round(weighed.harm, 6) == 0.36
     assert round(weighed.doubt, 6) == 0.1
 
