@@ -112,6 +112,7 @@ def _head(run: training.Training, outside: Callable[[Example], bool], texts: lis
         np.array([each.weight for _, each in rest]),
         penalty=head.penalty,
         bayes=head.bayes,
+        balanced=head.balanced,
     )
     table = np.zeros((weights.size, len(LABELS)), dtype=np.float32)
     table[:, COLUMN] = weights.astype(np.float16)
