@@ -11,6 +11,8 @@ from load import Result, Spec
 from servers import Server
 from traffic import Route, identifier, page
 
+from moderation.compat.perspective.routes import PREFIX
+
 
 @dataclass(slots=True)
 class Acknowledged:
@@ -33,6 +35,8 @@ class Acknowledged:
             )
             if spec.route is Route.CHECK:
                 self.checks.update(page(name) for name in names)
+            elif spec.route is Route.ANALYZE:
+                self.comments.update(PREFIX + name for name in names)
             else:
                 self.comments.update(names)
 

@@ -85,7 +85,8 @@ class Bench:
         for number in range(self.options.rounds):
             for connections in CONNECTIONS:
                 for group, route in self._order(number, connections):
-                    run = f"r{number:02d}n{connections:02d}"
+                    # Of the route, too: a name that another has sent would be a mere repeat.
+                    run = f"{SHORT[route]}{number:02d}n{connections:02d}"
                     result = self._send(group, route, connections, run)
                     self.measurements.append(Measurement(number, group, route, connections, result))
                     print(

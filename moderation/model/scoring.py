@@ -298,23 +298,31 @@ class Scorer:
                 words = self.vocabulary.joined(words)
             found = dict.fromkeys(map(find, words))
             if _UNKNOWN in found:
-                found = dict.fromkeys(
-                    place or self._place(memory, beyond, word)
-                    for word, place in zip(words, map(find, words), strict=True)
-                )
+                found = self._met(memory, beyond, words)
             places += ngrams.fact_tokens(plain, len(words), len(found))
             places += found
             sizes.append(ngrams.FACTS + len(found))
         return np.array(places, dtype=np.intp), np.array(sizes)
 
+    def _met(
+        self, memory: _Memory, beyond: dict[bytes, int], words: list[bytes]
+    ) -> dict[int, None]:
+        """Return the different places of *words*, some of which the memory lacks."""
+        places = list(map(memory.places.__getitem__, words))
+        at = -1
+        for _ in range(places.count(_UNKNOWN)):
+            at = places.index(_UNKNOWN, at + 1)
+            places[at] = self._place(memory, beyond, words[at])
+        return dict.fromkeys(places)
+
     def _place(self, memory: _Memory, beyond: dict[bytes, int], word: bytes) -> int:
         """Return where the sums of *word*, or of the word it is in disguise, are or will be."""
-        place = memory.places[word]
-        if place == _UNKNOWN:
-            plain = self.vocabulary.plain(word)
-            place = memory.places[plain] or beyond.setdefault(plain, len(memory.sums) + len(beyond))
-            if plain != word and place < len(memory.sums):
-                self._alias(memory, word, place)
+        plain = self.vocabulary.plain(word)
+        place = memory.places.get(plain) or beyond.setdefault(
+            plain, len(memory.sums) + len(beyond)
+        )
+        if plain != word and place < len(memory.sums):
+            self._alias(memory, word, place)
         return place
 
     def _worked(self, words: list[bytes]) -> _Worked:

@@ -69,6 +69,7 @@ class Vocabulary:
         self.words = tuple(words)
         self.marked = tuple(marked)
         self._costs = {word: 1 + log(at + 2) for at, word in enumerate(self.words)}
+        self._letters = {bytes(sorted(word)) for word in self.words}
         self._disguised = frozenset(self.marked)
         self._met: dict[bytes, bytes] = {}  # other words, and what they are read as
         self._by_ends: dict[int, list[bytes]] = {}
@@ -186,6 +187,8 @@ class Vocabulary:
 
     def _unswapped(self, word: bytes) -> bytes | None:
         """Return the most frequent word that *word* is with two neighbouring letters swapped."""
+        if bytes(sorted(word)) not in self._letters:  # of other letters than any word: most are
+            return None
         found = [other for other in swapped(word) if other in self._costs]
         return min(found, key=self._costs.__getitem__, default=None)
 
