@@ -8,6 +8,7 @@ words a scorer remembers are only sums it would work out again.
 
 import threading
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -251,17 +252,17 @@ class Scorer:
         """Return the same for texts that were normalised already."""
         memory = self._memory
         beyond: dict[bytes, int] = {}
-        order, counts = self._tokens(memory, beyond, plain, frozenset())
-        starts = counts.cumsum()
-        starts -= counts
+        tokens = [self._tokens(memory, beyond, each, each.words) for each in plain]
+        order, counts, starts = _joined(tokens)
         letters = order < _FIRST
         letters &= order >= ngrams.FACT_TOKENS
         letters[2:] &= letters[1:-1] & letters[:-2]
         if letters[2:].any():
-            at = starts.searchsorted(letters[2:].nonzero()[0], side="right") - 1
-            order, counts = self._tokens(memory, beyond, plain, frozenset(at.tolist()))
-            starts = counts.cumsum()
-            starts -= counts
+            spelt = starts.searchsorted(letters[2:].nonzero()[0], side="right") - 1
+            for at in set(spelt.tolist()):
+                words = self.vocabulary.joined(plain[at].words)
+                tokens[at] = self._tokens(memory, beyond, plain[at], words)
+            order, counts, starts = _joined(tokens)
         sums = memory.sums.take(order, axis=0, mode="clip")
         codes = memory.codes.take(order, mode="clip")
         known = memory.known.take(order, mode="clip")
@@ -278,49 +279,33 @@ class Scorer:
         return Looked(counts, starts, sums, pairs, np.add.reduceat(known, starts, dtype=float))
 
     def _tokens(
-        self,
-        memory: _Memory,
-        beyond: dict[bytes, int],
-        texts: Sequence[Normalised],
-        spelt: frozenset[int],
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the places of the tokens of *texts*, and how many each text has.
+        self, memory: _Memory, beyond: dict[bytes, int], plain: Normalised, words: list[bytes]
+    ) -> list[int]:
+        """Return the places of the tokens of a text that is read as *words*.
 
-        Words the memory lacks are numbered in *beyond*, from the memory's end on. The letters of
-        the texts in *spelt* are joined to the words they spell.
+        Words the memory lacks are numbered in *beyond*, from the memory's end on.
         """
-        find = memory.places.__getitem__
-        places: list[int] = []
-        sizes = []
-        for at, plain in enumerate(texts):
-            words = plain.words
-            if at in spelt:
-                words = self.vocabulary.joined(words)
-            found = dict.fromkeys(map(find, words))
-            if _UNKNOWN in found:
-                found = self._met(memory, beyond, words)
-            places += ngrams.fact_tokens(plain, len(words), len(found))
-            places += found
-            sizes.append(ngrams.FACTS + len(found))
-        return np.array(places, dtype=np.intp), np.array(sizes)
+        read = list(map(memory.places.__getitem__, words))
+        if _UNKNOWN in read:
+            self._meet(memory, beyond, words, read)
+        found = dict.fromkeys(read)
+        return [*ngrams.fact_tokens(plain, len(words), len(found)), *found]
 
-    def _met(
-        self, memory: _Memory, beyond: dict[bytes, int], words: list[bytes]
-    ) -> dict[int, None]:
-        """Return the different places of *words*, some of which the memory lacks."""
-        places = list(map(memory.places.__getitem__, words))
+    def _meet(
+        self, memory: _Memory, beyond: dict[bytes, int], words: list[bytes], read: list[int]
+    ) -> None:
+        """Fill in, in *read*, the places of those of *words* that the memory lacks."""
         at = -1
-        for _ in range(places.count(_UNKNOWN)):
-            at = places.index(_UNKNOWN, at + 1)
-            places[at] = self._place(memory, beyond, words[at])
-        return dict.fromkeys(places)
+        for _ in range(read.count(_UNKNOWN)):
+            at = read.index(_UNKNOWN, at + 1)
+            read[at] = self._place(memory, beyond, words[at])
 
     def _place(self, memory: _Memory, beyond: dict[bytes, int], word: bytes) -> int:
         """Return where the sums of *word*, or of the word it is in disguise, are or will be."""
+        if word in beyond:
+            return beyond[word]
         plain = self.vocabulary.plain(word)
-        place = memory.places.get(plain) or beyond.setdefault(
-            plain, len(memory.sums) + len(beyond)
-        )
+        place = memory.places.get(plain) or beyond.setdefault(plain, len(memory.sums) + len(beyond))
         if plain != word and place < len(memory.sums):
             self._alias(memory, word, place)
         return place
@@ -373,3 +358,13 @@ class Scorer:
         memory = _Memory(_FIRST + _REMEMBERED, facts)
         memory.add(_LETTERS, self._worked(_LETTERS))
         return memory
+
+
+def _joined(
+    tokens: Sequence[list[int]],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of all texts' tokens, how many each text has, and where its first is."""
+    counts = np.array([len(each) for each in tokens])
+    starts = counts.cumsum()
+    starts -= counts
+    return np.array(list(chain.from_iterable(tokens)), dtype=np.intp), counts, starts

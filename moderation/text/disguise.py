@@ -40,6 +40,7 @@ _MEANT = {
     "\u00a3": "l",
     "\u00a2": "c",
 }
+_SIGNS = "".join(sign for sign in _MEANT if sign.isascii()).encode()
 _LEAST = 3  # bytes; what is shorter can be read as too many words
 _READINGS = 16  # of one word
 _LONGEST = 24  # bytes; a longer word is not taken apart
@@ -48,6 +49,7 @@ _ALONE = 12.0  # the cost of a letter that is no word; a rare word costs about t
 _SWAPPED = 4  # bytes
 _SPELT = 3  # letters in a row that are no accident
 _REPEATED = re.compile(rb"(.)\1{2,}", re.DOTALL)
+_STARRED = frozenset(b"*#%@$&")
 _STARS = re.compile(rb"[*#%@$&]+")
 _STAR = re.compile(rb"[*#%@$&]")
 _BETWEEN = re.compile(rb"[-_.~*'|/\\+=^]+")
@@ -72,9 +74,9 @@ class Vocabulary:
         self._letters = {bytes(sorted(word)) for word in self.words}
         self._disguised = frozenset(self.marked)
         self._met: dict[bytes, bytes] = {}  # other words, and what they are read as
-        self._by_ends: dict[int, list[bytes]] = {}
+        self._by_first: dict[int, list[bytes]] = {}
         for word in self.marked:
-            self._by_ends.setdefault(word[0], []).append(word)
+            self._by_first.setdefault(word[0], []).append(word)
 
     @classmethod
     def read(cls, content: bytes) -> "Vocabulary":
@@ -219,19 +221,17 @@ class Vocabulary:
 
     def _marked(self, word: bytes) -> bytes | None:
         """Return the first marked word that *word* may be, a star standing for any letters."""
-        candidates = self._by_ends.get(word[0], ())
-        exact = re.compile(
-            b"".join(
-                b"." if _STARS.match(word[at : at + 1]) else re.escape(word[at : at + 1])
-                for at in range(len(word))
-            )
-        )
-        loose = re.compile(b".+".join(map(re.escape, _STARS.split(word))))
-        for pattern in (exact, loose):
-            for candidate in candidates:
-                if pattern.fullmatch(candidate):
-                    return candidate
-        return None
+        candidates = self._by_first.get(word[0], ())
+        for candidate in candidates:
+            if len(candidate) == len(word) and all(
+                written in _STARRED or written == meant
+                for written, meant in zip(word, candidate, strict=True)
+            ):
+                return candidate
+        pieces = _STARS.split(word)
+        last = pieces[-1]
+        likely = (each for each in candidates if each.endswith(last))  # few: a call each would cost
+        return next((each for each in likely if _may_be(pieces, each)), None)
 
     def _divided(self, run: bytes) -> tuple[float, list[bytes]]:
         """Return the cheapest division of *run* into known words and lone letters."""
@@ -261,6 +261,19 @@ def spells(words: Iterable[bytes]) -> bool:
     return False
 
 
+def _may_be(pieces: Sequence[bytes], word: bytes) -> bool:
+    """Return whether *word* is *pieces* with something between each two."""
+    if not (word.startswith(pieces[0]) and word.endswith(pieces[-1])):
+        return False
+    at = len(pieces[0])
+    for piece in pieces[1:-1]:
+        at = word.find(piece, at + 1)
+        if at < 0:
+            return False
+        at += len(piece)
+    return at < len(word) - len(pieces[-1])
+
+
 def swapped(word: bytes) -> list[bytes]:
     """Return *word* with each two neighbouring letters swapped, but never its first letter.
 
@@ -282,6 +295,8 @@ def _readings(word: bytes) -> list[bytes]:
     """Return what *word* may mean when digits and signs are read as letters; few, best first."""
     if _LETTER.search(word) is None:
         return []
+    if word.isascii() and len(word.translate(None, _SIGNS)) == len(word):
+        return [word]
     letters = [_MEANT.get(letter, letter) for letter in word.decode("utf-8", "replace")]
     count = 1
     for each in letters:
