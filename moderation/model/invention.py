@@ -4,72 +4,222 @@ For training only, never for measuring: what is made up says nothing of what is 
 """
 
 import random
+import re
 
 from moderation.model.corpus import Example
 from moderation.verdict import Label
 
-_MADE_UP = 1500  # spam and ham comments, each
+_MADE_UP = 3000  # spam and ham comments, each
+_SLOT = re.compile(r"\{(\w+)\}")
+_SHORT = {"you": "u", "your": "ur", "are": "r", "please": "pls", "for": "4", "to": "2"}
 
 
 def made_up(seed: int) -> list[Example]:
-    """Blog-comment spam and ham from templates; for training only, never for measuring."""
+    """Comment spam and ham from templates; for training only, never for measuring."""
     draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
     found = []
-    for spam, templates in ((True, _SPAM_TEMPLATES), (False, _HAM_TEMPLATES)):
+    for spam, templates in ((True, _SPAM), (False, _HAM)):
         for _ in range(_MADE_UP):
-            text = " ".join(draw.sample(templates, draw.choice((1, 1, 2))))
-            for slot, choices in _SLOTS.items():
-                text = text.replace(slot, draw.choice(choices.split(",")).strip())
+            kind = draw.choice(templates)
+            text = " ".join(draw.sample(kind, draw.choice((1, 1, 2))))
+            text = _SLOT.sub(lambda slot: draw.choice(_SLOTS[slot[1]]), text)
             labels = {Label.SPAM: spam}
+            text = _written(text, draw)
             found.append(Example(text, labels, "made_up", 1.0, -1, held=False, measured=False))
     return found
 
 
+def _written(text: str, draw: random.Random) -> str:
+    """Return *text* as one or another person would write it: of spam and ham alike."""
+    manner = draw.random()
+    if manner < 0.1:  # noqa: PLR2004 - a share of all
+        return text.upper()
+    if manner < 0.3:  # noqa: PLR2004
+        return text.lower().rstrip(".!")
+    if manner < 0.4:  # noqa: PLR2004
+        return " ".join(_SHORT.get(word, word) for word in text.lower().split(" "))
+    return text + draw.choice(("!", "!!")) if manner < 0.5 and text[-1] == "!" else text  # noqa: PLR2004
+
+
+def _listed(text: str) -> list[str]:
+    return [choice.strip() for choice in text.split(",")]
+
+
+def _kinds(text: str) -> list[list[str]]:
+    """Return the templates of each kind; a blank line stands between two kinds."""
+    return [kind.splitlines() for kind in text.strip().split("\n\n")]
+
+
 _SLOTS = {
-    "{good}": """\
+    "good": _listed("""\
 cheap viagra, cialis, replica watches, payday loans, casino bonus, weight loss pills, followers,
-essay writing service, bitcoin, SEO backlinks, designer handbags, pharmacy meds""",
-    "{link}": """\
+essay writing service, bitcoin, SEO backlinks, designer handbags, pharmacy meds, web hosting,
+phone cases, sunglasses, hair extensions, diet tea, life insurance, online poker, texas holdem,
+slot machines, blackjack, phentermine, xanax, tramadol, levitra, mortgage rates, home loans,
+debt consolidation, car insurance, credit cards, ringtones, discount hotels, airline tickets,
+adult dating, free porn, webcams, sports betting, roulette, ambien"""),
+    "link": _listed("""\
 http://rx-meds.example.ru, https://best-offer.example.com/win, www.shop-now.example.net,
-http://bit.ly/x1y2, cheap-meds.example.xyz, http://go.example.info/?id=7""",
-    "{topic}": "article, post, blog, write-up, recipe, review, tutorial",
-    "{sum}": "$500, $3500, $97, 12 000 dollars, 3000 USD",
-    "{time}": "day, week, month, hour",
+http://bit.ly/x1y2, cheap-meds.example.xyz, http://go.example.info/?id=7, bit.ly/3abc,
+http://www.example.biz/?ref=88, example-deals.top, https://t.me/joinexample"""),
+    "topic": _listed("article, post, blog, write-up, recipe, review, tutorial, video, page"),
+    "sum": _listed("$500, $3500, $97, 12 000 dollars, 3000 USD, £1000, 500 euros, $10k"),
+    "time": _listed("day, week, month, hour, year"),
+    "craft": _listed("gaming, comedy, cooking, makeup, music, dance, prank, travel, football"),
+    "work": _listed("song, video, mixtape, cover, remix, book, drawing, podcast, channel, app"),
+    "network": _listed("Instagram, Twitter, Facebook, TikTok, Snapchat, Twitch, SoundCloud"),
+    "handle": _listed("real_jay99, musicbylena, dj_korso, its.mia, thegamer_22"),
+    "count": _listed("100, 500, 1000, 10k, 50, 2000"),
+    "place": _listed("Manchester, Ohio, Brazil, Lagos, Berlin, Manila, Texas, Poland, Kenya"),
+    "prize": _listed("iPhone, gift card, holiday, laptop, Amazon voucher, PlayStation, car, TV"),
+    "phone": _listed("+1 555 0100, 0800 555 0199, 555-0134, +44 20 7946 0001, 07700900123"),
+    "mail": _listed("help@example.com, drsolomon@example.org, loans.now@example.net"),
+    "person": _listed("Dr Solomon, Mr Harris, Mrs Anna, Prophet Adams, Frank, Jessica"),
+    "illness": _listed("herpes, diabetes, cancer, back pain, acne, hair loss"),
+    "game": _listed("Robux, V-Bucks, Clash gems, FIFA coins, Minecraft"),
+    "hour": _listed("7, half past eight, noon, 6:30, ten"),
+    "name": _listed("Sam, mum, Priya, dad, Tom, your brother, Lena"),
 }
-_SPAM_TEMPLATES = """\
+_SPAM = _kinds("""\
 Looking for {good}? Order today {link}
-Nice {topic}, check out my website {link}
 Best prices on {good}, click here: {link}
-I earned {sum} last {time} working online. {link}
-I quit my job and now earn {sum} every {time}, see how: {link}
 Order {good} without prescription {link}
-Hello, I found your {topic} via Google. Please visit {link} for {good}
 FREE {good}!!! Limited offer, act now {link}
 Get {good} today, lowest price guaranteed!
-Make money online fast, {sum} per {time}, no experience needed! {link}
-Thanks for the {topic}. Also see <a href="{link}">{good}</a>
-Do you want more {good}? Contact me on WhatsApp +1 555 0100
 [url={link}]{good}[/url]
-My trader helped me recover {sum} in bitcoin, contact him {link}
+{good} {good} {good} {link}
+{good} - {good} - {good}
+<a href="{link}">{good}</a> <a href="{link}">{good}</a>
+{link} {good} {link} {good} {link} {good}
+You can find {good} at {link} and more {good} at {link}
+Play {good} here {link}
+Save 70% on {good} this {time} only, visit {link}
+
+Nice {topic}, check out my website {link}
+Hello, I found your {topic} via Google. Please visit {link} for {good}
+Thanks for the {topic}. Also see <a href="{link}">{good}</a>
 Very informative {topic}. {good} at discount: {link}
-""".splitlines()
-_HAM_TEMPLATES = """\
+I really like what you are doing here, feel free to visit my page {link}
+Wonderful {topic}! Here is my web site: {good}
+Great {topic}, I bookmarked it. My blog is about {good}
+Very nice site! {good} {link}
+Your site is very informative, keep up the good work. {good}
+Cool site, come and see mine: {good} {link}
+Interesting {topic}. In addition, you can check out some information about {good} {link}
+
+I earned {sum} last {time} working online. {link}
+I quit my job and now earn {sum} every {time}, see how: {link}
+Make money online fast, {sum} per {time}, no experience needed! {link}
+My trader helped me recover {sum} in bitcoin, contact him {link}
+Invest {sum} and get back {sum} in one {time}, guaranteed
+Join our Telegram for daily trading signals {link}
+Work from home and make {sum} a {time}, just look at {link}
+
+Hey guys, check out my channel, I make {craft} videos
+Please subscribe to my channel, I subscribe back
+Sub to me and I will sub to you
+I just uploaded a new {work}, please give it a chance
+We are a small band from {place}, listen to our new {work} on my page
+Follow me on {network} @{handle}, follow for follow
+Help me reach {count} subscribers, every one counts
+If you like this you will love my {work}, link in my profile
+Thumbs up if you want me to make a {work}, and check my page
+Hi everyone, I am new here and I do {craft}. Check it out, you won't regret it
+Vote for my {work} here {link}
+Like my page on {network} {link}
+My {work} is better than this, go and watch it
+
+Congratulations! You have been selected to win a {prize}. Claim now {link}
+Free {prize} giveaway, enter here {link}
+URGENT! Your number has won {sum}. Call {phone} to claim your prize
+Text WIN to 80808 for a chance of a {prize}. Reply STOP to end
+You have 1 new message. Call {phone} now
+Complete a short survey and get a {prize} {link}
+Last chance to claim your {prize}, reply with your name and address
+
+Hot singles near {place} want to meet you {link}
+I am a lonely lady looking for a serious man, write to me at {mail}
+Add me on {network} @{handle} for private pictures
+Chat with real girls tonight, call {phone}
+
+{person} brought my husband back in three days, contact him at {mail}
+I was cured of {illness} by the herbs of {person}, WhatsApp {phone}
+Are you in need of an urgent loan at 3% interest? Apply now {mail}
+I lost {sum} to a fake broker and {person} recovered all of it, write to {mail}
+Do you want more {good}? Contact me on WhatsApp {phone}
+{person} is the best spell caster, he helped me win the lottery, email {mail}
+
+Download the full movie for free {link}
+Free {game} generator, no survey, works in {place}: {link}
+Watch it in HD without registration {link}
+I got {count} free {game} from this site {link}
+""")
+_HAM = _kinds("""\
 Good {topic}, thanks a lot!
 Thanks for sharing this {topic}.
 I disagree with the last point in this {topic}.
 Great {topic}! I learned a lot.
 Could you write more about this?
 Nice {topic}, but the second photo does not load.
-I read about that here: https://en.wikipedia.org/wiki/Comment
 Love it!!!
 So true.
-I paid {sum} for the same thing last {time}, not worth it.
-This made my {time}!
-My doctor told me something similar, good {topic}.
-Has anyone tried this at home?
-The source is at https://github.com/example/project if you want to check.
 Thank you, best {topic} I have read this {time}
 Wow, what a great {topic}!!
-I work from home too and this {topic} helped me a lot
 Please fix the typo in the title
-""".splitlines()
+
+I read about that here: https://en.wikipedia.org/wiki/Comment
+The source is at https://github.com/example/project if you want to check.
+Does this work on older phones as well? The manual says no: https://docs.example.org/faq
+Here is the paper they mention, page 4: https://arxiv.org/abs/0000.00000
+Has anyone tried this at home?
+My doctor told me something similar, good {topic}.
+I work from home too and this {topic} helped me a lot
+I paid {sum} for the same thing last {time}, not worth it.
+I have used both for a {time} and the cheaper one is fine.
+
+This {work} never gets old
+Who else is still listening to this?
+This made my {time}!
+Just subscribed, great content
+The part at 2:13 gives me chills
+Her voice is so beautiful
+I can't stop watching this
+My little sister loves this {work}
+Greetings from {place}, love your {work}
+{count} views already and you deserve every one
+This is the best {work} of the whole {time}
+haha that face at the end
+Why does this have so many dislikes?
+I remember hearing this on the radio with {name}
+I make {craft} videos too, the editing takes forever
+My channel has three subscribers, so I respect the work behind this
+
+Ok, see you at {hour}
+I'm on my way, call me when you get there
+Sorry I missed your call, what's up?
+Are we still on for dinner with {name} tonight?
+haha no way, did {name} really say that?
+Can you send me the address please?
+Will text you later, at work until {hour}
+Happy birthday {name}, hope you have a lovely {time}
+Did you get my message? I need the keys before {hour}
+I'll be home around {hour}, shall I bring something?
+
+They should have done this a {time} ago
+I don't think that is what she meant
+This is exactly why I stopped reading the news
+As a teacher I see this every {time}
+Prices went up again last {time} and nobody says why
+My family is from {place} and it was never like that
+You may be right, but the numbers say something else
+I waited a {time} for an answer and got none
+
+Don't click that link, it is a scam
+I get so many messages about a free {prize}, all of them spam
+Reported, this is a bot
+Is anybody else seeing these fake giveaway comments?
+Never send money to somebody who writes to you like that
+I won a {prize} once, in a school raffle
+I ordered it a {time} ago and it still has not arrived
+Your shop charged me {sum} twice, whom do I call?
+""")
