@@ -1,7 +1,9 @@
 """Tests of moderation.disguise."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from moderation.text.disguise import Vocabulary
@@ -104,3 +106,20 @@ def test_reading_twice_changes_nothing_more(words: list[bytes]) -> None:
 def test_any_word_is_read(word: str) -> None:
     """Any characters give a word, never none."""
     assert WORDS.plain(word.encode("utf-8", "replace"))
+
+
+@given(
+    st.sampled_from([b"bastard", b"bitch", b"butthead", b"bollocks", b"bugger"]),
+    st.lists(st.sampled_from(["keep", "star", "stars", "drop"]), min_size=10, max_size=10),
+)
+def test_many_stars_are_any_letters(word: bytes, ways: list[str]) -> None:
+    """The first marked word that fits counts: one of a letter a star, then one of any more."""
+    marked = [b"bastard", b"bitch", b"butthead", b"bollocks", b"bugger", b"boob", b"bum"]
+    done = {"keep": "{}", "star": "*", "stars": "#*", "drop": "*"}
+    inner = zip(word[1:].decode(), ways, strict=False)
+    written = word[:1] + "".join(done[way].format(letter) for letter, way in inner).encode()
+    assume(len(re.findall(rb"[*#]", written)) > 2)  # fewer are guessed by the letter
+    fits = [re.sub(rb"[*#]", b".", written), re.sub(rb"[*#]+", b".+", written)]
+    meant = [each for fit in fits for each in marked if re.fullmatch(fit, each)]
+
+    assert Vocabulary(marked, marked=marked).plain(written) == (meant or [written])[0]
