@@ -112,6 +112,8 @@ from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.rehearsal import Rehearsing
 from moderation.policy.traits import Tracing
+from moderation.review.erasing import Erasing as ErasingComments
+from moderation.review.erasing import Writing as ErasingWriting
 from moderation.review.reviewing import Review
 from moderation.review.reviewing import Writing as ReviewWriting
 from moderation.routes.cases import CaseRoutes
@@ -453,7 +455,23 @@ class Reviewed:
     sweeper: Sweeper
 
 
+def open_erasing(
+    settings: Settings, databases: Databases, writing: ErasingWriting
+) -> tuple[ErasingComments, Sweeper]:
+    """Put together what erases comments, and what looks after their bytes."""
+    sweeper = Sweeper(databases.moderation, ERASED_COMMENTS, words=True)
+    erasing = ErasingComments(
+        writing=writing,
+        reading=databases.moderation,
+        clock=clock.now,
+        note=Erasures(settings.data_dir).note,
+        sweep=sweeper.note,
+    )
+    return erasing, sweeper
+
+
 def open_review(
+    settings: Settings,
     databases: Databases,
     writing: ReviewWriting,
     pseudonyms: Pseudonyms,
@@ -461,14 +479,14 @@ def open_review(
     screening: Screening,
 ) -> Reviewed:
     """Put together what moderators and readers who report need."""
-    sweeper = Sweeper(databases.moderation, ERASED_COMMENTS, words=True)
+    erasing, sweeper = open_erasing(settings, databases, writing)
     review = Review(
         writing=writing,
         reading=databases.moderation,
         clock=clock.now,
         ids=ids,
         reporter=pseudonyms.reader,
-        erased=sweeper.note,
+        erasing=erasing,
         explain=partial(screening.explain, floor=0.0),
     )
     return Reviewed(review, sweeper)
@@ -507,7 +525,7 @@ def open_moderation(
         encode=wire.encode,
         draw=sampling.draw(fingerprints(settings, "sample")),
     )
-    reviewed = open_review(databases, comments, governance.pseudonyms, ids, screening)
+    reviewed = open_review(settings, databases, comments, governance.pseudonyms, ids, screening)
     return Moderating(governance, screening, reviewed, selection)
 
 

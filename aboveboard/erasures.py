@@ -14,9 +14,12 @@ import orjson
 
 from aboveboard.errors import StorageUnavailable
 from consent.subjects.forgetting import Erasure, Restriction
+from moderation.review.erasing import Erased
 
 FILE = "erasures.jsonl"
 VERSION = 1
+
+Done = Erasure | Restriction | Erased
 
 
 class Erasures:
@@ -25,7 +28,7 @@ class Erasures:
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / FILE
 
-    def note(self, done: Erasure | Restriction) -> None:
+    def note(self, done: Done) -> None:
         """Append what was done, durably. Raises StorageUnavailable."""
         line = orjson.dumps(_written(done)) + b"\n"
         try:
@@ -43,7 +46,15 @@ class Erasures:
             ) from error
 
     def read(self) -> Iterator[Erasure | Restriction]:
-        """Return everything that was done, newest first: the end may be all that is asked for.
+        """Return what was done of consent, newest first: the end may be all that is asked for."""
+        return (done for done in self._read() if not isinstance(done, Erased))
+
+    def read_comments(self) -> Iterator[Erased]:
+        """Return the comments that were erased, newest first."""
+        return (done for done in self._read() if isinstance(done, Erased))
+
+    def _read(self) -> Iterator[Done]:
+        """Return everything, newest first.
 
         A line that a power cut left unfinished belongs to what nobody was told of, and is passed
         over.
@@ -60,7 +71,15 @@ class Erasures:
             yield _read(content)
 
 
-def _written(done: Erasure | Restriction) -> dict[str, Any]:
+def _written(done: Done) -> dict[str, Any]:
+    if isinstance(done, Erased):
+        return {
+            "v": VERSION,
+            "did": "erased_comments",
+            "site": done.site_id,
+            "at": done.at,
+            "comments": done.comment_ids,
+        }
     if isinstance(done, Restriction):
         return {
             "v": VERSION,
@@ -83,7 +102,9 @@ def _written(done: Erasure | Restriction) -> dict[str, Any]:
     }
 
 
-def _read(content: dict[str, Any]) -> Erasure | Restriction:
+def _read(content: dict[str, Any]) -> Done:
+    if content["did"] == "erased_comments":
+        return Erased(content["site"], content["at"], content["comments"])
     if content["did"] == "restricted":
         return Restriction(
             content["site"],

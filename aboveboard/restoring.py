@@ -32,10 +32,14 @@ STAGED = "restoring"
 
 
 class Resumed(NamedTuple):
-    """Which logs go on in a new epoch, and how many erasures and restrictions were done again."""
+    """Which logs go on in a new epoch, and what was done again.
+
+    *again* counts erasures and restrictions of consent, *comments* those that were erased.
+    """
 
     continued: list[Continued]
     again: int
+    comments: int
 
 
 class Restored(NamedTuple):
@@ -128,9 +132,15 @@ async def _resume(settings: Settings, databases: app.Databases, doubt: Doubt) ->
     continued = await app.open_continuing(settings, databases).check(doubt)
     sweeper = app.open_sweeper(databases)
     reapplying = app.open_reapplying(settings, databases, sweeper)
-    again = await reapplying.reapply(Erasures(settings.data_dir).read())
+    erasures = Erasures(settings.data_dir)
+    again = await reapplying.reapply(erasures.read())
     await sweeper.finish(CommandWriter(databases.consent))
-    return Resumed(continued, again)
+    writing = CommandWriter(databases.moderation)
+    erasing, of_comments = app.open_erasing(settings, databases, writing)
+    comments = await erasing.again(erasures.read_comments())
+    if comments:
+        await of_comments.finish(writing)
+    return Resumed(continued, again, comments)
 
 
 def _check(settings: Settings, databases: app.Databases, manifest: Manifest) -> None:

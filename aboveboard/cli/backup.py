@@ -64,6 +64,7 @@ def restore(
                     for made in done.resumed.continued
                 ],
                 "erased_again": done.resumed.again,
+                "comments_erased_again": done.resumed.comments,
             }
         )
         return
@@ -79,6 +80,8 @@ def say_resumed(resumed: "Resumed") -> None:
         say(told(made))
     if resumed.again:
         say(f"Erasures and restrictions that the backup did not know, done again: {resumed.again}")
+    if resumed.comments:
+        say(f"Comments that were erased and back, erased again: {resumed.comments}")
 
 
 def _tell(file: Path, manifest: "Manifest", what: str, *, json: bool) -> None:

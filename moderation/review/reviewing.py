@@ -19,7 +19,7 @@ from moderation.cases import events, sampling, search, setting
 from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator, is_open
 from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
-from moderation.cases.transition import ActorKind, Event
+from moderation.cases.transition import Event
 from moderation.cases.usage import Tally
 from moderation.errors import ModerationError
 from moderation.model.explanation import Why
@@ -27,6 +27,7 @@ from moderation.review import context, deciding, feedback, likeness, paging, que
 from moderation.review.context import Context
 from moderation.review.deciding import Answer, Decided, Decision, Key, Work, carry_out, telling
 from moderation.review.desk import Desk
+from moderation.review.erasing import Erasing
 from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
@@ -101,7 +102,7 @@ class Review:
         clock: Callable[[], datetime],
         ids: Callable[[], str],
         reporter: Callable[[str, str], str],
-        erased: Callable[[Sequence[bytes]], None],
+        erasing: Erasing,
         explain: Callable[[str], Awaitable[Why | None]],
     ) -> None:
         self._writing = writing
@@ -109,7 +110,7 @@ class Review:
         self._clock = clock
         self._ids = ids
         self._reporter = reporter
-        self._erased = erased
+        self._erasing = erasing
         self._explain = explain
         self._untidy = True
 
@@ -455,7 +456,8 @@ class Review:
 
     async def erase(self, site_id: str, comment_id: str) -> None:
         """Erase a comment, and have its bytes leave the files. Raises CommentNotFound."""
-        await self._erase(site_id, [comment_id], ActorKind.API)
+        await self._erasing.erase(site_id, comment_id)
+        self._untidy = True
 
     # -- every hour ---------------------------------------------------------------------------
 
@@ -467,7 +469,8 @@ class Review:
                 while comment_ids := await self._reading.query(
                     partial(_older, site_id=site_id, state=state, before=before)
                 ):
-                    await self._erase(site_id, comment_ids, ActorKind.SYSTEM)
+                    await self._erasing.age(site_id, comment_ids)
+                    self._untidy = True
 
     async def alarm(self) -> None:
         """Tell of comments that have been held for longer than their site wants (A10)."""
@@ -554,21 +557,6 @@ class Review:
         await self._work(site_id, lambda desk: desk.configure(wanted), None)
 
     # -- parts --------------------------------------------------------------------------------
-
-    async def _erase(self, site_id: str, comment_ids: Sequence[str], actor: ActorKind) -> None:
-        said: list[str] = []
-
-        def do(desk: Desk) -> Answer:
-            said[:] = [
-                text
-                for comment_id in comment_ids
-                for text in deciding.erase(desk, comment_id, actor, None)
-            ]
-            return 200, b""
-
-        await self._work(site_id, do, None, size=DECISION_ROWS * len(comment_ids))
-        self._untidy = True
-        self._erased([text.encode() for text in said])
 
     async def _on_case(
         self,

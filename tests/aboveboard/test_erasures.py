@@ -10,6 +10,7 @@ import pytest
 from aboveboard.erasures import Erasures
 from aboveboard.errors import StorageUnavailable
 from consent.subjects.forgetting import Erasure, Restriction
+from moderation.review.erasing import Erased
 
 ERASED = Erasure(
     "shop",
@@ -46,6 +47,24 @@ def test_what_is_noted_is_read_back(tmp_path: Path) -> None:
         "subjects": [{"ref": "1.aa", "key_sha256": "0" * 64}, {"ref": "1.bb", "key_sha256": None}],
         "records": ["r-1", "r-2"],
         "keep_refusals": True,
+    }
+
+
+def test_comments_are_read_back_apart(tmp_path: Path) -> None:
+    """Among what was done of consent, in the same file."""
+    first, last = (Erased("blog", f"2026-02-0{day}T12:00:00Z", ["c-1"]) for day in (1, 2))
+    for done in (first, ERASED, last):
+        Erasures(tmp_path).note(done)
+
+    assert list(Erasures(tmp_path).read_comments()) == [last, first]
+    assert list(Erasures(tmp_path).read()) == [ERASED]
+    line = json.loads((tmp_path / "erasures.jsonl").read_text().splitlines()[0])
+    assert line == {
+        "v": 1,
+        "did": "erased_comments",
+        "site": "blog",
+        "at": "2026-02-01T12:00:00Z",
+        "comments": ["c-1"],
     }
 
 

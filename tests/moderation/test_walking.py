@@ -38,6 +38,7 @@ from moderation.cases.transition import (
 )
 from moderation.errors import ModerationError, ReviewRefused
 from moderation.review.deciding import Decision
+from moderation.review.erasing import Erasing
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Review
 from moderation.store import Encoded, Put, Screened, put
@@ -72,7 +73,13 @@ class Walk(RuleBasedStateMachine):
             clock=lambda: self.moment,
             ids=self.new_id,
             reporter=lambda _site, reader: reader,
-            erased=lambda _texts: None,
+            erasing=Erasing(
+                writing=CommandWriter(self.databases.moderation),
+                reading=self.databases.moderation,
+                clock=lambda: self.moment,
+                note=lambda _done: None,
+                sweep=lambda _said: None,
+            ),
             explain=unexplained,
         )
 

@@ -27,6 +27,7 @@ from moderation.cases.transition import Action
 from moderation.compat.akismet.callbacks import Callbacks
 from moderation.review import feedback
 from moderation.review.deciding import Decision
+from moderation.review.erasing import Erasing
 from moderation.review.reviewing import Review
 from moderation.store import Encoded, Put, Screened, find_external, put
 from moderation.tables import COMPAT_CALLBACK
@@ -59,7 +60,13 @@ class House:
             clock=lambda: self.now,
             ids=lambda: f"01980000-0000-7000-8000-{next(self.numbers):012}",
             reporter=lambda _site, reader: reader,
-            erased=lambda _said: None,
+            erasing=Erasing(
+                writing=self.writing,
+                reading=databases.moderation,
+                clock=lambda: self.now,
+                note=lambda _done: None,
+                sweep=lambda _said: None,
+            ),
             explain=unexplained,
         )
         self.callbacks = Callbacks(

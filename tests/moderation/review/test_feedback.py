@@ -17,6 +17,7 @@ from moderation.cases.usage import Counts, Tally
 from moderation.errors import CommentErased, CommentNotFound, VersionChanged
 from moderation.review import feedback
 from moderation.review.deciding import Action, Decision
+from moderation.review.erasing import Erasing
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.review.reviewing import Review
 from moderation.store import Encoded, Put, Screened, find_external, put
@@ -46,7 +47,13 @@ class Desk:
             clock=lambda: self.moment,
             ids=lambda: next(IDS),
             reporter=lambda _site, reader: reader,
-            erased=lambda _said: None,
+            erasing=Erasing(
+                writing=self.writing,
+                reading=databases.moderation,
+                clock=lambda: self.moment,
+                note=lambda _done: None,
+                sweep=lambda _said: None,
+            ),
             explain=unexplained,
         )
 

@@ -20,6 +20,7 @@ from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
 from moderation.review.deciding import Decision
+from moderation.review.erasing import Erased, Erasing
 from moderation.review.reviewing import Result, Review
 from moderation.store import Encoded, Put, Screened, put
 from moderation.tables import COMMENT
@@ -55,13 +56,20 @@ class Desk:
         self.moment = BEGIN
         self.writing = Sized(databases.moderation)
         self.sweeper = Sweeper(databases.moderation, app.ERASED_COMMENTS, words=True)
+        self.noted: list[Erased] = []
         self.review = Review(
             writing=self.writing,
             reading=databases.moderation,
             clock=lambda: self.moment,
             ids=map("01980000-0000-7000-8000-{:012x}".format, count()).__next__,
             reporter=lambda _site, reader: reader,
-            erased=self.sweeper.note,
+            erasing=Erasing(
+                writing=self.writing,
+                reading=databases.moderation,
+                clock=lambda: self.moment,
+                note=self.noted.append,
+                sweep=self.sweeper.note,
+            ),
             explain=unexplained,
         )
 

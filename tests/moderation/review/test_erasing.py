@@ -1,0 +1,145 @@
+"""Comments that were erased stay so, whatever copy of the database is put back."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from aboveboard import app
+from aboveboard.writer import CommandWriter
+from moderation.errors import CommentNotFound
+from moderation.review import erasing as module
+from moderation.review.erasing import Erased, Erasing
+from moderation.store import Encoded, Put, Screened, put
+from moderation.tables import COMMENT
+from moderation.verdict import Verdict
+
+MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AT = "2026-03-01T12:00:00.000000Z"
+
+
+class Desk:
+    """Erasing without a service; *noted* is what was written down, *swept* what was said."""
+
+    def __init__(self, databases: app.Databases) -> None:
+        self.databases = databases
+        self.noted: list[Erased] = []
+        self.swept: list[bytes] = []
+        self.writing = CommandWriter(databases.moderation)
+        self.erasing = Erasing(
+            writing=self.writing,
+            reading=databases.moderation,
+            clock=lambda: MOMENT,
+            note=self.noted.append,
+            sweep=self.swept.extend,
+        )
+
+    def store(self, *names: str, site: str = "blog") -> None:
+        """Store published comments."""
+        screened = [
+            Screened(n, n, n, "{}", None, None, Verdict.APPROVE, (0.5,) * 8, (), "m", "p")
+            for n in names
+        ]
+        command = Put(
+            site,
+            screened,
+            list(names),
+            AT,
+            lambda _: (200, b""),
+            lambda _: Encoded("null", "[]", "{}"),
+            draw=lambda _: 0.9,
+        )
+        asyncio.run(self.writing.write(put, command))
+
+    def again(self, newest_first: Iterable[Erased]) -> int:
+        """Erase again what is back."""
+        return asyncio.run(self.erasing.again(newest_first))
+
+    def erased(self) -> set[str]:
+        """Return the comments that are erased."""
+        with self.databases.moderation.read() as connection:
+            found = connection.execute(select(COMMENT.c.id).where(COMMENT.c.state == "erased"))
+            return set(found.scalars())
+
+
+def noted(*names: str, site: str = "blog") -> Erased:
+    """Return a line of what was written down."""
+    return Erased(site, AT, list(names))
+
+
+def test_what_is_asked_for_is_written_down_once(databases: app.Databases) -> None:
+    """Not what was erased before, nor what there is not, nor what is too old to be kept."""
+    desk = Desk(databases)
+    desk.store("gone", "aged", "kept")
+
+    for _ in range(2):
+        asyncio.run(desk.erasing.erase("blog", "gone"))
+    asyncio.run(desk.erasing.age("blog", ["aged"]))
+    with pytest.raises(CommentNotFound):
+        asyncio.run(desk.erasing.erase("blog", "never"))
+
+    assert desk.noted == [noted("gone")]
+    assert desk.erased() == {"gone", "aged"}
+    assert {b"gone", b"aged"} <= set(desk.swept)
+
+
+def test_what_cannot_be_written_down_is_not_erased(databases: app.Databases) -> None:
+    """Nobody is told that a comment is gone that an older backup would bring back."""
+    desk = Desk(databases)
+    desk.store("stays")
+
+    def full(_done: Erased) -> None:
+        raise OSError("disk full")
+
+    unable = Erasing(
+        writing=desk.writing,
+        reading=databases.moderation,
+        clock=lambda: MOMENT,
+        note=full,
+        sweep=desk.swept.extend,
+    )
+
+    with pytest.raises(OSError, match="disk full"):
+        asyncio.run(unable.erase("blog", "stays"))
+
+    assert desk.erased() == set()
+    assert desk.swept == []
+
+
+def test_what_is_back_is_erased_again(databases: app.Databases) -> None:
+    """On every site; what the copy does not have is no matter, and nothing is written twice."""
+    desk = Desk(databases)
+    many = [f"m{number:03}" for number in range(250)]
+    desk.store("a", "b", "kept", *many)
+    desk.store("c", site="shop")
+    lines = [noted("a", "never"), noted("c", site="shop"), noted("b"), noted(*many)]
+
+    found = desk.again(lines)
+
+    assert found == 253
+    assert desk.erased() == {"a", "b", "c", *many}
+    assert desk.noted == []
+    assert desk.again(lines) == 0
+
+
+def test_it_is_read_back_to_where_all_is_erased(
+    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page with something that is back, or not there, may have more of it behind; no other."""
+    monkeypatch.setattr(module, "PAGE", 2)
+    desk = Desk(databases)
+    desk.store("a", "b", "c", "d")
+    read: list[str] = []
+
+    def lines(*pages: tuple[str, str]) -> Iterable[Erased]:
+        for names in pages:
+            for name in names:
+                read.append(name)
+                yield noted(name)
+
+    assert desk.again(lines(("a", "b"), ("never", "c"), ("a", "b"), ("d", "d"))) == 3
+
+    assert read == ["a", "b", "never", "c", "a", "b"]
+    assert desk.erased() == {"a", "b", "c"}
