@@ -85,21 +85,22 @@ class Erasing:
     async def again(self, newest_first: Iterable[Erased]) -> int:
         """Erase what is back after it was erased; returns how many comments.
 
-        Reads no further back than to where everything is erased.
+        Reads no further back than to where everything is erased. What was erased first is erased
+        first: where this is cut off, the next time finds the rest.
         """
-        noted, erased = iter(newest_first), 0
-        while page := list(islice(noted, PAGE)):
+        noted = iter(newest_first)
+        found: list[tuple[str, list[str]]] = []
+        more = True
+        while more and (page := list(islice(noted, PAGE))):
+            more = False
             for site_id, wanted in _by_site(page).items():
                 states = await self._reading.query(partial(_states, site_id=site_id, ids=wanted))
                 back = [each for each in wanted if states.get(each, State.ERASED) != State.ERASED]
-                for at in range(0, len(back), BATCH):
-                    await self._erase(site_id, back[at : at + BATCH], ActorKind.SYSTEM)
-                erased += len(back)
-                if back or len(states) < len(wanted):
-                    page.clear()
-            if page:
-                break
-        return erased
+                found += [(site_id, back[at : at + BATCH]) for at in range(0, len(back), BATCH)]
+                more = more or bool(back) or len(states) < len(wanted)
+        for site_id, comment_ids in reversed(found):
+            await self._erase(site_id, comment_ids, ActorKind.SYSTEM)
+        return len({(site_id, each) for site_id, comment_ids in found for each in comment_ids})
 
     async def _erase(self, site_id: str, comment_ids: Sequence[str], actor: ActorKind) -> None:
         said: list[str] = []
@@ -111,7 +112,8 @@ class Erasing:
                 for comment_id in comment_ids
                 for text in deciding.erase(desk, comment_id, actor, None)
             ]
-            if said and actor is ActorKind.API:
+            if actor is ActorKind.API:
+                # Also of one that is erased: it may have aged out, and an older copy have it still.
                 self._note(Erased(site_id, now, list(comment_ids)))
             return 200, b""
 
@@ -124,7 +126,7 @@ def _by_site(page: Iterable[Erased]) -> dict[str, list[str]]:
     by_site: dict[str, list[str]] = {}
     for done in page:
         by_site.setdefault(done.site_id, []).extend(done.comment_ids)
-    return by_site
+    return {site_id: list(dict.fromkeys(wanted)) for site_id, wanted in by_site.items()}
 
 
 def _states(connection: Connection, *, site_id: str, ids: Sequence[str]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Comments that were erased stay so, whatever copy of the database is put back."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -69,20 +70,20 @@ def noted(*names: str, site: str = "blog") -> Erased:
     return Erased(site, AT, list(names))
 
 
-def test_what_is_asked_for_is_written_down_once(databases: app.Databases) -> None:
-    """Not what was erased before, nor what there is not, nor what is too old to be kept."""
+def test_what_is_asked_for_is_written_down(databases: app.Databases) -> None:
+    """Also what had aged out before, which alone is not; nor is what there is not."""
     desk = Desk(databases)
-    desk.store("gone", "aged", "kept")
+    desk.store("gone", "aged", "both", "kept")
 
-    for _ in range(2):
-        asyncio.run(desk.erasing.erase("blog", "gone"))
-    asyncio.run(desk.erasing.age("blog", ["aged"]))
+    asyncio.run(desk.erasing.erase("blog", "gone"))
+    asyncio.run(desk.erasing.age("blog", ["aged", "both"]))
+    asyncio.run(desk.erasing.erase("blog", "both"))
     with pytest.raises(CommentNotFound):
         asyncio.run(desk.erasing.erase("blog", "never"))
 
-    assert desk.noted == [noted("gone")]
-    assert desk.erased() == {"gone", "aged"}
-    assert {b"gone", b"aged"} <= set(desk.swept)
+    assert desk.noted == [noted("gone"), noted("both")]
+    assert desk.erased() == {"gone", "aged", "both"}
+    assert {b"gone", b"aged", b"both"} <= set(desk.swept)
 
 
 def test_what_cannot_be_written_down_is_not_erased(databases: app.Databases) -> None:
@@ -114,7 +115,7 @@ def test_what_is_back_is_erased_again(databases: app.Databases) -> None:
     many = [f"m{number:03}" for number in range(250)]
     desk.store("a", "b", "kept", *many)
     desk.store("c", site="shop")
-    lines = [noted("a", "never"), noted("c", site="shop"), noted("b"), noted(*many)]
+    lines = [noted("a", "never"), noted("c", site="shop"), noted("b"), noted("b"), noted(*many)]
 
     found = desk.again(lines)
 
@@ -130,7 +131,8 @@ def test_it_is_read_back_to_where_all_is_erased(
     """A page with something that is back, or not there, may have more of it behind; no other."""
     monkeypatch.setattr(module, "PAGE", 2)
     desk = Desk(databases)
-    desk.store("a", "b", "c", "d")
+    desk.store("a", "b", "c", "d", "x", "y")
+    asyncio.run(desk.erasing.age("blog", ["x", "y"]))
     read: list[str] = []
 
     def lines(*pages: tuple[str, str]) -> Iterable[Erased]:
@@ -139,7 +141,42 @@ def test_it_is_read_back_to_where_all_is_erased(
                 read.append(name)
                 yield noted(name)
 
-    assert desk.again(lines(("a", "b"), ("never", "c"), ("a", "b"), ("d", "d"))) == 3
+    assert desk.again(lines(("a", "b"), ("never", "c"), ("x", "y"), ("d", "d"))) == 3
 
-    assert read == ["a", "b", "never", "c", "a", "b"]
-    assert desk.erased() == {"a", "b", "c"}
+    assert read == ["a", "b", "never", "c", "x", "y"]
+    assert desk.erased() == {"a", "b", "c", "x", "y"}
+
+
+def test_what_is_cut_off_goes_on_the_next_time(
+    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was written before: the last lines are done last, and tell that there is more."""
+    monkeypatch.setattr(module, "PAGE", 2)
+    desk = Desk(databases)
+    names = "abcdefgh"
+    desk.store(*names)
+    lines = [noted(name) for name in names]
+
+    for allowed in range(3):
+        left = iter(range(allowed))
+        monkeypatch.setattr(desk.erasing, "_writing", Failing(desk.writing, left))
+        with pytest.raises(OSError, match="cut off"):
+            desk.again(lines)
+    monkeypatch.setattr(desk.erasing, "_writing", desk.writing)
+    desk.again(lines)
+
+    assert desk.erased() == set(names)
+
+
+class Failing:
+    """Writes as often as *left* says, then no more."""
+
+    def __init__(self, writing: CommandWriter, left: Iterator[int]) -> None:
+        self._writing = writing
+        self._left = left
+
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
+        """Write, while it is allowed."""
+        if next(self._left, None) is None:
+            raise OSError("cut off")
+        return await self._writing.write(handler, command, size=size)
