@@ -18,7 +18,8 @@ LINKED = (
     "I disagree with the author: the council never said that in the meeting, "
     "please see the free minutes of it, page {0}: http://town-{0}.com/"
 )
-SHOP = "best prices on watches, visit our shop number {}"
+PAGE = "please visit my page number {} and tell me what you think"  # held for a little
+OFFER = "offer {0}: watches at http://town-{0}.com/"  # held for much, or spam
 VERDICTS = ("pending", "published", "approve", "hold", "submitted")
 MEASURED = ("threshold", "logit", "base", "rest", "amount")
 
@@ -107,7 +108,7 @@ def test_what_was_drawn_is_not_to_be_told_from_what_was_held(desk: Desk) -> None
 
 def test_the_order_does_not_sort_what_was_drawn_from_what_was_held(desk: Desk) -> None:
     """Neither by urgency nor by doubt do those of one kind all come first."""
-    sent = send(desk, LINKED, 600) | send(desk, SHOP, 40)
+    sent = send(desk, LINKED, 600) | send(desk, PAGE, 40) | send(desk, OFFER, 40)
     held = {each for each, told in sent.items() if told["state"] == "pending"}
     assert len(held) >= 20
 
