@@ -28,6 +28,7 @@ from moderation.review.desk import Desk
 from moderation.tables import IDEMPOTENCY
 from moderation.verdict import Label, State
 
+DECISION_ROWS = 10  # about: an event, a comment, a case, judgements, reports
 T = TypeVar("T")
 Answer = tuple[int, bytes]
 

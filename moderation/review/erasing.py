@@ -15,14 +15,13 @@ from sqlalchemy import Connection, select
 from moderation.cases.transition import ActorKind
 from moderation.policy.history import instant
 from moderation.review import deciding
-from moderation.review.deciding import Answer, Work, carry_out
+from moderation.review.deciding import DECISION_ROWS, Answer, Work, carry_out
 from moderation.review.desk import Desk
 from moderation.tables import COMMENT
 from moderation.verdict import State
 
 T = TypeVar("T")
 
-ROWS = 10  # of one comment, about
 BATCH = 100  # comments a transaction
 PAGE = 500
 """Erasures that are looked up at once. Where a whole page is erased, so is all before."""
@@ -117,7 +116,7 @@ class Erasing:
                 self._note(Erased(site_id, now, list(comment_ids)))
             return 200, b""
 
-        size = ROWS * len(comment_ids)
+        size = DECISION_ROWS * len(comment_ids)
         await self._writing.write(carry_out, Work(site_id, now, do, None), size=size)
         self._sweep([text.encode() for text in said])
 

@@ -23,11 +23,21 @@ from moderation.cases.transition import Event
 from moderation.cases.usage import Tally
 from moderation.errors import ModerationError
 from moderation.model.explanation import Why
+from moderation.policy.history import instant
 from moderation.review import context, deciding, feedback, likeness, paging, queue
 from moderation.review.context import Context
-from moderation.review.deciding import Answer, Decided, Decision, Key, Work, carry_out, telling
+from moderation.review.deciding import (
+    DECISION_ROWS,
+    Answer,
+    Decided,
+    Decision,
+    Key,
+    Work,
+    carry_out,
+    telling,
+)
 from moderation.review.desk import Desk
-from moderation.review.erasing import Erasing
+from moderation.review.erasing import BATCH, Erasing
 from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
@@ -36,8 +46,6 @@ from moderation.verdict import State
 
 T = TypeVar("T")
 KEYS_LIVE = timedelta(hours=24)
-DECISION_ROWS = 10  # about: an event, a comment, a case, judgements, reports
-BATCH = 100  # comments a transaction of what is done every hour
 TIDIED_PAGES = 500  # of the full-text index, in one step
 
 log = structlog.get_logger(__name__)
@@ -255,7 +263,7 @@ class Review:
     ) -> Answer:
         """Show a case to nobody before an instant. Raises as `case.check_claim` does."""
         do = partial(
-            deciding.snooze, comment_id=comment_id, by=by, token=token, until=_instant(until)
+            deciding.snooze, comment_id=comment_id, by=by, token=token, until=instant(until)
         )
         return await self._on_case(site_id, comment_id, do, render, given)
 
@@ -465,7 +473,7 @@ class Review:
         """Erase what sites do not keep for longer, by its state and when it came in."""
         for site_id, wanted in (await self._reading.query(_settings)).items():
             for state, days in wanted.keep_days.items():
-                before = _instant(self._clock() - timedelta(days=days))
+                before = instant(self._clock() - timedelta(days=days))
                 while comment_ids := await self._reading.query(
                     partial(_older, site_id=site_id, state=state, before=before)
                 ):
@@ -477,7 +485,7 @@ class Review:
         settings = await self._reading.query(_settings)
         for site_id in await self._reading.query(_sites):
             wanted = settings.get(site_id, setting.DEFAULT)
-            before = _instant(self._clock() - timedelta(hours=wanted.alarm_hours))
+            before = instant(self._clock() - timedelta(hours=wanted.alarm_hours))
             told = 0
             while comment_ids := await self._reading.query(
                 partial(_waiting, site_id=site_id, before=before)
@@ -516,9 +524,9 @@ class Review:
 
         Whole days in UTC alone: else whoever decides a case could see whether it was drawn.
         """
-        begun = "" if since is None else _instant(since)
+        begun = "" if since is None else instant(since)
         until = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
-        midnight = _instant(until)
+        midnight = instant(until)
 
         def ask(connection: Connection) -> Outcome:
             violating = choose((EVENT.c.at < midnight, SAMPLE.c.violating)).label("violating")
@@ -582,17 +590,17 @@ class Review:
     ) -> Answer:
         key = None
         if given is not None:
-            old = _instant(self._clock() - KEYS_LIVE)
+            old = instant(self._clock() - KEYS_LIVE)
             key = Key(given.route, given.key, given.fingerprint, old)
         work = Work(site_id, self._now(), do, key)
         answer: Answer = await self._writing.write(carry_out, work, size=size)
         return answer
 
     def _now(self) -> str:
-        return _instant(self._clock())
+        return instant(self._clock())
 
     def _in(self, *, seconds: float) -> str:
-        return _instant(self._clock() + timedelta(seconds=seconds))
+        return instant(self._clock() + timedelta(seconds=seconds))
 
 
 def _setting(connection: Connection, site_id: str) -> ReviewSetting:
@@ -669,7 +677,3 @@ def _each(
 def _held(desk: Desk, case: Case) -> Held:
     standing = desk.standing(case.comment_id)
     return Held(case, standing.version, standing.revision, standing.state.value)
-
-
-def _instant(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")[:26] + "Z"
