@@ -128,7 +128,7 @@ def test_what_is_sealed_is_sealed_anew(old: RecordedSite, new: RecordedSite) -> 
     sealed = [{row["sealed"] for row in stored(site, RECORD)} for site in (old, new)]
     wrapped = [{row["subject_ref"]: row for row in stored(site, SUBJECT)} for site in (old, new)]
     assert not sealed[0] & sealed[1]
-    ref = next(iter(wrapped[1]))
+    ref = next(ref for ref, row in wrapped[1].items() if row["wrapped"])
     place = (SITE_ID, ref, 1, bytes(wrapped[1][ref]["wrapped"]))
     new.keyring.unwrap(*place)
     with pytest.raises(VaultUnreadable):
