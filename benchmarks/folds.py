@@ -1,8 +1,9 @@
 """The six Jigsaw labels in five folds of the held-out kind, beside the usual pipeline.
 
 Each fifth of the groups of near-duplicates is held out in turn; heads, vocabulary, second stage
-and calibration are made as a bundle's are, from what is left. The first fold is the bundle
-itself: its heads never saw these rows. The usual pipeline learns from the same Jigsaw rows.
+and calibration are made as a bundle's are, from what is left. The first fold is what the bundle
+was measured by, before its heads were fitted on the held-out rows, too. The usual pipeline learns
+from the same Jigsaw rows, and once from all of them, as the bundle did.
 """
 
 from collections.abc import Callable
@@ -48,7 +49,7 @@ def opened(shipped: Bundle, data: Path, work: Path, fold: int, say: Say) -> trai
 def folds(
     shipped: Bundle, data: Path, work: Path, say: Say, *, count: int, fits: bool
 ) -> tuple[list[Fold], Usual | None]:
-    """Return the first *count* folds, and the usual pipeline of the first; each kept in *work*.
+    """Return the first *count* folds, and the usual pipeline of all rows; each kept in *work*.
 
     Without *fits* there is no usual pipeline.
     """
@@ -62,7 +63,7 @@ def folds(
 
     mark = shipped.digest[:16]
     ours = [
-        _kept(work / f"ours-{mark}-{fold}.npz", lambda fold=fold: _ours(shipped, run(fold)))
+        _kept(work / f"ours-{mark}-{fold}.npz", lambda fold=fold: _ours(run(fold)))
         for fold in range(count)
     ]
     theirs: list[Floats | None] = [None] * count
@@ -77,10 +78,14 @@ def folds(
     return made, pipeline
 
 
-def _ours(shipped: Bundle, run: training.Training) -> dict[str, Any]:
+def rehearsed(run: training.Training) -> training.Assembled:
+    """Return the scorer of a fold, whose heads were not fitted on its held-out rows."""
     heads = [head for head in fitting.HEADS if head.label in WIKI]
-    weights = shipped.scorer.weights if run.fold == 0 else run.weights(heads)
-    crossed = training.assemble(run, weights, WIKI).crossed
+    return training.assemble(run, run.weights(heads), WIKI)
+
+
+def _ours(run: training.Training) -> dict[str, Any]:
+    crossed = rehearsed(run).crossed
     rows = crossed[Label.TOXICITY].rows
     return {
         "texts": np.array([run.held[at].text for at in rows], dtype=object),
@@ -96,26 +101,30 @@ def _usual(
     """Return what the usual pipeline says of each fold; it depends on the data alone."""
     mark = shipped.manifest["sources"][f"{SOURCE}.jsonl.gz"]["sha256"][:16]
     files = [work / f"usual-{mark}-{fold}.npy" for fold in range(count)]
-    first = work / f"usual-{mark}.joblib"
-    if not all(file.is_file() for file in (*files, first)):
+    whole = work / f"usual-{mark}-whole.joblib"
+    if not all(file.is_file() for file in (*files, whole)):
         rows: dict[str, int] = {}
         for each in _jigsaw(run(0)):
             rows.setdefault(each.text, len(rows))
         counted = Counted(list(rows))
         say("counted the words and letters of the usual pipeline")
+
+        def fitted(examples: list[Example]) -> Usual:
+            known = np.array([[label in each.labels for label in WIKI] for each in examples])
+            truth = [[each.labels.get(label, False) for label in WIKI] for each in examples]
+            return counted.usual([rows[each.text] for each in examples], np.array(truth), known)
+
+        if not whole.is_file():
+            joblib.dump(fitted(_jigsaw(run(0))), whole)
+            say("fitted the usual pipeline of all rows")
         for fold, file in enumerate(files):
-            if file.is_file() and (fold or first.is_file()):
+            if file.is_file():
                 continue
-            fitted = [each for each in _jigsaw(run(fold)) if not each.held]
-            known = np.array([[label in each.labels for label in WIKI] for each in fitted])
-            truth = np.array([[each.labels.get(label, False) for label in WIKI] for each in fitted])
-            pipeline = counted.usual([rows[each.text] for each in fitted], truth, known)
-            if fold == 0:
-                joblib.dump(pipeline, first)
+            pipeline = fitted([each for each in _jigsaw(run(fold)) if not each.held])
             held = [each for each in run(fold).held if each.source == SOURCE and each.measured]
             np.save(file, counted.scores(pipeline, [rows[each.text] for each in held]))
             say(f"fitted the usual pipeline of fold {fold}")
-    return [np.load(file) for file in files], joblib.load(first)
+    return [np.load(file) for file in files], joblib.load(whole)
 
 
 def _jigsaw(run: training.Training) -> list[Example]:

@@ -118,11 +118,10 @@ def _head(run: training.Training, outside: Callable[[Example], bool], texts: lis
     table[:, COLUMN] = weights.astype(np.float16)
     held = [each for each in run.held if Label.SPAM in each.labels and not outside(each)]
     scorer = training.bare(table, run.vocabulary)
-    totals, peaks = scorer.pooled([each.text for each in held])
+    pooled = scorer.pooled([each.text for each in held])
     truth = np.array([each.labels[Label.SPAM] for each in held])
-    mixing, peaking, start = fitting.second_stage(Label.SPAM, totals, peaks, truth)
-    totals, peaks = scorer.pooled(texts)
-    logits: Floats = totals @ mixing + peaks @ peaking + start
+    slopes, start = fitting.second_stage(Label.SPAM, pooled, truth)
+    logits: Floats = scorer.pooled(texts) @ slopes + start
     return logits
 
 

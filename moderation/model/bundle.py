@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation.errors import BundleNotFound, BundleTampered, BundleUnreadable
-from moderation.model.scoring import Calibration, Scorer, Stage
+from moderation.model.scoring import POOLED, Calibration, Scorer, Stage
 from moderation.text import ngrams
 from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS, Label
 
-FORMAT = 2
-SHIPPED_NAME = "en-2026.11e"
-SHIPPED_DIGEST = "10a56b9cfb1fd4d23051c1bed6b8974a861ff1b3d7a902d0866fc6def7a235c9"
+FORMAT = 3
+SHIPPED_NAME = "en-2026.11f"
+SHIPPED_DIGEST = "432ddaabb305b557e634e7b2b3fe420702132564b91b23957413c79de6f75757"
 
 _LARGEST = 64 << 20  # bytes of one file
 _FREE = {"calibration.npy": (2, 4096), "seen.npy": (0, 1 << 23)}  # entries of the free axis
@@ -98,10 +98,10 @@ def load(folder: Path, *, digest: str | None = None) -> Bundle:
         raise BundleUnreadable(
             f"{folder / _MANIFEST}: expected a manifest of format {FORMAT}, got {error!r}"
         ) from error
-    intercepts, mixing, peaking = np.split(arrays["stage.npy"], [1, 1 + len(LABELS)])
+    stage = arrays["stage.npy"]
     scorer = Scorer(
         arrays["weights.npy"].astype(np.float32),
-        Stage(intercepts[0], mixing, peaking),
+        Stage(stage[0], stage[1:]),
         calibration,
         vocabulary,
     )
@@ -164,7 +164,7 @@ def save(
 
 _FILES: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
     "weights.npy": (np.float16, (ngrams.ROWS, len(LABELS))),
-    "stage.npy": (np.float64, (1 + 2 * len(LABELS), len(LABELS))),
+    "stage.npy": (np.float64, (1 + POOLED, len(LABELS))),
     "calibration.npy": (np.float64, (len(LABELS), None)),
     "seen.npy": (np.uint64, (None,)),
 }

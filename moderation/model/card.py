@@ -195,8 +195,8 @@ def _thresholds(labels: Mapping[str, Figures]) -> str:
 
 _ABOUT = """\
 A linear model over words, pairs of words and byte n-grams of words, with a few facts about the
-text; a second linear stage lets the labels see each other and the worst single word. It knows
-the comment alone: not the author, the link's target, the thread or the time.
+text; a second linear stage lets the labels see each other, how thick a text lies and its worst
+single word. It knows the comment alone: not the author, the link's target, the thread or the time.
 It has learnt the language {}; of comments in others it says that it does not know them."""
 _ENGLISH = """\
 sexual_explicit has no labelled data: its head imitates word lists, its figures say how well it
@@ -204,12 +204,13 @@ imitates them and nothing more, and it has no spam threshold.
 Some spam and ordinary blog comments used in training were made from templates; no figure here
 is measured on them."""
 _DEVELOPMENT = """\
-Twenty per cent of the groups of near-duplicates among the comparable rows, on which no head was
-fitted. The weights are those measured (no refit). The second stage and the calibration were
-measured crosswise between five parts of these rows; the shipped ones use all. Thresholds were
-chosen on the same rows, so their precision is a little flattering, and it is the precision at
-the share of spam those rows have. ECE is over 15 bins of equal mass; with fewer than 100
-positives compare the Brier scores and claim nothing of calibration. Intervals are bootstraps."""
+Twenty per cent of the groups of near-duplicates among the comparable rows, answered by heads that
+were not fitted on them. The shipped heads were then fitted once more, on these rows, too. The
+second stage and the calibration were measured crosswise between five parts of these rows; the
+shipped ones use all. Thresholds were chosen on the same rows, so their precision is a little
+flattering, and it is the precision at the share of spam those rows have. ECE is over 15 bins of
+equal mass; with fewer than 100 positives compare the Brier scores and claim nothing of
+calibration. Intervals are bootstraps."""
 _PREVALENT = """\
 For spam they are of the spam and ham sources (within-source figures: unseen kinds of spam score
 worse), for the others fully labelled talk-page comments sampled at random."""
@@ -234,7 +235,8 @@ is the share of comments of which it says that it knows their language; a policy
 others (`language_unknown`)."""
 _ERRORS = """\
 At the hold threshold, on held-out rows of every kind, those among them that were sampled for their
-badness: the share of the positives that is missed, and of the negatives that is held in vain."""
+badness, by heads not fitted on them: the share of the positives that is missed, and of the
+negatives that is held in vain."""
 _THRESHOLDS = "The last column says in which languages each label was measured."
 _PLOTS = """\
 Of the test rows above, a page a set: ROC, precision against recall, reliability over bins of equal

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderation.model.scoring import Floats, Looked, Scorer
+from moderation.model.scoring import MEANS, PEAKS, SUMS, Floats, Looked, Scorer
 from moderation.text import ngrams
 from moderation.text.disguise import spells
 from moderation.text.language import Language, script
@@ -141,9 +141,11 @@ def _amounts(scorer: Scorer, looked: Looked) -> Floats:
     shares = looked.sums + half
     shares[:-1] += half[1:]
     shares[0] += half[0]  # it has no neighbour to share with
-    amounts: Floats = shares * looked.sizes[0] ** -0.5 @ scorer.stage.mixing
+    slopes = scorer.stage.slopes
+    scale = looked.sizes[0] ** -0.5
+    amounts: Floats = shares @ (scale * slopes[SUMS] + scale**2 * slopes[MEANS])
     for column, owner in enumerate(looked.sums.argmax(axis=0).tolist()):
-        amounts[owner] += looked.sums[owner, column] * scorer.stage.peaking[column]
+        amounts[owner] += looked.sums[owner, column] * slopes[PEAKS][column]
     return amounts
 
 

@@ -25,9 +25,10 @@ from threadpoolctl import threadpool_limits
 
 from moderation.model import corpus
 from moderation.model.calibration import Floats, Truth
-from moderation.model.corpus import WIKI
+from moderation.model.corpus import WIKI, Example
 from moderation.model.features import TokenFeatures
 from moderation.model.invention import made_up
+from moderation.model.scoring import MEANS, PEAKS, POOLED, SUMS
 from moderation.text import ngrams
 from moderation.text.disguise import Vocabulary, swapped
 from moderation.text.normal import normalise
@@ -213,12 +214,19 @@ class Training:
                 old.unlink()
             file.write_text(mark, encoding="utf-8")
 
-    def matrix(self, heads: Sequence[Head], *, blind: bool) -> tuple[sparse.csr_matrix, list[int]]:
+    def examples(self, *, whole: bool) -> list[Example]:
+        """Return what heads are fitted on; the *whole* has the held-out rows, too, at its end."""
+        return [*self.fitted, *self.held] if whole else self.fitted
+
+    def matrix(
+        self, heads: Sequence[Head], *, blind: bool, whole: bool = False
+    ) -> tuple[sparse.csr_matrix, list[int]]:
         """Return the features of the examples that *heads* are fitted on, and which they are."""
         wanted = [(head.label, self._wanted(head)) for head in heads]
+        examples = self.examples(whole=whole)
         pool = [
             at
-            for at, each in enumerate(self.fitted)
+            for at, each in enumerate(examples)
             if any(label in each.labels and each.source in sources for label, sources in wanted)
         ]
         number = crc32(np.array(pool).tobytes())
@@ -227,24 +235,27 @@ class Training:
             self.say(f"features of {len(pool):,} rows were counted before")
             return sparse.load_npz(file), pool
         features = TokenFeatures(vocabulary=self.vocabulary, blind=blind, dtype=np.float32)
-        matrix = features.transform([self.fitted[at].text[:TEXT_LIMIT] for at in pool])
+        matrix = features.transform([examples[at].text[:TEXT_LIMIT] for at in pool])
         sparse.save_npz(file, matrix, compressed=False)
         self.say(f"counted {matrix.nnz:,} features of {len(pool):,} rows")
         return matrix, pool
 
-    def weights(self, heads: Sequence[Head] = HEADS) -> NDArray[np.float32]:
-        """Fit *heads*; return the table of weights, a column a label, as it will be stored."""
+    def weights(self, heads: Sequence[Head] = HEADS, *, whole: bool = False) -> NDArray[np.float32]:
+        """Fit *heads*; return the table of weights, a column a label, as it will be stored.
+
+        Where *whole*, the held-out rows are fitted on, too.
+        """
         table = np.zeros((ngrams.ROWS, len(LABELS)))
         shares = np.zeros(len(LABELS))
         for sighted in (False, True):
             mine = [head for head in heads if head.sighted is sighted]
             if not mine:
                 continue
-            matrix, pool = self.matrix(mine, blind=not sighted)
+            matrix, pool = self.matrix(mine, blind=not sighted, whole=whole)
             # More threads would add up in another order, and wait for each other.
             with threadpool_limits(1, "blas"):
                 fits = joblib.Parallel(n_jobs=self.jobs, prefer="threads")(
-                    joblib.delayed(self._head)(head, matrix, pool) for head in mine
+                    joblib.delayed(self._head)(head, matrix, pool, whole=whole) for head in mine
                 )
             for head, fit in zip(mine, fits, strict=True):
                 if fit is not None:
@@ -255,19 +266,26 @@ class Training:
         # Rounded as they will be stored, so that everything measured is measured on what ships.
         return table.astype(np.float16).astype(np.float32)
 
-    def _head(self, head: Head, matrix: sparse.csr_matrix, pool: Sequence[int]) -> Floats | None:
+    def _head(
+        self, head: Head, matrix: sparse.csr_matrix, pool: Sequence[int], *, whole: bool
+    ) -> Floats | None:
         wanted = self._wanted(head)
+        examples = self.examples(whole=whole)
         mine = [
-            (place, self.fitted[at])
+            (place, examples[at])
             for place, at in enumerate(pool)
-            if head.label in self.fitted[at].labels and self.fitted[at].source in wanted
+            if head.label in examples[at].labels and examples[at].source in wanted
         ]
         truth = np.array([each.labels[head.label] for _, each in mine], dtype=bool)
         if min(truth.sum(), (~truth).sum()) < _LEAST:
             self.say(f"{head.label.value} has too few rows to be fitted")
             return None
-        number = crc32(repr((sorted(wanted), head.penalty, head.bayes, head.balanced)).encode())
-        file = self.work / f"head-{head.label.value}-{number:08x}.npy"
+        # A row is penalised as much as without the others: so the sums keep the spread that the
+        # second stage and the calibration were fitted to.
+        unheld = sum(1 for at, _ in mine if pool[at] < len(self.fitted))
+        penalty = head.penalty * unheld / len(mine)
+        made = (sorted(wanted), penalty, head.bayes, head.balanced, whole)
+        file = self.work / f"head-{head.label.value}-{crc32(repr(made).encode()):08x}.npy"
         if file.is_file():
             stored: Floats = np.load(file, allow_pickle=False)
             self.say(f"{head.label.value} was fitted before")
@@ -277,7 +295,7 @@ class Training:
             matrix[[place for place, _ in mine]],
             truth,
             weights,
-            penalty=head.penalty,
+            penalty=penalty,
             bayes=head.bayes,
             balanced=head.balanced,
         )
@@ -293,21 +311,26 @@ class Training:
         return head.sources | own
 
 
-def second_stage(
-    label: Label, totals: Floats, peaks: Floats, truth: Truth
-) -> tuple[Floats, Floats, float]:
-    """Fit a label's logit on the sums and peaks of texts that no head was fitted on.
+def second_stage(label: Label, pooled: Floats, truth: Truth) -> tuple[Floats, float]:
+    """Fit a label's logit on what was pooled of texts that no head was fitted on.
 
-    Returns the columns of `Stage`: mixing, peaking, intercept. Labels of the same data see each
-    other's sums; the others, and identity_attack, themselves alone. None but identity_attack sees
-    identity_attack, which sees who is named.
+    Returns the label's column of `Stage.slopes`, and its intercept. Labels of the same data see
+    each other's sums and means; the others, and identity_attack, their own sum alone, for a mean
+    helps none of them. All see their own peak. None but identity_attack sees identity_attack,
+    which sees who is named.
     """
+    columns = np.arange(POOLED)
     own = LABELS.index(label)
-    seen = [LABELS.index(each) for each in _BLIND] if label in _BLIND else [own]
-    inputs = np.hstack((totals[:, seen], peaks[:, [own]]))
+    blind = [LABELS.index(each) for each in _BLIND]
+    pools = (
+        (columns[SUMS][blind], columns[MEANS][blind])
+        if label in _BLIND
+        else (columns[SUMS][[own]],)
+    )
+    taken = np.concatenate((*pools, columns[PEAKS][[own]]))
+    inputs = pooled[:, taken]
     scaler = StandardScaler().fit(inputs)
     head = LogisticRegression(C=0.1, max_iter=1000).fit(scaler.transform(inputs), truth)
-    slopes = head.coef_[0] / scaler.scale_
-    mixing, peaking = np.zeros(len(LABELS)), np.zeros(len(LABELS))
-    mixing[seen], peaking[own] = slopes[:-1], slopes[-1]
-    return mixing, peaking, float(head.intercept_[0] - scaler.mean_ @ slopes)
+    slopes = np.zeros(POOLED)
+    slopes[taken] = head.coef_[0] / scaler.scale_
+    return slopes, float(head.intercept_[0] - scaler.mean_ @ slopes[taken])

@@ -21,6 +21,9 @@ from moderation.verdict import LABELS, Label
 
 Floats = NDArray[np.float64]
 
+POOLED = 3 * len(LABELS)
+"""How many numbers the second stage sees of a text: a sum, a mean and a peak of each label."""
+SUMS, MEANS, PEAKS = (slice(at, at + len(LABELS)) for at in range(0, POOLED, len(LABELS)))
 _SIGHTED = LABELS.index(Label.IDENTITY_ATTACK)  # the one label that sees which group is named
 FAMILIAR = 0.5  # share of words; below it a text is in no language the model knows
 _FOREIGN = 3  # unknown words; fewer may be names, links and slips
@@ -71,21 +74,19 @@ class Calibration:
 class Stage(NamedTuple):
     """The second stage: a linear map from what a text adds up to, to the logits of the labels.
 
-    A label's logit is *intercepts* + sums @ *mixing* + peaks @ *peaking*, where sums are the sums
-    of the text (see `ngrams`) and peaks are, label by label, the most that one word of it has,
-    never below zero. All of it stays a sum over words, pairs and facts: that is what makes an
-    explanation exact. Both matrices are (labels, labels); column j is for label j.
+    The logits are *intercepts* + pooled @ *slopes*, where pooled are the sums, the means and the
+    peaks of the text (`Looked.pool`). All of it stays a sum over words, pairs and facts: that is
+    what makes an explanation exact. *slopes* has the shape (`POOLED`, labels); column j is for
+    label j.
     """
 
     intercepts: Floats
-    mixing: Floats
-    peaking: Floats
+    slopes: Floats
 
     @classmethod
     def none(cls, intercepts: Floats) -> "Stage":
         """Return the stage that changes nothing: sums and *intercepts* alone."""
-        labels = len(intercepts)
-        return cls(intercepts, np.eye(labels), np.zeros((labels, labels)))
+        return cls(intercepts, np.eye(POOLED, len(LABELS)))
 
 
 class _Places(dict[bytes, int]):
@@ -152,12 +153,21 @@ class Looked(NamedTuple):
     pairs: NDArray[np.float32]
     familiar: Floats
 
-    def pool(self) -> tuple[Floats, Floats]:
-        """Return the sums and the peaks of the texts, each of shape (texts, labels)."""
-        totals = np.add.reduceat(self.sums + self.pairs, self.starts, axis=0)
-        totals *= (self.sizes**-0.5)[:, None]
-        peaks = np.maximum.reduceat(self.sums, self.starts, axis=0)
-        return totals, peaks
+    def pool(self) -> Floats:
+        """Return the sums, the means and the peaks of the texts, of shape (texts, POOLED).
+
+        With m tokens, a sum is that of the tokens over the root of m (`ngrams`), a mean that over
+        m: of a long text the one tells how much there is, the other how thick it lies. A peak is
+        the most that one token has, its pair aside.
+        """
+        pooled = np.empty((len(self.sizes), POOLED))
+        sums, means = pooled[:, SUMS], pooled[:, MEANS]
+        np.add.reduceat(self.sums + self.pairs, self.starts, axis=0, out=sums)
+        scale = (self.sizes**-0.5)[:, None]
+        sums *= scale
+        np.multiply(sums, scale, out=means)
+        np.maximum.reduceat(self.sums, self.starts, axis=0, out=pooled[:, PEAKS])
+        return pooled
 
 
 class Scored(NamedTuple):
@@ -226,9 +236,7 @@ class Scorer:
 
     def mixed(self, looked: Looked) -> Floats:
         """Return the logits of the texts that were looked at."""
-        totals, peaks = looked.pool()
-        logits = totals @ self.stage.mixing
-        logits += peaks @ self.stage.peaking
+        logits: Floats = looked.pool() @ self.stage.slopes
         logits += self.stage.intercepts
         return logits
 
@@ -239,10 +247,10 @@ class Scorer:
     def _scored(self, logits: Floats, familiar: Floats, words: NDArray[np.intp]) -> Scored:
         return Scored(self.calibration.apply(logits), familiar / np.maximum(words, 1), words)
 
-    def pooled(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
-        """Return the sums and the peaks of *texts*, what the second stage is fitted on."""
-        parts = [self.look(texts[at : at + _CHUNK]).pool() for at in range(0, len(texts), _CHUNK)]
-        return np.concatenate([sums for sums, _ in parts]), np.concatenate([p for _, p in parts])
+    def pooled(self, texts: Sequence[str]) -> Floats:
+        """Return what the second stage sees of *texts*, at least one."""
+        parts = [self.look(texts[at : at + _CHUNK]) for at in range(0, len(texts), _CHUNK)]
+        return np.concatenate([part.pool() for part in parts])
 
     def look(self, texts: Sequence[str]) -> Looked:
         """Return what *texts*, at least one and not too many at once, consist of."""
@@ -286,9 +294,10 @@ class Scorer:
         Words the memory lacks are numbered in *beyond*, from the memory's end on.
         """
         read = list(map(memory.places.__getitem__, words))
-        if _UNKNOWN in read:
-            self._meet(memory, beyond, words, read)
         found = dict.fromkeys(read)
+        if _UNKNOWN in found:
+            self._meet(memory, beyond, words, read)
+            found = dict.fromkeys(read)
         return [*ngrams.fact_tokens(plain, len(words), len(found)), *found]
 
     def _meet(
@@ -365,6 +374,6 @@ def _joined(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of all texts' tokens, how many each text has, and where its first is."""
     counts = np.array([len(each) for each in tokens])
-    starts = counts.cumsum()
-    starts -= counts
-    return np.array(list(chain.from_iterable(tokens)), dtype=np.intp), counts, starts
+    ends = counts.cumsum()
+    places = np.fromiter(chain.from_iterable(tokens), dtype=np.intp, count=ends[-1])
+    return places, counts, ends - counts

@@ -22,13 +22,14 @@ from moderation.model import (
 )
 from moderation.model.calibration import Floats, Truth
 from moderation.model.corpus import Example
-from moderation.model.fitting import Say, Training
-from moderation.model.scoring import Calibration, Scorer, Stage
+from moderation.model.fitting import Head, Say, Training
+from moderation.model.scoring import POOLED, Calibration, Scorer, Stage
 from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS, Label
 
-STEPS = len(fitting.HEADS) + 5
-"""How often a run says that something is done: read, counted twice, heads, calibrated, written."""
+STEPS = 2 * (len(fitting.HEADS) + 2) + 3
+"""How often a run says that something is done: read, calibrated and written, and twice each:
+counted for either kind of head, and fitted each of them."""
 
 FOLDS = 5  # of the held-out rows, for the second stage and the figures
 _HOLD_PRECISION = 0.75
@@ -58,6 +59,18 @@ class Assembled(NamedTuple):
     crossed: dict[Label, Crossed]
 
 
+class Fitted(NamedTuple):
+    """What a run came to: the scorer that ships, and what tells how good it is.
+
+    *rehearsed* is made the same way, but its heads were not fitted on the held-out rows; those
+    rows, as it and the stages fitted crosswise answer them, are in *crossed*.
+    """
+
+    scorer: Scorer
+    rehearsed: Scorer
+    crossed: dict[Label, Crossed]
+
+
 def train(
     data: Path,
     out: Path,
@@ -83,7 +96,7 @@ def train(
         jobs=jobs,
         say=say,
     )
-    scorer, crossed = assemble(run, run.weights())
+    scorer, rehearsed, crossed = fit(run)
     labels = {
         label.value: _entry(label, crossed[label], scorer.calibration.values[column], language)
         if label in crossed
@@ -112,7 +125,7 @@ def train(
         "libraries": _libraries(),
         "metrics": {
             "development": development,
-            "errors": _errors(run, scorer, labels),
+            "errors": _errors(run, rehearsed, labels),
             **measured,
         },
     }
@@ -120,6 +133,20 @@ def train(
     card.write(out, bundle.load(out, digest=digest).manifest, plotting.draw(out, scored))
     say(f"wrote {out}, manifest SHA-256 {digest}")
     return digest
+
+
+def fit(
+    run: Training, heads: Sequence[Head] = fitting.HEADS, labels: Sequence[Label] = LABELS
+) -> Fitted:
+    """Fit *heads*, measure them on the held-out rows, and fit them once more on all rows.
+
+    Second stage and calibration are those of the first time: nobody else can tell how sums of
+    rows that no head has met are spread.
+    """
+    rehearsed, crossed = assemble(run, run.weights(heads), labels)
+    table = run.weights(heads, whole=True)
+    scorer = Scorer(table, rehearsed.stage, rehearsed.calibration, run.vocabulary)
+    return Fitted(scorer, rehearsed, crossed)
 
 
 def bare(table: NDArray[np.float32], vocabulary: Vocabulary) -> Scorer:
@@ -138,10 +165,9 @@ def assemble(
     or not among *labels*, stays silent, and is not among the crossed ones.
     """
     unmixed = bare(table, run.vocabulary)
-    totals, peaks = unmixed.pooled([each.text for each in run.held])
+    pooled = unmixed.pooled([each.text for each in run.held])
     folds = np.array([each.group // 100 % FOLDS for each in run.held])
-    square = (len(LABELS), len(LABELS))
-    stage = Stage(np.full(len(LABELS), _NEVER), np.zeros(square), np.zeros(square))
+    stage = Stage(np.full(len(LABELS), _NEVER), np.zeros((POOLED, len(LABELS))))
     values = unmixed.calibration.values.copy()
     crossed: dict[Label, Crossed] = {}
     for column, label in enumerate(LABELS):
@@ -153,12 +179,10 @@ def assemble(
         found = np.zeros(len(truth))
         for fold in range(FOLDS):
             rest, mine = known & (folds != fold), known & (folds == fold)
-            mixing, peaking, start = fitting.second_stage(
-                label, totals[rest], peaks[rest], truth[rest]
-            )
-            found[mine] = totals[mine] @ mixing + peaks[mine] @ peaking + start
-        stage.mixing[:, column], stage.peaking[:, column], stage.intercepts[column] = (
-            fitting.second_stage(label, totals[known], peaks[known], truth[known])
+            slopes, start = fitting.second_stage(label, pooled[rest], truth[rest])
+            found[mine] = pooled[mine] @ slopes + start
+        stage.slopes[:, column], stage.intercepts[column] = fitting.second_stage(
+            label, pooled[known], truth[known]
         )
         logits, right, side = found[measured], truth[measured], folds[measured]
         values[column] = calibration.curve(logits, right)

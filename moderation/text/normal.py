@@ -35,12 +35,14 @@ _INVISIBLE = re.compile(
 _TONE = re.compile("[\U0001f3fb-\U0001f3ff]+")
 _PICTOGRAPH = re.compile("([\u2600-\u27bf\u2b50\u2b55\U0001f000-\U0001faff])")
 _INNER_DOT = re.compile(r"\.[A-Za-z]")
-_WORD = re.compile(r"\S+")
-_ASCII_LETTERS = re.compile(r"[A-Za-z]")
+# A word with a character beyond ASCII; tried at the beginnings of words alone, so in linear time.
+_STRANGE_WORD = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\s\x00-\x7f]\S*")
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
 _OTHER_LETTERS = re.compile(r"[^\W\d_a-zA-Z]")
 _CALLED = re.compile(rb"!(?=[a-z0-9$@])")
 
 _UPPER = bytes(range(ord("A"), ord("Z") + 1))
+_LETTERS = _UPPER + _UPPER.lower()
 _DIGITS = b"0123456789"
 _ASCII = bytes(range(128))
 _FOLD = bytes(
@@ -150,27 +152,38 @@ def _character(reference: re.Match[str]) -> str:
 
 def _compatible(text: str) -> str:
     """Return *text* in compatibility form (NFKC), nothing invisible in it, lookalikes as Latin."""
-    text = _INVISIBLE.sub("", text)
+    beyond = _beyond(text)  # few characters in most texts, and what is looked for is among them
+    if _INVISIBLE.search(beyond) is not None:
+        text = _INVISIBLE.sub("", text)
     for written, plain in _QUOTES.items():
-        text = text.replace(written, plain)
-    text = _PICTOGRAPH.sub(r" \1 ", _TONE.sub("", text))
+        if written in beyond:
+            text = text.replace(written, plain)
+    if _PICTOGRAPH.search(beyond) is not None:
+        text = _PICTOGRAPH.sub(r" \1 ", _TONE.sub("", text))
     if len(text) > _PIECE or not unicodedata.is_normalized("NFKC", text):
         pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
         text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
-    if _OTHER_LETTERS.search(text) is None:
+    beyond = _beyond(text)
+    if _OTHER_LETTERS.search(beyond) is None or PLAIN.keys().isdisjoint(map(ord, beyond)):
         return text
-    latin = len(_ASCII_LETTERS.findall(text)) >= len(_OTHER_LETTERS.findall(text))
-    return _WORD.sub(lambda word: _latin(word[0], alone=latin), text)
+    raw = text.encode("utf-8", "surrogatepass")
+    letters = len(raw) - len(raw.translate(None, _LETTERS))
+    latin = letters >= len(_OTHER_LETTERS.findall(beyond))
+    return _STRANGE_WORD.sub(lambda word: _latin(word[0], alone=latin), text)
+
+
+def _beyond(text: str) -> str:
+    """Return the characters of *text* beyond ASCII, in their order."""
+    raw = text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
+    return raw.decode("utf-8", "surrogatepass")
 
 
 def _latin(word: str, *, alone: bool) -> str:
-    """Return *word* in Latin letters, where its other letters only look like such.
+    """Return *word*, not of ASCII alone, in Latin letters, where others only look like such.
 
     A word wholly of such letters may be of another script: *alone* says whether to take it.
     """
-    if word.isascii():
-        return word
     plain = word.translate(PLAIN)
-    if plain.isascii() and (alone or _ASCII_LETTERS.search(word) is not None):
+    if plain.isascii() and (alone or _ASCII_LETTER.search(word) is not None):
         return plain
     return word

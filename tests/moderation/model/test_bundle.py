@@ -125,8 +125,8 @@ def test_a_pickled_array_is_never_opened(folder: Path) -> None:
     [
         np.zeros((16, 8)),
         np.zeros((17, 8, 1)),
-        np.zeros((17, 8), dtype=np.float32),
-        np.full((17, 8), np.nan),
+        np.zeros((25, 8), dtype=np.float32),
+        np.full((25, 8), np.nan),
         np.zeros(()),
     ],
     ids=["short", "three axes", "single precision", "not numbers", "no axis"],

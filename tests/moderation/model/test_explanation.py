@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moderation.model.explanation import PARTS, PartKind, explain
-from moderation.model.scoring import Calibration, Scorer, Stage
+from moderation.model.scoring import POOLED, Calibration, Scorer, Stage
 from moderation.text import ngrams
 from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS
@@ -16,11 +16,7 @@ SIZE = len(LABELS)
 
 def _scorer() -> Scorer:
     draw = np.random.default_rng(5)
-    stage = Stage(
-        draw.standard_normal(SIZE),
-        draw.standard_normal((SIZE, SIZE)),
-        draw.standard_normal((SIZE, SIZE)),
-    )
+    stage = Stage(draw.standard_normal(SIZE), draw.standard_normal((POOLED, SIZE)))
     return Scorer(
         draw.standard_normal((ngrams.ROWS, SIZE)).astype(np.float32),
         stage,
@@ -110,13 +106,7 @@ def test_what_speaks_for_a_label_is_told() -> None:
 
 def test_taking_the_word_away_takes_its_part_away() -> None:
     """The part is the true difference where a word stands alone in its pairs and peaks."""
-    none = np.zeros((SIZE, SIZE))
-    flat = Scorer(
-        SCORER.weights,
-        Stage(np.zeros(SIZE), np.eye(SIZE), none),
-        SCORER.calibration,
-        SCORER.vocabulary,
-    )
+    flat = Scorer(SCORER.weights, Stage.none(np.zeros(SIZE)), SCORER.calibration, SCORER.vocabulary)
     looked = flat.look(["moron"])
 
     (first, *_) = explain(flat, "moron", floor=0.0)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderation.model import scoring
-from moderation.model.scoring import Calibration, Scorer, Stage
+from moderation.model.scoring import MEANS, PEAKS, POOLED, SUMS, Calibration, Scorer, Stage
 from moderation.text import ngrams
 from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS, Label
@@ -19,11 +19,7 @@ def _scorer(seed: int = 0) -> Scorer:
     values = np.sort(draw.random((len(LABELS), 33)), axis=1)
     size = len(LABELS)
     weights = draw.standard_normal((ngrams.ROWS, size)).astype(np.float32)
-    stage = Stage(
-        draw.standard_normal(size),
-        draw.standard_normal((size, size)),
-        draw.standard_normal((size, size)),
-    )
+    stage = Stage(draw.standard_normal(size), draw.standard_normal((POOLED, size)))
     words = Vocabulary([b"you", b"are", b"a", b"moron", b"idiot", b"person"], marked=[b"moron"])
     return Scorer(weights, stage, Calibration(values, low=-6.0, high=6.0), words)
 
@@ -104,16 +100,19 @@ def test_naming_a_group_moves_one_label_alone() -> None:
     assert differ.nonzero()[0].tolist() == [LABELS.index("identity_attack")]
 
 
-def test_the_second_stage_sees_sums_and_peaks() -> None:
-    """A logit is the stage's intercept, the mixed sums and the peaks, never below none."""
-    sums, peaks = SCORER.pooled(TEXTS)
-    stage = SCORER.stage
+def test_the_second_stage_sees_sums_means_and_peaks() -> None:
+    """A logit is the stage's intercept and the sloped sums, means and peaks of the tokens."""
+    pooled = SCORER.pooled(TEXTS)
 
-    expected = stage.intercepts + sums @ stage.mixing + peaks @ stage.peaking
-
-    assert np.allclose(SCORER.logits(TEXTS), expected, rtol=0, atol=1e-9)
-    looked = SCORER.look(["Hello world"])
-    assert np.allclose(peaks[0], looked.sums.max(axis=0))
+    for text, row, logits in zip(TEXTS, pooled, SCORER.logits(TEXTS), strict=True):
+        looked = SCORER.look([text])
+        total = (looked.sums + looked.pairs).sum(axis=0)
+        count = len(looked.sums)
+        assert np.allclose(row[SUMS], total / np.sqrt(count), rtol=0, atol=1e-9)
+        assert np.allclose(row[MEANS], total / count, rtol=0, atol=1e-9)
+        assert np.allclose(row[PEAKS], looked.sums.max(axis=0), rtol=0, atol=1e-9)
+        expected = SCORER.stage.intercepts + row @ SCORER.stage.slopes
+        assert np.allclose(logits, expected, rtol=0, atol=1e-9)
 
 
 def test_unknown_words_tell_an_unknown_language() -> None:
