@@ -205,11 +205,11 @@ Some spam and ordinary blog comments used in training were made from templates; 
 is measured on them."""
 _DEVELOPMENT = """\
 Twenty per cent of the groups of near-duplicates among the comparable rows, answered by heads that
-were not fitted on them. The shipped heads were then fitted once more, on these rows, too. The
-second stage and the calibration were measured crosswise between five parts of these rows; the
-shipped ones use all. Thresholds were chosen on the same rows, so their precision is a little
-flattering, and it is the precision at the share of spam those rows have. ECE is over 15 bins of
-equal mass; with fewer than 100 positives compare the Brier scores and claim nothing of
+were not fitted on them. The shipped heads but that of spam were then fitted again, on these rows,
+too. The second stage and the calibration were measured crosswise between five parts of these
+rows; the shipped ones use all. Thresholds were chosen on the same rows, so their precision is a
+little flattering, and it is the precision at the share of spam those rows have. ECE is over 15
+bins of equal mass; with fewer than 100 positives compare the Brier scores and claim nothing of
 calibration. Intervals are bootstraps."""
 _PREVALENT = """\
 For spam they are of the spam and ham sources (within-source figures: unseen kinds of spam score

@@ -27,9 +27,10 @@ from moderation.model.scoring import POOLED, Calibration, Scorer, Stage
 from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS, Label
 
-STEPS = 2 * (len(fitting.HEADS) + 2) + 3
-"""How often a run says that something is done: read, calibrated and written, and twice each:
-counted for either kind of head, and fitted each of them."""
+_AGAIN = [head for head in fitting.HEADS if head.label not in fitting.ONCE]
+STEPS = len(fitting.HEADS) + len(_AGAIN) + 7
+"""How often a run says that something is done: read, calibrated, written, twice that it counted
+for either kind of head, and that it fitted each head."""
 
 FOLDS = 5  # of the held-out rows, for the second stage and the figures
 _HOLD_PRECISION = 0.75
@@ -138,13 +139,16 @@ def train(
 def fit(
     run: Training, heads: Sequence[Head] = fitting.HEADS, labels: Sequence[Label] = LABELS
 ) -> Fitted:
-    """Fit *heads*, measure them on the held-out rows, and fit them once more on all rows.
+    """Fit *heads*, measure them on the held-out rows, and fit most once more on all rows.
 
-    Second stage and calibration are those of the first time: nobody else can tell how sums of
-    rows that no head has met are spread.
+    Second stage and calibration are those of the first time: nothing else tells how the sums of
+    rows are spread that no head has met.
     """
-    rehearsed, crossed = assemble(run, run.weights(heads), labels)
-    table = run.weights(heads, whole=True)
+    first = run.weights(heads)
+    rehearsed, crossed = assemble(run, first, labels)
+    table = run.weights([head for head in heads if head.label not in fitting.ONCE], whole=True)
+    for label in fitting.ONCE:
+        table[:, LABELS.index(label)] = first[:, LABELS.index(label)]
     scorer = Scorer(table, rehearsed.stage, rehearsed.calibration, run.vocabulary)
     return Fitted(scorer, rehearsed, crossed)
 
