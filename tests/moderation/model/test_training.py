@@ -113,6 +113,39 @@ def test_a_run_that_was_cut_off_goes_on(
     assert again == whole
 
 
+def test_what_ships_is_fitted_on_all_rows(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads meet the held-out rows after they were measured on them; spam's never does."""
+    monkeypatch.setattr(invention, "_MADE_UP", 30)
+    run = fitting.Training(data, tmp_path / "w", seed=7, jobs=1, say=lambda _: None)
+    rows: list[int] = []
+    fit = fitting.regression
+
+    def counted(matrix: Any, *arguments: Any, **how: Any) -> Any:  # noqa: ANN401
+        rows.append(matrix.shape[0])
+        return fit(matrix, *arguments, **how)
+
+    monkeypatch.setattr(fitting, "regression", counted)
+
+    heads = [
+        fitting.Head(Label.TOXICITY, frozenset({"jigsaw_wiki"}), 0.15),
+        fitting.Head(Label.SPAM, None, 0.3),
+    ]
+
+    scorer, rehearsed, _ = training.fit(run, heads)
+
+    held = sum(each.source == "jigsaw_wiki" for each in run.held)
+    first, _, again = rows
+    assert held
+    assert again == first + held
+    differ = (scorer.weights != rehearsed.weights).any(axis=0)
+    assert differ[LABELS.index("toxicity")]
+    assert not differ[LABELS.index("spam")]
+    assert scorer.stage is rehearsed.stage
+    assert scorer.calibration is rehearsed.calibration
+
+
 def test_a_bundle_of_another_language_learns_its_sources_alone(data: Path, tmp_path: Path) -> None:
     """German rows make a German bundle, which says so; what it has no rows for stays silent."""
     digest = training.train(
