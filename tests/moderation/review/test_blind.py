@@ -178,6 +178,7 @@ def test_what_a_person_has_decided_is_blind_no_more(desk: Desk) -> None:
 
 def test_what_is_open_is_told_nothing_of_beside_other_comments(desk: Desk) -> None:
     """Whoever reads a later comment of thread and author sees no state; once decided they do."""
+    desk.client.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
     of_both = {"author": {"id": "u-1"}, "thread": {"id": "t-1"}}
     waiting = desk.send("waiting", RUDE, **of_both)
     later = desk.send("later", HAM, parent_id="waiting", **of_both)
