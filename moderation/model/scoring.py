@@ -30,8 +30,9 @@ _FOREIGN = 3  # unknown words; fewer may be names, links and slips
 _PAIR_WEIGHT = np.float32(ngrams.PAIR_WEIGHT)
 _UNKNOWN = 0  # the place of a fact token, so of no word
 _LETTERS = [bytes([code]) for code in range(33, 127) if chr(code) not in '.,:;!?()"']
-_FIRST = ngrams.FACT_TOKENS + len(_LETTERS)  # the first place of a word that had to be met
-_REMEMBERED = 1 << 16  # words; about 14 MB when full
+_FIRST = ngrams.FACT_TOKENS + len(_LETTERS)  # the first place of a longer word
+_REMEMBERED = 1 << 16  # words beside those that are given; about 14 MB when full
+_GIVEN_AT_ONCE = 1 << 11  # words; bounds the memory of working them out
 _LONGEST = 40  # bytes; longer words are seldom met twice
 _CHUNK = 256  # texts scored at once, so that a large batch keeps a small memory
 
@@ -99,8 +100,9 @@ class _Places(dict[bytes, int]):
 class _Memory:
     """What words have been worked out: *places* says which row of the arrays is whose.
 
-    The first places are given: the fact tokens, and after them every word of one ASCII
-    character. A word in disguise has the place of the word it stands for.
+    The first places are given, and stay: those of the fact tokens, then of every word of one ASCII
+    character, then of the vocabulary's words. A word in disguise has the place of the word it
+    stands for.
     """
 
     def __init__(self, room: int, facts: "_Worked") -> None:
@@ -122,6 +124,14 @@ class _Memory:
         # Last: from here on other threads find them.
         self.places.update(zip(words, range(first, self._taken), strict=True))
 
+    def renewed(self, given: Sequence[bytes]) -> "_Memory":
+        """Return a memory of the facts and the *given* words, which are this one's first, alone."""
+        facts = ngrams.FACT_TOKENS
+        mine = _Worked(self.sums, self.codes, self.known)
+        fresh = _Memory(len(self.sums), mine.part(0, facts))
+        fresh.add(given, mine.part(facts, facts + len(given)))
+        return fresh
+
     def _put(self, worked: "_Worked") -> None:
         last = self._taken + len(worked.codes)
         self.sums[self._taken : last] = worked.sums
@@ -136,6 +146,10 @@ class _Worked(NamedTuple):
     sums: Floats
     codes: NDArray[np.uint32]
     known: NDArray[np.bool_]
+
+    def part(self, first: int, last: int) -> "_Worked":
+        """Return those of the words from *first* to before *last*."""
+        return _Worked(self.sums[first:last], self.codes[first:last], self.known[first:last])
 
 
 class Looked(NamedTuple):
@@ -206,7 +220,9 @@ class Scorer:
         self.calibration = calibration
         self.vocabulary = vocabulary
         self._learning = threading.Lock()
-        self._memory = self._empty_memory()
+        letters = frozenset(_LETTERS)
+        self._given = [*_LETTERS, *(word for word in vocabulary.words if word not in letters)]
+        self._memory = self._first_memory()
 
     def score(self, texts: Sequence[str]) -> Floats:
         """Return calibrated probabilities in 0..1, of shape (len(texts), labels)."""
@@ -335,7 +351,7 @@ class Scorer:
         return sums
 
     def _remember(self, words: list[bytes], worked: _Worked) -> None:
-        """Keep what was worked out; when there is no room, forget everything and begin anew."""
+        """Keep what was worked out; when there is no room, forget all but what was given."""
         with self._learning:
             memory = self._memory
             kept = [
@@ -345,7 +361,7 @@ class Scorer:
             ][:_REMEMBERED]
             if not memory.has_room(len(kept)):
                 # A new object, because another thread may be reading from the old one.
-                memory = self._memory = self._empty_memory()
+                memory = self._memory = memory.renewed(self._given)
             memory.add(
                 [words[at] for at in kept],
                 _Worked(worked.sums[kept], worked.codes[kept], worked.known[kept]),
@@ -357,15 +373,17 @@ class Scorer:
             if len(word) <= _LONGEST and memory.has_room(1):
                 memory.places[word] = place
 
-    def _empty_memory(self) -> _Memory:
-        """Return a memory that holds the facts and the words of one character alone."""
+    def _first_memory(self) -> _Memory:
+        """Return a memory of what is given: most words of most texts."""
         facts = _Worked(
             self.weights[ngrams.HASHED_ROWS :].astype(np.float64),
             ngrams.fact_codes(),
             np.zeros(ngrams.FACT_TOKENS, dtype=np.bool_),
         )
-        memory = _Memory(_FIRST + _REMEMBERED, facts)
-        memory.add(_LETTERS, self._worked(_LETTERS))
+        memory = _Memory(ngrams.FACT_TOKENS + len(self._given) + _REMEMBERED, facts)
+        for at in range(0, len(self._given), _GIVEN_AT_ONCE):
+            words = self._given[at : at + _GIVEN_AT_ONCE]
+            memory.add(words, self._worked(words))
         return memory
 
 

@@ -148,7 +148,7 @@ def test_a_hundred_thousand_characters_are_scored(text: str) -> None:
     assert np.isfinite(scores).all()
 
 
-def test_memory_starts_anew_when_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_keeps_the_vocabulary_when_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scorer that has met more words than it remembers still gives the same scores."""
     monkeypatch.setattr(scoring, "_REMEMBERED", 50)
     small = _scorer()
@@ -156,7 +156,8 @@ def test_memory_starts_anew_when_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for text in texts:
         assert np.allclose(small.logits([text]), SCORER.logits([text]), rtol=0, atol=1e-9)
-    assert len(small._memory.places) <= 50 + len(scoring._LETTERS)
+    assert len(small._memory.places) <= 50 + len(small._given)
+    assert set(small._given) <= small._memory.places.keys()
 
 
 def test_threads_share_a_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
