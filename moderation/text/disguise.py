@@ -17,9 +17,10 @@ spaces between letters (`f u c k`). Two inner letters that changed places (`mroo
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import product
-from math import inf, log
+from math import inf, log, prod
 
 _MEANT = {
     "0": "o",
@@ -72,6 +73,7 @@ class Vocabulary:
         self.marked = tuple(marked)
         self._costs = {word: 1 + log(at + 2) for at, word in enumerate(self.words)}
         self._letters = {bytes(sorted(word)) for word in self.words}
+        self._in_order = sorted(self.words)
         self._disguised = frozenset(self.marked)
         self._met: dict[bytes, bytes] = {}  # other words, and what they are read as
         self._by_first: dict[int, list[bytes]] = {}
@@ -115,11 +117,8 @@ class Vocabulary:
         words: list[bytes] = []
         for at in range(0, len(letters), _RUN):
             run = b"".join(letters[at : at + _RUN])
-            if len(run) >= _SPELT:
-                divided = [self._divided(reading) for reading in _readings(run)]
-                words += min(divided, default=(inf, [run]))[1]
-            else:
-                words += [run]
+            divides = len(run) >= _SPELT and _LETTER.search(run) is not None
+            words += self._divided(run) if divides else [run]
         return words if max(map(len, words), default=0) >= _SPELT else []
 
     def all_plain(self, words: Sequence[bytes]) -> list[bytes]:
@@ -233,22 +232,40 @@ class Vocabulary:
         likely = (each for each in candidates if each.endswith(last))  # few: a call each would cost
         return next((each for each in likely if _may_be(pieces, each)), None)
 
-    def _divided(self, run: bytes) -> tuple[float, list[bytes]]:
-        """Return the cheapest division of *run* into known words and lone letters."""
-        best: list[tuple[float, int]] = [(0.0, 0)] + [(inf, 0)] * len(run)
-        for end in range(1, len(run) + 1):
-            for begin in range(max(0, end - _LONGEST), end):
+    def _divided(self, run: bytes) -> list[bytes]:
+        """Return the cheapest division of *run* into known words and lone letters.
+
+        Digits and signs in it, where they are few, are read as whichever letters make it cheapest.
+        Only what begins a word of the vocabulary is read on, so that it costs about the same
+        whatever the run holds.
+        """
+        letters = [_MEANT.get(letter, letter) for letter in run.decode()]
+        few = prod(map(len, letters)) <= _READINGS
+        meant = [[each.encode() for each in sorted(some if few else some[0])] for some in letters]
+        best: list[tuple[float, int, bytes]] = [(0.0, 0, b"")] + [(inf, 0, b"")] * len(run)
+        for begin in range(len(run)):
+            so_far = best[begin][0]
+            pieces = [b""]
+            for end in range(begin + 1, min(len(run), begin + _LONGEST) + 1):
+                read = [piece + letter for piece in pieces for letter in meant[end - 1]]
                 alone = _ALONE if end - begin == 1 else inf
-                cost = best[begin][0] + self._costs.get(run[begin:end], alone)
-                if cost < best[end][0]:
-                    best[end] = (cost, begin)
+                for piece in read:
+                    cost = so_far + self._costs.get(piece, alone)
+                    if cost < best[end][0]:
+                        best[end] = (cost, begin, piece)
+                pieces = [piece for piece in read if self._begins_a_word(piece)]
+                if not pieces:
+                    break
         words = []
         end = len(run)
         while end:
-            begin = best[end][1]
-            words.append(run[begin:end])
-            end = begin
-        return best[-1][0], words[::-1]
+            _, end, word = best[end]
+            words.append(word)
+        return words[::-1]
+
+    def _begins_a_word(self, piece: bytes) -> bool:
+        at = bisect_left(self._in_order, piece)
+        return at < len(self._in_order) and self._in_order[at].startswith(piece)
 
 
 def spells(words: Iterable[bytes]) -> bool:
