@@ -4,10 +4,14 @@ An error or a text that cannot be scored holds the comment; it never publishes o
 """
 
 import asyncio
+import contextvars
 import hashlib
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeVar
+from itertools import accumulate
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -31,10 +35,20 @@ T = TypeVar("T")
 Answer = tuple[int, bytes]
 
 KEYS_LIVE = timedelta(hours=24)
-LONG_TEXT = 4_000  # characters, all texts of a turn together: more is scored in a thread
+LONG_TEXT = 4_000  # characters, of all texts of a call: more is scored in a thread
+TURN_TEXT = 16_000  # characters that one turn of the event loop scores; more wait for the next
 PROBABILITY_DIGITS = 6
 
 log = structlog.get_logger(__name__)
+
+_ASIDE: Final = ThreadPoolExecutor(2, thread_name_prefix="screening")
+# Threads of its own: long texts wait for each other, and readiness and reads for none of them.
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    """Do in a thread what would keep the event loop from others."""
+    run = contextvars.copy_context().run
+    return await asyncio.get_running_loop().run_in_executor(_ASIDE, run, work)
 
 
 class Writing(Protocol):
@@ -105,8 +119,9 @@ class Read(NamedTuple):
 class Turn:
     """Scores what arrives in one turn of the event loop as one batch in the next.
 
-    Nobody waits for others: the batch is what is there. Much text goes to a thread, so that one
-    long comment delays only itself; so does whatever a classifier that is not quick is given.
+    Nobody waits for others: the batch is what is there. A long text goes to a thread, so that it
+    delays only itself; so does whatever a classifier that is not quick is given. Of many that are
+    not short, each turn scores some.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -130,12 +145,15 @@ class Turn:
     async def read_many(self, texts: Sequence[str]) -> list[Read]:
         """Score *texts* as one batch, in a thread when they are long together."""
         if sum(map(len, texts)) > self._limit:
-            return await asyncio.to_thread(self._read, texts)
+            return await _aside(lambda: self._read(texts))
         return self._read(texts)
 
     def _flush(self) -> None:
-        texts, futures = self._texts, self._futures
-        self._texts, self._futures = [], []
+        count = max(1, bisect_right(list(accumulate(map(len, self._texts))), TURN_TEXT))
+        texts, self._texts = self._texts[:count], self._texts[count:]
+        futures, self._futures = self._futures[:count], self._futures[count:]
+        if self._texts:
+            asyncio.get_running_loop().call_soon(self._flush)
         for future, found in zip(futures, self._read(texts), strict=True):
             if not future.done():
                 future.set_result(found)
@@ -226,7 +244,7 @@ class Screening:
             return None
         try:
             if len(text) > LONG_TEXT:
-                return await asyncio.to_thread(explain, text, floor=floor)
+                return await _aside(lambda: explain(text, floor=floor))
             return explain(text, floor=floor)
         except Exception as error:  # noqa: BLE001 - the score stands without it
             log.error("explaining_failed", error=type(error).__name__)  # noqa: TRY400 - it may quote
@@ -429,7 +447,7 @@ class Screening:
             return [self._judged(model, policy, item, read, site_id, now) for item, read in scored]
 
         if sum(len(item.text) for item, _ in scored) > LONG_TEXT:
-            return await asyncio.to_thread(work)
+            return await _aside(work)
         return work()
 
     def _judged(

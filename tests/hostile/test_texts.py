@@ -15,6 +15,7 @@ TEXTS: dict[str, Callable[[], str]] = {
     "spaces": lambda: " " * (LIMIT - 1) + "a",
     "newlines": lambda: "\n" * (LIMIT - 1) + "a",
     "spaced letters": lambda: "v i a g r a " * (LIMIT // 12),
+    "spaced letters of many readings": lambda: f"{' '.join('thisisatest161|')} " * (LIMIT // 30),
     "open tags": lambda: "<a " * (LIMIT // 3),
     "nested tags": lambda: "<b>" * (LIMIT // 7) + "</b>" * (LIMIT // 7),
     "angle brackets": lambda: "<" * LIMIT,

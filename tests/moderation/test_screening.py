@@ -153,6 +153,17 @@ def test_a_long_text_goes_its_own_way() -> None:
     assert [one.text for one in stored] == ["a", long, "b"]
 
 
+def test_one_turn_scores_no_more_than_is_quick() -> None:
+    """Many texts that are nearly long are scored by and by; others are served in between."""
+    scorer = FakeScorer()
+    nearly = "x" * (LONG_TEXT - 1)
+
+    stored = submit_all(scorer, *[nearly] * 9)
+
+    assert [len(batch) for batch in scorer.batches] == [4, 4, 1]
+    assert len(stored) == 9
+
+
 def test_one_bad_text_does_not_hold_its_neighbours() -> None:
     """The batch is taken apart: only the text that breaks the scorer waits for a person."""
 
