@@ -141,6 +141,22 @@ def test_a_served_notice_is_answered(shop: httpx2.Client) -> None:
     assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/notice-unknown")
 
 
+def test_a_yes_to_nobody_is_no_yes(shop: httpx2.Client) -> None:
+    """An empty list of vendors is not all of them; a no is one to all, whomever it names."""
+    send(shop, "requested", "api")
+    yes, no = (
+        {"decisions": [{"purpose_id": "ads", "decision": decision, "vendor_ids": []}]}
+        for decision in ("given", "refused")
+    )
+    nobody = send(shop, "given", "save", **yes)
+    refused = send(shop, "refused", "save", **no)
+
+    assert (nobody.status_code, nobody.json()["type"]) == (422, "/problems/invalid-request")
+    assert nobody.json()["errors"][0]["where"] == "decisions.0"
+    assert refused.status_code == 201, refused.text
+    assert "vendor_ids" not in refused.json()["event"]["decisions"][0]
+
+
 def test_an_account_and_its_device(shop: httpx2.Client) -> None:
     """Linked, a no of one is a no of both; asked together, the careful answer wins."""
     nobody = {"kind": "external", "id": "x-1"}
