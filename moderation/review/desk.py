@@ -128,6 +128,17 @@ class Desk:
         told = "true" if state in RESTRICTED else "false"
         self._rows.change(_HUSHED, of_site=self.site_id, of_comment=comment_id, as_told=told)
 
+    def text_sha256(self, comment_id: str, revision: int) -> str:
+        """Return the digest of a revision's text, empty where the comment was erased."""
+        found = self.connection.execute(
+            select(REVISION.c.text_sha256).where(
+                REVISION.c.site_id == self.site_id,
+                REVISION.c.comment_id == comment_id,
+                REVISION.c.revision == revision,
+            )
+        )
+        return str(found.scalar_one())
+
     def moved_by(self, comment_id: str, revision: int) -> list[str]:
         """Return the labels that moved the verdict on a revision."""
         stored = self.connection.execute(

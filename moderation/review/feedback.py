@@ -1,7 +1,7 @@
 """What a site's own people decided elsewhere, where they work: the same decision, told later.
 
-A work on a desk, like those of `deciding`. It is no race: whoever tells it knows nothing of
-revisions and claims, so it is about the comment as it stands. Told twice, it happens once.
+A work on a desk, like those of `deciding`. Whoever tells it knows nothing of revisions and claims,
+but knows what was read: of another text than that nothing is decided. Told twice, it happens once.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from moderation.cases.case import Moderator
 from moderation.cases.judgement import Source
 from moderation.cases.transition import EVENTS, RESTRICTED, Action, EventKind
 from moderation.cases.usage import Tally
+from moderation.errors import RevisionChanged
 from moderation.review import deciding
 from moderation.review.deciding import Decided, Decision
 from moderation.review.desk import Desk
@@ -52,14 +53,23 @@ def give(
     feedback: Feedback,
     by: Moderator,
     *,
+    text_sha256: str | None,
     decision_id: str,
     tally: Tally | None = None,
 ) -> Decided:
     """Decide on a comment as it stands; without an event where nothing new is said.
 
-    Raises CommentNotFound, and CommentErased where there is nothing left to decide on.
+    *text_sha256* is of the text that was judged, None where that is whatever the comment says.
+    Raises CommentNotFound, CommentErased where there is nothing left to decide on, and
+    RevisionChanged where the comment says something else by now.
     """
     standing = desk.standing(comment_id)
+    if text_sha256 is not None and standing.state is not State.ERASED:
+        present = desk.text_sha256(comment_id, standing.revision)
+        if present != text_sha256:
+            raise RevisionChanged(
+                f"expected a judgement of the text {present[:8]}…, got one of {text_sha256[:8]}…"
+            )
     action = _fitting(feedback.action, standing.state)
     decision = Decision(
         comment_id,

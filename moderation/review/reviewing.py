@@ -41,7 +41,7 @@ from moderation.review.erasing import BATCH, Erasing
 from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
-from moderation.tables import CASE, COMMENT, EVENT, REVIEW_SETTING, SAMPLE
+from moderation.tables import CASE, COMMENT, EVENT, REVIEW_SETTING, REVISION, SAMPLE
 from moderation.verdict import State
 
 T = TypeVar("T")
@@ -423,23 +423,42 @@ class Review:
         given: Feedback,
         by: Moderator,
         *,
+        text_sha256: str | None = None,
         tally: Tally | None = None,
     ) -> Decided:
         """Take in what the site's own people decided elsewhere, counted by *tally*.
 
-        Told twice it happens once. Raises CommentNotFound and CommentErased.
+        Told twice it happens once. Raises as `feedback.give` does.
         """
         decision_id = self._ids()
         told: list[Decided] = []
 
         def do(desk: Desk) -> Answer:
             told.append(
-                feedback.give(desk, comment_id, given, by, decision_id=decision_id, tally=tally)
+                feedback.give(
+                    desk,
+                    comment_id,
+                    given,
+                    by,
+                    text_sha256=text_sha256,
+                    decision_id=decision_id,
+                    tally=tally,
+                )
             )
             return 200, b""
 
         await self._work(site_id, do, None)
         return told[-1]
+
+    async def has_said(self, site_id: str, comment_id: str, text_sha256: str) -> bool:
+        """Whether a revision of a comment, the present one or an older one, has that text."""
+        revisions = select(REVISION.c.revision).where(
+            REVISION.c.site_id == site_id,
+            REVISION.c.comment_id == comment_id,
+            REVISION.c.text_sha256 == text_sha256,
+        )
+        found = await self._reading.query(lambda asked: asked.execute(revisions.limit(1)).first())
+        return found is not None
 
     # -- readers and authors ------------------------------------------------------------------
 

@@ -143,18 +143,24 @@ def external_id(*, permalink: str, author: str, email: str, text: str) -> str:
     """Return what a comment is called that its client has no name for.
 
     A digest of what does not change between the check and a later submit: the page, the author's
-    name and address, the words. Markup, backslashes, entities and spaces are not counted, for a
-    client may have cleaned the text before it was stored there.
+    name and address, and what is `said`.
+    """
+    # No part holds U+0000, so that what is joined by it can be told apart.
+    parts = ("akismet-comment/v1", permalink, _unslashed(author), email.lower(), said(text))
+    return f"akismet:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
+
+
+def said(text: str) -> str:
+    """Return what a text says, without what a client may change of it before it is stored there.
+
+    Markup, backslashes, entities and spaces are not counted.
     """
     words = _unslashed(text)
     if "<" in words:
         words = _TAG.sub(" ", words)
     if "&" in words:
         words = html.unescape(words)
-    words = " ".join(words.split())
-    # No part holds U+0000, so that what is joined by it can be told apart.
-    parts = ("akismet-comment/v1", permalink, _unslashed(author), email.lower(), words or text)
-    return f"akismet:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
+    return " ".join(words.split()) or text
 
 
 def _details(

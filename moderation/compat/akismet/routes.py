@@ -226,6 +226,7 @@ class AkismetRoutes:
                 told.submission,
                 given,
                 actor=f"akismet:{told.reporter or speaker.key_id}",
+                said=check.said,
                 tally=self._tally(speaker, setting),
             )
         return replies.text(replies.THANKS)

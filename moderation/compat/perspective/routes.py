@@ -184,9 +184,15 @@ class PerspectiveRoutes:
             if label is not None:
                 labels[label] = labels.get(label, False) or value >= TRUE
         if labels:
-            given = of_labels(labels)
-            submission = await self._known(site_id, asked)
-            await self._feedbacking.take(site_id, submission, given, actor=_actor(asked))
+            first, *also = _external_ids(asked)
+            await self._feedbacking.take(
+                site_id,
+                _submission(asked, first),
+                of_labels(labels),
+                actor=_actor(asked),
+                said=str.split,
+                also=also,
+            )
         elif not setting.omit_attributes:
             languages = asked.languages or found
             raise refusals.language_unsupported(
@@ -195,18 +201,6 @@ class PerspectiveRoutes:
         return wire.suggestion(
             requested=asked.languages or [], detected=found, client_token=asked.client_token
         )
-
-    async def _known(self, site_id: str, asked: wire.SuggestCommentScoreRequest) -> Submission:
-        """Return the comment that is judged: one that says this, or else a new one or revision."""
-        ids = _external_ids(asked)
-        said = _text(asked).split()
-        for external_id in ids:
-            found = await self._screening.find(site_id, external_id)
-            if found is not None and found.text.split() == said:
-                return _submission(asked, external_id)
-        submission = _submission(asked, ids[0])
-        await self._screening.take(site_id, submission)
-        return submission
 
     def _root_url(self, call: Call) -> str:
         if self._public_url is not None:

@@ -14,7 +14,7 @@ from moderation.cases import events, usage
 from moderation.cases.case import Moderator
 from moderation.cases.transition import ActorKind, EventKind
 from moderation.cases.usage import Counts, Tally
-from moderation.errors import CommentErased, CommentNotFound, VersionChanged
+from moderation.errors import CommentErased, CommentNotFound, RevisionChanged, VersionChanged
 from moderation.review import feedback
 from moderation.review.deciding import Action, Decision
 from moderation.review.erasing import Erasing
@@ -57,10 +57,13 @@ class Desk:
             explain=unexplained,
         )
 
-    def store(self, name: str, verdict: Verdict, *, tally: Tally | None = TALLY) -> None:
-        """Store a comment of an Akismet client as it was judged."""
+    def store(
+        self, name: str, verdict: Verdict, *, text: str = "", tally: Tally | None = TALLY
+    ) -> None:
+        """Store a comment of an Akismet client as it was judged; its text is its digest."""
+        text = text or name
         screened = Screened(
-            name, name, name, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p",
+            name, text, text, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p",
             origin=Origin.AKISMET,
         )  # fmt: skip
         ids: Sequence[str] = [name]
@@ -75,15 +78,21 @@ class Desk:
         )
         asyncio.run(self.writing.write(put, command._replace(tally=tally)))
 
-    def tell(self, name: str, given: Feedback, by: Moderator = ANNA) -> Any:  # noqa: ANN401
-        """Tell what was decided."""
+    def tell(
+        self, name: str, given: Feedback, by: Moderator = ANNA, *, text: str | None = None
+    ) -> Any:  # noqa: ANN401
+        """Tell what was decided, of *text* alone where one is named."""
         self.moment += timedelta(seconds=1)
-        return asyncio.run(self.review.feedback("blog", name, given, by, tally=TALLY))
+        return asyncio.run(
+            self.review.feedback("blog", name, given, by, text_sha256=text, tally=TALLY)
+        )
 
-    def story(self, name: str) -> list[tuple[EventKind, State]]:
-        """Return what happened to a comment after it came in."""
+    def story(self, name: str, *, whole: bool = False) -> list[tuple[EventKind, State]]:
+        """Return what people did with a comment; with *whole* all that happened to it."""
         with self.databases.moderation.read() as connection:
             found = events.list_comment(connection, "blog", name)
+        if whole:
+            return [(each.kind, each.to_state) for each in found]
         assert all(each.actor_kind is ActorKind.MODERATOR for each in found[1:])
         return [(each.kind, each.to_state) for each in found[1:]]
 
@@ -230,13 +239,50 @@ def test_where_a_comment_came_from_is_kept(databases: app.Databases) -> None:
     assert found.stored.origin == "akismet"
 
 
+@pytest.mark.parametrize("given", [HAM, SPAM])
+def test_a_judgement_of_one_text_decides_no_other(
+    databases: app.Databases, given: Feedback
+) -> None:
+    """Of a text that the comment has no more nothing is decided, learnt, counted or closed."""
+    desk = Desk(databases)
+    desk.store("c", Verdict.APPROVE, text="kind")
+    desk.store("c", Verdict.HOLD, text="a threat")
+    before = desk.counts()
+
+    with pytest.raises(RevisionChanged, match="a threat"):
+        desk.tell("c", given, text="kind")
+
+    assert desk.story("c", whole=True)[-1] == (EventKind.EDITED, State.PENDING)
+    assert desk.judged("c") == []
+    assert desk.counts() == before
+    with databases.moderation.read() as connection:
+        assert connection.execute(select(CASE.c.state)).scalar_one() == "open"
+    assert desk.tell("c", given, text="a threat").event.revision == 2
+
+
+def test_texts_that_a_comment_has_had_are_known(databases: app.Databases) -> None:
+    """The present one and older ones, of this comment alone."""
+    desk = Desk(databases)
+    desk.store("c", Verdict.APPROVE, text="kind")
+    desk.store("c", Verdict.HOLD, text="a threat")
+    desk.store("d", Verdict.HOLD, text="spam")
+
+    known = [
+        asyncio.run(desk.review.has_said("blog", "c", text))
+        for text in ("kind", "a threat", "spam", "")
+    ]
+
+    assert known == [True, True, False, False]
+
+
 def test_nothing_is_decided_on_what_is_not_there(databases: app.Databases) -> None:
     """Neither on a comment that nobody has sent nor on one that was erased."""
     desk = Desk(databases)
     desk.store("c", Verdict.APPROVE)
     asyncio.run(desk.review.erase("blog", "c"))
 
-    with pytest.raises(CommentErased):
-        desk.tell("c", SPAM)
+    for text in (None, "c"):
+        with pytest.raises(CommentErased):
+            desk.tell("c", SPAM, text=text)
     with pytest.raises(CommentNotFound):
         desk.tell("d", SPAM)

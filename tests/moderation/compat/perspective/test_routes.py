@@ -223,6 +223,30 @@ def test_a_suggestion_about_what_nobody_stored_is_stored(
     assert judgements(service, whole) == {("spam", True, "feedback")}
 
 
+def test_a_suggestion_about_an_older_text_decides_nothing(
+    service: Service, client: httpx2.Client, native: httpx2.Client, whole: Site
+) -> None:
+    """Nor does that text come back: what people see is the newer one, which waits on."""
+    ask(client, whole, ANALYZE, body(KIND, clientToken="c-1"))
+    ask(client, whole, ANALYZE, body(INSULT, clientToken="c-1"))
+
+    told = ask(
+        client,
+        whole,
+        SUGGEST,
+        {
+            "comment": {"text": KIND},
+            "clientToken": "c-1",
+            "attributeScores": {"TOXICITY": {"summaryScore": {"value": 0}}},
+        },
+    )
+
+    assert told["clientToken"] == "c-1"
+    (comment,) = comments(native)
+    assert (comment["state"], comment["revision"], comment["text"]) == ("pending", 2, INSULT)
+    assert judgements(service, whole) == set()
+
+
 def test_a_suggestion_for_attributes_without_a_label_is_refused(
     client: httpx2.Client, native: httpx2.Client, whole: Site
 ) -> None:
