@@ -255,7 +255,7 @@ def _time_writing(comment: Comment, shown: datetime, least: Delay) -> Iterator[F
             "too_fast",
             f"A comment takes at least {_seconds(least.time)} s to write, "
             f"this one took {_seconds(took)} s.",
-            of_strangers=True,
+            of_strangers=least.verdict is Verdict.HOLD,
         )
 
 
@@ -266,7 +266,7 @@ def _age(comment: Comment, published: datetime, most: Delay) -> Iterator[Finding
             most.verdict,
             "old_thread",
             f"Comments are expected within {most.time.days} days, this one came after {age.days}.",
-            of_strangers=True,
+            of_strangers=most.verdict is Verdict.HOLD,
         )
 
 
@@ -277,7 +277,7 @@ def _language(told: str, languages: Languages) -> Iterator[Finding]:
             languages.verdict,
             "language",
             f"Comments are expected in {expected}, this one says to be in another language.",
-            of_strangers=True,
+            of_strangers=languages.verdict is Verdict.HOLD,
         )
 
 

@@ -1,5 +1,6 @@
 """Rules: each alone, with its boundary and its words; what is allowed, and who is trusted."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderation.policy.judging import APPROVED, Policy, judge
 from moderation.policy.matching import Kind, Listing
 from moderation.policy.rules import (
     NO_RULES,
@@ -19,7 +21,7 @@ from moderation.policy.rules import (
     Steps,
 )
 from moderation.policy.traits import Author
-from moderation.verdict import Verdict
+from moderation.verdict import LABELS, Verdict
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 LINKS = "http://a.example.com http://b.example.com http://c.example.net"
@@ -192,6 +194,36 @@ def test_trust_is_earned_and_lost(states: list[str], trusted: bool) -> None:  # 
     """After so many published comments, and none that was refused."""
     assert Rules(trusted=2).compare(History(states)) == ([], trusted)
     assert Rules().compare(History(states)) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        (lambda verdict: {"links": Steps(**{verdict.value: 1})}, "links"),
+        (lambda verdict: {"too_fast": Delay(timedelta(seconds=5), verdict)}, "too_fast"),
+        (lambda verdict: {"old_thread": Delay(timedelta(days=1), verdict)}, "old_thread"),
+        (lambda verdict: {"language": Languages(frozenset({"de"}), verdict)}, "language"),
+    ],
+)
+@pytest.mark.parametrize("verdict", [Verdict.HOLD, Verdict.SPAM, Verdict.REJECT])
+def test_trust_ends_holding_alone(
+    rule: Callable[[Verdict], dict[str, Any]], code: str, verdict: Verdict
+) -> None:
+    """A rule whose verdict is spam or reject is as good for a trusted author as for any."""
+    comment = Comment(
+        "http://example.com",
+        received=NOW,
+        form_shown=NOW,
+        thread_published=NOW - timedelta(days=9),
+        language="en",
+    )
+    policy = Policy("p", {}, Rules(**rule(verdict)))
+
+    found = policy.rules.look(comment)
+    trusted = judge(policy, [0.0] * len(LABELS), found, trusted=True)
+
+    assert [(finding.verdict, finding.reason.code) for finding in found] == [(verdict, code)]
+    assert trusted == APPROVED if verdict is Verdict.HOLD else trusted.verdict is verdict
 
 
 @given(st.text(max_size=200))
