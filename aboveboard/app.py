@@ -535,7 +535,9 @@ def review_routes(
     """Return what offers review over HTTP."""
     fingerprint = fingerprints(settings, "review")
     return (
-        CaseRoutes(review, fingerprint=fingerprint, cursors=open_cursors(settings)),
+        CaseRoutes(
+            review, clock=clock.now, fingerprint=fingerprint, cursors=open_cursors(settings)
+        ),
         DecisionRoutes(review, refuse=problems.render, fingerprint=fingerprint),
         ReviewRoutes(review, fingerprint=fingerprint),
     )

@@ -280,7 +280,7 @@ def review_bodies(site: str) -> dict[str, dict[str, Json]]:
         "renew": {"claim_token": NOBODY},
         "release": {"claim_token": NOBODY},
         "skip": {"claim_token": NOBODY},
-        "snooze": {"claim_token": NOBODY, "until": "2099-01-31T10:00:00Z"},
+        "snooze": {"claim_token": NOBODY, "until": "2024-01-31T10:00:00Z"},
         "escalate": {"claim_token": NOBODY, "note": "Please."},
     }
     filters = dict.fromkeys(("label", "language", "reason", "author", "domain"))

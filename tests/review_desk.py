@@ -1,9 +1,12 @@
 """A queue to review, over HTTP: comments that are held, moderators, what they ask for."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx2
+
+from aboveboard import clock
 
 RUDE = "you are a fucking idiot and everybody hates you"
 HAM = "Thanks for the recipe, I baked it on Sunday and my family liked it."
@@ -12,6 +15,11 @@ SPAM = "buy cheap viagra now click here http://x.example"
 ANN = {"id": "ann"}
 BEN = {"id": "ben"}
 EVA = {"id": "eva", "role": "manager"}
+
+
+def in_days(days: float) -> str:
+    """Return the instant that many days from now, as requests say it."""
+    return (clock.now() + timedelta(days=days)).isoformat()
 
 
 @dataclass

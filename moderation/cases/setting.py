@@ -16,9 +16,10 @@ from moderation.verdict import State
 class ReviewSetting:
     """*sample_rate* is a share in 0..1; *keep_days* says when a state's comments are erased.
 
-    *wait_hours* is what a case may wait before newer ones of its tier no longer overtake it;
-    after *alarm_hours* a comment that is still pending is told of. *blind* keeps from whoever
-    decides what the policy made of a comment, until it is decided.
+    What is pending waits for a person, whatever its age, and has no days. *wait_hours* is what a
+    case may wait before newer ones of its tier no longer overtake it; after *alarm_hours* a
+    comment that is still pending is told of. *blind* keeps from whoever decides what the policy
+    made of a comment, until it is decided.
     """
 
     sample_rate: float = 0.03
@@ -52,4 +53,6 @@ def read(stored: str | None) -> ReviewSetting:
         return DEFAULT
     found = orjson.loads(stored)
     keep = {State(state): int(days) for state, days in found.pop("keep_days", {}).items()}
+    # Earlier releases took it, and erased what nobody had looked at.
+    keep.pop(State.PENDING, None)
     return ReviewSetting(**found, keep_days=keep)

@@ -1,6 +1,7 @@
 """The HTTP side of the queue: its cases, who holds them, what is shown beside a comment."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from moderation.review.reviewing import Review
 from moderation.routes.comments import PROBLEM, Answer, Call
@@ -20,10 +21,12 @@ class CaseRoutes:
         self,
         review: Review,
         *,
+        clock: Callable[[], datetime],
         fingerprint: Callable[[bytes], str],
         cursors: Cursors,
     ) -> None:
         self._review = review
+        self._clock = clock
         self._cursors = cursors
         self._keys = Keys(fingerprint)
 
@@ -80,7 +83,12 @@ class CaseRoutes:
             ("renew", self.renew, wire.ClaimedIn, "Hold a case for another five minutes"),
             ("release", self.release, wire.ClaimedIn, "Give a case up"),
             ("skip", self.skip, wire.AsideIn, "Leave a case to others for a day"),
-            ("snooze", self.snooze, wire.SnoozeIn, "Show a case to nobody before an instant"),
+            (
+                "snooze",
+                self.snooze,
+                wire.SnoozeIn,
+                f"Show a case to nobody before an instant, {wire.SNOOZE_DAYS} days away at most",
+            ),
             ("escalate", self.escalate, wire.EscalateIn, "Leave a case to managers"),
         ):
             operation(
@@ -194,7 +202,7 @@ class CaseRoutes:
 
     async def snooze(self, call: Call) -> Answer:
         """Answer 200: nobody sees it before an instant."""
-        given = wire.SnoozeIn.model_validate_json(call.body)
+        given = wire.SnoozeIn.model_validate_json(call.body, context={"now": self._clock()})
         return await self._review.snooze(
             call.site(given.site),
             call.path["comment_id"],

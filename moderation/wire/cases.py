@@ -1,11 +1,11 @@
 """The JSON of the queue: which cases, who holds them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from moderation.cases.case import Case, CaseState, Cause, state_of
 from moderation.review.paging import Listed
@@ -14,6 +14,8 @@ from moderation.review.reviewing import Held
 from moderation.verdict import Label, Origin
 from moderation.wire.comments import PAGE_LIMIT, Instant, Short, Wire
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText, Token
+
+SNOOZE_DAYS = 90
 
 
 class CaseFilterIn(Wire):
@@ -78,7 +80,17 @@ class AsideIn(ModeratedIn):
 class SnoozeIn(AsideIn):
     """Until when nobody is to see the case."""
 
-    until: Instant
+    until: Instant = Field(description=f"at most {SNOOZE_DAYS} days from now")
+
+    @field_validator("until")
+    @classmethod
+    def _soon(cls, until: datetime, asked: ValidationInfo) -> datetime:
+        # Nothing held is dropped because time goes by, and what nobody sees for years is dropped.
+        if asked.context is None or until > asked.context["now"] + timedelta(days=SNOOZE_DAYS):
+            raise ValueError(
+                f"expected an instant at most {SNOOZE_DAYS} days from now, got a later one"
+            )
+        return until
 
 
 class EscalateIn(AsideIn):

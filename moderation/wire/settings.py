@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from moderation.cases.setting import ReviewSetting
 from moderation.verdict import State
@@ -12,10 +12,20 @@ from moderation.wire.comments import Short, Wire
 KEEP_LIMIT = 36_500  # days
 
 
+def _kept(value: object) -> None:
+    # It may be there, as null: a client puts back what it has read.
+    if value is not None:
+        raise ValueError(
+            "expected null, got something else: held comments wait for a person, whatever their age"
+        )
+
+
 class KeepIn(Wire):
     """After how many days comments in a state are erased; null keeps them."""
 
-    pending: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
+    pending: Annotated[None, BeforeValidator(_kept)] = Field(
+        None, description="always null: held comments wait for a person, whatever their age"
+    )
     published: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
     rejected: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None
     spam: Annotated[int, Field(ge=1, le=KEEP_LIMIT)] | None = None

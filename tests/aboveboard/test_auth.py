@@ -69,7 +69,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "renewCase": {"moderator": ANN, "claim_token": COMMENT_ID},
     "releaseCase": {"moderator": ANN, "claim_token": COMMENT_ID},
     "skipCase": {"moderator": ANN},
-    "snoozeCase": {"moderator": ANN, "until": "2099-01-31T00:00:00Z"},
+    "snoozeCase": {"moderator": ANN, "until": "2024-01-31T00:00:00Z"},
     "escalateCase": {"moderator": ANN},
     "writeNote": {"moderator": ANN, "text": "Seen."},
     "decide": {"moderator": ANN, "action": "approve", "revision": 1, "version": 1},

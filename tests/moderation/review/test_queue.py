@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from conftest import Service
-from review_desk import ANN, HAM, Desk
+from review_desk import ANN, EVA, HAM, Desk, in_days
 
 from aboveboard.accounts import Scope
-from moderation.cases import search
+from moderation.cases import search, setting
+from moderation.cases.setting import ReviewSetting
+from moderation.verdict import State
 
 INSULT = "you are a fucking idiot and everybody hates you"
 THREAT = "i will find you and kill you, you are dead"
@@ -169,7 +171,7 @@ def test_counts_are_true(desk: Desk) -> None:
     desk.send("threat", THREAT)
     desk.claim(comments[0])
     desk.on_case(comments[1], "escalate").raise_for_status()
-    desk.on_case(comments[2], "snooze", until="2199-01-01T00:00:00Z").raise_for_status()
+    desk.on_case(comments[2], "snooze", until=in_days(1)).raise_for_status()
 
     counted = desk.client.get("/v1/cases:count").json()
 
@@ -180,6 +182,30 @@ def test_counts_are_true(desk: Desk) -> None:
         "snoozed": 1,
         "tiers": {"1": 0, "2": 1, "3": 0, "4": 2},
     }
+
+
+@pytest.mark.parametrize("by", [ANN, EVA])
+def test_nothing_is_snoozed_for_good(desk: Desk, by: dict[str, str]) -> None:
+    """Ninety days are taken, more are refused with the limit, whoever asks."""
+    comment = desk.send("c-1", INSULT)
+
+    refused = [
+        desk.on_case(comment, "snooze", by, until=until)
+        for until in ("9999-12-31T00:00:00Z", in_days(90.01))
+    ]
+    open_still = names(desk.cases())
+    taken = desk.on_case(comment, "snooze", by, until=in_days(89.99))
+
+    assert [answer.status_code for answer in refused] == [422, 422]
+    assert refused[0].json()["errors"] == [
+        {
+            "where": "until",
+            "problem": "expected an instant at most 90 days from now, got a later one",
+        }
+    ]
+    assert open_still == ["c-1"]
+    assert taken.status_code == 200
+    assert desk.cases() == []
 
 
 def test_a_report_counts_by_how_often_its_reader_was_right(desk: Desk) -> None:
@@ -387,6 +413,35 @@ def test_settings_are_kept(desk: Desk) -> None:
     assert put.json()["alarm_hours"] == 72.0
     assert put.json()["blind"] is False
     assert refused.status_code == 422
+
+
+def test_what_is_held_never_ages_out(desk: Desk) -> None:
+    """Days for pending comments are refused, with why; null may be put back as it was read."""
+    read = desk.client.get("/v1/review/settings").json()
+
+    refused = desk.client.put("/v1/review/settings", json={"keep_days": {"pending": 1}})
+    put_back = desk.client.put("/v1/review/settings", json=read)
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [
+        {
+            "where": "keep_days.pending",
+            "problem": "expected null, got something else: "
+            "held comments wait for a person, whatever their age",
+        }
+    ]
+    assert put_back.status_code == 200
+    assert put_back.json() == read
+
+
+def test_a_stored_setting_that_lets_held_comments_age_is_read_without_that() -> None:
+    """As earlier releases stored it; what it says of other states holds."""
+    stored = '{"sample_rate": 0.02, "keep_days": {"pending": 1, "spam": 30}}'
+
+    found = setting.read(stored)
+
+    assert found == ReviewSetting(sample_rate=0.02, keep_days={State.SPAM: 30})
+    assert setting.read(setting.write(found)) == found
 
 
 def test_the_feed_goes_on_where_it_ended(desk: Desk) -> None:
