@@ -51,15 +51,18 @@ def spans(text: str, words: list[bytes] | None = None) -> list[Span]:
 
 def _found(plain: bytes, words: list[bytes], offset: int) -> list[Span]:
     """Find *words* one after another in the bytes they were made of."""
+    # As `normalise` replaces them: addresses first, so that a link ends where its user begins one.
+    mails = MAIL.finditer(plain)
+    links = LINK.finditer(MAIL.sub(lambda mail: b" " * len(mail[0]), plain))
     found = []
     at = start = 0
     for word in words:
         if word.startswith(LINK_TOKEN):
             # The facts of a link follow it and stand where it stands.
-            if word == LINK_TOKEN and (link := LINK.search(plain, at)):
+            if word == LINK_TOKEN and (link := next(links, None)):
                 start, at = link.span()
         elif word == MAIL_TOKEN:
-            if mail := MAIL.search(plain, at):
+            if mail := next(mails, None):
                 start, at = mail.span()
         elif (place := plain.find(word, at)) >= 0:
             start, at = place, place + len(word)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderation.text.addresses import LINK_TOKEN, MAIL_TOKEN
 from moderation.text.normal import normalise
 from moderation.text.spans import in_utf16, spans
 
@@ -14,6 +15,10 @@ from moderation.text.spans import in_utf16, spans
         ("You MORON, go!", ["You", "MORON", "go"]),
         ("see http://a.example.ru/x now", ["see", *["http://a.example.ru/x"] * 2, "now"]),
         ("mail a.b@example.com, ok", ["mail", "a.b@example.com", "ok"]),
+        (
+            "see http://u:p@h.com you moron, mail ab@cd.com please",
+            ["see", *["http://u:"] * 2, "p@h.com", "you", "moron", "mail", "ab@cd.com", "please"],
+        ),
         ("sh!t happens!", ["sh!t", "happens"]),
         ("\U0001f600 caf\u00e9\u200b, fu\u0441k!", ["\U0001f600", "caf\u00e9\u200b", "fu\u0441k"]),
         ("one &lt;b&gt; two", ["one", "&lt;b&gt;", "two"]),
@@ -31,6 +36,32 @@ def test_offsets_in_utf16_count_surrogates() -> None:
     """A character outside the basic plane is two units."""
     assert [in_utf16("a\U0001f600b")(at) for at in range(4)] == [0, 1, 3, 4]
     assert in_utf16("abc")(2) == 2
+
+
+LINKS = st.sampled_from(
+    ["http://h.com", "http://u:p@h.com/x", "https://a.b@c.de:80?q", "www.u@h.com", "h.com/a@b.com"]
+)
+ADDRESSES = st.sampled_from(["ab@cd.com", "a.b+c@d.example.org", "u@h", "x%y@z.de"])
+WORDS = st.sampled_from(["you", "moron", "u", "p", "h", "com", "a!b", "http", "x.y"])
+AROUND = st.sampled_from([" ", ", ", "; ", "\n", "! ", " (", ") ", ",", "/", "!"])
+
+
+@given(st.lists(st.tuples(LINKS | ADDRESSES | WORDS, AROUND).map("".join), max_size=12))
+def test_every_word_stands_where_it_reads_like_that(pieces: list[str]) -> None:
+    """No place is empty; what a link or address has in it is no place of another word."""
+    text = "".join(pieces)
+
+    found = spans(text)
+
+    for each in found:
+        quoted = text[each.start : each.end]
+        assert quoted
+        if not each.word.startswith((LINK_TOKEN, MAIL_TOKEN)):
+            assert normalise(quoted).words == [each.word]
+        elif each.word == MAIL_TOKEN:
+            assert MAIL_TOKEN in normalise(quoted).words
+        else:
+            assert LINK_TOKEN in normalise(quoted).words
 
 
 @given(st.text(st.characters()))
