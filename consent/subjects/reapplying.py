@@ -4,7 +4,7 @@ A database that was put back from a copy holds again what was erased since the c
 list of erasures outlives it; what the log has no tombstone of is done again and entombed again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -76,11 +76,21 @@ class Reapplying:
         Reads no further back than to where the logs know everything.
         """
         noted, missing = iter(newest_first), list[Erasure | Restriction]()
+        later: set[tuple[str, str]] = set()
         while page := list(islice(noted, PAGE)):
             known = await self._reading.query(partial(_known, page))
-            lost = [done for done in page if not known.issuperset(_tombstones(done))]
-            # What has no tombstone cannot be looked up; done once more, it changes nothing.
-            missing += [done for done in page if done in lost or not done.tombstones]
+            lost = False
+            for done in page:
+                if not done.tombstones and isinstance(done, Erasure):
+                    # What has no tombstone cannot be looked up. Done once more, it changes
+                    # nothing, but for whoever has been erased anew since: of them it would
+                    # forget a later refusal.
+                    missing += _but_for(done, later)
+                elif not known.issuperset(_tombstones(done)):
+                    missing.append(done)
+                    lost = True
+                elif isinstance(done, Erasure):
+                    later.update((done.site_id, ref) for ref, _ in done.subjects)
             if not lost:
                 break
         again = 0
@@ -133,6 +143,12 @@ def _entombed(command: Again, record_id: str, concerned: Sequence[str]) -> dict[
         by=Actor.SYSTEM,
         received_at=command.received,
     )
+
+
+def _but_for(done: Erasure, later: Container[tuple[str, str]]) -> list[Erasure]:
+    """Return an erasure of those of its subjects who are not among *later*; none without any."""
+    left = [(ref, key) for ref, key in done.subjects if (done.site_id, ref) not in later]
+    return [done._replace(subjects=left)] if left else []
 
 
 def _tombstones(done: Erasure | Restriction) -> set[tuple[str, str]]:

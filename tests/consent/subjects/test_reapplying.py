@@ -163,6 +163,43 @@ def test_whoever_came_back_stays(desk: Desk) -> None:
     assert desk.ask("ads")[0].allowed
 
 
+def test_a_start_does_not_forget_a_refusal_of_after_the_forgetting(desk: Desk) -> None:
+    """A forgetting has no tombstone, so it is done again each time: not to what came after it."""
+    desk.record(EventType.OPTED_OUT, {"ads": "refused"}, version=None)
+    desk.erase(device="d-1")
+    desk.erase(device="d-1", keep_refusals=False)
+    desk.record(EventType.OPTED_OUT, {"ads": "refused"}, version=None)
+    desk.erase(device="d-1")
+    now = copy(desk.database)
+
+    assert again(desk) == 0
+
+    assert copy(desk.database) == now
+    assert desk.ask("ads")[0].why is Why.OPTED_OUT
+
+
+def test_a_refusal_of_after_the_forgetting_is_remembered_again(desk: Desk) -> None:
+    """A copy from between the two holds no more than was forgotten, and what was lost since."""
+    desk.record(EventType.OPTED_OUT, {"ads": "refused"}, version=None)
+    desk.erase(device="d-1")
+    desk.refuse("ads", device="d-2")
+    desk.erase(device="d-2")
+    remembered = copy(desk.database)
+    desk.erase(device="d-1", keep_refusals=False)
+    desk.erase(device="d-2", keep_refusals=False)
+    desk.record(EventType.OPTED_OUT, {"ads": "refused"}, version=None)
+    returned = copy(desk.database)
+    desk.erase(device="d-1")
+
+    for copied in (returned, remembered):
+        put_back(desk.database, copied)
+        again(desk)
+        found = [desk.ask("ads", device=device)[0].why for device in ("d-1", "d-2")]
+        # The copy from before the forgetting never knew the second opt-out: it is lost with it.
+        lost = copied is remembered
+        assert found == [Why.NOT_ASKED if lost else Why.OPTED_OUT, Why.NOT_ASKED]
+
+
 def test_no_more_is_read_than_has_to_be(desk: Desk) -> None:
     """Where the log knows the newest page, nothing older is looked at."""
     desk.give("ads")
