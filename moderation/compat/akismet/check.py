@@ -7,7 +7,7 @@ header of the visitor's, no form field but the named honeypot.
 import hashlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -54,7 +54,10 @@ _FIELDS = {
 }
 """What is read of a comment, and how many characters of it."""
 
-_TAG = re.compile(r"<[^<>]*>")
+_TAG = re.compile(r"<[A-Za-z/!?][^<>]*>")
+# One after the other, as a browser reads them: no value of one is taken for another.
+_ATTRIBUTE = re.compile(r"""([^\s/>=]++)(?:\s*+=\s*+(?:"([^"]*+)"?|'([^']*+)'?|([^\s>]++)))?""")
+_LEADING = frozenset({"href", "src", "action", "formaction"})
 _SLASHED = re.compile(r"\\(['\"\\])")
 _SQL = "0000-00-00"
 
@@ -146,21 +149,36 @@ def external_id(*, permalink: str, author: str, email: str, text: str) -> str:
     name and address, and what is `said`.
     """
     # No part holds U+0000, so that what is joined by it can be told apart.
-    parts = ("akismet-comment/v1", permalink, _unslashed(author), email.lower(), said(text))
+    parts = ("akismet-comment/v1", permalink, _unslashed(author), email.lower(), *said(text))
     return f"akismet:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
 
 
-def said(text: str) -> str:
+def said(text: str) -> tuple[str, ...]:
     """Return what a text says, without what a client may change of it before it is stored there.
 
-    Markup, backslashes, entities and spaces are not counted.
+    Its words, then the addresses that it leads to and does not show. All other markup, backslashes,
+    entities and spaces are not counted.
+
+    >>> said('<p>Look <a rel="ugc" href="http://a.example">here</a></p>')
+    ('Look here', 'http://a.example')
     """
     words = _unslashed(text)
+    addresses: list[str] = []
     if "<" in words:
+        addresses = [found for tag in _TAG.findall(words) for found in _addresses(tag)]
         words = _TAG.sub(" ", words)
     if "&" in words:
         words = html.unescape(words)
-    return " ".join(words.split()) or text
+    shown = words.split()
+    return " ".join(shown) or text, *sorted(set(addresses).difference(shown))
+
+
+def _addresses(tag: str) -> Iterator[str]:
+    for name, *quoted, bare in _ATTRIBUTE.findall(tag):
+        value = "".join(quoted) or bare
+        if name.lower() in _LEADING or "//" in value:
+            # Once for what was written, once for what WordPress escapes: `&section=` names a sign.
+            yield html.unescape(html.unescape(value)).strip()
 
 
 def _details(

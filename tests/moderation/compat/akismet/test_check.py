@@ -93,6 +93,48 @@ def test_a_comment_is_known_again() -> None:
         assert read(**changed).submission.external_id != name, changed
 
 
+def test_a_comment_that_leads_elsewhere_is_another() -> None:
+    """What a link looks like does not count, but where it leads does, however it is written."""
+    linked = '<a href="http://a.example/?b=1&section=2">I like</a> tea.'
+    name = read(comment_content=linked).submission.external_id
+
+    for same in (
+        linked.replace('"', '\\"'),
+        linked.replace("<a", "<a rel='nofollow ugc'"),
+        linked.replace("&", "&amp;"),
+        linked.replace('"', "'"),
+        linked.replace(' href="', '/HREF = "'),
+        f"<p>{linked}</p>",
+        linked.replace("<a", "<a title=' href=\"'"),
+    ):
+        assert read(comment_content=same).submission.external_id == name, same
+    others = (
+        "I like tea.",
+        linked.replace("a.example", "b.example"),
+        linked.replace("<a", "<a title=' href=\"'").replace("a.example", "c.example"),
+        linked.replace("<a", '<a title="x"').replace('" href', '"href').replace(".e", ".f"),
+        f"{linked}<img src=//a.example/1>",
+        f"{linked}<img src=//a.example/2>",
+        "<a href=http://a.example/?b=1&section=2>I like</a> < http://a.example > tea.",
+        "I like < http://a.example > tea.",
+        "I like < http://b.example > tea.",
+        '<a href="javascript:a">I like</a> tea.',
+        '<a href="/a">I like</a> tea.',
+        '<a href="/b>I like</a> tea.',
+    )
+    named = {read(comment_content=each).submission.external_id for each in (linked, *others)}
+    assert len(named) == 1 + len(others)
+
+
+def test_a_link_that_shows_where_it_leads_is_its_words() -> None:
+    """Clients make such links of plain addresses, and unmake them."""
+    shown = "Look: http://a.example"
+
+    linked = 'Look: <a href="http://a.example">http://a.example</a>'
+
+    assert check.said(shown) == check.said(linked) == (shown,)
+
+
 def test_slashes_of_wordpress_go() -> None:
     """It slashes what it sends first, and not what it sends later; others mean what they write."""
     assert read(slashed=True, comment_content="I\\'d \\\\o/").submission.text == "I'd \\o/"

@@ -137,6 +137,34 @@ def test_what_people_say_is_decided(
     assert blog.check(text).text == ("true" if what == "spam" else "false")
 
 
+def test_the_same_words_with_a_link_are_another_comment(blog: Blog) -> None:
+    """What is said of the one decides nothing on the other."""
+    plain = "Thank you for this very lovely article"
+    linked = plain.replace("Thank you", '<a href="http://casino.top/viagra">Thank you</a>')
+
+    checked = [blog.check(text).text for text in (plain, linked)]
+    blog.tell("ham", plain)
+
+    assert checked == ["false", "true"]
+    assert {each["text"]: (each["state"], each["revision"]) for each in blog.comments()} == {
+        plain: ("published", 1),
+        linked: ("spam", 1),
+    }
+
+
+def test_what_is_said_of_one_registration_decides_no_other(blog: Blog) -> None:
+    """Where nothing is written it is who registers, and by which address, that is judged."""
+    first, second = ("https://ann.example.org", "http://cheap-pills.example")
+    for url in (first, second):
+        blog.check("", comment_type="signup", comment_author_url=url)
+    before = blog.comment()
+
+    blog.tell("ham", "", comment_type="signup", comment_author_url=first)
+
+    assert (before["revision"], before["text"]) == (2, f"Ann {second}")
+    assert blog.comment() == before
+
+
 def test_what_was_never_seen_is_screened_first(blog: Blog) -> None:
     """Then decided; without a reporter the key has said it."""
     assert blog.tell("spam", HAM).text == THANKS
