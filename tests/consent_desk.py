@@ -109,10 +109,14 @@ class Desk:
             clock=self.clock,
             changed=self.standing.forget,
         )
-        self.importing = Importing(
-            keyring=self.keyring, writing=writing, clock=self.clock, ids=self.new_id
-        )
         self.noted: list[Any] = []
+        self.importing = Importing(
+            keyring=self.keyring,
+            writing=writing,
+            clock=self.clock,
+            ids=self.new_id,
+            erasures=lambda: reversed(self.noted),
+        )
         self.sweeper = open_sweeper(databases)
         self.erasing = Erasing(
             keyring=self.keyring,

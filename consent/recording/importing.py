@@ -1,14 +1,16 @@
 """Use case: another consent tool's log is taken in, each choice as an `imported` event.
 
 What was decided elsewhere is recorded as claimed. A no counts; a yes only where the operator says
-that the export is evidence, and on which notice it was given. Taking the same export in twice adds
-nothing.
+that the export is evidence, and on which notice it was given. Taking the same choices in twice adds
+nothing, however the exports spell them, and nobody who was erased comes back.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
+
+import orjson
 
 from consent import store
 from consent.choices.choice import (
@@ -21,14 +23,16 @@ from consent.choices.choice import (
     Origin,
     PurposeDecision,
     ShownNotice,
+    SubjectKind,
 )
-from consent.choices.record import event, normalise
+from consent.choices.record import event, instant, normalise
 from consent.choices.regime import RegimeSource
 from consent.errors import MappingInvalid, NoticeUnknown, SubjectInvalid
 from consent.recording.mapping import ColumnMapping, Imported, Refused
 from consent.records.batch import Batch, Closed
 from consent.sealing.keyring import Keyring
 from consent.store import Published, Rows
+from consent.subjects.forgetting import Erasure, Restriction
 from consent.tables import IDEMPOTENCY
 
 BATCH = 500  # choices a transaction: others wait for the log meanwhile
@@ -53,10 +57,11 @@ class Take(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """How many choices were recorded, and how many had been before."""
+    """How many choices were recorded, how many had been before, and how many are of the erased."""
 
     recorded: int
     known: int
+    erased: int = 0
 
 
 class _Outcome(NamedTuple):
@@ -66,8 +71,40 @@ class _Outcome(NamedTuple):
     refused: Sequence[Refused]
 
 
+class _Erased:
+    """Who was erased last when, as it was written down outside the database.
+
+    A copy of the database that was put back may know nothing of them, and they may be in an export.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[Erasure | Restriction]]) -> None:
+        self._read = read
+        self._newest: Erasure | Restriction | None = None
+        self._at: dict[tuple[str, str], str] = {}
+
+    def read_on(self) -> None:
+        """Take in what was written down since."""
+        before, self._newest = self._newest, None
+        for done in self._read():
+            self._newest = self._newest or done
+            if done == before:
+                break
+            if isinstance(done, Erasure):
+                for ref, _ in done.subjects:
+                    place = done.site_id, ref
+                    self._at[place] = max(self._at.get(place, ""), done.erased_at)
+
+    def covers(self, site_id: str, refs: Iterable[str], occurred: datetime) -> bool:
+        """Whether a subject was erased after an instant, or within its second."""
+        at = instant(occurred)
+        return any(at <= self._at.get((site_id, ref), "") for ref in refs)
+
+
 class Importing:
-    """Takes in the logs of other consent tools."""
+    """Takes in the logs of other consent tools.
+
+    *erasures* answers what was erased, newest first, as it was written down outside the database.
+    """
 
     def __init__(
         self,
@@ -76,11 +113,13 @@ class Importing:
         writing: Writing,
         clock: Callable[[], datetime],
         ids: Callable[[], str],
+        erasures: Callable[[], Iterable[Erasure | Restriction]],
     ) -> None:
         self._keyring = keyring
         self._writing = writing
         self._clock = clock
         self._ids = ids
+        self._erased = _Erased(erasures)
 
     async def take(
         self,
@@ -107,18 +146,19 @@ class Importing:
                 refuse(choice)
         # The log's order is history: an export is often the newest first.
         well.sort(key=lambda choice: choice.occurred)
-        once: dict[str, Imported] = {}
+        once: dict[bytes, Imported] = {}
         for choice in well:
-            once.setdefault(choice.digest, choice)
-        recorded, known = 0, len(well) - len(once)
+            once.setdefault(_said(mapping.kind, choice), choice)
+        recorded, known, erased = 0, len(well) - len(once), 0
         remaining = iter(once.values())
         while batch := list(islice(remaining, BATCH)):
             command = Take(site_id, mapping, batch, [self._ids() for _ in batch], self._clock())
             outcome: _Outcome = await self._writing.write(self.carry_out, command)
             recorded, known = recorded + outcome.taken.recorded, known + outcome.taken.known
+            erased += outcome.taken.erased
             for one in outcome.refused:
                 refuse(one)
-        return Taken(recorded, known)
+        return Taken(recorded, known, erased)
 
     # -- inside the writer's transaction ------------------------------------------------------
 
@@ -128,21 +168,21 @@ class Importing:
 
     def _take(self, rows: Rows, command: Take) -> _Outcome:
         site_id, mapping = command.site_id, command.mapping
-        # Keyed: a bare digest of a person's row could be tried for.
-        keys = [
-            f"import.{self._keyring.fingerprint(site_id, choice.digest.encode())}"
-            for choice in command.choices
-        ]
+        keys = [self._key(site_id, _said(mapping.kind, choice)) for choice in command.choices]
+        # What is there from before is known by its rows, and by nothing else.
+        older = [self._key(site_id, choice.digest.encode()) for choice in command.choices]
         refs = [
             self._keyring.refs(site_id, mapping.kind, choice.subject) for choice in command.choices
         ]
         batch = Batch(rows, self._keyring, site_id)
-        answers = store.ask_answers(rows, site_id, keys)
+        answers = store.ask_answers(rows, site_id, [*keys, *older])
         subjects = store.ask_subjects(rows, site_id, [ref for known in refs for ref in known])
         setting = store.ask_setting(rows, site_id)
         batch.begin()
         batch.know(subjects())
         batch.know_links()
+        # Not before the log's head is locked: erasures write themselves down under that lock.
+        self._erased.read_on()
         seen = answers()
         notice = self._notice(rows, site_id, mapping)
         set_here = setting()
@@ -151,10 +191,14 @@ class Importing:
         )
         entered: list[tuple[str, str]] = []
         refused: list[Refused] = []
-        for choice, record_id, key, known in zip(
-            command.choices, command.record_ids, keys, refs, strict=True
+        erased = 0
+        for choice, record_id, key, old, known in zip(
+            command.choices, command.record_ids, keys, older, refs, strict=True
         ):
-            if key in seen:
+            if key in seen or old in seen:
+                continue
+            if self._erased.covers(site_id, known, choice.occurred):
+                erased += 1
                 continue
             ref = next((ref for ref in known if batch.standing(ref)), known[0])
             if batch.restricted(ref) and Decision.GIVEN in dict(choice.decisions).values():
@@ -194,8 +238,12 @@ class Importing:
             entered.append((key, record_id))
         closed = batch.close()
         _remember(rows, site_id, entered, closed)
-        known_before = len(command.choices) - len(entered) - len(refused)
-        return _Outcome(Taken(len(entered), known_before), refused)
+        known_before = len(command.choices) - len(entered) - len(refused) - erased
+        return _Outcome(Taken(len(entered), known_before, erased), refused)
+
+    def _key(self, site_id: str, told: bytes) -> str:
+        # Keyed: a bare digest of what a person said could be tried for.
+        return f"import.{self._keyring.fingerprint(site_id, told)}"
 
     def _notice(self, rows: Rows, site_id: str, mapping: ColumnMapping) -> Published | None:
         told = mapping.notice
@@ -228,6 +276,15 @@ def find_problem(mapping: ColumnMapping, choice: Imported, now: datetime) -> str
     return None
 
 
+def _said(kind: SubjectKind, choice: Imported) -> bytes:
+    """Write who decided what and when: where all of it is the same, it is the same choice.
+
+    Not the rows: another export of them may have more columns, or others first.
+    """
+    subject = normalise(kind, choice.subject).decode()
+    return orjson.dumps([kind, subject, instant(choice.occurred), sorted(choice.decisions)])
+
+
 def _shown(published: Published) -> ShownNotice:
     return ShownNotice(
         published.notice.notice_id,
@@ -239,7 +296,7 @@ def _shown(published: Published) -> ShownNotice:
 
 
 def _remember(rows: Rows, site_id: str, entered: Sequence[tuple[str, str]], closed: Closed) -> None:
-    """Keep which rows were taken in; nobody asks for their receipts again."""
+    """Keep which choices were taken in; nobody asks for their receipts again."""
     rows.insert(
         IDEMPOTENCY,
         [

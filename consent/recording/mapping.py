@@ -93,7 +93,7 @@ class Imported(NamedTuple):
 
     number: int
     digest: str
-    """SHA-256 of the rows as they were read, in lower-case hex."""
+    """SHA-256 of the rows as they were read, in lower-case hex: evidence, and nothing else."""
 
     subject: str
     occurred: datetime

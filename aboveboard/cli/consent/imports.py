@@ -35,21 +35,27 @@ def import_log(
     data_dir: DataDir = None,
     json: AsJson = False,
 ) -> None:
-    """Take in another consent tool's log as imported events; a second time adds nothing."""
+    """Take in another consent tool's log as imported events; a second time adds nothing.
+
+    Nobody who was erased after a choice comes back with it.
+    """
     from consent.wire import mappings
 
     told = mappings.read(_toml(mapping))
     refused: list[Refused] = []
     with _rows(export, told) as rows:
         choices = _read(rows, told.mapping())
-        recorded, known = _take(data_dir, site, told.mapping(), choices, refused, dry_run=dry_run)
+        recorded, known, erased = _take(
+            data_dir, site, told.mapping(), choices, refused, dry_run=dry_run
+        )
     refused.sort()
     if json:
         say_json(
             {
                 "recorded": 0 if dry_run else recorded,
-                "readable": recorded + known,
+                "readable": recorded + known + erased,
                 "known": known,
+                "erased": erased,
                 "refused": [{"row": one.number, "problem": one.problem} for one in refused],
             }
         )
@@ -59,7 +65,10 @@ def import_log(
         if len(refused) > SHOWN:
             typer.echo(f"… and {len(refused) - SHOWN} more", err=True)
         word = "would be recorded" if dry_run else "recorded"
-        say(f"{recorded} choices {word}, {known} there already, {len(refused)} refused")
+        say(
+            f"{recorded} choices {word}, {known} there already, "
+            f"{erased} of people erased since, {len(refused)} refused"
+        )
     raise typer.Exit(1 if refused else 0)
 
 
@@ -74,6 +83,7 @@ def _take(
 ) -> "Taken":
     from aboveboard import app, clock
     from aboveboard.cli.options import open_databases
+    from aboveboard.erasures import Erasures
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
     from consent.recording.importing import Importing
@@ -86,6 +96,7 @@ def _take(
             writing=(_UndoingWriter if dry_run else CommandWriter)(databases.consent),
             clock=clock.now,
             ids=clock.uuid7(random),
+            erasures=Erasures(settings.data_dir).read,
         )
         return asyncio.run(importing.take(site, mapping, choices, refused.append))
 

@@ -1,22 +1,28 @@
 """Another tool's log: read as its mapping says, recorded as claimed, once, on both engines."""
 
+import asyncio
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from conftest import Service
-from consent_desk import Desk
-from sqlalchemy import select
+from consent_desk import SITE, Desk
+from sqlalchemy import select, update
 from typer.testing import CliRunner
+from whole_copy import copy, put_back
 
 from aboveboard.app import Databases
 from aboveboard.cli import main
 from aboveboard.cli.consent import imports
-from consent.choices.choice import Decision
+from consent.choices.choice import Decision, SubjectKind
 from consent.choices.record import instant
 from consent.errors import MappingInvalid
 from consent.recording.importing import BATCH
@@ -93,6 +99,25 @@ def test_of_several_services_for_one_purpose_the_no_wins() -> None:
 
         assert isinstance(found, Imported)
         assert found.decisions == (("ads", Decision.REFUSED),)
+
+
+def test_the_digest_of_the_rows_is_made_as_the_page_says(tmp_path: Path) -> None:
+    """Whoever has the export and the page can make it again, of a row with anything in it."""
+    export = tmp_path / "export.csv"
+    export.write_text('id,at,a,"ü,",more\ns,2025-01-01,no,"a ""b""\n\t\x7fé/",\nt,2025-01-01,no\n')
+    told = mappings.read(WIDE)
+    page = (EXAMPLES.parent / "import.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"python3 -c '\n(import csv.*?)'\n", page, re.DOTALL)
+    lines = lines.replace("docs/examples/cookieyes.csv", str(export)).replace("Consent ID", "id")
+
+    made = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", lines], capture_output=True, text=True, check=True
+    )
+    with imports._rows(export, told) as rows:
+        found = [one for one in imports._read(rows, told.mapping()) if isinstance(one, Imported)]
+
+    assert made.stdout == "".join(f"{one.subject} {one.digest}\n" for one in found)
+    assert [one.subject for one in found] == ["s", "t"]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +252,98 @@ def test_a_second_time_adds_nothing(desk: Desk) -> None:
     assert (taken.recorded, taken.known) == (1, 4)
 
 
+def test_the_same_choices_spelt_otherwise_add_nothing(desk: Desk) -> None:
+    """Other columns, in another order, another zone, words and capitals: it is what they say."""
+    told = mapped(**WIDE, kind="email")
+    desk.take(told, [{"id": "ada@example.org", "at": "2025-01-01T11:00:00+01:00", "a": "no"}])
+    again = {"agent": "x", "a": "Denied", "at": "2025-01-01T10:00:00Z", "id": "Ada@Example.org"}
+
+    taken, _ = desk.take(told, [again])
+    other, _ = desk.take(told, [{**again, "at": "2025-01-01T10:00:01Z"}, {**again, "a": "yes"}])
+
+    assert taken == (0, 1, 0)
+    assert other == (2, 0, 0)
+
+
+def test_rows_of_one_file_that_say_the_same_are_one_choice(desk: Desk) -> None:
+    """Whatever else stands in them."""
+    told = row("s", "2025-01-01", a="no")
+
+    taken, _ = desk.take(mapped(**WIDE), [{**told, "agent": name} for name in ("x", "y")])
+
+    assert taken == (1, 1, 0)
+
+
+def test_what_was_taken_in_by_its_rows_is_known(desk: Desk) -> None:
+    """As it was before a choice was known by what it says."""
+    told = row("s", "2025-01-01", a="no")
+    (found,) = read([told], mapped(**WIDE))
+    assert isinstance(found, Imported)
+    desk.take(mapped(**WIDE), [told])
+    key = f"import.{desk.keyring.fingerprint(SITE, found.digest.encode())}"
+    with desk.database.write() as connection:
+        connection.execute(update(IDEMPOTENCY).values(key=key))
+
+    taken, _ = desk.take(mapped(**WIDE), [told])
+
+    assert taken == (0, 1, 0)
+
+
+def test_nobody_who_was_erased_comes_back(desk: Desk) -> None:
+    """By the same export in another order of its columns; nor does anybody else twice."""
+    told = mapped(**WIDE, evidence=True, notice=NOTICE)
+    rows = [row("s", "2025-01-01", a="yes"), row("t", "2025-01-01", a="yes")]
+    desk.take(told, rows)
+    desk.erase(device="s")
+
+    taken, _ = desk.take(told, [dict(reversed(list(one.items()))) for one in rows])
+
+    assert taken == (0, 2, 0)
+    assert desk.ask("ads", device="s")[0].why is Why.NOT_ASKED
+
+
+def test_nobody_comes_back_after_a_restore(desk: Desk) -> None:
+    """The database knows nothing of the erasure then, the file beside it does: up to its second."""
+    told = mapped(**WIDE, evidence=True, notice=NOTICE)
+    rows = [row(name, "2025-01-01", a="yes") for name in ("s", "t")]
+    copied = copy(desk.database)
+    desk.take(told, rows)
+    desk.erase(device="s")
+    put_back(desk.database, copied)
+    asyncio.run(desk.continuing.check())
+    asyncio.run(desk.reapplying.reapply(reversed(desk.noted)))
+    erased = desk.now
+    desk.later(days=1)
+
+    first, _ = desk.take(told, [*rows, row("s", instant(erased), a="yes")])
+    gone = desk.ask("ads", device="s")[0]
+    after, _ = desk.take(told, [row("s", instant(erased + timedelta(seconds=1)), a="yes")])
+
+    assert (first, gone.why) == ((1, 0, 2), Why.NOT_ASKED)
+    assert desk.ask("ads", device="t")[0].allowed
+    assert after == (1, 0, 0)
+    assert desk.ask("ads", device="s")[0].allowed
+
+
+def test_an_erasure_between_two_imports_is_learnt_of(desk: Desk) -> None:
+    """What is written down is read on, not over, and each site has its own."""
+    told = mapped(**WIDE)
+    for device in ("s", "t", "u"):
+        desk.take(told, [row(device, "2025-01-02", a="no")])
+    desk.erase(device="s")
+    first, _ = desk.take(told, [row(name, "2025-01-01", a="no") for name in ("s", "t")])
+    desk.erase(device="t")
+    desk.noted.append(desk.noted[-1]._replace(site_id="other", subjects=[(ref(desk, "u"), None)]))
+    second, _ = desk.take(told, [row(name, "2024-12-31", a="no") for name in ("s", "t", "u")])
+
+    assert (first, second) == ((1, 0, 1), (1, 0, 2))
+
+
+def ref(desk: Desk, device: str) -> str:
+    """Return the pseudonym of a device."""
+    return desk.keyring.refs(SITE, SubjectKind.DEVICE, device)[0]
+
+
 def test_the_same_row_in_another_transaction_is_the_same(desk: Desk) -> None:
     """However many rows of the same instant lie between the two."""
     told = [row(f"s{at}", "2025-01-01", a="no") for at in range(BATCH)]
@@ -340,8 +457,10 @@ def test_the_command(new_service: Service) -> None:
             for name in ("analytics", "ads")
         }
 
-    assert dry == "3 choices would be recorded, 0 there already, 0 refused\n"
-    assert first == "3 choices recorded, 0 there already, 0 refused\n"
+    assert (
+        dry == "3 choices would be recorded, 0 there already, 0 of people erased since, 0 refused\n"
+    )
+    assert first == "3 choices recorded, 0 there already, 0 of people erased since, 0 refused\n"
     assert (again["recorded"], again["known"]) == (0, 3)
     assert (standing["analytics"]["why"], standing["ads"]["why"]) == ("given", "refused")
 
@@ -420,10 +539,10 @@ def test_a_dry_run_checks_what_the_real_run_does(shop: Shop) -> None:
     again = shop.take(NO + new + new, "--dry-run", mapping=told + notice)
     after = shop.take(NO + new, mapping=told + notice)
 
-    assert first == (0, {"recorded": 0, "readable": 1, "known": 0, "refused": []}, "")
-    assert real == (0, {"recorded": 1, "readable": 1, "known": 0, "refused": []}, "")
-    assert again == (0, {"recorded": 0, "readable": 3, "known": 2, "refused": []}, "")
-    assert after == (0, {"recorded": 1, "readable": 2, "known": 1, "refused": []}, "")
+    assert first == (0, {"recorded": 0, "readable": 1, "known": 0, "erased": 0, "refused": []}, "")
+    assert real == (0, {"recorded": 1, "readable": 1, "known": 0, "erased": 0, "refused": []}, "")
+    assert again == (0, {"recorded": 0, "readable": 3, "known": 2, "erased": 0, "refused": []}, "")
+    assert after == (0, {"recorded": 1, "readable": 2, "known": 1, "erased": 0, "refused": []}, "")
 
 
 def test_a_dry_run_wants_the_keys(shop: Shop) -> None:
