@@ -1,6 +1,7 @@
 """Whom an event concerns beside its own subject: the ids of one person, linked with each other.
 
-Pure. A no is one of the person, a yes stays with who said it.
+Pure. A no is one of the person, a yes stays with who said it. Of two yeses that a link brings
+together none widens the other.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +18,9 @@ def follow(
     """Return every standing that *event* of subject *ref* changes, by pseudonym.
 
     *known* answers where subjects stood before. A link brings two together: the account takes over
-    what only the device was asked, where they differ the no wins, and the device takes over the
-    account's noes. A no is one of everybody whom it reaches; a yes stays with who said it.
+    what only the device was asked, where they differ the no wins, of two yeses what both allow, and
+    the device takes over the account's noes. A no is one of everybody whom it reaches; a yes stays
+    with who said it.
     """
     own = known(ref) or Standing()
     if event["event_type"] == EventType.LINKED:
@@ -71,9 +73,7 @@ def _linked(
     if other in account.links and ref in device.links:
         return {}  # told again, at every sign-in perhaps: what was decided since then stays
     gained = {
-        name: at
-        for name, at in device.purposes.items()
-        if _prevails(at, account.purposes.get(name))
+        name: _taken_over(at, account.purposes.get(name)) for name, at in device.purposes.items()
     }
     noes = _news(account, device)
     no_at = {
@@ -129,10 +129,29 @@ def _latest_no(one: PurposeStanding, other: PurposeStanding) -> str | None:
     return max(filter(None, (one.refused_at, other.refused_at)), default=None)
 
 
-def _prevails(device: PurposeStanding, account: PurposeStanding | None) -> bool:
+def _taken_over(device: PurposeStanding, account: PurposeStanding | None) -> PurposeStanding:
+    """Return where the account stands that hears what the device said."""
     if account is None:
-        return True
-    return (firmness(device), device.leaf_index) > (firmness(account), account.leaf_index)
+        return device
+    newer, older = device, account
+    if (firmness(account), account.leaf_index) >= (firmness(device), device.leaf_index):
+        newer, older = account, device
+    return newer if newer.ended else _of_both(newer, older)
+
+
+def _of_both(newer: PurposeStanding, older: PurposeStanding) -> PurposeStanding:
+    """Return the newer of two yeses, for the vendors and the time that the older allows as well."""
+    vendors = newer.vendors
+    if older.vendors is not None:
+        vendors = [
+            vendor for vendor in older.vendors if newer.vendors is None or vendor in newer.vendors
+        ]
+    return newer._replace(
+        vendors=vendors,
+        valid_until=min(filter(None, (newer.valid_until, older.valid_until)), default=None),
+        # Only who has overruled a signal by either id has overruled it by both.
+        signal=newer.signal and older.signal,
+    )
 
 
 def _with(links: tuple[str, ...], ref: str) -> tuple[str, ...]:

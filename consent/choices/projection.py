@@ -1,7 +1,7 @@
 """Where a subject stands after their events: one fold, replayed at will.
 
 Pure. The ledger's index orders history; only a `given` that did not happen after a recorded
-refusal or withdrawal does not undo it.
+refusal or withdrawal does not undo it, nor one from before a newer `given` that one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -234,20 +234,34 @@ def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:
     )
 
 
+def _older(event: Mapping[str, Any], before: PurposeStanding) -> bool:
+    """Whether a yes that says when it happened came late, from before one that stands.
+
+    What stands is no measure while it lies in the future: its client's clock was ahead.
+    """
+    occurred, received = event.get("occurred_at"), event["received_at"]
+    return occurred is not None and occurred < before.occurred_at <= received
+
+
 def _overruled(
     event: Mapping[str, Any], decision: str, happened: str, before: PurposeStanding
 ) -> bool:
     """Whether what the subject has said by themselves counts more than this event.
 
-    An import counts only where nothing newer is known. A yes that still stands outlives a signal
-    that no law makes an opt-out, whatever the event calls it, and one that was on when it was said.
+    An import counts only where nothing newer is known. A yes from before another would widen it, to
+    more vendors or for longer. A yes that still stands outlives a signal that no law makes an
+    opt-out, whatever the event calls it, and one that was on when it was said.
     """
     if event["event_type"] == EventType.IMPORTED:
         # Of two choices at one instant the no counts, in whatever order an export has them.
         return happened < before.occurred_at or (
             happened == before.occurred_at and before.ended and decision == Decision.GIVEN
         )
-    if event.get("method") != Method.GPC or before.ended or before.lapsed(happened):
+    if before.ended:
+        return False
+    if decision == Decision.GIVEN:
+        return _older(event, before)
+    if event.get("method") != Method.GPC or before.lapsed(happened):
         return False
     return before.signal or not _opts_out(event)
 

@@ -236,7 +236,8 @@ class _Asking:
             return Answer(purpose, allowed=True, why=Why.NECESSARY)
         ask = why is not Why.GIVEN
         if at.vendors is not None and not ask and self._visitor.vendor not in at.vendors:
-            why = Why.OTHER_VENDORS
+            # Nobody is left where two ids of one person each named others.
+            why, ask = Why.OTHER_VENDORS, not at.vendors
         return Answer(
             purpose,
             why is Why.GIVEN,

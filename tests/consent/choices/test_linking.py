@@ -87,6 +87,97 @@ def test_who_takes_over_a_yes_is_not_who_is_named_first() -> None:
     assert (found["account"].device, found["device"].device) == (False, True)
 
 
+Yes = tuple[int, list[str] | None, int | None]
+
+
+def yes(at: int, vendors: list[str] | None = None, until: int | None = None) -> Event:
+    """Return a yes to ads, to some vendors and for some seconds where that is said."""
+    made = event("given", at, record=at, ads="given")
+    if vendors is not None:
+        made["decisions"][0]["vendor_ids"] = vendors
+    return made | ({} if until is None else {"valid_until": f"2026-01-02T00:00:{until:02}Z"})
+
+
+@pytest.mark.parametrize(
+    ("account", "device", "expected"),
+    [
+        ((1, ["A"], None), (2, None, None), (2, ["A"], None)),
+        ((2, ["A"], None), (1, None, None), (2, ["A"], None)),
+        ((1, None, None), (2, ["A"], None), (2, ["A"], None)),
+        ((2, None, None), (1, ["A"], None), (2, ["A"], None)),
+        ((1, ["A", "B"], None), (2, ["B", "C"], None), (2, ["B"], None)),
+        ((1, ["A"], None), (2, ["B"], None), (2, [], None)),
+        ((1, None, 5), (2, None, None), (2, None, 5)),
+        ((1, None, None), (2, None, 5), (2, None, 5)),
+        ((1, ["A"], 9), (2, None, 5), (2, ["A"], 5)),
+        ((1, None, None), (2, None, None), (2, None, None)),
+    ],
+)
+def test_of_two_yeses_a_link_leaves_what_both_allow(
+    account: Yes, device: Yes, expected: Yes
+) -> None:
+    """The newer stands, no wider and no longer than either; the device keeps what it said."""
+    told = sorted([(account[0], "account", yes(*account)), (device[0], "device", yes(*device))])
+    before = replay(*[(ref, one) for _, ref, one in told])
+    found = replay(*[(ref, one) for _, ref, one in told], ("account", link(9, "device")))
+    at, until = found["account"].purposes["ads"], expected[2]
+
+    assert (at.record_id, at.vendors) == (f"r-{expected[0]}", expected[1])
+    assert at.valid_until == (None if until is None else f"2026-01-02T00:00:{until:02}Z")
+    assert found["device"].purposes == before["device"].purposes
+    assert Standing.from_json(found["account"].to_json()) == found["account"]
+
+
+def test_a_signal_is_overruled_by_both_or_not_at_all() -> None:
+    """Who said yes in its sight by one id has not done so by the other."""
+    seen = yes(2) | {"signals": {"sec_gpc": True}}
+    told = (("account", yes(1)), ("device", seen), ("account", link(3, "device")))
+    opting_out = signalled("opted_out", 4) | {"regime": "us_optout"}
+
+    assert replay(*told, ("account", opting_out))["account"].purposes["ads"].ended
+
+
+yeses = st.lists(
+    st.builds(
+        yes,
+        st.integers(0, 59),
+        st.none() | st.lists(st.sampled_from("ABC"), min_size=1, unique=True),
+        st.none() | st.integers(0, 9),
+    )
+    | st.just(event("refused", 30, ads="refused")),
+    max_size=3,
+)
+
+
+def allows(standing: Standing | None, vendor: str, second: int) -> bool | None:
+    """Say whether ads may be served by a vendor at a second, or None where nothing was said."""
+    at = None if standing is None else standing.purposes.get("ads")
+    if at is None:
+        return None
+    lapsed = at.lapsed(f"2026-01-02T00:00:{second:02}Z")
+    return not at.ended and not lapsed and (at.vendors is None or vendor in at.vendors)
+
+
+@given(yeses, yeses, st.booleans())
+def test_linking_allows_nothing_that_one_did_not(
+    mine: list[Event],
+    theirs: list[Event],
+    first: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """No vendor at no time, of what both have said something about; a device gains nothing."""
+    told = [("account", one) for one in mine], [("device", one) for one in theirs]
+    order = [*told[0], *told[1]] if first else [*told[1], *told[0]]
+    before = replay(*order)
+    found = replay(*order, ("account", link(59, "device")))
+
+    for vendor in "ABCD":
+        for second in range(11):
+            own, other = (allows(before.get(ref), vendor, second) for ref in ("account", "device"))
+            after = [allows(found[ref], vendor, second) for ref in ("account", "device")]
+            assert not after[0] or (own is not False and other is not False)
+            assert not after[1] or other
+
+
 def household() -> list[tuple[str, Event]]:
     """Link Ada's account with her telephone, her address and a shared device, and Ben with that."""
     return [

@@ -200,26 +200,101 @@ def test_it_is_the_same_wherever_it_was_stored_between(made: list[Event], cut: i
 
 @given(events)
 def test_it_says_what_the_rule_says(made: list[Event]) -> None:
-    """Against the rule in plain words: the last decision, but no given said to be before a no."""
+    """Against the rule in plain words: the last decision, but no given from before another one."""
     expected: dict[str, tuple[str, str]] = {}
     for purpose in PURPOSES:
         noes: list[str] = []
+        stands = ""  # since when a yes does
         for one in made:
             decided = {item["purpose_id"]: item["decision"] for item in one["decisions"]}
             decision = decided.get(purpose)
             if one["event_type"] == "requested" or decision in {None, "not_asked"}:
                 continue
-            happened = one.get("occurred_at") or one["received_at"]
+            received = one["received_at"]
+            happened = one.get("occurred_at") or received
             if decision == "refused":
-                noes.append(min(happened, one["received_at"]))
+                noes.append(min(happened, received))
                 word = "withdrawn" if one["event_type"] == "withdrawn" else "refused"
-                expected[purpose] = (word, one["record_id"])
-            elif "occurred_at" not in one or all(happened > no for no in noes):
-                expected[purpose] = ("given", one["record_id"])
+                expected[purpose], stands = (word, one["record_id"]), ""
+            elif "occurred_at" not in one or (
+                all(happened > no for no in noes) and not happened < stands <= received
+            ):
+                expected[purpose], stands = ("given", one["record_id"]), happened
 
     found = {name: (at.state, at.record_id) for name, at in fold(*made).purposes.items()}
 
     assert found == expected
+
+
+# -- a yes behind a newer one -----------------------------------------------------------------
+
+
+def yes(at: int, vendors: list[str] | None = None, until: int | None = None) -> Event:
+    """Return a yes to ads, to some vendors and for some seconds where that is said."""
+    made = event("given", at, record=at, ads="given")
+    if vendors is not None:
+        made["decisions"][0]["vendor_ids"] = vendors
+    return made | ({} if until is None else {"valid_until": f"2026-01-02T00:00:{until:02}Z"})
+
+
+def test_a_late_yes_widens_no_newer_one() -> None:
+    """Neither to more vendors nor for longer; a newer one does, late or not."""
+    narrow, wide = yes(5, ["A"], until=9), yes(4)
+
+    assert fold(narrow, wide) == fold(narrow)
+    assert fold(yes(4, ["A"]), yes(5)).purposes["ads"].vendors is None
+    assert fold(narrow, yes(6, ["A", "B"])).purposes["ads"].vendors == ["A", "B"]
+
+
+def test_in_one_second_the_ledger_orders_yeses() -> None:
+    """Who ticks one vendor and at once another has said both."""
+    assert fold(yes(5, ["A"]), yes(5, ["A", "B"])).purposes["ads"].vendors == ["A", "B"]
+
+
+def test_a_yes_that_says_no_time_happened_when_it_came() -> None:
+    """It comes after whatever the log knows."""
+    untimed = yes(9) | {"received_at": "2026-01-01T00:01:30Z"}
+    del untimed["occurred_at"]
+
+    assert fold(yes(5, ["A"]), untimed).purposes["ads"].vendors is None
+    late = yes(10) | {"received_at": "2026-01-01T00:02:00Z"}
+    assert fold(untimed, late).purposes["ads"].record_id == "r-9"
+
+
+def test_a_client_clock_ahead_does_not_bar_a_narrower_yes() -> None:
+    """A yes said to lie in the future is no measure for who says less meanwhile."""
+    ahead = yes(50) | {"received_at": "2026-01-01T00:00:10Z"}
+    narrower = yes(20, ["A"]) | {"received_at": "2026-01-01T00:00:20Z"}
+
+    assert fold(ahead, narrower).purposes["ads"].vendors == ["A"]
+
+
+yeses = st.lists(
+    st.builds(
+        yes,
+        st.integers(0, 59),
+        st.none() | st.lists(st.sampled_from("ABC"), min_size=1, unique=True),
+        st.none() | st.integers(0, 59),
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda one: str(one["occurred_at"]),
+)
+
+
+@given(yeses, st.data())
+def test_yeses_may_come_in_any_order(made: list[Event], data: st.DataObject) -> None:
+    """The newest stands, whatever came after it, and so it does behind a no from before them."""
+    no = event("refused", 0, ads="refused") | {"occurred_at": "2025-12-31T00:00:00Z"}
+    shuffled = data.draw(st.permutations(made))
+    newest = max(made, key=lambda one: str(one["occurred_at"]))
+
+    for first in ([], [no]):
+        at = fold(*first, *shuffled).purposes["ads"]
+
+        assert (at.record_id, at.occurred_at) == (newest["record_id"], newest["occurred_at"])
+        assert at.vendors == newest["decisions"][0].get("vendor_ids")
+        assert at.valid_until == newest.get("valid_until")
 
 
 def test_a_client_clock_ahead_does_not_bar_later_consent() -> None:

@@ -147,6 +147,39 @@ def test_consent_to_some_vendors_is_no_consent_to_the_others(desk: Desk) -> None
     ]
 
 
+def test_who_is_left_with_no_vendor_is_asked(desk: Desk) -> None:
+    """Account and device each named another: neither may serve, and a new yes decides."""
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    desk.give("ads", vendors={"ads": ("12",)}, **account)
+    desk.give("ads", vendors={"ads": ("755",)})
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.DEVICE, "d-1"), **account)
+    left = [desk.ask("ads", visitor=Visitor(vendor=one), **account)[0] for one in ("12", "755")]
+    desk.later(seconds=1)
+    desk.give("ads", vendors={"ads": ("12",)}, **account)
+
+    assert [(one.allowed, one.why, one.ask) for one in left] == [
+        (False, Why.OTHER_VENDORS, True)
+    ] * 2
+    assert desk.ask("ads", visitor=Visitor(vendor="12"), **account)[0].allowed
+
+
+def test_a_yes_from_before_another_widens_nothing(desk: Desk) -> None:
+    """It is recorded, late, and the newer one stands: its vendors, its end."""
+    desk.record(EventType.REQUESTED)
+    early = desk.now
+    desk.later(hours=1)
+    until = desk.now + DAY
+    yes = {"kind": EventType.GIVEN, "decided": {"ads": "given"}}
+    desk.record(**yes, vendors={"ads": ("12",)}, valid_until=until)
+    desk.later(hours=1)
+    late = desk.record(**yes, occurred_at=early)
+    found = [desk.ask("ads", visitor=Visitor(vendor=vendor))[0] for vendor in ("12", "13")]
+
+    assert late.leaf_index == 2
+    assert [one.allowed for one in found] == [True, False]
+    assert found[0].valid_until == "2026-02-01T13:00:00Z"
+
+
 # -- patience ---------------------------------------------------------------------------------
 
 
