@@ -14,7 +14,9 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -137,45 +139,105 @@ class Example:
 def rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a data file as objects with `text`, `labels` and `split`.
 
-    Raises DataUnreadable, which names the line.
+    Raises DataUnreadable, which names the line: of CSV the one a row begins in.
     """
     number = 0
     try:
         with _opened(path) as lines:
             if path.name.removesuffix(".gz").endswith(".csv"):
-                for number, record in enumerate(csv.DictReader(lines), 2):
-                    yield _own_row(record, path, number)
+                number = 1
+                # Strict, or a quote that is never closed takes the rest of the file for one cell.
+                table = csv.DictReader(lines, strict=True)
+                _check_columns(table.fieldnames or (), path)
+                number = table.line_num + 1
+                for record in table:
+                    yield _own_row(record, f"{path} line {number}")
+                    number = table.line_num + 1
                 return
             for number, line in enumerate(lines, 1):
                 record = json.loads(line)
                 public = isinstance(record, dict) and "labels" in record
-                yield record if public else _own_row(record, path, number)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, ValueError, TypeError) as error:
-        raise DataUnreadable(
-            f"{path} line {number}: expected a labelled row, got {error}"
-        ) from error
+                yield (_public_row if public else _own_row)(record, f"{path} line {number}")
+    except _FOREIGN as error:
+        place = f"{path} line {number}" if number else f"{path}"
+        raise DataUnreadable(f"{place}: expected a labelled row, got {error}") from error
+
+
+_FOREIGN = (
+    OSError,
+    EOFError,
+    UnicodeDecodeError,
+    csv.Error,
+    ValueError,
+    RecursionError,
+    zlib.error,
+)
 
 
 def _opened(path: Path) -> io.TextIOBase:
+    # Excel's "CSV UTF-8" begins with a byte order mark, which would be of the first column's name.
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
-def _own_row(record: Any, path: Path, number: int) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _check_columns(names: Sequence[str], path: Path) -> None:
+    """Refuse a table of which one column would hide another."""
+    for name in ("text", "split", *Label):
+        if names.count(name) > 1:
+            raise DataUnreadable(
+                f"{path} line 1: expected one column {name}, got {names.count(name)}"
+            )
+
+
+def _own_row(record: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Return a row whose labels stand beside its text; an empty cell is unknown."""
-    text = record.get("text") if isinstance(record, dict) else None
-    if not isinstance(text, str):
-        raise DataUnreadable(
-            f"{path} line {number}: expected a text, got {sorted(map(str, record))}"
-        )
-    of_label = {label: key for key, label in KEYS.items()}
+    text = _text(record, place)
+    beyond = [cell for cell in record.get(None, ()) if cell]
+    if beyond:  # most likely a comma of the text, which would move every label
+        raise DataUnreadable(f"{place}: expected a cell a column, got {beyond} beyond them")
     labels = {
-        of_label[label]: float(record[label])
+        _OF_LABEL[label]: _share(record[label], label, place)
         for label in Label
         if record.get(label) not in (None, "")
     }
     return {"text": text, "labels": labels, "split": record.get("split") or "train"}
+
+
+_OF_LABEL = {label: key for key, label in KEYS.items()}
+
+
+def _public_row(record: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a row that has its labels together, by the names in `KEYS`; null is unknown."""
+    text, given = _text(record, place), record["labels"]
+    if not isinstance(given, dict):
+        raise DataUnreadable(f"{place}: expected labels by name, got {type(given).__name__}")
+    unknown = sorted(given.keys() - KEYS)
+    if unknown:
+        raise DataUnreadable(f"{place}: expected labels of {', '.join(KEYS)}, got {unknown}")
+    labels = {key: _share(value, key, place) for key, value in given.items() if value is not None}
+    return record | {"text": text, "labels": labels, "split": record.get("split") or "train"}
+
+
+def _text(record: Any, place: str) -> str:  # noqa: ANN401 - JSON
+    if not isinstance(record, dict):
+        raise DataUnreadable(f"{place}: expected a row, got {type(record).__name__}")
+    text = record.get("text")
+    if not isinstance(text, str):
+        got = type(text).__name__ if "text" in record else sorted(map(str, record))
+        raise DataUnreadable(f"{place}: expected a text, got {got}")
+    return text
+
+
+def _share(value: Any, name: str, place: str) -> float:  # noqa: ANN401 - JSON
+    """Return the share of raters who said yes."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not 0 <= found <= 1:
+        raise DataUnreadable(f"{place}: expected {name} from 0 to 1, got {value!r:.60}")
+    return found
 
 
 def known(labels: dict[str, float]) -> dict[Label, bool]:
@@ -204,14 +266,23 @@ def sources(data: Path, language: str = "en") -> dict[Path, Source]:
 
 
 def own(data: Path) -> list[Path]:
-    """Return the files in *data* that are no public ones."""
+    """Return the files in *data* that are no public ones.
+
+    Raises DataUnreadable where *data* is no folder, or a name cannot be stated in a manifest.
+    """
+    if not data.is_dir():
+        raise DataUnreadable(f"{data}: expected a folder of labelled comments, found none")
     public = {f"{name}.jsonl.gz" for name in (*SOURCES, *MEASURED)}
-    return [
+    found = [
         path
         for pattern in ("*.csv", "*.csv.gz", "*.jsonl", "*.jsonl.gz")
         for path in sorted(data.glob(pattern))
         if path.name not in public
     ]
+    for path in found:
+        if not path.name.isprintable():
+            raise DataUnreadable(f"expected a file name that can be printed, got {path.name!a}")
+    return found
 
 
 def examples(data: Path, *, language: str = "en", fold: int = 0) -> list[Example]:
@@ -257,8 +328,11 @@ def _of_source(path: Path, source: Source) -> Iterator[Example]:
             labels[Label.SPAM] = False
         if not labels or (source.only_positive and not any(labels.values())):
             continue
-        sample = row.get("meta", {}).get("sample")
-        whole = name == "jigsaw_wiki" and sample == "random" and len(labels) == len(WIKI)
+        whole = (
+            name == "jigsaw_wiki"
+            and row.get("meta", {}).get("sample") == "random"
+            and len(labels) == len(WIKI)
+        )
         measured = whole or Label.SPAM in labels or source.whole
         yield Example(row["text"], labels, name, source.weight, 0, held=False, measured=measured)
 
@@ -302,8 +376,14 @@ def _sketches(text: str) -> list[tuple[int, int]]:
 
 
 def digests(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file, by its name."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    """Return the SHA-256 of each file, by its name. Raises DataUnreadable."""
+    found = {}
+    for path in paths:
+        try:
+            found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataUnreadable(f"expected a file that can be read, got: {error}") from error
+    return found
 
 
 def seen(texts: Iterable[str]) -> NDArray[np.uint64]:
@@ -342,15 +422,24 @@ def _listed(data: Path, wanted: str) -> Iterator[tuple[str, bool]]:
     """Yield the terms of the lists in a language, and whether each is sexual and no expletive."""
     path = data / "lists/surge_profanity_en.csv.gz"
     if wanted == "en" and path.is_file():
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for row in csv.DictReader(lines):
+        for row in csv.DictReader(_list(path)):
+            try:
                 forms = {row["canonical_form_1"], row["canonical_form_2"], row["canonical_form_3"]}
                 anatomy = row["category_1"].startswith("sexual anatomy")
                 yield row["text"], anatomy and not forms & _EXPLETIVES
+            except KeyError as error:
+                raise DataUnreadable(f"{path}: expected a column {error}, got {[*row]}") from error
     path = data / "lists/ldnoobw_badwords.tsv.gz"
     if path.is_file():
+        for line in _list(path):
+            language, _, term = line.rstrip("\n").partition("\t")
+            if language == wanted:
+                yield term, not any(bad in term for bad in _EXPLETIVES)
+
+
+def _list(path: Path) -> Iterator[str]:
+    try:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                language, _, term = line.rstrip("\n").partition("\t")
-                if language == wanted:
-                    yield term, not any(bad in term for bad in _EXPLETIVES)
+            yield from lines
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise DataUnreadable(f"{path}: expected a list, got {error}") from error

@@ -4,9 +4,7 @@ No figure of the card is typed by hand. Data files that are not there give no fi
 bundle was made with gives an error, not a figure.
 """
 
-import gzip
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,7 +173,7 @@ def measure(
 
     Of English also other test sets, the evasions and the identity templates. *spam* is the
     threshold at which false positives on ham are counted. Raises EvaluationRefused where one of
-    the rows is in *seen*.
+    the rows is in *seen*, and DataUnreadable.
     """
     reading = _Reading(scorer, data, seen, language)
     own = _own(scorer, data, seen)
@@ -340,6 +338,7 @@ def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, dict
     found: dict[str, dict[str, Sides]] = {}
     for path in corpus.own(data):
         name = path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".csv")
+        name = path.name if name in found else name
         rows = [row for row in corpus.rows(path) if row["split"] == "test"]
         if not rows:
             continue
@@ -357,21 +356,16 @@ def _own(scorer: Scorer, data: Path, seen: NDArray[np.uint64]) -> dict[str, dict
 
 
 def rows_of(data: Path, wanted: TestSet) -> list[dict[str, Any]]:
-    """Return the rows of *wanted* that know its label."""
+    """Return the rows of *wanted* that know its label. Raises DataUnreadable."""
+    path = data / f"{wanted.file}.jsonl.gz"
     return [
         row
-        for row in _lines(data / f"{wanted.file}.jsonl.gz")
+        for row in (corpus.rows(path) if path.is_file() else ())
         if row["split"] in wanted.splits
         and wanted.key in row["labels"]
         and wanted.sample in {None, row.get("meta", {}).get("sample")}
         and wanted.language in {None, row.get("lang")}
     ]
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if path.is_file():
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
 
 
 def _refuse_seen(name: str, texts: Sequence[str], seen: NDArray[np.uint64]) -> None:
