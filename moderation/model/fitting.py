@@ -9,9 +9,11 @@ import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 from zlib import crc32
 
 import joblib
@@ -23,6 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from moderation.errors import DataUnreadable
 from moderation.model import corpus
 from moderation.model.calibration import Floats, Truth
 from moderation.model.corpus import WIKI, Example
@@ -41,6 +44,7 @@ _MET_LEAST = 6  # texts that a word of the vocabulary was met in
 _VOCABULARY = 40_000  # words
 _MISTYPED = 50  # times; rarer than the marked word it is with two letters swapped
 _LEAST = 20  # positives and negatives without which a label is not learnt
+_HELD_LEAST = 10  # rows; with fewer held out no label can be measured
 _WORD = re.compile(rb"[a-z](?:[a-z']*[a-z])?")
 _CODE = (
     "model/corpus.py",
@@ -163,7 +167,7 @@ class Training:
     """One run: the examples of *data*, and the folder its stages are kept in.
 
     *language* says which public files there may be used; *fold* which fifth of the rows is held
-    out: a bundle is made with the first.
+    out: a bundle is made with the first. Raises DataUnreadable where there is too little.
     """
 
     def __init__(
@@ -201,6 +205,12 @@ class Training:
                     words = normalise(each.text).words
                     each.labels[Label.SEXUAL_EXPLICIT] = not terms.isdisjoint(words)
         say(f"read {len(found):,} rows, {len(self.held):,} held out")
+        if len(self.held) < _HELD_LEAST or len(self.fitted) < 2 * _LEAST:
+            raise DataUnreadable(
+                f"{data}: expected {2 * _LEAST} rows to fit on and {_HELD_LEAST} held out, "
+                "of labels with positives and negatives, near-duplicates on one side, "
+                f"got {len(found) - len(self.held)} and {len(self.held)}"
+            )
         self.vocabulary = vocabulary(
             (each.text for each in self.fitted), corpus.profanities(data, language)
         )
@@ -239,14 +249,38 @@ class Training:
             return sparse.load_npz(file), pool
         features = TokenFeatures(vocabulary=self.vocabulary, blind=blind, dtype=np.float32)
         matrix = features.transform([examples[at].text[:TEXT_LIMIT] for at in pool])
-        sparse.save_npz(file, matrix, compressed=False)
+        with _drafted(file) as draft:
+            sparse.save_npz(draft, matrix, compressed=False)
         self.say(f"counted {matrix.nnz:,} features of {len(pool):,} rows")
         return matrix, pool
+
+    def learnable(self, heads: Sequence[Head] = HEADS) -> list[Head]:
+        """Return those of *heads* that have enough rows; say which have not.
+
+        The held-out rows do not count, fitted on or not: a head that was left out the first time
+        was not measured, and a second stage that never saw its sums can make nothing of them.
+        """
+        found = []
+        for head in heads:
+            wanted = self._wanted(head)
+            truth = Counter(
+                each.labels[head.label]
+                for each in self.fitted
+                if head.label in each.labels and each.source in wanted
+            )
+            if min(truth[True], truth[False]) >= _LEAST:
+                found.append(head)
+            else:
+                self.say(
+                    f"{head.label.value} has too few rows to be fitted: expected {_LEAST} "
+                    f"positive and {_LEAST} negative, got {truth[True]} and {truth[False]}"
+                )
+        return found
 
     def weights(self, heads: Sequence[Head] = HEADS, *, whole: bool = False) -> NDArray[np.float32]:
         """Fit *heads*; return the table of weights, a column a label, as it will be stored.
 
-        Where *whole*, the held-out rows are fitted on, too.
+        Where *whole*, the held-out rows are fitted on, too. All have to be `learnable`.
         """
         table = np.zeros((ngrams.ROWS, len(LABELS)))
         shares = np.zeros(len(LABELS))
@@ -261,17 +295,16 @@ class Training:
                     joblib.delayed(self._head)(head, matrix, pool, whole=whole) for head in mine
                 )
             for head, fit in zip(mine, fits, strict=True):
-                if fit is not None:
-                    column = LABELS.index(head.label)
-                    table[:, column] += head.share * fit
-                    shares[column] += head.share
+                column = LABELS.index(head.label)
+                table[:, column] += head.share * fit
+                shares[column] += head.share
         table[:, shares > 0] /= shares[shares > 0]
         # Rounded as they will be stored, so that everything measured is measured on what ships.
         return table.astype(np.float16).astype(np.float32)
 
     def _head(
         self, head: Head, matrix: sparse.csr_matrix, pool: Sequence[int], *, whole: bool
-    ) -> Floats | None:
+    ) -> Floats:
         wanted = self._wanted(head)
         examples = self.examples(whole=whole)
         mine = [
@@ -280,9 +313,6 @@ class Training:
             if head.label in examples[at].labels and examples[at].source in wanted
         ]
         truth = np.array([each.labels[head.label] for _, each in mine], dtype=bool)
-        if min(truth.sum(), (~truth).sum()) < _LEAST:
-            self.say(f"{head.label.value} has too few rows to be fitted")
-            return None
         # A row is penalised as much as without the others: so the sums keep the spread that the
         # second stage and the calibration were fitted to.
         unheld = sum(1 for at, _ in mine if pool[at] < len(self.fitted))
@@ -302,7 +332,8 @@ class Training:
             bayes=head.bayes,
             balanced=head.balanced,
         )
-        np.save(file, found, allow_pickle=False)
+        with _drafted(file) as draft:
+            np.save(draft, found, allow_pickle=False)
         self.say(f"fitted {head.label.value} on {len(mine):,} rows, {truth.sum():,} positive")
         return found
 
@@ -312,6 +343,17 @@ class Training:
         if head.sources is None or not head.sources & self.sources:
             return self.sources | {"made_up"}
         return head.sources | own
+
+
+@contextmanager
+def _drafted(file: Path) -> Iterator[Path]:
+    """Lend the path of a draft that becomes *file* once it is whole: a run can be cut off here.
+
+    Two heads that are alike have one file, and may be written at once.
+    """
+    draft = file.with_name(f"draft-{get_ident()}-{file.name}")
+    yield draft
+    draft.replace(file)
 
 
 def second_stage(label: Label, pooled: Floats, truth: Truth) -> tuple[Floats, float]:

@@ -88,7 +88,10 @@ def train(
 
     *made* is the date to state, *language* what the comments are in; *work* is where stages are
     kept, by default beside *out*. Writes manifest, arrays, metrics.json and card.md to *out*.
+    Raises DataUnreadable, and OSError where nothing can be written.
     """
+    if out.exists() and not out.is_dir():  # said now, not after all the fitting
+        raise NotADirectoryError(f"{out} is no folder")
     run = Training(
         data,
         work or out.with_name(f"{out.name}.work"),
@@ -108,7 +111,8 @@ def train(
         label.value: evaluation.figures(each.scores, each.truth, ranks=each.logits)
         for label, each in crossed.items()
     }
-    say("calibrated")
+    silent = [label.value for label in LABELS if label not in crossed]
+    say("calibrated" + (f"; silent for want of rows: {', '.join(silent)}" if silent else ""))
     saw = corpus.seen(each.text for each in (*run.fitted, *run.held) if each.source != "made_up")
     spam = labels[Label.SPAM.value]["thresholds"].get("spam")
     measured, scored = evaluation.measure(scorer, data, seen=saw, spam=spam, language=language)
@@ -141,11 +145,14 @@ def fit(
 ) -> Fitted:
     """Fit *heads*, measure them on the held-out rows, and fit most once more on all rows.
 
+    Heads with too few rows are fitted neither time, and a label without a head stays silent.
     Second stage and calibration are those of the first time: nothing else tells how the sums of
     rows are spread that no head has met.
     """
+    heads = run.learnable(heads)
+    fitted = {head.label for head in heads}
     first = run.weights(heads)
-    rehearsed, crossed = assemble(run, first, labels)
+    rehearsed, crossed = assemble(run, first, [label for label in labels if label in fitted])
     table = run.weights([head for head in heads if head.label not in fitting.ONCE], whole=True)
     for label in fitting.ONCE:
         table[:, LABELS.index(label)] = first[:, LABELS.index(label)]
@@ -166,7 +173,7 @@ def assemble(
     """Fit second stage and calibration of the weights in *table* on the held-out rows.
 
     What is measured was fitted crosswise, what ships on all of them. A label with too few rows,
-    or not among *labels*, stays silent, and is not among the crossed ones.
+    or too few that differ, or not among *labels*, stays silent, and is not among the crossed ones.
     """
     unmixed = bare(table, run.vocabulary)
     pooled = unmixed.pooled([each.text for each in run.held])
@@ -178,7 +185,7 @@ def assemble(
         known = np.array([label in each.labels for each in run.held], dtype=bool)
         truth = np.array([each.labels.get(label, False) for each in run.held], dtype=bool)
         measured = known & np.array([_measures(each, label) for each in run.held], dtype=bool)
-        if label not in labels or min((measured & truth).sum(), (measured & ~truth).sum()) < FOLDS:
+        if label not in labels or not _crossable(truth[measured], folds[measured]):
             continue
         found = np.zeros(len(truth))
         for fold in range(FOLDS):
@@ -197,6 +204,14 @@ def assemble(
         crossed[label] = Crossed(measured.nonzero()[0], right, logits, scores)
     calibrated = Calibration(values, low=calibration.LOW, high=calibration.HIGH)
     return Assembled(Scorer(table, stage, calibrated, run.vocabulary), crossed)
+
+
+def _crossable(truth: Truth, folds: NDArray[np.intp]) -> bool:
+    """Return whether a label can be measured crosswise: no fold may have all of either class.
+
+    Near-duplicates share a fold; forty copies of one text are as good as one.
+    """
+    return all(side.sum() >= FOLDS and len(np.unique(folds[side])) > 1 for side in (truth, ~truth))
 
 
 _UNLEARNT: dict[str, Any] = {

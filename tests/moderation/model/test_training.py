@@ -190,6 +190,150 @@ def test_own_data_of_two_labels_make_a_bundle(tmp_path: Path) -> None:
     assert {each["licence"] for each in found.manifest["sources"].values()} == {"own"}
 
 
+def _texts(count: int, word: str, *, held: bool) -> list[str]:
+    """Return texts with *word*, all held out or all fitted on."""
+    draw = random.Random(word)  # noqa: S311 - reproducible, not secret
+    found: list[str] = []
+    while len(found) < count:
+        text = " ".join([*(f"w{draw.randrange(900)}" for _ in range(8)), word])
+        if (corpus.groups([text])[0] % 100 < 20) is held:
+            found.append(text)
+    return found
+
+
+def _table(path: Path, labels: str, *rows: tuple[list[str], str]) -> None:
+    """Write CSV with the *labels*, each of the texts with the cells beside them."""
+    lines = [f"{text},{cells}" for texts, cells in rows for text in texts]
+    path.write_text("\n".join([f"text,{labels}", *lines]))
+
+
+def _evidence(folder: Path) -> dict[str, str]:
+    labels = bundle.load(folder).manifest["labels"]
+    return {name: of["evidence"] for name, of in labels.items() if of["evidence"] != "none"}
+
+
+@pytest.mark.parametrize("fitted", [0, 17])
+def test_a_label_that_only_held_out_rows_know_stays_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fitted: int
+) -> None:
+    """All rows together would be enough; what was measured had nothing to go by."""
+    monkeypatch.setattr(invention, "_MADE_UP", 30)
+    _table(
+        tmp_path / "ours.csv",
+        "toxicity,insult",
+        (_texts(25, "moron", held=True), "1,"),
+        (_texts(25, "friend", held=True), "0,"),
+        (_texts(fitted, "idiot", held=False), "1,"),
+        *((_texts(30, "liar" if held else "ugly", held=held), ",1") for held in (True, False)),
+        *((_texts(30, "bread" if held else "tree", held=held), ",0") for held in (True, False)),
+    )
+    told: list[str] = []
+
+    training.train(tmp_path, tmp_path / "b", name="b", made="2026-01-01", jobs=1, say=told.append)
+
+    assert _evidence(tmp_path / "b") == {"insult": "labelled"}
+    few = "toxicity has too few rows to be fitted: expected 20 positive and 20 negative"
+    said = [line for line in told if line.startswith("toxicity")]
+    assert said == [f"{few}, got {fitted} and 0"] * 2  # of both its heads
+    (silent,) = (line for line in told if line.startswith("calibrated"))
+    assert silent.startswith("calibrated; silent for want of rows: spam, toxicity, ")
+
+
+def test_the_same_heads_are_fitted_both_times(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a label with two heads, one with too few rows at first is left out when they are more."""
+    monkeypatch.setattr(invention, "_MADE_UP", 30)
+    name = "jigsaw_wiki.jsonl.gz"
+    (tmp_path / name).write_bytes((data / name).read_bytes())
+    _table(
+        tmp_path / "ours.csv",
+        "toxicity",
+        *((_texts(19, "moron" if held else "idiot", held=held), "1") for held in (True, False)),
+        *((_texts(19, "bread" if held else "tree", held=held), "0") for held in (True, False)),
+    )
+    run = fitting.Training(tmp_path, tmp_path / "w", seed=7, jobs=1, say=lambda _: None)
+    both = fitting.Head(Label.TOXICITY, frozenset({"jigsaw_wiki"}), 0.15)
+    ours = fitting.Head(Label.TOXICITY, frozenset({"ours"}), 0.1)
+    fitted: list[float] = []
+    fit = fitting.regression
+    monkeypatch.setattr(
+        fitting, "regression", lambda *a, **how: fitted.append(how["penalty"]) or fit(*a, **how)
+    )
+
+    found = training.fit(run, [both, ours])
+
+    assert run.learnable([both, ours]) == [both]
+    assert len(fitted) == 2
+    assert list(found.crossed) == [Label.TOXICITY]
+
+
+def test_copies_of_one_text_are_not_enough_to_measure_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near-duplicates share a fold: the others have no positive, so the label stays silent."""
+    monkeypatch.setattr(invention, "_MADE_UP", 30)
+    _table(
+        tmp_path / "ours.csv",
+        "spam",
+        (_texts(1, "pills", held=True) * 40, "1"),
+        *((_texts(75, "bread" if held else "tree", held=held), "0") for held in (True, False)),
+    )
+    told: list[str] = []
+
+    training.train(tmp_path, tmp_path / "b", name="b", made="2026-01-01", jobs=1, say=told.append)
+
+    assert _evidence(tmp_path / "b") == {}
+    assert [line for line in told if line.startswith("calibrated; silent for want of rows: spam, ")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "text,spam\n",
+        "text\nhello\n",
+        "text,spam\nhello,0\n",
+        "text,spam\n" + "hello,1\n" * 50,
+        "text,spam,split\n" + "hello,1,test\nbye,0,test\n" * 50,
+        "text,spam\n" + ",1\n   ,0\n" * 50,
+    ],
+)
+def test_data_that_teach_nothing_are_refused(tmp_path: Path, content: str) -> None:
+    """Empty, no label, one row, one class, test rows alone, blank texts."""
+    (tmp_path / "ours.csv").write_text(content)
+
+    with pytest.raises(
+        DataUnreadable, match=r"expected 40 rows to fit on and 10 held out, .* got "
+    ):
+        training.train(tmp_path, tmp_path / "b", name="b", made="2026-01-01", jobs=1)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_stage_that_was_half_written_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was cut off while it kept a head does not take the half for the whole."""
+    monkeypatch.setattr(invention, "_MADE_UP", 30)
+    _table(tmp_path / "ours.csv", "spam", (_texts(30, "x", held=True), "0"))
+
+    def cut(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    def train(out: str, work: str) -> str:
+        return training.train(
+            tmp_path, tmp_path / out, name="b", made="2026-01-01", jobs=1, work=tmp_path / work
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "save", cut)
+        with pytest.raises(KeyboardInterrupt):
+            train("b", "w")
+
+    assert train("b", "w") == train("c", "other")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -220,6 +364,25 @@ def test_an_evaluation_refuses_rows_the_bundle_was_made_with(tmp_path: Path) -> 
         evaluation.measure(scorer, tmp_path, seen=corpus.seen(["some official row"]))
     found = evaluation.measure(scorer, tmp_path, seen=corpus.seen(["another row"]))
     assert found.figures["test_random"]["toxicity"]["rows"] == 1
+
+
+def test_test_rows_of_files_with_one_stem_are_both_measured(tmp_path: Path) -> None:
+    """The second goes by its whole name."""
+    (tmp_path / "a.csv").write_text("text,spam,split\nhello,1,test\n")
+    (tmp_path / "a.jsonl").write_text('{"text": "bye", "spam": 0, "split": "test"}\n')
+
+    found = evaluation.measure(bundle.shipped().scorer, tmp_path, seen=corpus.seen([])).figures
+
+    positives = {name: of["spam"]["positives"] for name, of in found["own_tests"].items()}
+    assert positives == {"a": 1, "a.jsonl": 0}
+
+
+def test_a_public_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """An evaluation reads as training does."""
+    (tmp_path / "jigsaw_wiki.jsonl.gz").write_bytes(b"no")
+
+    with pytest.raises(DataUnreadable, match=r"jigsaw_wiki.jsonl.gz: expected a labelled row"):
+        evaluation.measure(bundle.shipped().scorer, tmp_path, seen=corpus.seen([]))
 
 
 def test_a_model_is_measured_in_its_own_language(tmp_path: Path) -> None:
