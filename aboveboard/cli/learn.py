@@ -40,8 +40,12 @@ def train(
     from aboveboard import clock
     from moderation.model import training
 
-    stated = date.fromisoformat(made) if made else clock.now().date()
-    with _progress(training.STEPS) as told:
+    stated = clock.now().date() if made is None else _date(made)
+    if not out.name.strip(".") or not out.name.isprintable():
+        raise typer.BadParameter(
+            f"expected a folder with a name, got {f'{out}'!a}", param_hint="--out"
+        )
+    with _written(out), _progress(training.STEPS) as told:
         digest = training.train(
             data,
             out,
@@ -53,6 +57,26 @@ def train(
             say=told,
         )
     say(f"digest {digest}")
+
+
+def _date(given: str) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"expected a date like 2026-11-29, got {given!r}", param_hint="--made"
+        ) from error
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Say which *folder* cannot be written. Raises DataDirUnusable."""
+    from aboveboard.errors import DataDirUnusable
+
+    try:
+        yield
+    except OSError as error:
+        raise DataDirUnusable(f"expected to write {folder}, got: {error}") from error
 
 
 @contextmanager
@@ -98,11 +122,12 @@ def evaluate(
         found.scorer, data, seen=found.seen, spam=spam, language=found.manifest["language"]
     )
     if report is not None:
-        report.mkdir(parents=True, exist_ok=True)
         metrics = found.manifest["metrics"]
         kept = {name: metrics[name] for name in ("development", "errors") if name in metrics}
         manifest = {**found.manifest, "metrics": kept | figures}
-        card.write(report, manifest, plotting.draw(report, scored))
+        with _written(report):
+            report.mkdir(parents=True, exist_ok=True)
+            card.write(report, manifest, plotting.draw(report, scored))
     if json:
         say_json(figures)
     else:
@@ -190,9 +215,11 @@ def list_bundles(
     json: AsJson = False,
 ) -> None:
     """List the bundles in a folder, and say what is wrong with those that may not be used."""
-    from moderation.errors import BundleRefused
+    from moderation.errors import BundleNotFound, BundleRefused
     from moderation.model import bundle
 
+    if not folder.is_dir():
+        raise BundleNotFound(f"{folder}: expected a folder of bundles, found none")
     for manifest in sorted(folder.glob("*/manifest.json")):
         line: dict[str, str] = {"folder": manifest.parent.name}
         try:

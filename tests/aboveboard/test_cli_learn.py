@@ -137,3 +137,47 @@ def test_data_without_a_label_are_refused(environment: dict[str, str], tmp_path:
     refused = run(environment, "train", "--data", tmp_path, "--out", tmp_path / "b")
 
     assert "found none" in error_line(refused)
+
+
+def test_a_day_that_is_none_is_refused(
+    environment: dict[str, str], own: Path, tmp_path: Path
+) -> None:
+    """Before anything is read."""
+    refused = run(
+        environment, "train", "--data", own, "--out", tmp_path / "b", "--made", "2026-13-99"
+    )
+
+    assert refused.returncode == 2
+    assert "expected a date like 2026-11-29, got '2026-13-99'" in refused.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_can_be_written_is_named(
+    environment: dict[str, str], own: Path, bundles: Path, tmp_path: Path
+) -> None:
+    """A file in the way of a bundle, of its parent, of a report; and a bundle without a name."""
+    file = tmp_path / "file"
+    file.touch()
+
+    for out in (file, file / "b"):
+        refused = run(environment, "train", "--data", own, "--out", out)
+        assert f"expected to write {out}, got: " in error_line(refused)
+    refused = run(environment, "evaluate", bundles / "mine-1", "--data", own, "--report", file)
+    assert f"expected to write {file}, got: " in error_line(refused)
+    refused = run(environment, "train", "--data", own, "--out", ".")
+    assert refused.returncode == 2
+    assert "expected a folder with a name, got '.'" in refused.stderr.decode()
+
+
+def test_a_mistyped_folder_is_not_taken_for_an_empty_one(
+    environment: dict[str, str], bundles: Path, tmp_path: Path
+) -> None:
+    """Neither measured on nor listed, and the status says so."""
+    measured = run(environment, "evaluate", bundles / "mine-1", "--data", tmp_path / "nosuch")
+    listed = run(environment, "model", "list", tmp_path / "nosuch")
+    empty = run(environment, "evaluate", bundles / "mine-1", "--data", tmp_path)
+
+    assert "nosuch: expected a folder of labelled comments, found none" in error_line(measured)
+    assert "nosuch: expected a folder of bundles, found none" in error_line(listed)
+    assert empty.stdout.decode() == f"{tmp_path} has no test rows\n"
+    assert empty.returncode == 0
