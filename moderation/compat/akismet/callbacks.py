@@ -2,7 +2,8 @@
 
 A check may name an address. Once a person here has decided otherwise, it is told so, as Akismet's
 webhook is; what a client itself has submitted, it knows. A decision marks what it is about in its
-own transaction, so that nothing is forgotten; whoever posts takes what is due, for a while.
+own transaction, and so does a check that was answered before a decision and is kept after it, so
+that nothing is forgotten; whoever posts takes what is due, for a while.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from moderation.cases.events import Rows
 from moderation.cases.transition import RESTRICTED
@@ -61,6 +62,7 @@ class _Kept(NamedTuple):
     url: str
     sealed: str
     told: str
+    now: str
 
 
 class _Settled(NamedTuple):
@@ -89,7 +91,10 @@ class Callbacks:
     async def keep(self, site_id: str, comment_id: str, url: str, key: str, *, told: str) -> None:
         """Remember where a client wants to be told, and what it was *told* now (`replies.told`)."""
         sealed = self._seal(name(site_id, comment_id), key)
-        await self._writing.write(_keep, _Kept(site_id, comment_id, url[:URL_LIMIT], sealed, told))
+        now = instant(self._clock())
+        await self._writing.write(
+            _keep, _Kept(site_id, comment_id, url[:URL_LIMIT], sealed, told, now)
+        )
 
     async def take(self) -> list[Due]:
         """Return clients to be told, which nobody else tells for a while."""
@@ -114,15 +119,37 @@ def name(site_id: str, comment_id: str) -> str:
 
 
 def _keep(rows: Rows, commands: Sequence[_Kept]) -> list[None]:
-    rows.lock(sorted({command.site_id for command in commands}))
+    sites = sorted({command.site_id for command in commands})
+    rows.lock(sites)
     latest = {(command.site_id, command.comment_id): command for command in commands}
-    rows.insert(
-        COMPAT_CALLBACK,
-        [(*command, None, 0, None) for command in latest.values()],
-        tail=" ON CONFLICT (site_id, comment_id) DO UPDATE SET url = excluded.url,"
-        " sealed = excluded.sealed, told = excluded.told, due = NULL",
-    )
+    kept = []
+    for site_id in sites:
+        own = {at: command for (of_site, at), command in latest.items() if of_site == site_id}
+        for comment_id, stored in rows.find(_STATES, site_id=site_id, ids=list(own)):
+            state, command = State(stored), own[comment_id]
+            if state is State.ERASED:
+                continue  # since it was answered: nothing of it is kept
+            # Decided since it was answered, it was marked before there was anybody to tell.
+            due = None if _is_known(state, command.told) else command.now
+            kept.append(
+                (site_id, comment_id, command.url, command.sealed, command.told, due, 0, None)
+            )
+    rows.insert(COMPAT_CALLBACK, kept, tail=_AGAIN)
     return [None] * len(commands)
+
+
+_STATES = select(COMMENT.c.id, COMMENT.c.state).where(
+    COMMENT.c.site_id == bindparam("site_id"),
+    COMMENT.c.id.in_(bindparam("ids", expanding=True)),
+)
+# What a decision has made due stays so: whoever takes it sees whether it is known by now.
+_AGAIN = (
+    " ON CONFLICT (site_id, comment_id) DO UPDATE SET url = excluded.url,"
+    " sealed = excluded.sealed, told = excluded.told,"
+    " due = coalesce(excluded.due, compat_callback.due),"
+    " attempts = CASE WHEN excluded.due IS NULL THEN compat_callback.attempts ELSE 0 END,"
+    " first_tried = CASE WHEN excluded.due IS NULL THEN compat_callback.first_tried END"
+)
 
 
 def _take(rows: Rows, commands: Sequence[tuple[str, str]]) -> list[list[Due]]:
@@ -175,8 +202,8 @@ def _find(connection: Connection, now: str, *, limit: int) -> Sequence[Any]:
 
 def _due(row: Any, lease: str) -> Due:  # noqa: ANN401 - a row of _find
     state = State(row.state)
-    result = "true" if state in RESTRICTED else "false"
-    known = result == row.told or state in {State.PENDING, State.ERASED}
+    result = _result(state)
+    known = _is_known(state, row.told)
     return Due(
         row.site_id,
         row.comment_id,
@@ -188,6 +215,15 @@ def _due(row: Any, lease: str) -> Due:  # noqa: ANN401 - a row of _find
         result,
         None if known else _content(row, result),
     )
+
+
+def _result(state: State) -> str:
+    return "true" if state in RESTRICTED else "false"
+
+
+def _is_known(state: State, told: str) -> bool:
+    """Whether there is no news for whoever was *told* that; of an open comment there never is."""
+    return told == _result(state) or state in {State.PENDING, State.ERASED}
 
 
 def _content(row: Any, result: str) -> dict[str, Any]:  # noqa: ANN401 - a row of _find
