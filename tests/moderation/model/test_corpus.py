@@ -10,6 +10,7 @@ from moderation.errors import DataUnreadable
 from moderation.model import corpus
 
 TABLE = b"text,spam\nhello,1\n"
+PACKED = gzip.compress(TABLE, mtime=0)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_table_that_says_something_else_is_named(
         ('{"labels": {"spam": 1}}', r"expected a text, got \['labels'\]"),
         ('{"text": 5, "labels": {}}', "expected a text, got int"),
         ("5", "expected a row, got int"),
-        ("[" * 100_000, "expected a labelled row, got maximum recursion"),
+        ("[" * 100_000, "expected a labelled row, got "),
     ],
 )
 def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -98,8 +99,8 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, message: str)
     [
         ("a.csv.gz", TABLE),
         ("a.jsonl.gz", TABLE),
-        ("a.csv.gz", gzip.compress(TABLE)[:-9]),
-        ("a.csv.gz", gzip.compress(TABLE)[:10] + b"\xff" * 20),
+        ("a.csv.gz", PACKED[:-9]),
+        ("a.csv.gz", PACKED[:10] + b"\xff" * 20),
         ("a.csv", TABLE.decode().encode("utf-16")),
         ("a.csv", None),
     ],
