@@ -269,6 +269,9 @@ def find_problem(mapping: ColumnMapping, choice: Imported, now: datetime) -> str
     """Say why a choice that can be read cannot be recorded, or None."""
     if choice.occurred > now:
         return "expected a time in the past, got one ahead"
+    # Over HTTP nobody could ask about such a subject, nor have them erased.
+    if "\0" in choice.subject:
+        return "expected an id without U+0000, got one with it"
     try:
         normalise(mapping.kind, choice.subject)
     except SubjectInvalid as error:

@@ -2,9 +2,11 @@
 
 import asyncio
 import csv
+import json
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -132,6 +134,8 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise MappingInvalid(f"expected a TOML file at {path}, got: {error}") from error
+    except RecursionError:
+        raise MappingInvalid(f"expected a TOML file at {path}, got one nested too deep") from None
 
 
 @contextmanager
@@ -148,12 +152,34 @@ def _rows(path: Path, told: Any) -> "Iterator[Iterator[_Numbered]]":  # noqa: AN
             # A cell beyond Python's limit would be cut in two, its rest read as rows.
             csv.field_size_limit(sys.maxsize)
             cells = csv.DictReader(file, delimiter=told.delimiter, strict=True)
-            _ = cells.fieldnames  # a bad header is no bad row: the next would stand for it
+            # A bad header is no bad row: the next would stand for it.
+            _check_header(cells.fieldnames or [], _columns(told.mapping()))
             yield _cells(cells)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MappingInvalid(
             f"expected a readable {told.format} file at {path}, got: {error}"
         ) from error
+
+
+def _check_header(names: Sequence[str], columns: set[str]) -> None:
+    """Check that a header has the mapping's columns, and every column once.
+
+    Raises MappingInvalid. Columns without a name may be several: a mapping cannot mean them.
+    """
+    from consent.errors import MappingInvalid
+
+    if not names:
+        raise MappingInvalid("expected a header in the first line of the export, got an empty one")
+    if missing := columns - set(names):
+        raise MappingInvalid(
+            f"expected a column {min(missing)!r} in the export, got {len(names)} others"
+        )
+    # By name only from here on: what has the mapping's columns is a header, and nobody's row.
+    if twice := sorted(name for name, times in Counter(names).items() if name and times > 1):
+        raise MappingInvalid(
+            f"expected every column once in the header of the export, got again: "
+            f"{', '.join(map(repr, twice))}"
+        )
 
 
 def _cells(reader: "csv.DictReader[str]") -> Iterator[_Numbered]:
@@ -189,13 +215,28 @@ def _object(line: bytes, columns: set[str]) -> dict[str, str] | str:
 
     try:
         content = orjson.loads(line)
+        # Of a member that is there again orjson takes the last, and says nothing.
+        json.loads(line, object_pairs_hook=_once)
         if not isinstance(content, dict):
             return "expected a JSON object, got another value"
         row = {name: _text(cell) for name, cell in content.items()}
+    except _Repeated:
+        return "expected every member once, got one again"
     except (ValueError, RecursionError):
         return "expected a JSON object, got another text"
     missing = columns - row.keys()
     return f"expected a member {min(missing)!r}, got {len(row)} others" if missing else row
+
+
+class _Repeated(Exception):
+    """An object has a member more than once."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _Repeated
+    return members
 
 
 def _columns(mapping: "ColumnMapping") -> set[str]:

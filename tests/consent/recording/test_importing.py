@@ -364,6 +364,17 @@ def test_what_lies_ahead_or_is_no_subject_is_refused(desk: Desk) -> None:
     assert "no mail" not in refused[1].problem
 
 
+@pytest.mark.parametrize("kind", ["device", "external"])
+def test_whom_nobody_could_ask_about_is_refused(desk: Desk, kind: str) -> None:
+    """HTTP takes no id with U+0000: the subject could not be erased either."""
+    told = [row("s\0", "2025-01-01", a="no"), row("s", "2025-01-01", a="no")]
+
+    taken, refused = desk.take(mapped(**WIDE, kind=kind), told)
+
+    assert taken.recorded == 1
+    assert refused == [Refused(1, "expected an id without U+0000, got one with it")]
+
+
 def test_an_older_yes_does_not_undo_a_no_that_is_here(desk: Desk) -> None:
     """What was refused here stays refused when older choices come along."""
     desk.refuse("ads", device="s")
@@ -556,6 +567,15 @@ def test_a_dry_run_wants_the_keys(shop: Shop) -> None:
     assert key.name in dry[2]
 
 
+def test_a_mapping_that_is_nested_too_deep_is_refused(shop: Shop) -> None:
+    """Readably, like any other that is no TOML."""
+    status, told, error = shop.take(NO, mapping="x = " + "[" * 3000)
+
+    assert (status, told) == (1, {})
+    assert error.startswith("expected a TOML file at ")
+    assert error.endswith("mapping.toml, got one nested too deep")
+
+
 def test_lines_that_are_no_rows_are_named(shop: Shop) -> None:
     """With the numbers of their lines; all others are recorded, a blank line is none."""
     bad = [b"{\n", b"[1]\n", b"\xff\n", b'{"id": "x", "at": "2025-01-01"}\n', b"\n"]
@@ -575,6 +595,49 @@ def test_lines_that_are_no_rows_are_named(shop: Shop) -> None:
         "expected a JSON object, got another text",
         "expected a member 'a', got 2 others",
     ]
+
+
+def test_a_member_that_is_there_again_is_no_row(shop: Shop) -> None:
+    """At any depth: the last would be taken, and a no become a yes."""
+    again = NO.replace(b"}", b', "a": "yes"}') + NO.replace(b'"no"', b'{"x": 1, "x": 2}')
+
+    status, told, _ = shop.take(again + NO, mapping='format = "jsonl"')
+
+    assert (status, told["recorded"]) == (1, 1)
+    assert told["refused"] == [
+        {"row": row, "problem": "expected every member once, got one again"} for row in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("export", "problem"),
+    [
+        (b"id,at,a,n,a,n\ns,2025-01-01,no,x,yes,x\n", "of the export, got again: 'a', 'n'"),
+        (b"", "expected a header in the first line of the export, got an empty one"),
+        (b"\xef\xbb\xbf", "expected a header in the first line of the export, got an empty one"),
+        (b"\nid,at,a\n", "expected a header in the first line of the export, got an empty one"),
+        (
+            b"ada@example.org,2025-01-01,no,no\n",
+            "expected a column 'a' in the export, got 4 others",
+        ),
+    ],
+)
+def test_a_header_has_every_column_once(shop: Shop, export: bytes, problem: str) -> None:
+    """Refused as a whole: of two the last would be taken; what has no header is nobody's export."""
+    status, told, error = shop.take(export)
+
+    assert (status, told) == (1, {})
+    assert error.endswith(problem)
+    assert "ada" not in error
+
+
+def test_columns_without_a_name_may_be_several(shop: Shop) -> None:
+    """Spreadsheets leave some at the end; no mapping can mean one. A header alone is an export."""
+    assert shop.take(b"id,at,a,,\ns,2025-01-01,no,,\n")[:2] == (
+        0,
+        {"recorded": 1, "readable": 1, "known": 0, "erased": 0, "refused": []},
+    )
+    assert shop.take(b"id,at,a\n")[0] == 0
 
 
 def test_csv_that_is_no_row_is_named(shop: Shop) -> None:
