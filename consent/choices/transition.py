@@ -1,8 +1,9 @@
 """Which event may follow which: the checks an event passes before it is recorded.
 
-Pure. Every refusal has a code of its own. What takes consent away is always recorded: a
-withdrawal that overtakes the consent it ends must not get lost. What gives it needs an act of
-the subject that answers a question (GDPR Art. 4(11) and 7; EDPB 05/2020 §§86, 108).
+Pure. Every refusal has a code of its own. What takes consent away is always recorded, without
+what of it cannot be believed: a withdrawal that overtakes the consent it ends must not get lost.
+What gives it needs an act of the subject that answers a question (GDPR Art. 4(11) and 7; EDPB
+05/2020 §§86, 108).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -148,6 +149,28 @@ def _check_decisions(told: Told) -> None:
         raise DecisionsInconsistent(f"{kind.value}: expected {expected}, got {shown}")
 
 
+def believable(told: Told) -> Told:
+    """Return what is told without the instants that a no must not fail by.
+
+    An act that lies where no clock or queue can have put it happened when it came, and a next
+    question that may be put already waits for nothing.
+    """
+    if told.event_type not in ENDING:
+        return told
+    return told._replace(
+        occurred=told.occurred
+        if told.occurred is not None and _in_reach(told.occurred, told.received)
+        else None,
+        reprompt_not_before=told.reprompt_not_before
+        if told.reprompt_not_before is not None and told.reprompt_not_before > told.received
+        else None,
+    )
+
+
+def _in_reach(occurred: datetime, received: datetime) -> bool:
+    return received - CLOCK_BEHIND <= occurred <= received + CLOCK_AHEAD
+
+
 def check_clock(told: Told) -> None:
     """Check that every instant lies where it can.
 
@@ -184,9 +207,9 @@ def check_clock(told: Told) -> None:
 def check_purposes(told: Told, purposes: Mapping[str, Basis]) -> None:
     """Check that only purposes of the notice shown are decided. Raises PurposeNotInNotice.
 
-    What ends consent may name any: the notice in view need not be the one it was given on.
+    What says no may name any: the notice in view need not be the one that consent was given on.
     """
-    if told.event_type in ENDING and told.event_type is not EventType.REFUSED:
+    if told.event_type in ENDING:
         return
     for purpose_id, _ in told.decisions:
         if purpose_id not in purposes:

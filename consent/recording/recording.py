@@ -9,7 +9,15 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from consent import store
-from consent.choices.choice import ENDING, GIVING, Decision, EventType, Method, ShownNotice
+from consent.choices.choice import (
+    ENDING,
+    GIVING,
+    ON_NOTICE,
+    Decision,
+    EventType,
+    Method,
+    ShownNotice,
+)
 from consent.choices.claim import Believed, Choice, content
 from consent.choices.linking import reach
 from consent.choices.projection import Standing
@@ -18,6 +26,7 @@ from consent.choices.served import Served, open_token
 from consent.choices.transition import (
     Question,
     Told,
+    believable,
     check_asked,
     check_clock,
     check_form,
@@ -222,8 +231,11 @@ class _Part:
         return [next(receipts) if item is None else item for item in first]
 
     def _enter(self, command: Record) -> None:
-        choice, told = command.choice, command.told
+        told = believable(command.told)
         check_clock(told)
+        choice = command.choice._replace(
+            occurred_at=told.occurred, reprompt_not_before=told.reprompt_not_before
+        )
         ref = self._known(command.refs)
         standing = self._batch.standing(ref) or Standing()
         # A link hands consent over: neither end may be kept as evidence alone.
@@ -234,7 +246,7 @@ class _Part:
                 f"expected an event that takes consent away, got {told.event_type.value}"
             )
         notice = self._shown(choice)
-        served_at = None if choice.served is None else self._served_at(command)
+        served_at = None if choice.served is None else self._served_at(command, notice)
         bases = {} if notice is None else notice.bases()
         resolved = self._setting.resolve(
             choice.jurisdiction, on=command.received.date(), source=choice.jurisdiction_source
@@ -297,21 +309,20 @@ class _Part:
     def _reach(self, ref: str) -> Iterable[str]:
         return reach(self._batch.standing, ref)
 
-    def _served_at(self, command: Record) -> datetime | None:
+    def _served_at(self, command: Record, notice: Published | None) -> datetime | None:
         """Return when the token was issued; a no is recorded without a token that is not good."""
         try:
-            return self._served(command).at
+            return self._served(command, notice).at
         except ServedInvalid:
             if command.told.event_type in ENDING:
                 return None
             raise
 
-    def _served(self, command: Record) -> Served:
-        choice = command.choice
-        served = open_token(
-            self._keyring.served_key(self._site_id), choice.served or "", now=command.received
-        )
-        if served[:3] != (choice.notice_id, choice.notice_version, choice.language):
+    def _served(self, command: Record, notice: Published | None) -> Served:
+        token = command.choice.served or ""
+        served = open_token(self._keyring.served_key(self._site_id), token, now=command.received)
+        shown = notice and (notice.notice.notice_id, notice.version, notice.notice.language)
+        if served[:3] != shown:
             raise ServedInvalid(
                 "expected a token of the notice, version and language answered, got another's"
             )
@@ -338,11 +349,14 @@ class _Part:
         return tuple((purpose, Decision.REFUSED) for purpose in sorted(ended))
 
     def _shown(self, choice: Choice) -> Published | None:
+        """Return the notice shown; a no that needs none is recorded without one that is unknown."""
         if choice.notice_id is None or choice.notice_version is None or choice.language is None:
             return None
         current = self._versions.get(choice.notice_id)
         notice = self._published(choice.notice_id, choice.notice_version, choice.language)
         if current is None or notice is None:
+            if choice.event_type in ENDING - ON_NOTICE and choice.decisions:
+                return None
             raise _unknown_notice()
         asking = choice.event_type is EventType.REQUESTED or choice.event_type in GIVING
         if asking and notice.material_sha256 != current[1]:

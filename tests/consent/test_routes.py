@@ -351,6 +351,46 @@ def test_what_takes_consent_away_is_always_recorded(client: httpx2.Client) -> No
     assert standing(client)["why"] == "withdrawn"
 
 
+@pytest.mark.parametrize(
+    ("changes", "left_out"),
+    [
+        ({"notice": {"notice_id": "main", "version": 9, "language": "en"}}, "notice"),
+        ({"notice": {"notice_id": "main", "version": 1, "language": "fr"}}, "notice"),
+        ({"notice": {"notice_id": "none", "version": 1, "language": "en"}}, "notice"),
+        ({"occurred_at": "2020-01-01T00:00:00Z"}, "occurred_at"),
+        ({"occurred_at": "2099-01-01T00:00:00Z"}, "occurred_at"),
+        ({"reprompt_not_before": "2026-01-01T00:00:00Z"}, "reprompt_not_before"),
+    ],
+)
+def test_a_no_is_recorded_without_what_is_not_believed(
+    client: httpx2.Client, changes: dict[str, Any], left_out: str
+) -> None:
+    """A notice nobody published, a clock that is wrong: the consent ends, the receipt tells."""
+    publish(client)
+    record(client, "requested")
+    record(client, "given")
+
+    no = record(client, "withdrawn", **changes)
+
+    assert left_out not in no["event"]
+    assert ("notice" in no["event"]) == (left_out != "notice")
+    assert standing(client)["why"] == "withdrawn"
+    assert standing(client)["since"] == no["event"]["received_at"]
+
+
+def test_a_refusal_is_recorded_whatever_else_it_names(client: httpx2.Client) -> None:
+    """A purpose that this notice does not have may be one that another asked about."""
+    publish(client)
+    record(client, "requested")
+    record(client, "given")
+    ended = [{"purpose_id": name, "decision": "refused"} for name in ("ads", "profiling")]
+
+    no = record(client, "refused", decisions=ended)
+
+    assert [made["purpose_id"] for made in no["event"]["decisions"]] == ["ads", "profiling"]
+    assert {standing(client, name)["why"] for name in ("ads", "profiling")} == {"refused"}
+
+
 REFUSALS: list[tuple[str, dict[str, Any], int, str]] = [
     ("given", {"method": "api"}, 422, "method_is_no_act"),
     ("given", {"method": "scroll"}, 422, "method_is_no_act"),
@@ -383,8 +423,19 @@ REFUSALS: list[tuple[str, dict[str, Any], int, str]] = [
         "notice_unknown",
     ),
     (
-        "withdrawn",
+        "refused",
         {"notice": {"notice_id": "none", "version": 1, "language": "en"}},
+        422,
+        "notice_unknown",
+    ),
+    (
+        "withdrawn",
+        {
+            "notice": {"notice_id": "none", "version": 1, "language": "en"},
+            "method": "gpc",
+            "signals": {"gpc_js": True},
+            "decisions": [],
+        },
         422,
         "notice_unknown",
     ),

@@ -24,6 +24,7 @@ from consent.choices.transition import (
     RULES,
     Question,
     Told,
+    believable,
     check_asked,
     check_clock,
     check_form,
@@ -216,6 +217,20 @@ def test_an_event_need_not_say_when() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(RULES))
+def test_a_no_fails_by_no_clock(kind: EventType) -> None:
+    """It happened when it came where it cannot have happened when it says; nothing else is bent."""
+    reach, second = (-timedelta(days=30), timedelta(minutes=5)), timedelta(seconds=1)
+    within = [told(kind, occurred=NOW + span, reprompt_not_before=NOW + second) for span in reach]
+    beyond = [
+        told(kind, occurred=NOW + span, reprompt_not_before=NOW)
+        for span in (reach[0] - second, reach[1] + second)
+    ]
+
+    assert [believable(one) for one in within] == within
+    assert [believable(one) for one in beyond] == ([told(kind)] * 2 if kind in ENDING else beyond)
+
+
+@pytest.mark.parametrize("kind", sorted(RULES))
 def test_validity_is_of_a_yes_and_patience_of_a_no(kind: EventType) -> None:
     """Both lie ahead, and stand only where they mean something."""
     ahead, past = NOW + timedelta(days=1), NOW
@@ -229,13 +244,14 @@ def test_validity_is_of_a_yes_and_patience_of_a_no(kind: EventType) -> None:
 
 
 def test_only_purposes_of_the_notice_are_decided() -> None:
-    """One that is not in it spoils the event, and is not named back; ends may name any."""
+    """One that is not in it spoils the event, and is not named back; a no may name any."""
     purposes = {"ads": Basis.CONSENT}
 
     assert code(check_purposes, told(EventType.GIVEN, GIVEN), purposes) is None
     assert code(check_purposes, told(EventType.GIVEN, BOTH), purposes) == "purpose_not_in_notice"
-    assert code(check_purposes, told(EventType.REFUSED, BOTH), purposes) == "purpose_not_in_notice"
-    assert code(check_purposes, told(EventType.WITHDRAWN, BOTH), purposes) is None
+    both = tuple((purpose, Decision.REFUSED) for purpose, _ in BOTH)
+    for kind in ENDING:
+        assert code(check_purposes, told(kind, both), purposes) is None
     with pytest.raises(EventRefused) as caught:
         check_purposes(told(EventType.GIVEN, (("canary", Decision.GIVEN),)), purposes)
     assert "canary" not in str(caught.value)

@@ -715,6 +715,19 @@ def test_a_no_is_recorded_without_what_proves_no_question(desk: Desk) -> None:
     assert b"served" not in no.event + gone.event
 
 
+def test_a_no_brings_no_token_of_a_notice_that_is_not_there(desk: Desk) -> None:
+    """Both are left out; what is no no is refused with it."""
+    token = served(desk)
+    no = desk.record(
+        EventType.WITHDRAWN, {"ads": "refused"}, language="fr", served=token, served_id="r-1"
+    )
+    link = {"kind": EventType.LINKED, "linked": (SubjectKind.ACCOUNT, "a-1"), "version": None}
+
+    assert b"served" not in no.event
+    assert b'"notice"' not in no.event
+    assert code(lambda: desk.record(**link, served=token)) == "served_invalid"
+
+
 def test_a_token_is_of_its_notice_and_its_day(desk: Desk) -> None:
     """Older, forged, or of another version or site, it answers nothing."""
     token = served(desk)
