@@ -17,7 +17,7 @@ from moderation.errors import PatternInvalid
 from moderation.policy.pseudonym import Address
 from moderation.policy.traits import Author
 from moderation.text.addresses import LINK_TOKEN, MAIL_TOKEN
-from moderation.text.links import host_of
+from moderation.text.links import host_of, hosts_of
 from moderation.text.normal import list_words
 from moderation.verdict import Verdict
 
@@ -113,8 +113,8 @@ class Listing:
 
 def _looked_hosts(comment: Looked) -> Iterable[str]:
     yield from comment.hosts
-    if comment.author.url and (host := host_of(comment.author.url.strip().lower())):
-        yield host
+    if comment.author.url:
+        yield from hosts_of(comment.author.url.strip().lower())
 
 
 def _present(*values: str | None) -> list[str]:
@@ -228,8 +228,12 @@ def _find_domain(entries: Sequence[str]) -> Finder:
 
 def plain_domain(entry: str) -> str:
     """Return a domain as hosts are compared with it. Raises PatternInvalid."""
-    host = host_of(entry.strip().lower().removeprefix("*.").lstrip("."))
+    plain = entry.strip().lower().removeprefix("*.").lstrip(".")
+    host = host_of(plain)
     if host is None or "." not in host:
+        # Such as exa*mple.org: no link has it, but it is in policies that are stored.
+        host = plain.partition("/")[0].rstrip(".")
+    if "." not in host:
         raise PatternInvalid("expected a domain such as example.org, got something else")
     return host
 

@@ -4,13 +4,22 @@ Pure: no clock, no database, no model. What counts as a link is `moderation.text
 which suffixes anyone may register is the Public Suffix List's (https://publicsuffix.org), private
 suffixes included: `me.github.io` and `you.github.io` are two owners.
 
+A host ends where no host goes on, for whoever reads the link and for whatever program cuts it out
+of the text. A browser takes more for a host (https://url.spec.whatwg.org/#host-parsing): so what
+looks like a domain behind such an end is a host as well.
+
 >>> find_domains("see http://shop.example.co.uk/x and www.EXAMPLE.co.uk, or me.github.io")
 ('example.co.uk', 'me.github.io')
+>>> find_hosts("http://a.example,http://b.example. `http://%63.example`")
+['a.example', 'b.example', 'c.example']
 """
 
 import ipaddress
 import re
+import unicodedata
 from functools import lru_cache
+from itertools import takewhile
+from urllib.parse import unquote
 
 import idna
 from publicsuffixlist import PublicSuffixList
@@ -19,10 +28,26 @@ from moderation.text.normal import find_links
 
 HOSTS_READ = 100  # different hosts of one comment; a text of links alone would have thousands
 _HOST_CHARS = 253  # RFC 1035 §2.3.4, without the root's dot
+_PIECE = 1024  # characters; composing a run of combining marks is quadratic in the run
 
-_SCHEME = re.compile(r"(?:https?|ftp)://")
+# One link may hold several: "http://a.org,http://b.org" has no space.
+_ANOTHER = re.compile(r"(?=(?:https?|ftp)://)")
+_SCHEME = re.compile(r"(?:(?:https?|ftp):)?[/\\]*")
 _END = re.compile(r"[/\\?#]")
 _PORT = re.compile(r":[0-9]*$")
+_STRIPPED = re.compile(r"[\t\n\r]+")  # browsers read an address without them
+_ADDRESS = re.compile(r"\[[0-9a-f:.]+\]")
+_RUN = re.compile(r"[a-z0-9._-]+")
+# Soft hyphen, joiners, zero-width, bidi controls, variation selectors, tags, byte order mark.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0000-\U000e0fff]+"
+)
+_WORDS = "LMN"  # general categories: letters, marks, numbers
+_WIDE_DOT = "\u3002"
+# No ending has a hyphen or an underscore but in Punycode, nor letters of two alphabets, accented
+# ones aside: what follows it is text that was written on without a space.
+_ENDING = re.compile(r"xn--[a-z0-9-]+|[a-z0-9]++(?![\u0080-\u024f])")
 
 
 def find_domains(text: str) -> tuple[str, ...]:
@@ -33,7 +58,7 @@ def find_domains(text: str) -> tuple[str, ...]:
 
 def find_hosts(text: str) -> list[str]:
     """Return the host of every link of *text*, in ASCII where it has such a name."""
-    return [host for link in find_links(text) if (host := host_of(link))]
+    return [host for link in find_links(text) for host in hosts_of(link)]
 
 
 @lru_cache(maxsize=4096)
@@ -46,21 +71,98 @@ def registered(host: str) -> str:
 
 
 def host_of(link: str) -> str | None:
-    """Return the host of a folded link, where it has one of a possible length."""
-    host = _END.split(_SCHEME.sub("", link, count=1), maxsplit=1)[0]
-    # What stands before an @ is for show.
-    host = _PORT.sub("", host.rpartition("@")[2]).strip(".,;:!?()*")
-    if not 0 < len(host) <= _HOST_CHARS:
-        return None
+    """Return the host of a folded link, or of a domain alone; None where it is not just one."""
+    names = _names(_authority(link).rpartition("@")[2])
+    return names[0] if len(names) == 1 else None
+
+
+def hosts_of(link: str) -> list[str]:
+    """Return the hosts of a folded link; most have one, and one that is only begun has none."""
+    found = []
+    for part in _ANOTHER.split(link):
+        # What stands before an @ is for show, unless nothing comes after.
+        user, _, host = _authority(part).rpartition("@")
+        found += _domains(_names(host)) or _domains(_names(user))
+    return found
+
+
+def _authority(link: str) -> str:
+    link = _STRIPPED.sub("", link)
+    begin = _SCHEME.match(link)
+    return _END.split(link[begin.end() if begin else 0 :], maxsplit=1)[0]
+
+
+def _domains(names: list[str]) -> list[str]:
+    """Return which of *names* are domains, or else the first of them."""
+    return [
+        name for at, name in enumerate(names) if "." in name and (at == 0 or name[-1].isalpha())
+    ] or names[:1]
+
+
+def _names(host: str) -> list[str]:
+    """Return what may be the name of a host in *host*: more than one where it is written oddly."""
+    host = _PORT.sub("", host)
+    if "%" in host:
+        host = unquote(host).lower()
+    if not host.isascii():
+        host = _plain(host)
+    if (address := _ADDRESS.match(host)) is not None:
+        return [address[0]]
+    return [name for run in _runs(host) if (name := _name(run))]
+
+
+def _plain(host: str) -> str:
+    """Return *host* in compatibility form, as text is before links are found in it."""
+    pieces = (host[at : at + _PIECE] for at in range(0, len(host), _PIECE))
+    plain = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
+    return _INVISIBLE.sub("", plain).lower().replace(_WIDE_DOT, ".")
+
+
+def _runs(host: str) -> list[str]:
+    """Return what of *host* stands between characters that no host has."""
+    if host.isascii():
+        return _RUN.findall(host)
+    return "".join(character if _is_of_host(character) else " " for character in host).split(" ")
+
+
+def _is_of_host(character: str) -> bool:
+    if character in "-._":
+        return True
+    category = unicodedata.category(character)
+    return category[0] in _WORDS or category == "So"  # pictographs: browsers take them in a host
+
+
+def _name(run: str) -> str:
+    """Return the host that *run* is, or an empty text."""
+    end = len(run)
+    while end and unicodedata.category(run[end - 1])[0] not in _WORDS:
+        end -= 1
+    above, dot, ending = run[:end].lstrip("-._").rpartition(".")
+    if dot:
+        ending = _ending(ending)
+    host = above + dot + ending
+    if len(host) > _HOST_CHARS:
+        return ""
     return host if host.isascii() else _in_ascii(host)
+
+
+def _ending(label: str) -> str:
+    if (plain := _ENDING.match(label)) is not None:
+        return plain[0]
+    return "".join(takewhile(lambda each: unicodedata.category(each)[0] in _WORDS, label))
 
 
 @lru_cache(maxsize=1024)
 def _in_ascii(host: str) -> str:
+    # Label by label: one that is no name does not hide whom the rest belongs to.
+    return ".".join(label if label.isascii() else _label(label) for label in host.split("."))
+
+
+def _label(label: str) -> str:
     try:
-        return idna.encode(host, uts46=True).decode()
+        return idna.encode(label, uts46=True).decode()
     except idna.IDNAError:
-        return host
+        return label
 
 
 @lru_cache(maxsize=1)

@@ -111,6 +111,23 @@ def test_a_domain_is_itself_and_what_is_below(text: str, number: int | None) -> 
     assert find(Kind.DOMAINS, entries, Looked(text)) == number
 
 
+@pytest.mark.parametrize(
+    ("entry", "text", "found"),
+    [
+        ("evil.com", "`http://evil.com`", True),
+        ("evil.com", "http://good.com~.evil.com", True),
+        ("evil.com", "http://good.com,http://evil.com", True),
+        ("evil.com", "http://%65vil.com/", True),
+        ("https://*.evil.com/", "http://evil.com\u3002/x", True),
+        ("bad*.example.com", "http://www.example.com", False),
+    ],
+)
+def test_a_domain_is_found_however_the_link_goes_on(entry: str, text: str, found: bool) -> None:  # noqa: FBT001
+    """An entry with a sign in its midst matches nothing, least of all what its end names."""
+    assert bool(find(Kind.DOMAINS, [entry], Looked(text))) is found
+    assert bool(find(Kind.DOMAINS, [entry], Looked("", Author(url=text.strip("`"))))) is found
+
+
 def test_the_authors_url_is_a_link() -> None:
     """A name that leads to a blocked domain is as good as a link to it."""
     author = Author(url="https://Shop.Example.ORG/x")
@@ -167,6 +184,8 @@ def test_networks_hold_addresses(address: str, number: int | None) -> None:
         (Kind.PATTERNS, "(?:a{1000}){1000}"),
         (Kind.PATTERNS, r"(?:\p{L}{50}){20}"),
         (Kind.DOMAINS, "localhost"),
+        (Kind.DOMAINS, "com."),
+        (Kind.DOMAINS, "http://localhost/a.b"),
         (Kind.DOMAINS, "exa mple"),
         (Kind.EMAILS, "nobody"),
         (Kind.EMAILS, "a b@example.org"),

@@ -76,6 +76,14 @@ def test_links_are_counted(steps: Steps, found: list[tuple[Verdict, str]]) -> No
     assert look(Rules(links=steps), LINKS) == found
 
 
+def test_links_without_spaces_are_counted_each() -> None:
+    """And one that ends oddly is one."""
+    text = "http://a.org,http://b.org,http://c.org~"
+
+    assert look(Rules(links=Steps(hold=3)), text) == [(Verdict.HOLD, "links")]
+    assert look(Rules(links=Steps(hold=4)), text) == []
+
+
 def test_allowed_domains_are_no_links() -> None:
     """Two of three links lead to where they may."""
     assert look(Rules(links=Steps(hold=2), lists=(GOOD,)), LINKS) == []
