@@ -27,11 +27,8 @@ UNCACHED: Header = (b"cache-control", b"no-store")
 HELD = b"held for review"
 BLATANT = 0.99  # the probability of spam from which on a client may drop a comment unseen
 SPAM_STATES = frozenset({State.SPAM, State.REJECTED, State.REMOVED})
-OPEN_STATES = frozenset({State.PENDING, State.ERASED})
-"""Where a comment is neither published nor refused: nobody is to see it unlooked at."""
-
 KEY_REFUSED = frozenset({"unauthenticated", "scope-missing", "site-not-found", "site-unclear"})
-KEPT_STATES = SPAM_STATES | OPEN_STATES
+KEPT_STATES = SPAM_STATES | {State.PENDING}
 _HELP = {
     "unauthenticated": "expected an API key of this service, got none, or one that is unknown",
     "scope-missing": "expected a key with the scopes comments:submit and comments:feedback",
@@ -42,12 +39,16 @@ _HELP = {
 
 
 class Answered(NamedTuple):
-    """What is known of a comment when its client is answered; *spam* is a probability."""
+    """What is known of a comment when its client is answered; *spam* is a probability.
+
+    *final* where nobody here will say more of it than this.
+    """
 
     guid: str
     state: State
     spam: float | None = None
     category: str | None = None
+    final: bool = False
 
 
 def text(body: bytes, *headers: Header, status: int = 200) -> Reply:
@@ -73,14 +74,15 @@ def checked(
     One that waits for a person is what the site says it is. Where that is no spam, clients hold
     what comes with `error`, and those that know `recheck-after` ask again. *wordpress* is told
     `error` alone: after twice that time its plugin (from 5.5 on) publishes what nobody has
-    decided, and the mail to its moderators waits as long.
+    decided, and the mail to its moderators waits as long. Nor is anybody to ask again about what
+    is *final*: only the client's own people decide on that.
     """
     headers: list[Header] = [(GUID, found.guid.encode())]
     if check.classify and found.category:
         headers.append((CLASSIFICATION, found.category.encode()))
-    if found.state in OPEN_STATES and not setting.hold:
+    if found.state is State.PENDING and not setting.hold:
         headers.append((ERROR, HELD))
-        if not wordpress:
+        if not wordpress and not found.final:
             headers.append((RECHECK, b"%d" % setting.recheck_after_s))
         # A retry looks at no header: what is neither true nor false goes on waiting there.
         return text(HELD if check.is_retry else FALSE, *headers)

@@ -144,6 +144,10 @@ class AkismetRoutes:
             return replies.over_quota(setting.monthly_limit, reports.until_next_month(now))
         tally = self._tally(speaker, setting)
         stored = await self._screening.take(site_id, asked.submission, tally=tally)
+        if stored.state == State.ERASED:
+            # Nothing of it is kept and nobody decides on it: what comes again is judged as it is.
+            found = (await self._tried(site_id, asked))._replace(guid=stored.id, final=True)
+            return replies.checked(asked, found, setting, wordpress=wordpress)
         found = Answered(stored.id, State(stored.state))
         if asked.classify or setting.discard:
             spam, category = _read(stored.labels, stored.reasons)

@@ -21,7 +21,6 @@ BODY_BYTES = 512 * 1024
 
 _VERDICTS = {state: verdict for verdict, state in STATE_OF_VERDICT.items()} | {
     State.REMOVED: Verdict.REJECT,
-    State.ERASED: Verdict.REJECT,
 }
 
 
@@ -70,15 +69,24 @@ class CoralRoutes:
         text = plain_text(posted.comment.body)
         if not text:
             return Reply(204, b"")
-        stored = await self._screening.take(
+        verdict, labels = await self._judge(
             setting.sites.get(posted.site.id, site_id), _submission(posted, text)
         )
         answer = wire.answer(
-            _VERDICTS[State(stored.state)],
-            _labels(stored),
+            verdict,
+            labels,
             cast("dict[Verdict, wire.Status | None]", setting.statuses),
         )
         return Reply(204, b"") if answer is None else Reply(200, answer)
+
+    async def _judge(self, site_id: str, submission: Submission) -> tuple[Verdict, Sequence[Label]]:
+        """Store a comment; return what becomes of it, and the labels that moved the verdict."""
+        stored = await self._screening.take(site_id, submission)
+        if stored.state != State.ERASED:
+            return _VERDICTS[State(stored.state)], _labels(stored)
+        # Nothing of it is kept and nobody decides on it: what comes again is judged as it is.
+        screened = await self._screening.score(site_id, submission)
+        return screened.verdict, [reason.label for reason in screened.reasons if reason.label]
 
 
 def refuse(_call: Call, refusal: Refusal) -> Reply:

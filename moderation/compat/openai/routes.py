@@ -107,10 +107,7 @@ class OpenaiRoutes:
         if not setting.store:
             if setting.other is None:
                 return [Standing()] * len(texts)
-            screened = [
-                await self._screening.score(site_id, submission) for submission in submissions
-            ]
-            return [Standing(kept=one.verdict is not Verdict.APPROVE) for one in screened]
+            return [await self._judge_alone(site_id, submission) for submission in submissions]
         said = [at for at, text in enumerate(texts) if text.strip()]
         standings = [Standing()] * len(texts)
         if said:  # of an empty text there is nothing to keep
@@ -118,11 +115,20 @@ class OpenaiRoutes:
                 site_id, [submissions[at] for at in said], [reads[at] for at in said]
             )
             for at, one in zip(said, stored, strict=True):
+                if one.state == State.ERASED:
+                    # Nothing of it is kept and nobody decides on it: it is judged as it is.
+                    standings[at] = await self._judge_alone(site_id, submissions[at])
+                    continue
                 published = one.state == State.PUBLISHED
                 # Only a person publishes what the policy kept back.
                 cleared = published and one.verdict != Verdict.APPROVE
                 standings[at] = Standing(not published, cleared)
         return standings
+
+    async def _judge_alone(self, site_id: str, submission: Submission) -> Standing:
+        """Return where a text would stand, storing nothing."""
+        screened = await self._screening.score(site_id, submission)
+        return Standing(kept=screened.verdict is not Verdict.APPROVE)
 
     def _refused(self, error: OpenaiRefused, *headers: Header) -> Reply:
         return Reply(error.status, refusals.body(error), headers=(*self._named(), *headers))

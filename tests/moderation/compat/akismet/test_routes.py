@@ -9,6 +9,9 @@ from akismet_desk import HAM, RUDE, SPAM, THANKS, Blog, open_blog
 from conftest import Service
 from raw_connection import exchange
 from review_desk import Desk
+from sqlalchemy import select
+
+from moderation.tables import COMPAT_CALLBACK, REVISION
 
 LEGACY = "abcdef012345"
 
@@ -419,15 +422,35 @@ def test_methods_are_those_of_the_versions(blog: Blog) -> None:
     assert got.text == "true"
 
 
-def test_what_was_erased_stays_erased(blog: Blog) -> None:
-    """The same words again are held; nothing is decided on them."""
-    blog.check(HAM)
+@pytest.mark.parametrize(
+    ("text", "answer", "held"),
+    [(HAM, "false", False), (SPAM, "true", False), (RUDE, "false", True)],
+)
+def test_what_was_erased_stays_erased(
+    blog: Blog, service: Service, text: str, answer: str, *, held: bool
+) -> None:
+    """The same words again are judged, kept nowhere, and nothing is decided on them here."""
+    blog.check(text)
     comment_id = blog.comment()["id"]
     blog.native.delete(f"/v1/comments/{comment_id}").raise_for_status()
 
-    assert blog.check(HAM).headers["x-akismet-recheck-after"] == "120"
-    assert blog.tell("spam", HAM).text == THANKS
+    told = blog.check(text, classify="1", callback="https://blog.example.org/")
+
+    assert told.text == answer
+    assert ("x-akismet-error" in told.headers) is held
+    assert ("x-akismet-classification" in told.headers) is (text is not HAM)
+    assert "x-akismet-recheck-after" not in told.headers  # nobody will ever say more
+    assert blog.tell("spam", text).text == THANKS
     assert blog.native.get(f"/v1/comments/{comment_id}").json()["state"] == "erased"
+    blog.set(hold="true")
+    assert blog.check(text).text == ("true" if held else answer)
+    with service.databases() as databases, databases.moderation.read() as connection:
+        assert connection.execute(
+            select(REVISION.c.text).where(REVISION.c.comment_id == comment_id)
+        ).scalars().all() == [""]
+        assert not connection.execute(
+            select(COMPAT_CALLBACK).where(COMPAT_CALLBACK.c.comment_id == comment_id)
+        ).all()
 
 
 def test_wrong_keys_are_limited(service: Service) -> None:

@@ -113,6 +113,23 @@ def test_a_decision_here_holds_for_the_same_comment(native: httpx2.Client, whole
     assert post(native, whole, posted(INSULT), SECRET).json() == {"status": "APPROVED"}
 
 
+@pytest.mark.parametrize("html", [INSULT, KIND])
+def test_what_was_erased_is_judged_when_it_comes_again(
+    native: httpx2.Client, whole: Site, html: str
+) -> None:
+    """As it was the first time, for nobody can decide on it any more; nothing of it is kept."""
+    first = post(native, whole, posted(html), SECRET)
+    (comment,) = comments(native)
+    native.delete(f"/v1/comments/{comment['id']}").raise_for_status()
+
+    again = post(native, whole, posted(html), SECRET)
+
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    (left,) = comments(native)
+    assert (left["id"], left["state"], left["revision"]) == (comment["id"], "erased", 1)
+    assert not left["text"]
+
+
 def test_half_a_pair_gets_no_comment_past_us(native: httpx2.Client, whole: Site) -> None:
     """The signature is of the bytes as they came."""
     body = posted(INSULT.replace("You", "You \ud83d"))

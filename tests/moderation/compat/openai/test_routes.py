@@ -147,6 +147,20 @@ def test_what_a_person_refused_is_flagged_where_the_site_names_a_category(
     assert told["flagged"] is told["categories"]["illicit"] is True
 
 
+def test_what_was_erased_is_judged_when_it_comes_again(client: httpx2.Client) -> None:
+    """By the policy, for nobody can decide on it any more; nothing of it is kept."""
+    client.put("/v1/compat/settings", json={"openai": {"other": "illicit"}}).raise_for_status()
+    first = moderate(client, [KIND, SPAM])
+    for comment in comments(client):
+        client.delete(f"/v1/comments/{comment['id']}").raise_for_status()
+
+    again = moderate(client, [KIND, SPAM])
+
+    assert [one["flagged"] for one in again] == [False, True]
+    assert again == first
+    assert {(one["state"], one["revision"]) for one in comments(client)} == {("erased", 1)}
+
+
 def test_a_site_maps_categories_as_it_likes(client: httpx2.Client) -> None:
     """What is set is all there is: the other categories score nothing and say so."""
     mapped = [{"category": "illicit", "labels": ["spam"]}]
