@@ -1,14 +1,18 @@
 """What of a subject's standing outlives the records that it came from.
 
 Pure. A refusal is remembered without its record, or the person would be asked again; a consent
-without its record no longer stands, for nobody could prove it (GDPR Art. 7(1)).
+without its record no longer stands, for nobody could prove it (GDPR Art. 7(1)). Where that consent
+had ended a no, the no is what is left.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from consent.choices.choice import EventType
 from consent.choices.projection import PurposeStanding, Standing
+
+Noes = Mapping[str, PurposeStanding]
+"""By purpose, the last no of a subject, whatever followed it."""
 
 NO_RECORD = ""
 """Stands where a remembered refusal would name its record."""
@@ -18,14 +22,16 @@ _NAMED = frozenset({EventType.OBJECTED, EventType.OPTED_OUT, EventType.REVOKED})
 """Noes that are remembered by name, since they decide whether anybody is asked again."""
 
 
-def remember(standing: Standing, *, erased_at: str) -> Standing | None:
+def remember(standing: Standing, *, noes: Noes, erased_at: str) -> Standing | None:
     """Return what is remembered of a subject whose every record goes: the purposes refused.
 
-    None where nothing is refused. Neither records nor questions nor other subjects are named, and
-    days stand for instants.
+    *noes* are the last that their records tell of. None where nothing was refused. Neither records
+    nor questions nor other subjects are named, and days stand for instants.
     """
     refused = {
-        name: _remembered(at, 0, erased_at) for name, at in standing.purposes.items() if at.ended
+        name: _remembered(no, 0, erased_at)
+        for name, at in standing.purposes.items()
+        if (no := _last_no(at, noes.get(name)))
     }
     return Standing(refused, whole=False) if refused else None
 
@@ -34,22 +40,33 @@ def without(
     standing: Standing,
     erased: Container[str],
     *,
+    told: Noes,
+    left: Noes,
+    forgotten: Container[str] = (),
     gone: Container[str] = (),
-    keep_refusals: bool = True,
     erased_at: str,
 ) -> Standing:
     """Return where a subject stands who loses the records *erased*, their own or of a link.
 
-    Links to subjects that are *gone* go as well.
+    *told* are the last noes by all records, *left* those by the records that stay. What a record
+    among *forgotten* refused is not remembered. Links to subjects that are *gone* go as well.
     """
+    purposes = {}
+    for name, at in standing.purposes.items():
+        # The place in the log stays: what came before the refusal must not come back after it.
+        place, no = at.leaf_index, left.get(name)
+        if at.record_id not in erased:
+            purposes[name] = at
+        elif at.record_id in forgotten:
+            if no is not None:
+                purposes[name] = no._replace(leaf_index=place)
+        elif no is not None and not at.ended:
+            purposes[name] = no._replace(leaf_index=place, refused_at=at.refused_at)
+        elif last := _last_no(at, told.get(name)):
+            purposes[name] = _remembered(last, place, erased_at)
     return replace(
         standing,
-        purposes={
-            # The place in the log stays: what came before the refusal must not come back after it.
-            name: _remembered(at, at.leaf_index, erased_at) if at.record_id in erased else at
-            for name, at in standing.purposes.items()
-            if at.record_id not in erased or (at.ended and keep_refusals)
-        },
+        purposes=purposes,
         asked={name: at for name, at in standing.asked.items() if at.record_id not in erased},
         links=tuple(link for link in standing.links if link not in gone),
         whole=False,
@@ -58,19 +75,13 @@ def without(
 
 def without_consent(standing: Standing, records: Container[str]) -> Standing:
     """Return where a subject stands who may no longer rest a yes on *records*; a no stays."""
-    kept = {
-        name: at
-        for name, at in standing.purposes.items()
-        if at.ended or at.record_id not in records
-    }
+    kept = {}
+    for name, at in standing.purposes.items():
+        if at.ended or at.record_id not in records:
+            kept[name] = at
+        elif no := _last_no(at, None):
+            kept[name] = no._replace(record_id=NO_RECORD)
     return replace(standing, purposes=kept, whole=False)
-
-
-def rests_on(standing: Standing, records: Container[str], *, gone: Container[str] = ()) -> bool:
-    """Whether a standing names one of *records*, or a link to one of those *gone*."""
-    named = [at.record_id for at in standing.purposes.values()]
-    named += [at.record_id for at in standing.asked.values()]
-    return any(one in records for one in named) or any(link in gone for link in standing.links)
 
 
 def evidence(standing: Standing, *, now: str) -> set[str]:
@@ -78,6 +89,23 @@ def evidence(standing: Standing, *, now: str) -> set[str]:
     in_force = [at for at in standing.purposes.values() if not at.ended and not at.lapsed(now)]
     asked = [standing.asked.get(at.notice_id or "") for at in in_force]
     return {at.record_id for at in in_force} | {at.record_id for at in asked if at is not None}
+
+
+def _last_no(at: PurposeStanding, told: PurposeStanding | None) -> PurposeStanding | None:
+    """Return the no that stands, or that the yes which stands has ended; *told* tells its name."""
+    if at.ended:
+        return at
+    if at.refused_at is None:
+        return None
+    if told is not None:
+        return told._replace(refused_at=at.refused_at)
+    return PurposeStanding(
+        EventType.REFUSED.value,
+        at.record_id,
+        at.leaf_index,
+        at.refused_at,
+        refused_at=at.refused_at,
+    )
 
 
 def _remembered(at: PurposeStanding, leaf_index: int, erased_at: str) -> PurposeStanding:

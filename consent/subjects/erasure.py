@@ -243,7 +243,14 @@ class Erasing:
             return Erased(None, (), ())
         if not subjects:
             raise _nothing_held(command)
-        naming = find_naming(rows, self._keyring, site_id, refs, linked)
+        meant = [
+            ref
+            for ref, subject in subjects.items()
+            # Who is linked may yet say no under the other id: of them no link is cut.
+            if not (command.unneeded and subject.standing.links)
+        ]
+        going = _going(rows, site_id, meant, held, linked)
+        naming = find_naming(rows, self._keyring, site_id, going, linked)
         held = _distinct(held, naming)
         subjects |= {
             item.subject_ref: linked.pop(item.subject_ref)
@@ -254,10 +261,12 @@ class Erasing:
         closed = batch.close()
         forgotten = forget(
             rows,
+            self._keyring,
             site_id,
             held,
             subjects,
             linked,
+            meant=meant,
             keep_refusals=command.keep_refusals,
             erased_at=instant(command.received),
         )
@@ -323,6 +332,21 @@ def _with_linked(rows: Rows, site_id: str, refs: Sequence[str]) -> list[str]:
 def _distinct(*held: Sequence[Held]) -> list[Held]:
     by_id = {item.record_id: item for items in held for item in items}
     return [by_id[record_id] for record_id in sorted(by_id)]
+
+
+def _going(
+    rows: Rows,
+    site_id: str,
+    meant: Sequence[str],
+    held: Sequence[Held],
+    linked: Mapping[str, Subject],
+) -> set[str]:
+    """Return who of those *meant* has no record but those *held*; nobody where nobody is linked."""
+    if not linked:
+        return set()
+    erased = {item.record_id for item in held}
+    every = holdings.ask_held_of(rows, site_id, meant)()
+    return set(meant) - {item.subject_ref for item in every if item.record_id not in erased}
 
 
 def _still_to_go(

@@ -3,17 +3,22 @@
 Takes rows inside a transaction; never commits one.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 import orjson
 
 from consent import store
-from consent.choices.suppression import NO_RECORD, remember, rests_on, without, without_consent
+from consent.choices.linking import follow
+from consent.choices.projection import Standing
+from consent.choices.suppression import NO_RECORD, Noes, remember, without, without_consent
 from consent.errors import VaultUnreadable
+from consent.log import ledger
 from consent.records import holdings
+from consent.records.history import read_vault
 from consent.records.holdings import Held
+from consent.records.search import Listed
 from consent.sealing.keyring import Keyring
 from consent.store import Rows, Subject
 
@@ -58,54 +63,148 @@ class Forgotten(NamedTuple):
 
 def forget(
     rows: Rows,
+    keyring: Keyring,
     site_id: str,
     held: Sequence[Held],
     subjects: Mapping[str, Subject],
     linked: Mapping[str, Subject],
     *,
+    meant: Container[str],
     keep_refusals: bool,
     erased_at: str,
 ) -> Forgotten:
     """Delete the records *held*, and of their *subjects* what no other record needs.
 
-    Those *linked* with them lose what they took over.
+    Those *linked* with them lose what they took over. Whoever is *meant* goes with the last record;
+    others stay for as long as there is a link or a refusal of theirs to know.
     """
+    erased = {item.record_id: item.subject_ref for item in held}
+    known = {**linked, **subjects}
+    told, left = _noes(rows, keyring, site_id, known, erased, keep_refusals=keep_refusals)
     holdings.delete_records(rows, site_id, held)
-    recorded = holdings.find_recorded(rows, site_id, list(subjects))
-    gone = {ref: subject for ref, subject in subjects.items() if ref not in recorded}
+    recorded = holdings.find_recorded(rows, site_id, list(known))
+    gone = {
+        ref: subject for ref, subject in subjects.items() if ref in meant and ref not in recorded
+    }
+    concerned = _circle([*gone, *erased.values()], known)
+    stay = {
+        ref: without(
+            subject.standing,
+            erased,
+            told=told.get(ref, {}),
+            left=left.get(ref, {}),
+            # What was taken over is not theirs to forget who had it erased.
+            forgotten=() if keep_refusals else {name for name in erased if erased[name] == ref},
+            gone=gone.keys(),
+            erased_at=erased_at,
+        )
+        for ref, subject in known.items()
+        if ref in concerned and ref not in gone
+    }
+    gone |= {
+        ref: known[ref]
+        for ref, standing in stay.items()
+        if ref not in recorded and not standing.purposes and not standing.links
+    }
     suppressed = {
         ref: kept
         for ref, subject in gone.items()
-        if keep_refusals and (kept := remember(subject.standing, erased_at=erased_at))
-    }
-    record_ids = {item.record_id for item in held}
-    left = {
-        ref: without(
-            subject.standing,
-            record_ids,
-            gone=gone.keys(),
-            keep_refusals=keep_refusals,
-            erased_at=erased_at,
-        )
-        for ref, subject in {**subjects, **linked}.items()
-        if ref not in gone
-        and (ref in subjects or rests_on(subject.standing, record_ids, gone=gone.keys()))
+        if keep_refusals
+        and (kept := remember(subject.standing, noes=told.get(ref, {}), erased_at=erased_at))
     }
     holdings.delete_subjects(rows, site_id, [ref for ref in gone if ref not in suppressed])
     holdings.suppress(rows, site_id, suppressed.items())
-    holdings.restate(rows, site_id, left.items())
+    # Of the linked, those too who name nothing that went: no replay leads to where they stand.
+    restated = {
+        ref: standing
+        for ref, standing in stay.items()
+        if ref not in gone and standing != known[ref].standing
+    }
+    holdings.restate(rows, site_id, restated.items())
     return Forgotten(
         {ref: subject for ref, subject in gone.items() if subject.wrapped or ref not in suppressed},
         frozenset(suppressed),
         sorted(
             {
                 purpose
-                for ref, standing in {**suppressed, **left}.items()
+                for ref, standing in {**suppressed, **restated}.items()
                 for purpose, at in standing.purposes.items()
-                if ref in subjects and at.record_id == NO_RECORD
+                if ref in meant and at.record_id == NO_RECORD
             }
         ),
     )
+
+
+def _noes(
+    rows: Rows,
+    keyring: Keyring,
+    site_id: str,
+    known: Mapping[str, Subject],
+    erased: Container[str],
+    *,
+    keep_refusals: bool,
+) -> tuple[dict[str, Noes], dict[str, Noes]]:
+    """Return the last noes of subjects by their records, and by those that are not *erased*.
+
+    Only of subjects who need it: most lose no yes that ended a no, and forget nothing.
+    """
+    told: dict[str, Noes] = {}
+    left: dict[str, Noes] = {}
+    for ref, subject in known.items():
+        if ref not in told and any(
+            at.record_id in erased and (not keep_refusals if at.ended else at.refused_at)
+            for at in subject.standing.purposes.values()
+        ):
+            circle = _circle([ref], known)
+            told |= _last_noes(rows, keyring, site_id, circle)
+            left |= _last_noes(rows, keyring, site_id, circle, but_for=erased)
+    return told, left
+
+
+def _circle(refs: Iterable[str], known: Mapping[str, Subject]) -> set[str]:
+    """Return subjects and whoever is linked with them, near or far."""
+    found = known.keys() & set(refs)
+    waiting = list(found)
+    while waiting:
+        near = set(known[waiting.pop()].standing.links) & (known.keys() - found)
+        found |= near
+        waiting += near
+    return found
+
+
+def _last_noes(
+    rows: Rows,
+    keyring: Keyring,
+    site_id: str,
+    refs: Collection[str],
+    *,
+    but_for: Container[str] = (),
+) -> dict[str, Noes]:
+    """Return the last no of each of *refs* about each purpose, by the records but for some.
+
+    Whatever followed a no is passed over: it may be what is erased. A key that is lost tells none.
+    """
+    standings: dict[str, Standing] = {}
+    noes: dict[str, Noes] = {ref: {} for ref in refs}
+    record_ids = [item.record_id for item in holdings.ask_held_of(rows, site_id, sorted(refs))()]
+    try:
+        vault = read_vault(
+            rows.connection, keyring, site_id, [name for name in record_ids if name not in but_for]
+        )
+        for kept in sorted(vault.values(), key=lambda kept: _place(kept.record)):
+            event = orjson.loads(kept.open().event)
+            changed = follow(standings.get, kept.record.subject_ref, event, _place(kept.record))
+            standings |= changed
+            for ref, standing in changed.items():
+                ended = {name: at for name, at in standing.purposes.items() if at.ended}
+                noes[ref] = {**noes.get(ref, {}), **ended}
+    except VaultUnreadable:
+        return {ref: {} for ref in refs}
+    return noes
+
+
+def _place(record: Listed) -> int:
+    return ledger.position(record.epoch, record.leaf_index)
 
 
 def seal_off(rows: Rows, site_id: str, refs: Sequence[str], until: str) -> None:
@@ -160,10 +259,12 @@ def _erase_again(
             del subjects[ref]
     forgotten = forget(
         rows,
+        keyring,
         erasure.site_id,
         held,
         subjects,
         find_linked(rows, erasure.site_id, subjects),
+        meant=destroyed.keys(),
         keep_refusals=erasure.keep_refusals,
         erased_at=erasure.erased_at,
     )

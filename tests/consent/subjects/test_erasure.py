@@ -16,7 +16,9 @@ from aboveboard.app import Databases, open_databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
-from consent.choices.choice import EventType, Method, Origin, SubjectKind
+from consent.audit.inspection import inspect
+from consent.audit.rebuilding import Rebuilding
+from consent.choices.choice import EventType, Method, Origin, Signals, SubjectKind
 from consent.choices.projection import Standing
 from consent.errors import RecordErased, RecordNotFound, SubjectNotFound, SubjectRestricted
 from consent.log import ledger
@@ -385,11 +387,11 @@ def test_a_tombstone_cannot_be_erased(desk: Desk) -> None:
 # -- links ------------------------------------------------------------------------------------
 
 
-def account(desk: Desk, device: str) -> Receipt:
-    """Link a device with the account `a-1`."""
+def account(desk: Desk, device: str, *, name: str = "a-1") -> Receipt:
+    """Link a device with an account."""
     return desk.record(
         EventType.LINKED,
-        device="a-1",
+        device=name,
         subject_kind=SubjectKind.ACCOUNT,
         version=None,
         linked=(SubjectKind.DEVICE, device),
@@ -450,6 +452,132 @@ def test_the_linked_go_along_when_asked(desk: Desk) -> None:
     assert len(desk.noted[0].subjects) == 3
 
 
+OF_ACCOUNT: dict[str, Any] = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+
+
+def opt_out(desk: Desk, **whose: Any) -> Receipt:  # noqa: ANN401
+    """Record that somebody opted out of ads."""
+    return desk.record(EventType.OPTED_OUT, {"ads": "refused"}, version=None, **whose)
+
+
+def opt_in(desk: Desk, **more: Any) -> Receipt:  # noqa: ANN401
+    """Record that somebody came back to the preferences and opted in to ads."""
+    device = {name: more[name] for name in ("device", "subject_kind") if name in more}
+    desk.record(EventType.REQUESTED, origin=Origin.PREFERENCES, **device)
+    more["origin"] = Origin.PREFERENCES
+    return desk.record(EventType.OPTED_IN, {"ads": "given"}, **more)
+
+
+def test_another_whose_refusal_was_their_own_keeps_it(desk: Desk) -> None:
+    """Whoever has a device forgotten does not take back what the account had said before."""
+    opt_out(desk, **OF_ACCOUNT)
+    opt_out(desk)
+    account(desk, "d-1")
+
+    erased = desk.erase(device="d-1", keep_refusals=False)
+
+    assert desk.ask("ads", **OF_ACCOUNT)[0].why is Why.OPTED_OUT
+    assert erased.remembered == []
+    assert subject(desk) is None
+
+
+def test_a_refusal_taken_over_is_not_the_erased_ones_to_forget(desk: Desk) -> None:
+    """It stays with whom it reached, near or far, whether they have records of their own or not."""
+    mail = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
+    opt_out(desk)
+    account(desk, "d-1")
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.ACCOUNT, "a-1"), **mail)
+
+    desk.erase(device="d-1", keep_refusals=False)
+    near, far = desk.ask("ads", **OF_ACCOUNT)[0], desk.ask("ads", **mail)[0]
+    desk.erase(keep_refusals=False, **OF_ACCOUNT)
+
+    assert near.why is far.why is Why.OPTED_OUT
+    assert near.record_id is far.record_id is None
+    assert desk.ask("ads", **OF_ACCOUNT)[0].why is Why.NOT_ASKED
+    assert desk.ask("ads", **mail)[0].why is Why.OPTED_OUT
+
+
+def test_the_refusal_of_a_record_that_stays_stands(desk: Desk) -> None:
+    """Of two noes one may be forgotten: the other is not, be it another id's."""
+    first = opt_out(desk)
+    second = opt_out(desk)
+    account(desk, "d-1")
+    third = opt_out(desk, **OF_ACCOUNT)
+
+    desk.erase(second.record_id, keep_refusals=False)
+    desk.erase(third.record_id, keep_refusals=False)
+
+    of_device, of_account = desk.ask("ads")[0], desk.ask("ads", **OF_ACCOUNT)[0]
+    assert (of_account.why, of_account.record_id) == (Why.OPTED_OUT, first.record_id)
+    # What had reached it from the account is remembered without its record.
+    assert (of_device.why, of_device.record_id) == (Why.OPTED_OUT, None)
+
+
+@pytest.mark.parametrize("keep_refusals", [True, False])
+def test_the_refusal_that_a_yes_had_ended_stands_again(desk: Desk, *, keep_refusals: bool) -> None:
+    """Nobody can prove the yes any more; the record of the no is still there."""
+    no = opt_out(desk)
+    desk.later(days=1)
+    yes = opt_in(desk)
+
+    desk.erase(yes.record_id, keep_refusals=keep_refusals)
+
+    (answer,) = desk.ask("ads")
+    assert (answer.why, answer.record_id) == (Why.OPTED_OUT, no.record_id)
+
+
+def test_the_refusal_that_a_yes_had_ended_is_remembered_with_it(desk: Desk) -> None:
+    """By its name where its record goes at once, by its day alone where that went before."""
+    opt_out(desk)
+    no = opt_out(desk, device="d-2")
+    desk.later(days=1)
+    opt_in(desk)
+    yes = opt_in(desk, device="d-2")
+
+    whole = desk.erase(device="d-1")
+    desk.erase(no.record_id)
+    allowed = desk.ask("ads", device="d-2")[0].allowed
+    desk.erase(yes.record_id)
+
+    assert whole.remembered == ["ads"]
+    assert allowed
+    for device, why in (("d-1", Why.OPTED_OUT), ("d-2", Why.REFUSED)):
+        (answer,) = desk.ask("ads", device=device)
+        assert (answer.why, answer.record_id) == (why, None)
+        assert answer.since == "2026-01-31T00:00:00Z"
+    assert desk.erase(device="d-1", keep_refusals=False).remembered == []
+    assert desk.ask("ads")[0].why is Why.NOT_ASKED
+
+
+def test_with_a_lost_key_the_refusal_is_remembered_without_its_name(desk: Desk) -> None:
+    """The records that would tell it do not open."""
+    opt_out(desk)
+    opt_in(desk, occurred_at=desk.now + timedelta(seconds=1))
+    with desk.database.write() as connection:
+        connection.execute(SUBJECT.update().values(wrapped=b"\0" * 60))
+
+    desk.erase(device="d-1")
+
+    assert desk.ask("ads")[0].why is Why.REFUSED
+
+
+def test_with_a_devices_last_record_goes_the_account_s_record_of_the_link(desk: Desk) -> None:
+    """It names the device by its pseudonym, of which nothing is left otherwise."""
+    asked = desk.record(EventType.REQUESTED)
+    given = desk.record(EventType.GIVEN, {"ads": "given"})
+    own = desk.give("count", **OF_ACCOUNT)
+    link = account(desk, "d-1")
+
+    first = desk.erase(asked.record_id)
+    last = desk.erase(given.record_id)
+
+    assert list(first.record_ids) == [asked.record_id]
+    assert list(last.record_ids) == [given.record_id, link.record_id]
+    assert own.record_id in held(desk)
+    assert [event["record_ids"] for event in tombstones(desk)][-1] == list(last.record_ids)
+
+
 # -- after a restore --------------------------------------------------------------------------
 
 
@@ -500,6 +628,31 @@ def test_a_restore_brings_nothing_back(desk: Desk) -> None:
         expected = [row for row in before if SITE_REF not in row]
         assert sorted(after, key=repr) == sorted(expected, key=repr), table.name
     assert linked.record_id not in held(desk)
+
+
+def test_a_restore_remembers_the_same_again(desk: Desk) -> None:
+    """Whose refusal stayed, whose yes left the no before it, and whose link was kept."""
+    opt_out(desk, **OF_ACCOUNT)
+    opt_out(desk)
+    account(desk, "d-1")
+    opt_out(desk, device="d-2")
+    desk.later(days=1)
+    yes = opt_in(desk, device="d-2")
+    opt_out(desk, device="d-3")
+    account(desk, "d-3", name="a-2")
+    desk.later(days=100)
+    backup = saved(desk)
+    desk.erase(device="d-1", keep_refusals=False)
+    desk.erase(yes.record_id)
+    retain(desk, days=50)
+    erased = saved(desk)
+
+    restore(desk, backup)
+    again(desk)
+
+    for (table, before), (_, after) in zip(erased, saved(desk), strict=True):
+        expected = [row for row in before if SITE_REF not in row]
+        assert sorted(after, key=repr) == sorted(expected, key=repr), table.name
 
 
 def test_what_came_after_an_erasure_stays(desk: Desk) -> None:
@@ -600,6 +753,94 @@ def test_retention_does_not_reach_what_a_far_standing_rests_on(desk: Desk) -> No
     assert desk.ask("ads", **mail)[0].allowed
 
 
+def test_retention_does_not_forget_what_an_expired_consent_had_ended(desk: Desk) -> None:
+    """The opt-out is as old, and so is remembered: nothing runs because both are gone."""
+    opt_out(desk)
+    desk.later(days=1)
+    opt_in(desk, valid_until=desk.now + timedelta(days=1))
+    desk.later(days=100)
+    before = desk.ask("ads")[0].why
+
+    erased = retain(desk, days=50)
+
+    row = subject(desk)
+    assert (before, erased) == (Why.EXPIRED, 3)
+    assert row is not None
+    assert row.wrapped == b""
+    assert desk.ask("ads")[0].why is Why.OPTED_OUT
+
+
+def test_retention_cuts_no_link(desk: Desk) -> None:
+    """A device whose records are all too old is known still: its signal reaches the account."""
+    desk.refuse("count")
+    desk.give("ads", **OF_ACCOUNT)
+    link = account(desk, "d-1")
+    desk.later(days=100)
+
+    erased = retain(desk, days=50)
+    row = subject(desk)
+    desk.record(
+        EventType.OPTED_OUT,
+        {"ads": "refused"},
+        version=None,
+        method=Method.GPC,
+        jurisdiction="US-CA",
+        signals=Signals(sec_gpc=True),
+    )
+
+    assert erased == 1
+    assert row is not None
+    assert row.wrapped
+    assert link.record_id in held(desk)
+    assert desk.ask("count")[0].why is Why.REFUSED
+    assert desk.ask("ads", **OF_ACCOUNT)[0].why is Why.OPTED_OUT
+    assert desk.noted[0].subjects == []
+
+
+def test_whom_only_a_link_kept_stays_for_a_refusal_alone(desk: Desk) -> None:
+    """When the account goes as well, a device with nothing to remember goes along."""
+    desk.refuse("count")
+    desk.record(EventType.REQUESTED, device="d-2")
+    account(desk, "d-1")
+    account(desk, "d-2", name="a-2")
+    desk.later(days=100)
+    retain(desk, days=50)
+    known = [subject(desk, device) is not None for device in ("d-1", "d-2")]
+
+    for name in ("a-1", "a-2"):
+        desk.erase(device=name, subject_kind=SubjectKind.ACCOUNT, keep_refusals=False)
+
+    assert known == [True, True]
+    assert desk.ask("count")[0].why is Why.REFUSED
+    assert subject(desk, "d-2") is None
+    desk.erase(device="d-1", keep_refusals=False)
+    assert subject(desk) is None
+
+
+def test_standings_after_an_erasure_are_not_replayed(desk: Desk) -> None:
+    """What was decided near what went cannot be told by the records left: nothing contradicts."""
+    desk.refuse("ads")
+    desk.later(days=1)
+    opt_in(desk)
+    desk.later(days=1)
+    opt_in(desk, **OF_ACCOUNT)
+    account(desk, "d-1")
+    desk.give("count", device="d-2")
+    desk.later(days=100)
+    retain(desk, days=50)
+    before = saved(desk)
+
+    rebuilt = asyncio.run(
+        Rebuilding(keyring=desk.keyring, writing=CommandWriter(desk.database)).rebuild(SITE)
+    )
+
+    assert rebuilt.mended == 0
+    assert saved(desk) == before
+    with desk.database.read() as connection:
+        found = inspect(connection, desk.keyring, SITE)
+    assert found.unwhole == 2
+
+
 def test_retention_goes_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has a transaction and a tombstone of its own, full ones first."""
     monkeypatch.setattr("consent.subjects.erasure.PAGE", 3)
@@ -684,6 +925,22 @@ def test_a_restriction_is_waited_out_and_then_shredded(desk: Desk) -> None:
     assert row is not None
     assert (row.wrapped, row.restricted_until) == (b"", None)
     assert len(held(desk)) == 2
+
+
+def test_a_refusal_of_ones_own_does_not_end_with_the_consent_taken_over(desk: Desk) -> None:
+    """The account had opted out and in again; the yes that followed was its device's."""
+    opt_out(desk, **OF_ACCOUNT)
+    opt_in(desk, **OF_ACCOUNT)
+    desk.later(days=1)
+    given = desk.give("ads")
+    account(desk, "d-1")
+    before = desk.ask("ads", **OF_ACCOUNT)[0].record_id
+
+    desk.restrict(days=90)
+
+    (answer,) = desk.ask("ads", **OF_ACCOUNT)
+    assert before == given.record_id
+    assert (answer.why, answer.record_id) == (Why.REFUSED, None)
 
 
 def test_consent_taken_over_ends_with_a_restriction(desk: Desk) -> None:
