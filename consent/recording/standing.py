@@ -71,6 +71,8 @@ class Answer:
     ask_after: str | None = None
     signal: bool = False
     regime: Regime | None = None
+    """Whose defaults answer, where nobody decided."""
+
     vendor_ids: Sequence[str] | None = None
     """The only vendors that it was given to."""
 
@@ -313,7 +315,7 @@ class _Asking:
 def together(answers: Iterable[Sequence[Answer]]) -> list[Answer]:
     """Answer for a visitor who is known by several ids: purpose by purpose, the no wins.
 
-    A decision counts before what nobody decided.
+    A decision counts before what nobody decided, be it the law or a signal that answers for them.
     """
     return [max(each, key=_careful) for each in zip(*answers, strict=True)]
 
@@ -321,11 +323,20 @@ def together(answers: Iterable[Sequence[Answer]]) -> list[Answer]:
 _OPEN = frozenset({Why.NOT_ASKED, Why.NOT_ANSWERED, Why.UNDECIDED})
 
 
+def _decided(answer: Answer) -> bool:
+    """Whether somebody decided; a signal over a yes of theirs is no answer for nobody.
+
+    Only what nobody decided names the regime that decides.
+    """
+    by_law = answer.why is Why.SIGNAL and answer.regime is not None
+    return answer.why not in _OPEN and not by_law
+
+
 def _careful(answer: Answer) -> tuple[bool, bool, bool, str]:
     """Say how careful an answer is: the no that is left in peace the longest is the most."""
     never = "~"  # after every instant
     return (
-        answer.why not in _OPEN,
+        _decided(answer),
         not answer.allowed,
         not answer.ask,
         answer.ask_after or never,

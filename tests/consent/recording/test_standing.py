@@ -642,6 +642,40 @@ def test_a_visitor_known_by_several_ids() -> None:
     assert together([[runs], [open_]]) == [open_]
 
 
+@pytest.mark.parametrize("visitor", [CALIFORNIA, GERMANY])
+def test_a_signal_answers_for_nobody_who_decided(desk: Desk, visitor: Visitor) -> None:
+    """A device that nobody knows takes nothing back of an account that said yes in its sight."""
+    version = desk.publish(SHARED)
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    desk.give("ads", version=version, **account)
+    seen = visitor._replace(gpc=True)
+
+    def asked(*ids: dict[str, Any]) -> Answer:
+        return together([desk.ask("ads", visitor=seen, **one) for one in ids])[0]
+
+    unseen = asked(account, {})
+    alone = asked(account)
+    desk.give("ads", version=version, signals=GPC, **account)
+    overruled = [asked(account, {}), asked({}, account)]
+    desk.refuse("ads", version=version)
+
+    # Where the law makes the signal an opt-out, a yes from before it is none, by whatever ids.
+    assert unseen == alone
+    assert unseen.allowed == (visitor is GERMANY)
+    assert [(one.allowed, one.why) for one in overruled] == [(True, Why.GIVEN)] * 2
+    assert asked(account, {}).why is Why.REFUSED
+
+
+def test_a_signal_stands_before_what_nobody_decided(desk: Desk) -> None:
+    """Of two ids that are not known none is asked, or served, against it."""
+    desk.publish(SHARED)
+    seen = CALIFORNIA._replace(gpc=True)
+    answers = [desk.ask("sale", device=device, visitor=seen) for device in ("d-1", "d-2")]
+    runs = Answer("sale", True, Why.UNDECIDED, regime=Regime.US_OPTOUT)
+
+    assert together([*answers, [runs]])[0].why is Why.SIGNAL
+
+
 def test_who_said_no_by_any_id_is_left_in_peace() -> None:
     """For as long as the latest of the noes says, in whatever order the ids are named."""
     over = Answer("ads", False, Why.REFUSED, ask=True)
