@@ -15,6 +15,7 @@ from full_bodies import notice
 Done = subprocess.CompletedProcess[str]
 
 
+BACKWARDS = ["--from", "2028-01-01", "--to", "2027-01-01"]
 BANNER = {"html": "<p>May we?</p>"}
 
 
@@ -242,6 +243,7 @@ def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
         lambda: consent(service, "bundle", "--site", site.id, "--out", new, "--subject", "canary"),
         lambda: consent(service, "bundle", "--site", site.id, "--out", new, "--from", "canary"),
         lambda: verify(service, receipt),
+        lambda: consent(service, "bundle", "--site", site.id, "--out", new, *BACKWARDS),
     ]
     with ThreadPoolExecutor(4) as pool:
         failed = list(pool.map(lambda call: call(), failing))
@@ -254,5 +256,6 @@ def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(
         assert done.returncode == 2
     assert "KIND:ID" in misused[0].stderr
     assert "canary" not in misused[0].stderr
+    assert "begins before it ends" in misused[3].stderr
     assert there.read_text() == "there"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["receipt.json", "there.zip"]

@@ -211,6 +211,7 @@ def test_without_the_library_parquet_says_what_is_missing(
         (["--notice-version", "2"], "expected the notice, too"),
         (["--from", "yesterday"], "--from"),
         (["--method", "telepathy"], "--method"),
+        (["--from", "2027-01-02", "--to", "2027-01-01"], "begins before it ends"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:

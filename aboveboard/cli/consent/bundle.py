@@ -10,7 +10,7 @@ from aboveboard.cli.consent.selection import (
     Site,
     Subject,
     Until,
-    read_instant,
+    read_period,
     read_subject,
 )
 from aboveboard.cli.options import (
@@ -52,13 +52,14 @@ def bundle(
     from aboveboard import app
     from consent.records.search import Filter
 
+    begin, end = read_period(since, until)
     with open_databases(data_dir) as (settings, databases):
         app.open_accounts(settings, databases)
         bundling = app.open_bundling(settings, databases)
         wanted = Filter(
             refs=None if subject is None else bundling.refs(site, *read_subject(subject)),
-            since=read_instant(since),
-            until=read_instant(until),
+            since=begin,
+            until=end,
         )
         with drafted(out) as file, counting("entries bundled") as told:
             for part in bundling.bundle(site, wanted, epoch=epoch, moving=moving, told=told):

@@ -13,7 +13,7 @@ from aboveboard.cli.consent.selection import (
     Site,
     Subject,
     Until,
-    read_instant,
+    read_period,
     read_subject,
 )
 from aboveboard.cli.options import (
@@ -72,13 +72,14 @@ def export(
 
     if notice_version is not None and notice is None:
         raise typer.BadParameter("expected the notice, too", param_hint="--notice-version")
+    begin, end = read_period(since, until)
     with open_databases(data_dir) as (settings, databases):
         app.open_accounts(settings, databases)
         keyring = app.open_keyring(settings, Randomness())
         wanted = Filter(
             refs=None if subject is None else keyring.refs(site, *read_subject(subject)),
-            since=read_instant(since),
-            until=read_instant(until),
+            since=begin,
+            until=end,
             purpose_id=purpose,
             decision=decision,
             method=method,

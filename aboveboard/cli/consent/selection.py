@@ -27,8 +27,17 @@ Subject = Annotated[
 ]
 
 
-def read_instant(moment: datetime | None) -> str | None:
-    """Write a moment of a command line, which is in UTC, as it is stored."""
+def read_period(since: datetime | None, until: datetime | None) -> tuple[str | None, str | None]:
+    """Write the moments of a command line, which are in UTC, as they are stored."""
+    if since is not None and until is not None and since > until:
+        raise typer.BadParameter(
+            "expected a period that begins before it ends, got --from after --to",
+            param_hint="--to",
+        )
+    return _read_instant(since), _read_instant(until)
+
+
+def _read_instant(moment: datetime | None) -> str | None:
     from consent.choices.record import instant
 
     return None if moment is None else instant(moment.replace(tzinfo=UTC))
