@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from moderation.cases import usage
 from moderation.cases.usage import Counts, Tally
@@ -21,7 +21,9 @@ from moderation.compat.feedback import Feedbacking
 from moderation.compat.setting import AkismetSetting
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.screening import Screening
-from moderation.verdict import LABELS, STATE_OF_VERDICT, Label, Origin, State
+from moderation.store import Screened, Stored
+from moderation.tables import COMMENT
+from moderation.verdict import LABELS, STATE_OF_VERDICT, Label, Origin, State, Verdict
 
 T = TypeVar("T")
 
@@ -30,6 +32,8 @@ BODY_BYTES = 256 * 1024
 _KEY = re.compile(r"[0-9a-f]{12}|ab[a-z2-7]{60}")
 _REPORT = ("month", "filter", "format", "order", "limit", "offset")
 _SPAM_AT = LABELS.index(Label.SPAM)
+_OF_SENDERS = frozenset({"honeypot", "list"})
+"""The rules that may find something where nothing is said."""
 
 
 class Reading(Protocol):
@@ -144,10 +148,9 @@ class AkismetRoutes:
             return replies.over_quota(setting.monthly_limit, reports.until_next_month(now))
         tally = self._tally(speaker, setting)
         stored = await self._screening.take(site_id, asked.submission, tally=tally)
-        if stored.state == State.ERASED:
-            # Nothing of it is kept and nobody decides on it: what comes again is judged as it is.
-            found = (await self._tried(site_id, asked))._replace(guid=stored.id, final=True)
-            return replies.checked(asked, found, setting, wordpress=wordpress)
+        anew = await self._judge_anew(site_id, asked, stored)
+        if anew is not None:
+            return replies.checked(asked, anew, setting, wordpress=wordpress)
         found = Answered(stored.id, State(stored.state))
         if asked.classify or setting.discard:
             spam, category = _read(stored.labels, stored.reasons)
@@ -242,6 +245,37 @@ class AkismetRoutes:
         category = screened.reasons[0].label if screened.reasons else None
         return Answered(self._ids(), STATE_OF_VERDICT[screened.verdict], spam, category)
 
+    async def _judge_anew(self, site_id: str, asked: Check, stored: Stored) -> Answered | None:
+        """Return what to answer instead of where a comment stands; None where that is the answer.
+
+        Of an erased one nothing is kept and nobody decides on it: what comes again is judged as it
+        is. One that is published, but by no person, may come again in another way.
+        """
+        if stored.state == State.ERASED:
+            tried = await self._tried(site_id, asked)
+            return tried._replace(guid=stored.id, final=True)
+        if stored.new or stored.state != State.PUBLISHED:
+            return None
+        sender = await self._judge_sender(site_id, asked)
+        if sender is Verdict.APPROVE:
+            return None
+        human = select(COMMENT.c.human).where(
+            COMMENT.c.site_id == site_id, COMMENT.c.id == stored.id
+        )
+        if await self._reading.query(lambda looked: looked.execute(human).scalar_one()):
+            return None
+        return Answered(stored.id, STATE_OF_VERDICT[sender], final=True)
+
+    async def _judge_sender(self, site_id: str, asked: Check) -> Verdict:
+        """Judge how, and by whom, a comment is sent, whatever it says."""
+        given = asked.submission
+        silent = await self._screening.score(site_id, given._replace(text=""))
+        if not _is_of_sender(silent):
+            return Verdict.APPROVE
+        # Whatever allows the text, or its links, allows whoever sends it.
+        whole = await self._screening.score(site_id, given)
+        return silent.verdict if _is_of_sender(whole) else Verdict.APPROVE
+
     async def _is_over(self, site_id: str, setting: AkismetSetting) -> bool:
         calls = await self._calls((site_id,))
         return setting.monthly_limit is not None and calls >= setting.monthly_limit
@@ -297,6 +331,10 @@ def _credential(call: Call, form: Form, first: str = "api_key") -> str:
 def _is_wordpress(call: Call) -> bool:
     # Its comments come with the slashes that WordPress puts before quotes.
     return call.headers.get(b"user-agent", b"").startswith(b"WordPress/")
+
+
+def _is_of_sender(screened: Screened) -> bool:
+    return any(reason.code in _OF_SENDERS for reason in screened.reasons)
 
 
 def _read(labels: str, reasons: str) -> tuple[float | None, str | None]:

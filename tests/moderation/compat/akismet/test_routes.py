@@ -168,6 +168,59 @@ def test_what_is_said_of_one_registration_decides_no_other(blog: Blog) -> None:
     assert blog.comment() == before
 
 
+def test_a_comment_that_comes_again_in_another_way_is_judged_by_that(blog: Blog) -> None:
+    """By the honeypot, and by lists that name its author; what is stored stays as it is."""
+    policy = {
+        "lists": [
+            {"name": "shops", "verdict": "spam", "domains": ["shop.example"]},
+            {"name": "networks", "verdict": "hold", "networks": ["203.0.113.0/24"]},
+            {"name": "words", "verdict": "spam", "words": ["recipe"]},
+            {"name": "allowed", "verdict": "approve", "domains": ["good.example"]},
+        ]
+    }
+    first = blog.check(HAM)
+    allowed = f"{HAM} http://good.example"
+    blog.check(allowed)
+    put = blog.native.put("/v1/policy", json={"replaces": 0, "policy": policy})
+    put.raise_for_status()
+    before = blog.comments()
+
+    again = {
+        "plainly": blog.check(HAM),
+        "trap": blog.check(HAM, honeypot_field_name="trap", trap="x", classify="1"),
+        "shop": blog.check(HAM, comment_author_url="https://shop.example/"),
+        "network": blog.check(HAM, user_ip="203.0.113.9", callback=blog.url),
+        "allowed": blog.check(allowed, comment_author_url="https://shop.example/"),
+    }
+
+    assert first.text == "false"
+    assert {way: told.text for way, told in again.items()} == {
+        "plainly": "false",
+        "trap": "true",
+        "shop": "true",
+        "network": "false",
+        "allowed": "false",
+    }
+    held = again.pop("network").headers
+    assert held["x-akismet-error"] == "held for review"
+    assert "x-akismet-recheck-after" not in held
+    assert not any("x-akismet-error" in told.headers for told in again.values())
+    assert blog.comments() == before
+    assert {each["state"] for each in before} == {"published"}
+
+
+def test_what_a_person_has_published_is_judged_by_nothing_else(blog: Blog) -> None:
+    """However it comes again."""
+    blog.check(HAM)
+    trapped = {"honeypot_field_name": "trap", "trap": "x"}
+    before = blog.check(HAM, **trapped)
+
+    blog.tell("ham", HAM)
+
+    assert before.text == "true"
+    assert blog.check(HAM, **trapped).text == "false"
+
+
 def test_what_was_never_seen_is_screened_first(blog: Blog) -> None:
     """Then decided; without a reporter the key has said it."""
     assert blog.tell("spam", HAM).text == THANKS
