@@ -84,11 +84,21 @@ def without_consent(standing: Standing, records: Container[str]) -> Standing:
     return replace(standing, purposes=kept, whole=False)
 
 
+def in_force(standing: Standing, *, now: str) -> set[str]:
+    """Return the records of the consents that stand and have not run out."""
+    return {
+        at.record_id for at in standing.purposes.values() if not at.ended and not at.lapsed(now)
+    }
+
+
 def evidence(standing: Standing, *, now: str) -> set[str]:
-    """Return the records that a consent in force rests on: its own, and the question it answers."""
-    in_force = [at for at in standing.purposes.values() if not at.ended and not at.lapsed(now)]
-    asked = [standing.asked.get(at.notice_id or "") for at in in_force]
-    return {at.record_id for at in in_force} | {at.record_id for at in asked if at is not None}
+    """Return the records that a consent in force rests on: its own, and the newest question.
+
+    Which question it answered, a standing does not tell: it may have been put again since.
+    """
+    consents = in_force(standing, now=now)
+    about = {at.notice_id for at in standing.purposes.values() if at.record_id in consents}
+    return consents | {at.record_id for name, at in standing.asked.items() if name in about}
 
 
 def _last_no(at: PurposeStanding, told: PurposeStanding | None) -> PurposeStanding | None:

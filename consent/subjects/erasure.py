@@ -4,7 +4,7 @@ Rows are deleted, the data key is destroyed, and a tombstone names the records t
 keeps their salted commitments; nothing opens them any more.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
@@ -16,11 +16,11 @@ from consent import store
 from consent.choices.choice import Actor, EventType, Method, SubjectKind
 from consent.choices.projection import Standing
 from consent.choices.record import instant, tombstone
-from consent.choices.suppression import evidence
+from consent.choices.suppression import evidence, in_force
 from consent.errors import LogNotFound, RecordNotFound, SubjectNotFound
 from consent.records import holdings
 from consent.records.batch import SITE, Batch, Receipt
-from consent.records.holdings import Held
+from consent.records.holdings import Aged, Held
 from consent.sealing.keyring import Keyring
 from consent.store import Rows, Subject
 from consent.subjects.forgetting import (
@@ -29,6 +29,7 @@ from consent.subjects.forgetting import (
     Forgotten,
     find_linked,
     find_naming,
+    find_questions,
     forget,
     key_digest,
     traces,
@@ -180,16 +181,10 @@ class Erasing:
         now, before, after, erased = self._clock(), _first_id(older_than), "", 0
         waiting: list[str] = []
         while True:
-            page = await self._reading.query(
-                partial(holdings.list_aged, site_id=site_id, after=after, before=before, limit=PAGE)
+            page, unneeded = await self._reading.query(
+                partial(_aged, site_id=site_id, after=after, before=before, now=instant(now))
             )
-            waiting += [
-                aged.record_id
-                for aged in page
-                if aged.restricted_until is None
-                and not _holds_a_link(aged.event_type, aged.standing)
-                and aged.record_id not in evidence(aged.standing, now=instant(now))
-            ]
+            waiting += unneeded
             while len(waiting) >= PAGE or (waiting and len(page) < PAGE):
                 command = Erase(
                     site_id,
@@ -238,7 +233,7 @@ class Erasing:
         batch.know(subjects)
         subjects.pop(SITE, None)
         linked = find_linked(rows, site_id, subjects)
-        held = _still_to_go(command, held, subjects, linked)
+        held = _still_to_go(rows, command, held, subjects, linked)
         if not held and (command.unneeded or (command.due is not None and not subjects)):
             return Erased(None, (), ())
         if not subjects:
@@ -249,8 +244,9 @@ class Erasing:
             # Who is linked may yet say no under the other id: of them no link is cut.
             if not (command.unneeded and subject.standing.links)
         ]
-        going = _going(rows, site_id, meant, held, linked)
-        naming = find_naming(rows, self._keyring, site_id, going, linked)
+        going = _going(rows, site_id, meant, held, subjects)
+        others = {ref: one for ref, one in {**linked, **subjects}.items() if ref not in going}
+        naming = find_naming(rows, self._keyring, site_id, going, others)
         held = _distinct(held, naming)
         subjects |= {
             item.subject_ref: linked.pop(item.subject_ref)
@@ -339,17 +335,44 @@ def _going(
     site_id: str,
     meant: Sequence[str],
     held: Sequence[Held],
-    linked: Mapping[str, Subject],
+    subjects: Mapping[str, Subject],
 ) -> set[str]:
-    """Return who of those *meant* has no record but those *held*; nobody where nobody is linked."""
-    if not linked:
+    """Return who of those *meant* is linked and has no record but those *held*."""
+    bound = [ref for ref in meant if subjects[ref].standing.links]
+    if not bound:
         return set()
     erased = {item.record_id for item in held}
-    every = holdings.ask_held_of(rows, site_id, meant)()
-    return set(meant) - {item.subject_ref for item in every if item.record_id not in erased}
+    every = holdings.ask_held_of(rows, site_id, bound)()
+    return set(bound) - {item.subject_ref for item in every if item.record_id not in erased}
+
+
+def _aged(
+    connection: Connection, *, site_id: str, after: str, before: str, now: str
+) -> tuple[list[Aged], list[str]]:
+    """Return a page of old records, and those of them that their subject needs no more."""
+    page = holdings.list_aged(connection, site_id, after=after, before=before, limit=PAGE)
+    unneeded = [
+        aged
+        for aged in page
+        if aged.restricted_until is None
+        and not _holds_a_link(aged.event_type, aged.standing)
+        and aged.record_id not in evidence(aged.standing, now=now)
+    ]
+    asking = [aged.standing for aged in unneeded if aged.event_type == EventType.REQUESTED]
+    answered = _answered(connection, site_id, asking, now)
+    return page, [aged.record_id for aged in unneeded if aged.record_id not in answered]
+
+
+def _answered(
+    connection: Connection, site_id: str, standings: Iterable[Standing], now: str
+) -> set[str]:
+    """Return the questions that consents in force answered."""
+    consents = {record_id for standing in standings for record_id in in_force(standing, now=now)}
+    return find_questions(connection, site_id, consents)
 
 
 def _still_to_go(
+    rows: Rows,
     command: Erase,
     held: Sequence[Held],
     subjects: dict[str, Subject],
@@ -362,11 +385,11 @@ def _still_to_go(
                 del subjects[ref]
         return [item for item in held if item.subject_ref in subjects]
     if command.unneeded:
-        needed = {
-            record_id
-            for subject in [*subjects.values(), *linked.values()]
-            for record_id in evidence(subject.standing, now=instant(command.received))
-        }
+        now = instant(command.received)
+        standings = [subject.standing for subject in [*subjects.values(), *linked.values()]]
+        needed = {name for standing in standings for name in evidence(standing, now=now)}
+        if any(item.event_type == EventType.REQUESTED for item in held):
+            needed |= _answered(rows.connection, command.site_id, standings, now)
         return [
             item
             for item in held

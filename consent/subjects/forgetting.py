@@ -8,8 +8,10 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import orjson
+from sqlalchemy import Connection, bindparam, select
 
 from consent import store
+from consent.choices.choice import EventType
 from consent.choices.linking import follow
 from consent.choices.projection import Standing
 from consent.choices.suppression import NO_RECORD, Noes, remember, without, without_consent
@@ -18,9 +20,11 @@ from consent.log import ledger
 from consent.records import holdings
 from consent.records.history import read_vault
 from consent.records.holdings import Held
+from consent.records.membership import among, members
 from consent.records.search import Listed
 from consent.sealing.keyring import Keyring
 from consent.store import Rows, Subject
+from consent.tables import RECORD
 
 TOMBSTONE_RECORDS = 5000
 """Records that one tombstone names, so that its receipt stays one that verifies."""
@@ -302,6 +306,28 @@ def find_naming(
     return found
 
 
+def find_questions(connection: Connection, site_id: str, record_ids: Collection[str]) -> set[str]:
+    """Return the questions that records answered: of each the newest before it, if there is one."""
+    if not record_ids:
+        return set()
+    answers = connection.execute(
+        _ASKED_ABOUT, {"site_id": site_id, "ids": members(record_ids)}
+    ).all()
+    refs = members({answer.subject_ref for answer in answers})
+    questions: dict[tuple[str, ...], list[tuple[int, int, str]]] = {}
+    for put in connection.execute(_QUESTIONS, {"site_id": site_id, "refs": refs}):
+        about = (put.subject_ref, put.notice_id, put.notice_version)
+        questions.setdefault(about, []).append((put.epoch, put.leaf_index, put.record_id))
+    answered = set()
+    for answer in answers:
+        about = (answer.subject_ref, answer.notice_id, answer.notice_version)
+        place = (answer.epoch, answer.leaf_index)
+        earlier = [question for question in questions.get(about, ()) if question[:2] < place]
+        if earlier:
+            answered.add(max(earlier)[-1])
+    return answered
+
+
 def key_digest(keyring: Keyring, site_id: str, ref: str, subject: Subject) -> str | None:
     """Tell a subject's data key from others, however it is wrapped; None where it does not open."""
     if not subject.wrapped:
@@ -312,3 +338,17 @@ def key_digest(keyring: Keyring, site_id: str, ref: str, subject: Subject) -> st
         # A key that is lost already is no reason to keep what it sealed.
         return None
     return sha256(KEY_DIGEST_PREFIX + key.secret).hexdigest()
+
+
+_PLACES = select(
+    RECORD.c.record_id,
+    RECORD.c.subject_ref,
+    RECORD.c.notice_id,
+    RECORD.c.notice_version,
+    RECORD.c.epoch,
+    RECORD.c.leaf_index,
+).where(RECORD.c.site_id == bindparam("site_id"))
+_ASKED_ABOUT = _PLACES.where(among(RECORD.c.record_id, "ids"))
+_QUESTIONS = _PLACES.where(
+    among(RECORD.c.subject_ref, "refs"), RECORD.c.event_type == EventType.REQUESTED.value
+)

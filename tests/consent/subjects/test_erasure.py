@@ -562,7 +562,20 @@ def test_with_a_lost_key_the_refusal_is_remembered_without_its_name(desk: Desk) 
     assert desk.ask("ads")[0].why is Why.REFUSED
 
 
-def test_with_a_devices_last_record_goes_the_account_s_record_of_the_link(desk: Desk) -> None:
+def test_the_record_of_a_link_goes_though_its_account_loses_another_as_well(desk: Desk) -> None:
+    """Both are named by their records at once, and the account has one left."""
+    refused = desk.refuse("ads")
+    own = desk.refuse("count", **OF_ACCOUNT)
+    stays = desk.refuse("count", **OF_ACCOUNT)
+    link = account(desk, "d-1")
+
+    erased = desk.erase(refused.record_id, own.record_id)
+
+    assert set(erased.record_ids) == {refused.record_id, own.record_id, link.record_id}
+    assert held(desk) == [stays.record_id]
+
+
+def test_with_a_devices_last_record_goes_the_accounts_record_of_the_link(desk: Desk) -> None:
     """It names the device by its pseudonym, of which nothing is left otherwise."""
     asked = desk.record(EventType.REQUESTED)
     given = desk.record(EventType.GIVEN, {"ads": "given"})
@@ -585,7 +598,8 @@ def saved(desk: Desk) -> list[tuple[Any, list[Row]]]:
     """Keep what a backup would: every row that can be erased."""
     with desk.database.read() as connection:
         return [
-            (table, [tuple(row) for row in connection.execute(select(table))])
+            # Sorted, since PostgreSQL answers in the order of the room that it found.
+            (table, sorted((tuple(row) for row in connection.execute(select(table))), key=repr))
             for table in (RECORD, RECORD_PURPOSE, SUBJECT, IDEMPOTENCY)
         ]
 
@@ -722,6 +736,36 @@ def test_retention_remembers_a_refusal_and_lets_expired_consent_go(desk: Desk) -
     assert row.wrapped == b""
     assert desk.ask("ads")[0].why is Why.REFUSED
     assert subject(desk, "d-2") is None
+
+
+def test_retention_keeps_the_question_that_was_answered(desk: Desk) -> None:
+    """Put again since, and by another version: what was answered is the one before the yes."""
+    early = desk.record(EventType.REQUESTED)
+    asked = desk.record(EventType.REQUESTED)
+    given = desk.record(EventType.GIVEN, {"ads": "given"}, served_id=asked.record_id)
+    desk.record(EventType.REQUESTED, origin=Origin.PREFERENCES)
+    version = desk.publish(text="May we, please?")
+    desk.later(days=100)
+    desk.record(EventType.REQUESTED, version=version, origin=Origin.PREFERENCES)
+
+    erased = [retain(desk, days=50) for _ in range(2)]
+
+    assert erased == [2, 0]
+    assert early.record_id not in held(desk)
+    assert {asked.record_id, given.record_id} < set(held(desk))
+
+
+def test_retention_keeps_the_question_behind_what_was_taken_over(desk: Desk) -> None:
+    """The device was asked; the consent is the account's by now, and the device gave anew."""
+    asked = desk.record(EventType.REQUESTED)
+    given = desk.record(EventType.GIVEN, {"ads": "given"})
+    account(desk, "d-1")
+    desk.later(days=100)
+    desk.give("ads")
+
+    assert retain(desk, days=50) == 0
+
+    assert {asked.record_id, given.record_id} < set(held(desk))
 
 
 def test_retention_does_not_reach_what_another_standing_rests_on(desk: Desk) -> None:
