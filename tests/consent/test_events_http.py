@@ -1,5 +1,6 @@
 """What events, settings and standing tell over HTTP, on both engines, from door to answer."""
 
+import json
 from secrets import token_hex
 from typing import Any
 
@@ -181,7 +182,7 @@ def test_no_address_and_nothing_behind_the_page_is_kept(shop: httpx2.Client) -> 
         "api",
         context={"page": "https://ada:pw@shop.example/a?mail=b#c", "ip_trunc": "203.0.113.0/24"},
     )
-    for address in ("203.0.113.7", "203.0.113.7/32", "203.0.113.7/24", "2001:db8::/64", "x"):
+    for address in (*("203.0.113.7", "203.0.113.7/32", "203.0.113.7/24", "2001:db8::/64", "x"),):
         refused = send(shop, "requested", "api", context={"ip_trunc": address})
         assert refused.status_code == 422
         assert address not in refused.text or address == "x"
@@ -190,6 +191,67 @@ def test_no_address_and_nothing_behind_the_page_is_kept(shop: httpx2.Client) -> 
         "page": "https://shop.example/a",
         "ip_trunc": "203.0.113.0/24",
     }
+
+
+BODY = {
+    "idempotency_key": "k-1",
+    "subject": DEVICE,
+    "event_type": "refused",
+    "method": "save",
+    "origin": "banner",
+    "notice": SHOWN,
+    "decisions": [{"purpose_id": "ads", "decision": "refused"}],
+    "signals": {"sec_gpc": ["1"], "gcm": {"ad_storage": "denied", "analytics_storage": "denied"}},
+    "context": {"page": "https://shop.example/a"},
+}
+
+
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        ('"event_type":', '"event_type":"refused","event_type":'),
+        ('"event_type":', '"event_type" :"given","event_type":'),
+        ('"event_type":', '"event_type":"given","event\\u005ftype":'),
+        ('"decisions":', '"decisions":[],"decisions":'),
+        ('"decision":', '"decision":"given","decision":'),
+        ('"subject":', '"subject":{"kind":"device","id":"d-2"},"subject":'),
+        ('"kind":', '"kind":"account","kind":'),
+        ('"version":', '"version":' + "9" * 4000 + ',"version":'),
+        ('"sec_gpc":', '"sec_gpc":false,"sec_gpc":'),
+        ('"ad_storage":', '"ad_storage":"granted","ad_storage":'),
+        ('"page":', '"page":":","page":'),
+    ],
+)
+def test_a_member_is_there_once(shop: httpx2.Client, once: str, twice: str) -> None:
+    """Of two of a name one reader takes the first, another the last: neither is what was said."""
+    body = json.dumps(BODY, separators=(",", ":"))
+    json_type = {"Content-Type": "application/json"}
+
+    assert body.count(once) == 1
+    refused = shop.post("/v1/consent/events", content=body.replace(once, twice), headers=json_type)
+
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-request")
+    assert "got one twice" in refused.json()["detail"]
+    assert shop.post("/v1/consent/events", content=body, headers=json_type).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps(BODY),
+        json.dumps(BODY, indent=2),
+        json.dumps(BODY).replace('":', '" :'),
+        json.dumps(BODY).replace("d-1", ":"),
+        json.dumps(BODY).replace("d-1", '\\"event_type\\":'),
+        json.dumps(BODY).replace("d-1", "\\u00e9 event_type"),
+    ],
+)
+def test_a_body_may_be_written_in_any_way(shop: httpx2.Client, written: str) -> None:
+    """With space, escapes, and texts that look like names."""
+    json_type = {"Content-Type": "application/json"}
+    made = shop.post("/v1/consent/events", content=written, headers=json_type)
+
+    assert made.status_code == 201, made.text
 
 
 @pytest.mark.parametrize(
