@@ -61,23 +61,29 @@ class AuditedSite:
         if decisions is None:
             answer = "given" if kind == "given" else "refused"
             decisions = {} if kind == "requested" else {"ads": answer, "statistics": answer}
-        body = {
+        told = [{"purpose_id": purpose, "decision": made} for purpose, made in decisions.items()]
+        return self._send({**self._body(kind, device), "decisions": told, **more})
+
+    def _body(self, kind: str, device: str = "device-1") -> dict[str, Any]:
+        return {
             "subject": {"kind": "device", "id": device},
             "event_type": kind,
             "method": METHODS[kind],
             "origin": "banner",
             "notice": {"notice_id": "main", "version": self.version, "language": "en"},
-            "decisions": [
-                {"purpose_id": purpose, "decision": made} for purpose, made in decisions.items()
-            ],
-            **more,
         }
+
+    def _send(self, body: dict[str, Any]) -> dict[str, Any]:
         answered = self.client.post(
             "/v1/consent/events", json=body, headers={"idempotency-key": token_hex(16)}
         )
         assert answered.status_code == 201, answered.text
         receipt: dict[str, Any] = answered.json()
         return receipt
+
+    def decide(self, kind: str, decisions: list[dict[str, Any]]) -> dict[str, Any]:
+        """Record an event whose decisions are told as a site's backend tells them."""
+        return self._send({**self._body(kind), "decisions": decisions})
 
     def get(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - whatever JSON has
         """Ask as the auditor, and return what is answered."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from io import StringIO
 from typing import Annotated, Any, NamedTuple, TypeAlias
+from urllib.parse import quote
 
 import orjson
 from pydantic import Field
@@ -166,7 +167,13 @@ def _row(entry: Entry) -> list[Cell]:
 
 
 def _listed(item: Any) -> str:  # noqa: ANN401 - a decision or an id
-    return f"{item['purpose_id']}={item['decision']}" if isinstance(item, dict) else str(item)
+    if not isinstance(item, dict):
+        return str(item)
+    made = f"{item['purpose_id']}={item['decision']}"
+    if "vendor_ids" not in item:
+        return made
+    # Sites name their vendors as they like: also with what separates them here.
+    return f"{made}[{','.join(quote(vendor, safe='') for vendor in item['vendor_ids'])}]"
 
 
 def _safe(cell: Cell) -> str | int:

@@ -10,6 +10,7 @@ from consent.audit.auditing import Found, Proved
 from consent.choices.choice import Decision, EventType, Method, SubjectKind
 from consent.errors import StringInvalid
 from consent.iab import gpp
+from consent.sealing.vault import Opened
 from consent.wire import notices
 from consent.wire.events import ReceiptOut, receipt_members
 from consent.wire.notices import NoticeOut
@@ -86,6 +87,11 @@ class DecidedOut(BaseModel):
 
     purpose_id: str
     decision: Decision
+    vendor_ids: list[str] | None = Field(
+        None,
+        description="the only vendors that it is about; told where the event is told, for it alone "
+        "says so",
+    )
 
 
 class RecordOut(BaseModel):
@@ -166,17 +172,29 @@ def _decoded(text: str) -> Any:  # noqa: ANN401 - whatever JSON has
         return {"problem": str(error)}
 
 
-def decided(decisions: str) -> list[dict[str, str]]:
-    """Return stored decisions as the wire has them."""
+def decided(decisions: str, opened: Opened | None = None) -> list[dict[str, Any]]:
+    """Return stored decisions as the wire has them; their vendors stand in the event alone."""
     made: dict[str, str] = orjson.loads(decisions)
-    return [{"purpose_id": purpose, "decision": decision} for purpose, decision in made.items()]
+    vendors = {} if opened is None else _vendors(orjson.loads(opened.event))
+    return [
+        {"purpose_id": purpose, "decision": decision, **_present(vendor_ids=vendors.get(purpose))}
+        for purpose, decision in made.items()
+    ]
+
+
+def _vendors(event: dict[str, Any]) -> dict[str, list[str]]:
+    return {
+        made["purpose_id"]: made["vendor_ids"]
+        for made in event.get("decisions", ())
+        if "vendor_ids" in made
+    }
 
 
 def _record(found: Found) -> dict[str, Any]:
     record = found.record
     return {
         **_present(**record._asdict()),
-        "decisions": decided(record.decisions),
+        "decisions": decided(record.decisions, found.opened),
         **_present(
             event=orjson.Fragment(found.opened.event) if found.opened else None,
             restricted_until=found.restricted_until,

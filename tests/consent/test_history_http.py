@@ -100,6 +100,22 @@ def test_a_table_says_the_same_as_the_lines(busy: AuditedSite) -> None:
         assert row["consent_type"] == event.get("consent_type", "")
 
 
+def test_a_table_names_the_vendors_that_a_decision_is_about(audited: AuditedSite) -> None:
+    """Beside the decision, so that nobody takes it for one about all; with what separates them."""
+    audited.record("requested")
+    audited.decide(
+        "given",
+        [
+            {"purpose_id": "ads", "decision": "given", "vendor_ids": ["=1+1", "A;b=c,d]", "755"]},
+            {"purpose_id": "statistics", "decision": "given"},
+        ],
+    )
+
+    row = table(audited)[-1]
+
+    assert row["decisions"] == "ads=given[755,%3D1%2B1,A%3Bb%3Dc%2Cd%5D];statistics=given"
+
+
 def test_an_export_takes_the_filters_of_the_search(busy: AuditedSite) -> None:
     """It holds what the search finds, oldest first."""
     for asked in (

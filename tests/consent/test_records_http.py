@@ -116,6 +116,24 @@ def test_an_item_says_where_it_stands_and_opens_when_asked(audited: AuditedSite)
     assert open_ == {**closed, "event": given["event"]}
 
 
+def test_an_opened_item_names_the_vendors_that_a_decision_is_about(audited: AuditedSite) -> None:
+    """Only the event says so; of a decision about all of them there are none to name."""
+    audited.record("requested")
+    made = [
+        {"purpose_id": "ads", "decision": "given", "vendor_ids": ["b", "a"]},
+        {"purpose_id": "statistics", "decision": "given"},
+    ]
+    audited.decide("given", made)
+
+    (closed,) = audited.get("records", limit=1)["items"]
+    (open_,) = audited.get("records", limit=1, open="true")["items"]
+
+    assert closed["decisions"] == [
+        {"purpose_id": one["purpose_id"], "decision": "given"} for one in made
+    ]
+    assert open_["decisions"] == [{**made[0], "vendor_ids": ["a", "b"]}, made[1]]
+
+
 def test_subjects_with_addresses_are_searched_for_in_a_body(audited: AuditedSite) -> None:
     """An e-mail address finds its records by POST, and is refused in a URL."""
     subject = {"kind": "email", "id": "ada@example.org"}
