@@ -42,6 +42,9 @@ def _network(value: str) -> str:
         network = ip_network(value)
     except ValueError:
         raise ValueError("expected an IPv4 /24 or an IPv6 /48") from None
+    if "%" in value:
+        # A scope is any text, and would be kept as it came.
+        raise ValueError("expected an IPv4 /24 or an IPv6 /48 without a scope, got one with it")
     if network.prefixlen != (24 if network.version == IPV4 else 48):
         raise ValueError("expected an IPv4 /24 or an IPv6 /48")
     return str(network)

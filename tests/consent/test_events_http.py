@@ -26,6 +26,8 @@ NOTICE = {
 SHOWN = {"notice_id": "main", "version": 1, "language": "en"}
 DEVICE = {"kind": "device", "id": "d-1"}
 ACCOUNT = {"kind": "account", "id": "a-1"}
+SCOPED = ("2001:db8::%ada@x/48", "2001:db8::%1/48")
+"""Networks with a scope, which is any text."""
 
 
 @pytest.fixture
@@ -182,7 +184,8 @@ def test_no_address_and_nothing_behind_the_page_is_kept(shop: httpx2.Client) -> 
         "api",
         context={"page": "https://ada:pw@shop.example/a?mail=b#c", "ip_trunc": "203.0.113.0/24"},
     )
-    for address in (*("203.0.113.7", "203.0.113.7/32", "203.0.113.7/24", "2001:db8::/64", "x"),):
+    bare = ("203.0.113.7", "203.0.113.7/32", "203.0.113.7/24", "2001:db8::/64", "x")
+    for address in (*bare, *SCOPED):
         refused = send(shop, "requested", "api", context={"ip_trunc": address})
         assert refused.status_code == 422
         assert address not in refused.text or address == "x"
