@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from consent.choices.choice import Basis
 from consent.choices.notice import Controller, Notice, Purpose, Tracker
@@ -57,6 +57,16 @@ class PurposeIn(Wire):
     )
 
 
+def _optional_if_advertising(purpose: PurposeIn) -> PurposeIn:
+    # At the door alone: what was published before, or elsewhere, is still read.
+    if purpose.advertising and purpose.basis is Basis.STRICTLY_NECESSARY:
+        raise ValueError(
+            "expected advertising on another basis than strictly_necessary, which no signal and no "
+            "refusal ends, got both"
+        )
+    return purpose
+
+
 class NoticeIn(Wire):
     """What visitors are shown, in one language."""
 
@@ -64,7 +74,10 @@ class NoticeIn(Wire):
     language: Language
     text: Annotated[Text, Field(min_length=1, max_length=100_000)]
     controller: ControllerIn
-    purposes: Annotated[list[PurposeIn], Field(min_length=1, max_length=PURPOSES_LIMIT)]
+    purposes: Annotated[
+        list[Annotated[PurposeIn, AfterValidator(_optional_if_advertising)]],
+        Field(min_length=1, max_length=PURPOSES_LIMIT),
+    ]
     withdrawal_uri: Annotated[Text, Field(min_length=1, max_length=2048)] | None = Field(
         None, description="where the choice can be changed at any time"
     )

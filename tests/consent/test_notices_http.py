@@ -70,6 +70,19 @@ def test_an_unknown_banner_is_told(client: httpx2.Client) -> None:
     assert (missing.status_code, missing.json()["type"]) == (404, "/problems/banner-not-found")
 
 
+def test_advertising_is_nothing_strictly_necessary(client: httpx2.Client) -> None:
+    """Neither a signal nor a refusal would end it; the problem says which purpose it is."""
+    (purpose,) = NOTICE["purposes"]
+    login = {**purpose, "id": "login", "basis": "strictly_necessary", "advertising": False}
+    refused = publish(client, purposes=[purpose, {**login, "advertising": True}])
+    published = publish(client, purposes=[purpose, login])
+
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-request")
+    assert refused.json()["errors"][0]["where"] == "purposes.1"
+    assert "strictly_necessary" in refused.json()["detail"]
+    assert published.status_code == 201
+
+
 def test_another_banner_is_another_version_and_asks_nobody_again(client: httpx2.Client) -> None:
     """The same words in another banner: a new version with the same substance."""
     publish(client)
