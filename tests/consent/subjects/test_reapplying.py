@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
-from consent_desk import SITE, Desk
+from consent_desk import PURPOSES, SITE, Desk
 from sqlalchemy import select
 from whole_copy import copy, put_back
 
 from aboveboard import app
 from consent import store
-from consent.choices.choice import EventType
+from consent.choices.choice import Basis, EventType
+from consent.choices.notice import Purpose
+from consent.choices.regime import Regime
 from consent.log import ledger
-from consent.recording.standing import Why
+from consent.recording.standing import Visitor, Why
 from consent.records.batch import SITE as SITE_REF
 from consent.subjects.forgetting import Erasure
 from consent.subjects.reapplying import PAGE
@@ -198,6 +201,39 @@ def test_a_refusal_of_after_the_forgetting_is_remembered_again(desk: Desk) -> No
         # The copy from before the forgetting never knew the second opt-out: it is lost with it.
         lost = copied is remembered
         assert found == [Why.NOT_ASKED if lost else Why.OPTED_OUT, Why.NOT_ASKED]
+
+
+def test_a_lost_no_is_sent_again_or_asked_about_again(desk: Desk) -> None:
+    """As docs/backup.md says: a yes from before it stands again, and no start can know better."""
+    sold = Purpose("sell", "Sale", "Sells who visits.", Basis.OPT_OUT)
+    version = desk.publish([*PURPOSES, sold])
+    for device in ("d-1", "d-2"):
+        desk.give("ads", device=device, version=version)
+    copied = copy(desk.database)
+    desk.later(days=1)
+    for device in ("d-1", "d-2"):
+        desk.record(EventType.WITHDRAWN, {"ads": "refused"}, device=device, key=f"k-{device}")
+    desk.record(EventType.OPTED_OUT, {"sell": "refused"}, version=None, device="d-3")
+    lost, california = desk.now, Visitor("US-CA")
+    put_back(desk.database, copied)
+    again(desk)
+    desk.later(days=1)
+    assert [desk.ask("ads", device=device)[0].allowed for device in ("d-1", "d-2")] == [True, True]
+    assert desk.ask("sell", device="d-3", visitor=california)[0].allowed
+
+    desk.record(EventType.WITHDRAWN, {"ads": "refused"}, key="k-d-1", occurred_at=lost)
+    sent = desk.ask("ads")[0]
+    desk.publish([*PURPOSES, sold], text="May we, please?")
+    worded = desk.ask("ads", device="d-2")[0]
+    desk.publish([replace(each, retention="P1M") for each in (*PURPOSES, sold)])
+    anew = desk.ask("ads", device="d-2")[0]
+    desk.configure(regime=Regime.EU_OPTIN)
+    strict = desk.ask("sell", device="d-3", visitor=california)[0]
+
+    assert (sent.allowed, sent.why) == (False, Why.WITHDRAWN)
+    assert (worded.allowed, worded.ask) == (True, False)
+    assert (anew.allowed, anew.why, anew.ask) == (False, Why.SUPERSEDED, True)
+    assert (strict.allowed, strict.ask) == (False, True)
 
 
 def test_no_more_is_read_than_has_to_be(desk: Desk) -> None:
