@@ -4,6 +4,8 @@ Each filter has lists of its own, in the order of the record ids, which is that 
 goes down the filter whose lists are the sparsest, newest first, and holds what it meets against
 the other filters. A page ends when it is full, when the list ends, or when enough was looked at:
 so its work is bounded whatever is asked, and whatever the database knows of its own tables.
+Below a period's ids lie only tombstones that a restore wrote anew in it: they are few, all of one
+method, and looked for last.
 Takes a connection; reads only.
 """
 
@@ -25,7 +27,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from consent.choices.choice import Decision
+from consent.choices.choice import TOMBSTONES, Decision, Method
 from consent.choices.record import instant, parse_instant
 from consent.records.membership import among, members
 from consent.tables import RECORD, RECORD_PURPOSE
@@ -35,6 +37,7 @@ CHUNK = 1_000  # records looked at together
 TOGETHER = 100  # lists merged by one statement; SQLite takes 500
 GROWTH = 4  # how much more is looked at where too little was found
 SLACK = timedelta(seconds=5)  # between a record's instant and its id, one clock read after another
+SITE = "site"  # whom the site's own records are of, as `batch` writes them
 NEWEST = "g"  # after every id: they begin with a hexadecimal digit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -141,7 +144,10 @@ def read_in_order(connection: Connection) -> None:
 
 
 def id_bounds(since: str | None, until: str | None) -> tuple[str, str]:
-    """Return between which ids the records of a period lie, and a few more on either side."""
+    """Return between which ids the records of a period lie, and a few more on either side.
+
+    All but tombstones that were written anew.
+    """
     return (
         "" if since is None else _lowest_id(parse_instant(since) - _EPOCH - SLACK),
         NEWEST if until is None else _lowest_id(parse_instant(until) - _EPOCH + SLACK),
@@ -167,19 +173,37 @@ def list_records(
     chosen = lists[0]
     if len(lists) > 1:
         chosen = min(lists, key=lambda selects: _reach(connection, selects, within))
+    stretches = [(chosen, within)]
+    if floor and _may_be_older(wanted):
+        stretches.append(([ANEW], _Within(site_id, "", min(floor, within.below))))
     found: list[Listed] = []
-    looked_at, chunk, ended = 0, min(limit + 1, CHUNK), False
-    while len(found) <= limit and looked_at < LOOKED_AT and not ended:
-        ids = _newest(connection, chosen, within, chunk)
-        looked_at, ended = looked_at + len(ids), len(ids) < chunk
+    looked_at, chunk = 0, min(limit + 1, CHUNK)
+    while len(found) <= limit and looked_at < LOOKED_AT and stretches:
+        (going_down, within), *further = stretches
+        ids = _newest(connection, going_down, within, chunk)
+        looked_at += len(ids)
         if ids:
             met = _read(connection, site_id, ids, wanted)
             found += [record for record in met if wanted.matches(record)]
-            within = within._replace(below=ids[-1])
+        ended = len(ids) < chunk
+        stretches = further if ended else [(going_down, within._replace(below=ids[-1])), *further]
         chunk = min(GROWTH * chunk, CHUNK)
     if len(found) > limit:
         return Page(found[:limit], found[limit - 1].record_id)
-    return Page(found, None if ended else within.below)
+    return Page(found, stretches[0][1].below if stretches else None)
+
+
+def _may_be_older(wanted: Filter) -> bool:
+    """Whether records are wanted whose ids may be older than they are.
+
+    A tombstone that a restore writes anew keeps its id: the list of erasures knows it by that.
+    """
+    return (
+        wanted.event_type in {None, *TOMBSTONES}
+        and wanted.method in {None, Method.JOB}
+        and (wanted.refs is None or SITE in wanted.refs)
+        and wanted.purpose_id is wanted.decision is wanted.notice_id is None
+    )
 
 
 def read_records(
@@ -216,6 +240,7 @@ def _list(record_id: ColumnElement[str], site_id: ColumnElement[str]) -> Select[
 
 
 EVERY = _list(RECORD.c.record_id, RECORD.c.site_id)
+ANEW = EVERY.where(RECORD.c.method == Method.JOB.value)
 DECIDED = _list(RECORD_PURPOSE.c.record_id, RECORD_PURPOSE.c.site_id)
 
 

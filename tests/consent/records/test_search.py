@@ -1,17 +1,22 @@
 """Searching: exactly what matches, newest first, by index and in bounded work, on both engines."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
+from consent_desk import SITE as DESK
+from consent_desk import Desk
 from full_ledger import BEGIN, PURPOSES, VERSIONS, Visitors, device, fill
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, insert, select
+from whole_copy import copy, put_back
 
 from aboveboard import app
 from aboveboard.database import Database
@@ -20,12 +25,14 @@ from aboveboard.settings import Settings
 from consent.choices.choice import Decision, EventType, Method, SubjectKind
 from consent.choices.record import instant
 from consent.records import search
+from consent.records.batch import SITE
 from consent.records.search import LISTED, Filter, Listed, list_records
 from consent.sealing.keyring import Keyring
 from consent.tables import RECORD
 
 SMALL, LARGE = "small", "large"
 EVENTS = {SMALL: 1_000, LARGE: 12_000}
+ANEW = 120  # tombstones
 
 
 class Filled:
@@ -42,6 +49,7 @@ class Filled:
                     connection.exec_driver_sql(f"ANALYZE {table}")
         for site_id, events in EVENTS.items():
             fill(database, keyring, Visitors(keyring, site_id, events, days=events / 400))
+            entomb_anew(database, site_id, first=events)
         with database.read() as connection:
             rows = connection.execute(select(*LISTED).where(RECORD.c.site_id == SMALL))
             self.records = sorted((Listed(*row) for row in rows), reverse=True)
@@ -59,6 +67,32 @@ def filled(
     app.open_accounts(at, databases)
     yield Filled(databases.consent, app.open_keyring(at, Randomness()))
     databases.close()
+
+
+def entomb_anew(database: Database, site_id: str, *, first: int) -> None:
+    """Write tombstones as a restore does: their ids are of days before."""
+    rows = [
+        {
+            "site_id": site_id,
+            "record_id": made_id(BEGIN + timedelta(minutes=10 * number)),
+            "epoch": 2,
+            "leaf_index": first + number,
+            "received_at": instant(BEGIN + timedelta(days=2, minutes=number)),
+            "subject_ref": SITE,
+            "event_type": ("erased", "restricted")[number % 2],
+            "method": "job",
+            "decisions": "{}",
+            "sealed": b"",
+        }
+        for number in range(ANEW)
+    ]
+    with database.write() as connection:
+        connection.execute(insert(RECORD), rows)
+
+
+def made_id(moment: datetime) -> str:
+    """Return a UUIDv7 of a moment."""
+    return str(UUID(f"{int(moment.timestamp() * 1000):012x}7fff8000ffffffffffff"))
 
 
 def ref(filled: Filled, site_id: str, number: int) -> str:
@@ -156,6 +190,56 @@ def test_pages_hold_exactly_what_matches(
     assert found == [record for record in filled.records if naively(record, asked)]
 
 
+@pytest.mark.parametrize("limit", [1, 7, 200])
+def test_tombstones_that_a_restore_wrote_anew_are_found_by_when_it_did(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Not by their ids, which are of when it was erased first: each once, however pages end."""
+    monkeypatch.setattr(search, "LOOKED_AT", 20)
+    monkeypatch.setattr(search, "CHUNK", 10)
+    since = Filter(since=instant(BEGIN + timedelta(days=2)))
+    until = replace(since, until=instant(BEGIN + timedelta(days=2, minutes=30)))
+
+    with filled.database.read() as connection:
+        found = {
+            name: [record for page in pages(connection, asked, limit=limit) for record in page]
+            for name, asked in {
+                "site": replace(since, refs=[SITE]),
+                "erased": replace(since, event_type="erased", method="job"),
+                "first": replace(until, refs=[SITE]),
+                "before": Filter(until=since.since, event_type="erased"),
+            }.items()
+        }
+
+    assert {name: len(records) for name, records in found.items()} == {
+        "site": ANEW,
+        "erased": ANEW / 2,
+        "first": 30,
+        "before": 0,
+    }
+
+
+def test_what_a_restore_entombs_again_is_found_from_then_on(databases: app.Databases) -> None:
+    """A restore itself, an hour after the erasure that it does again."""
+    desk = Desk(databases)
+    desk.publish()
+    gone = desk.give("ads")
+    copied = copy(desk.database)
+    desk.erase(device="d-1")
+    put_back(desk.database, copied)
+    desk.later(hours=1)
+    asyncio.run(desk.continuing.check())
+    asyncio.run(desk.reapplying.reapply(reversed(desk.noted)))
+
+    with desk.database.read() as connection:
+        asked = Filter(since=instant(desk.now), event_type="erased")
+        found = list_records(connection, DESK, asked, before=None, limit=50)
+
+    (stone,) = found.records
+    assert stone.record_id == desk.noted[0].tombstones[0] > gone.record_id
+    assert (stone.received_at, found.following) == (instant(desk.now), None)
+
+
 # -- work -------------------------------------------------------------------------------------
 
 SINGLE = {
@@ -178,6 +262,8 @@ SEVERAL = {
     "method in a period": Filter(method="save", since=instant(BEGIN)),
     "purpose and method": Filter(purpose_id="ads", decision="refused", method="save"),
     "type and version": Filter(event_type="withdrawn", notice_id="main", notice_version=8),
+    "tombstones since": Filter(event_type="erased", since=instant(BEGIN + timedelta(days=2))),
+    "anything since": Filter(since=instant(BEGIN + timedelta(days=25))),
     "what contradicts itself": Filter(event_type="requested", method="accept_all"),
 }
 
