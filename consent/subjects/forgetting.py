@@ -131,7 +131,7 @@ def forget(
         sorted(
             {
                 purpose
-                for ref, standing in {**suppressed, **restated}.items()
+                for ref, standing in {**stay, **suppressed}.items()
                 for purpose, at in standing.purposes.items()
                 if ref in meant and at.record_id == NO_RECORD
             }

@@ -355,6 +355,7 @@ def test_a_no_without_its_record_is_still_a_no(desk: Desk) -> None:
 
     assert (kept.remembered, forgotten.remembered) == (["ads"], [])
     assert given.record_id in held(desk)
+    assert desk.erase(given.record_id).remembered == ["ads"]
     assert desk.ask("ads")[0].why is Why.REFUSED
     assert desk.ask("ads")[0].since == "2026-02-01T00:00:00Z"
     assert desk.ask("ads", device="d-2")[0].why is Why.NOT_ANSWERED
