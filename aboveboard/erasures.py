@@ -99,6 +99,7 @@ def _written(done: Done) -> dict[str, Any]:
         "subjects": [{"ref": ref, "key_sha256": key} for ref, key in done.subjects],
         "records": done.record_ids,
         "keep_refusals": done.keep_refusals,
+        **({"aged": True} if done.aged else {}),
     }
 
 
@@ -120,6 +121,7 @@ def _read(content: dict[str, Any]) -> Done:
         [(subject["ref"], subject["key_sha256"]) for subject in content["subjects"]],
         content["records"],
         content["keep_refusals"],
+        content.get("aged", False),
     )
 
 

@@ -383,13 +383,14 @@ def _one_by_one(connection: Connection, batch: _Batch, follow_ups: list[FollowUp
 
 
 def _lock_sites(connection: Connection, batch: _Batch) -> None:
-    """Lock the sites of a batch that has several, before any handler locks one of them alone.
+    """Lock the sites of a batch that has several, or several handlers, before any handler begins.
 
-    Handlers lock one after the other, each its own: of two processes whose batches come in
-    another order, each would wait for the other. A site is what a command calls its `site_id`.
+    Handlers lock one after the other, each its own, a site or rows of it: of two processes whose
+    batches come in another order, each would wait for the other. A site is what a command calls
+    its `site_id`.
     """
     sites = {site for job in batch if (site := getattr(job.command, "site_id", None)) is not None}
-    if len(sites) > 1:
+    if len(sites) > 1 or (sites and len({job.handler for job in batch}) > 1):
         with Rows(connection) as rows:
             rows.lock(sorted(sites))
 

@@ -14,7 +14,13 @@ from sqlalchemy import Connection, bindparam, select
 
 from consent import store
 from consent.audit.accord import Accord, Digests, Shown
-from consent.audit.replay import Stored, each_subject, replay, with_linked
+from consent.audit.replay import (
+    Stored,
+    each_subject,
+    find_unwhole,
+    replay,
+    with_linked,
+)
 from consent.audit.trunk import Trunk, endings
 from consent.choices.choice import EventType
 from consent.choices.projection import Standing
@@ -207,7 +213,7 @@ class _Inspection:
                         self._site_id, subject.subject_ref, subject.key_version, subject.wrapped
                     )
         known = with_linked(self._connection, self._site_id, page)
-        unwhole = _unwhole(known)
+        unwhole = find_unwhole(known)
         refs = known.keys() - unwhole
         standings = replay(self._connection, self._keyring, self._site_id, refs - {SITE})
         for subject in page:
@@ -218,22 +224,6 @@ class _Inspection:
                 finding = "expected the standing that the events lead to, got another"
                 raise LedgerDamaged("standing", f"{subject.subject_ref}: {finding}")
             self._found.replayed += subject.subject_ref != SITE
-
-
-def _unwhole(subjects: dict[str, Stored]) -> set[str]:
-    """Return the subjects who cannot be replayed: something of them, or of a link, is gone."""
-    near: dict[str, set[str]] = {ref: set() for ref in subjects}
-    for ref, subject in subjects.items():
-        for link in subject.standing.links:
-            near[ref].add(link)
-            near.setdefault(link, set()).add(ref)
-    unwhole = {ref for ref, subject in subjects.items() if not subject.standing.whole}
-    waiting = list(unwhole)
-    while waiting:
-        reached = near[waiting.pop()] - unwhole
-        unwhole |= reached
-        waiting += reached
-    return unwhole
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Use case: standings are made anew from the events that led to them.
 
 A standing is a projection, there to be fast. Should one ever differ from its events, the events
-are right. Subjects of whom something was erased are left alone: their events no longer say it all.
+are right. Subjects of whom something was erased are left alone, and whoever is linked with them:
+their events no longer say it all.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from consent import store
-from consent.audit.replay import page_of_subjects, replay, with_linked
+from consent.audit.replay import find_unwhole, page_of_subjects, replay, with_linked
 from consent.log import ledger
 from consent.sealing.keyring import Keyring
 from consent.store import Rows
@@ -72,13 +73,13 @@ class Rebuilding:
         if not subjects:
             return Rebuilt()
         linked = with_linked(connection, command.site_id, subjects)
-        whole = {ref for ref, subject in linked.items() if subject.standing.whole}
+        unwhole = find_unwhole(linked)
         found = replay(connection, self._keyring, command.site_id, linked)
         mended = [
             (command.site_id, ref, subject.key_version, subject.wrapped, found[ref].to_json())
             for ref, subject in linked.items()
-            if ref in whole and ref in found and found[ref] != subject.standing
+            if ref not in unwhole and ref in found and found[ref] != subject.standing
         ]
         store.put_subjects(rows, mended)
-        left = sum(not subject.standing.whole for subject in subjects)
+        left = sum(subject.subject_ref in unwhole for subject in subjects)
         return Rebuilt(len(subjects), len(mended), left, subjects[-1].subject_ref)

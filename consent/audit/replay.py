@@ -3,7 +3,7 @@
 Takes a connection; reads only.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -55,6 +55,22 @@ def with_linked(
         known |= found
         missing = _links(found.values()) - known.keys()
     return known
+
+
+def find_unwhole(subjects: Mapping[str, Stored]) -> set[str]:
+    """Return the subjects who cannot be replayed: something of them, or of a link, is gone."""
+    near: dict[str, set[str]] = {ref: set() for ref in subjects}
+    for ref, subject in subjects.items():
+        for link in subject.standing.links:
+            near[ref].add(link)
+            near.setdefault(link, set()).add(ref)
+    unwhole = {ref for ref, subject in subjects.items() if not subject.standing.whole}
+    waiting = list(unwhole)
+    while waiting:
+        reached = near[waiting.pop()] - unwhole
+        unwhole |= reached
+        waiting += reached
+    return unwhole
 
 
 def replay(

@@ -73,7 +73,8 @@ def _linked(
     if other in account.links and ref in device.links:
         return {}  # told again, at every sign-in perhaps: what was decided since then stays
     gained = {
-        name: _taken_over(at, account.purposes.get(name)) for name, at in device.purposes.items()
+        name: _taken_over(at, account.purposes.get(name), event["received_at"])
+        for name, at in device.purposes.items()
     }
     noes = _news(account, device)
     no_at = {
@@ -129,14 +130,25 @@ def _latest_no(one: PurposeStanding, other: PurposeStanding) -> str | None:
     return max(filter(None, (one.refused_at, other.refused_at)), default=None)
 
 
-def _taken_over(device: PurposeStanding, account: PurposeStanding | None) -> PurposeStanding:
+def _taken_over(
+    device: PurposeStanding, account: PurposeStanding | None, now: str
+) -> PurposeStanding:
     """Return where the account stands that hears what the device said."""
     if account is None:
         return device
     newer, older = device, account
     if (firmness(account), account.leaf_index) >= (firmness(device), device.leaf_index):
         newer, older = account, device
-    return newer if newer.ended else _of_both(newer, older)
+    if newer.ended or older.lapsed(now) or _is_superseded(older, newer):
+        return newer
+    return _of_both(newer, older)
+
+
+def _is_superseded(older: PurposeStanding, newer: PurposeStanding) -> bool:
+    """Whether a yes is to what a later version of its notice, asked about since, has changed."""
+    if older.version is None or newer.version is None or older.notice_id != newer.notice_id:
+        return False
+    return older.version < newer.version and older.material_sha256 != newer.material_sha256
 
 
 def _of_both(newer: PurposeStanding, older: PurposeStanding) -> PurposeStanding:

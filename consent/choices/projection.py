@@ -90,6 +90,11 @@ class PurposeStanding(NamedTuple):
         """Whether it is a no that no new substance of the notice cuts short."""
         return self.state in _LASTING
 
+    @property
+    def nobody(self) -> bool:
+        """Whether it is a yes that a link has left no vendor."""
+        return self.vendors is not None and not self.vendors
+
     def lapsed(self, now: str) -> bool:
         """Whether it was valid only until before *now*."""
         return self.valid_until is not None and now >= self.valid_until

@@ -54,15 +54,16 @@ def without(
     purposes = {}
     for name, at in standing.purposes.items():
         # The place in the log stays: what came before the refusal must not come back after it.
-        place, no = at.leaf_index, left.get(name)
+        place, no, last = at.leaf_index, left.get(name), told.get(name)
         if at.record_id not in erased:
-            purposes[name] = at
+            forgets = not at.ended and last is not None and last.record_id in forgotten
+            purposes[name] = at._replace(refused_at=no and no.refused_at) if forgets else at
         elif at.record_id in forgotten:
             if no is not None:
                 purposes[name] = no._replace(leaf_index=place)
-        elif no is not None and not at.ended:
+        elif no is not None and not at.ended and last and no.record_id == last.record_id:
             purposes[name] = no._replace(leaf_index=place, refused_at=at.refused_at)
-        elif last := _last_no(at, told.get(name)):
+        elif last := _last_no(at, last):
             purposes[name] = _remembered(last, place, erased_at)
     return replace(
         standing,

@@ -268,7 +268,7 @@ def check_may_ask(
             return
         if before.ended and patience(before) > now:
             soonest = max(soonest, patience(before))
-        elif before.ended or before.lapsed(now):
+        elif before.ended or before.lapsed(now) or before.nobody:
             return
     if soonest:
         raise _too_soon(soonest)

@@ -72,7 +72,7 @@ class _Outcome(NamedTuple):
 
 
 class _Erased:
-    """Who was erased last when, as it was written down outside the database.
+    """Who was erased on request last when, as it was written down outside the database.
 
     A copy of the database that was put back may know nothing of them, and they may be in an export.
     """
@@ -89,7 +89,7 @@ class _Erased:
             self._newest = self._newest or done
             if done == before:
                 break
-            if isinstance(done, Erasure):
+            if isinstance(done, Erasure) and not done.aged:
                 for ref, _ in done.subjects:
                     place = done.site_id, ref
                     self._at[place] = max(self._at.get(place, ""), done.erased_at)

@@ -239,7 +239,7 @@ class _Asking:
         ask = why is not Why.GIVEN
         if at.vendors is not None and not ask and self._visitor.vendor not in at.vendors:
             # Nobody is left where two ids of one person each named others.
-            why, ask = Why.OTHER_VENDORS, not at.vendors
+            why, ask = Why.OTHER_VENDORS, at.nobody
         return Answer(
             purpose,
             why is Why.GIVEN,

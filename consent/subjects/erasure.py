@@ -313,6 +313,7 @@ class Erasing:
                 ],
                 [item.record_id for item in held],
                 command.keep_refusals,
+                command.unneeded,
             )
         )
         sweep = self._sweep_later if command.unneeded else self._sweep

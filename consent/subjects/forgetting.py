@@ -45,6 +45,8 @@ class Erasure(NamedTuple):
     subjects: Sequence[tuple[str, str | None]]
     record_ids: Sequence[str]
     keep_refusals: bool
+    aged: bool = False
+    """Whether nobody asked for it: the records had become older than the site keeps them."""
 
 
 class Restriction(NamedTuple):
@@ -156,8 +158,9 @@ def _noes(
     left: dict[str, Noes] = {}
     for ref, subject in known.items():
         if ref not in told and any(
-            at.record_id in erased and (not keep_refusals if at.ended else at.refused_at)
+            not keep_refusals if at.ended else at.refused_at
             for at in subject.standing.purposes.values()
+            if at.record_id in erased or not (keep_refusals or at.ended)
         ):
             circle = _circle([ref], known)
             told |= _last_noes(rows, keyring, site_id, circle)

@@ -134,13 +134,14 @@ def _is_of_host(character: str) -> bool:
 
 def _name(run: str) -> str:
     """Return the host that *run* is, or an empty text."""
+    run = run.lstrip("-._").partition("..")[0]
     end = len(run)
     while end and unicodedata.category(run[end - 1])[0] not in _WORDS:
         end -= 1
-    above, dot, ending = run[:end].lstrip("-._").rpartition(".")
+    above, dot, ending = run[:end].rpartition(".")
     if dot:
         ending = _ending(ending)
-    host = above + dot + ending
+    host = (above + dot + ending).rstrip(".")
     if len(host) > _HOST_CHARS:
         return ""
     return host if host.isascii() else _in_ascii(host)

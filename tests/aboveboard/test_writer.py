@@ -24,6 +24,7 @@ class Command(NamedTuple):
     """What a domain wants done for a site."""
 
     site_id: str
+    name: str = ""  # of what is locked, where that is not the site
 
 
 class Sluice:
@@ -418,8 +419,8 @@ class Locking:
     def second(self, rows: Rows, commands: Sequence[Command]) -> list[str]:
         """Lock sites."""
         self.calls += 1
-        rows.lock(sorted({command.site_id for command in commands}))
-        return [command.site_id for command in commands]
+        rows.lock(sorted({command.name or command.site_id for command in commands}))
+        return [command.name or command.site_id for command in commands]
 
     def _somebody_waits(self) -> bool:
         with self._databases.aboveboard.read() as connection:
@@ -427,10 +428,11 @@ class Locking:
             return connection.exec_driver_sql(asked).scalar_one() > 0
 
 
-def test_batches_of_several_sites_do_not_lock_each_other_out(
-    new_database: Callable[[], str], tmp_path: Path
+@pytest.mark.parametrize("one_site", [False, True], ids=["sites", "rows of a site"])
+def test_batches_do_not_lock_each_other_out(
+    new_database: Callable[[], str], tmp_path: Path, *, one_site: bool
 ) -> None:
-    """Two processes whose batches name the same sites in another order both commit, at once."""
+    """Two processes that lock sites, or what is a site's, in another order both commit, at once."""
     databases = app.open_databases(
         Settings(data_dir=tmp_path / "data", database_url=SecretStr(new_database()))
     )
@@ -444,9 +446,9 @@ def test_batches_of_several_sites_do_not_lock_each_other_out(
         try:
             return await asyncio.gather(
                 *(
-                    writer.write(handler, Command(site_id))
+                    writer.write(handler, Command("s", name) if one_site else Command(name))
                     for writer, order in zip(writers, ("ab", "ba"), strict=True)
-                    for handler, site_id in zip((locking.first, locking.second), order, strict=True)
+                    for handler, name in zip((locking.first, locking.second), order, strict=True)
                 ),
                 return_exceptions=True,
             )

@@ -153,14 +153,17 @@ _AGAIN = (
 
 
 def _take(rows: Rows, commands: Sequence[tuple[str, str]]) -> list[list[Due]]:
-    return [_leased(rows.connection, now, lease) for now, lease in commands]
+    return [_leased(rows, now, lease) for now, lease in commands]
 
 
-def _leased(connection: Connection, now: str, lease: str) -> list[Due]:
+def _leased(rows: Rows, now: str, lease: str) -> list[Due]:
     taken = []
-    for row in _find(connection, now, limit=AT_ONCE):
+    found = _find(rows.connection, now, limit=AT_ONCE)
+    # Like decisions, which change these rows under it: else each would wait for the other.
+    rows.lock(sorted({row.site_id for row in found}))
+    for row in found:
         due = _due(row, lease)
-        leased = connection.execute(
+        leased = rows.connection.execute(
             update(COMPAT_CALLBACK)
             .where(*_of(due), COMPAT_CALLBACK.c.due == row.due)
             .values(due=None if due.content is None else lease)
@@ -245,6 +248,7 @@ def _content(row: Any, result: str) -> dict[str, Any]:  # noqa: ANN401 - a row o
 
 
 def _settle(rows: Rows, commands: Sequence[_Settled]) -> list[None]:
+    rows.lock(sorted({command.due.site_id for command in commands}))
     for command in commands:
         due = command.due
         changed: dict[str, Any] = {"due": command.again}

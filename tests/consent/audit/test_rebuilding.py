@@ -57,6 +57,20 @@ def test_what_was_kept_is_what_the_events_say(desk: Desk) -> None:
     assert standings(desk) == before
 
 
+def test_what_was_taken_over_from_somebody_erased_is_left_alone(desk: Desk) -> None:
+    """The events of the account do not tell of a no that is remembered without a record."""
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    desk.refuse("ads")
+    desk.erase(device="d-1")
+    desk.give("ads", **account)
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.DEVICE, "d-1"), **account)
+    before = standings(desk)
+
+    assert rebuild(desk)[:3] == (3, 0, 2)
+    assert standings(desk) == before
+    assert desk.ask("ads", **account)[0].why is Why.REFUSED
+
+
 def test_what_differs_is_mended(desk: Desk) -> None:
     """A standing that somebody changed is made anew; one that is not whole is left alone."""
     lived_in(desk)

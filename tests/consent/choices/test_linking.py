@@ -128,6 +128,32 @@ def test_of_two_yeses_a_link_leaves_what_both_allow(
     assert Standing.from_json(found["account"].to_json()) == found["account"]
 
 
+@pytest.mark.parametrize("newer", ["account", "device"])
+def test_a_yes_that_has_run_out_narrows_no_other(newer: str) -> None:
+    """Nobody rests on it any more: only of two that stand, what both allow."""
+    older = {"account": "device", "device": "account"}[newer]
+    lapsed = yes(1, ["A"]) | {"valid_until": "2026-01-01T00:00:30Z"}
+    found = replay((older, lapsed), (newer, yes(2)), ("account", link(40, "device")))
+    at = found["account"].purposes["ads"]
+
+    assert (at.record_id, at.vendors, at.valid_until) == ("r-2", None, None)
+
+
+@pytest.mark.parametrize(("material", "expected"), [("m-1", ["A"]), ("m-2", None)])
+def test_a_yes_to_another_substance_narrows_no_newer_one(
+    material: str, expected: list[str] | None
+) -> None:
+    """What a later version of the notice has changed was said to nothing that still stands."""
+    later = {"notice_id": "main", "version": 2, "material_sha256": material}
+    found = replay(
+        ("device", yes(1, ["A"])),
+        ("account", yes(2) | {"notice": later}),
+        ("account", link(9, "device")),
+    )
+
+    assert found["account"].purposes["ads"].vendors == expected
+
+
 def test_a_signal_is_overruled_by_both_or_not_at_all() -> None:
     """Who said yes in its sight by one id has not done so by the other."""
     seen = yes(2) | {"signals": {"sec_gpc": True}}

@@ -73,6 +73,24 @@ def test_of_a_yes_that_ended_nothing_nothing_is_left() -> None:
     assert left(NO, "no", forgotten={"no"}, left={"ads": older}) == older._replace(leaf_index=3)
 
 
+def test_an_older_no_that_stays_does_not_hide_the_last() -> None:
+    """Whoever objected and went with the yes after it is not one who merely refused before."""
+    older = NO._replace(record_id="older", state="refused", leaf_index=1)
+
+    assert left(YES, "yes", "no", left={"ads": older}) == REMEMBERED._replace(leaf_index=7)
+
+
+def test_a_yes_that_stays_forgets_the_no_it_had_ended() -> None:
+    """Or it would come back as a remembered one once the yes goes."""
+    older = NO._replace(record_id="older", leaf_index=1, refused_at="2026-01-01T00:00:00Z")
+
+    assert left(YES, "no") == YES
+    assert left(YES, "no", forgotten={"no"}) == PLAIN_YES
+    assert left(YES, "no", forgotten={"no"}, left={"ads": older}) == YES._replace(
+        refused_at=older.refused_at
+    )
+
+
 def test_what_was_remembered_stays_as_it_is() -> None:
     """A day that stands for an instant is not cut again, whatever goes later."""
     assert left(REMEMBERED, "no", "yes", forgotten={"no", "yes"}) == REMEMBERED

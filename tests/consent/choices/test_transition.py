@@ -487,6 +487,17 @@ def test_a_question_about_the_rest_opens_no_no() -> None:
             assert asked(standing, EventType.GIVEN, decisions=both, origin=origin) is None
 
 
+def test_a_yes_that_a_link_has_left_to_nobody_is_open() -> None:
+    """Though a no about the rest of the notice waits: standing says that it may be asked about."""
+    no = after(*NO).purposes["ads"]
+    nobody = no._replace(state="given", refused_at=None, vendors=[])
+    both = {"ads": Basis.CONSENT, "statistics": Basis.CONSENT}
+    narrow = Standing({"ads": no, "statistics": nobody._replace(vendors=["A"])})
+
+    assert may_ask(Standing({"ads": no, "statistics": nobody}), purposes=both) is None
+    assert may_ask(narrow, purposes=both) == "asked_too_soon"
+
+
 def test_a_new_substance_shortens_no_opt_out() -> None:
     """California knows no exception from its twelve months."""
     no = PurposeStanding("opted_out", "r-1", 1, "2026-01-01T00:00:00Z", "main", 1, "other")

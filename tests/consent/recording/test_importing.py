@@ -22,7 +22,7 @@ from whole_copy import copy, put_back
 from aboveboard.app import Databases
 from aboveboard.cli import main
 from aboveboard.cli.consent import imports
-from consent.choices.choice import Decision, SubjectKind
+from consent.choices.choice import Decision, EventType, SubjectKind
 from consent.choices.record import instant
 from consent.errors import MappingInvalid
 from consent.recording.importing import BATCH
@@ -323,6 +323,18 @@ def test_nobody_comes_back_after_a_restore(desk: Desk) -> None:
     assert desk.ask("ads", device="t")[0].allowed
     assert after == (1, 0, 0)
     assert desk.ask("ads", device="s")[0].allowed
+
+
+def test_who_only_grew_old_may_come_back(desk: Desk) -> None:
+    """Nobody asked for it: a no of theirs in the export still counts."""
+    desk.record(EventType.REQUESTED, {}, device="s")
+    desk.later(days=40)
+    gone = asyncio.run(desk.erasing.retain(SITE, desk.now))
+
+    taken, _ = desk.take(mapped(**WIDE), [row("s", "2025-01-01", a="no")])
+
+    assert (gone, taken) == (1, (1, 0, 0))
+    assert desk.ask("ads", device="s")[0].why is Why.REFUSED
 
 
 def test_an_erasure_between_two_imports_is_learnt_of(desk: Desk) -> None:

@@ -94,6 +94,8 @@ def test_no_character_behind_a_host_hides_it(text: str) -> None:
             ["a.org", "b.org", "c.org", "d.org"],
         ),
         ("http://a.orghttp://b.org", ["a.org", "b.org"]),
+        ("http://a.org.-great http://b.org._great", ["a.org", "b.org"]),
+        ("http://a.org..buy http://b.org\u2026buy", ["a.org", "b.org"]),
         ("http://a.org,b.org,c.org", ["a.org", "b.org", "c.org"]),
         ("https://web.archive.org/web/2020/http://b.org/", ["web.archive.org", "b.org"]),
         ("http://good.com~.evil.com", ["good.com", "evil.com"]),  # evil.com's, for a browser
