@@ -29,6 +29,14 @@ def signalled(kind: str, at: int) -> Event:
     return event(kind, at, ads="refused") | {"method": "gpc", "signals": {"sec_gpc": True}}
 
 
+def yes(at: int, vendors: list[str] | None = None, until: int | None = None) -> Event:
+    """Return a yes to ads, to some vendors and for some seconds where that is said."""
+    made = event("given", at, record=at, ads="given")
+    if vendors is not None:
+        made["decisions"][0]["vendor_ids"] = vendors
+    return made | ({} if until is None else {"valid_until": f"2026-01-02T00:00:{until:02}Z"})
+
+
 PURPOSES = ("ads", "statistics")
 decisions = st.dictionaries(
     st.sampled_from(PURPOSES), st.sampled_from(["given", "refused", "not_asked"]), max_size=2

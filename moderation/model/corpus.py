@@ -195,7 +195,7 @@ def _own_row(record: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - JSON
     text = _text(record, place)
     beyond = [cell for cell in record.get(None, ()) if cell]
     if beyond:  # most likely a comma of the text, which would move every label
-        raise DataUnreadable(f"{place}: expected a cell a column, got {beyond} beyond them")
+        raise DataUnreadable(f"{place}: expected a cell a column, got {len(beyond)} beyond them")
     labels = {
         _OF_LABEL[label]: _share(record[label], label, place)
         for label in Label

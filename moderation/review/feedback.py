@@ -53,18 +53,18 @@ def give(
     feedback: Feedback,
     by: Moderator,
     *,
-    text_sha256: str | None,
+    text_sha256: str,
     decision_id: str,
     tally: Tally | None = None,
 ) -> Decided:
     """Decide on a comment as it stands; without an event where nothing new is said.
 
-    *text_sha256* is of the text that was judged, None where that is whatever the comment says.
+    *text_sha256* is of the text that was judged.
     Raises CommentNotFound, CommentErased where there is nothing left to decide on, and
     RevisionChanged where the comment says something else by now.
     """
     standing = desk.standing(comment_id)
-    if text_sha256 is not None and standing.state is not State.ERASED:
+    if standing.state is not State.ERASED:
         present = desk.text_sha256(comment_id, standing.revision)
         if present != text_sha256:
             raise RevisionChanged(

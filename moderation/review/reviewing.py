@@ -423,7 +423,7 @@ class Review:
         given: Feedback,
         by: Moderator,
         *,
-        text_sha256: str | None = None,
+        text_sha256: str,
         tally: Tally | None = None,
     ) -> Decided:
         """Take in what the site's own people decided elsewhere, counted by *tally*.

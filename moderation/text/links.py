@@ -24,11 +24,10 @@ from urllib.parse import unquote
 import idna
 from publicsuffixlist import PublicSuffixList
 
-from moderation.text.normal import find_links
+from moderation.text.normal import INVISIBLE, compose, find_links
 
 HOSTS_READ = 100  # different hosts of one comment; a text of links alone would have thousands
 _HOST_CHARS = 253  # RFC 1035 §2.3.4, without the root's dot
-_PIECE = 1024  # characters; composing a run of combining marks is quadratic in the run
 
 # One link may hold several: "http://a.org,http://b.org" has no space.
 _ANOTHER = re.compile(r"(?=(?:https?|ftp)://)")
@@ -38,11 +37,6 @@ _PORT = re.compile(r":[0-9]*$")
 _STRIPPED = re.compile(r"[\t\n\r]+")  # browsers read an address without them
 _ADDRESS = re.compile(r"\[[0-9a-f:.]+\]")
 _RUN = re.compile(r"[a-z0-9._-]+")
-# Soft hyphen, joiners, zero-width, bidi controls, variation selectors, tags, byte order mark.
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\U000e0000-\U000e0fff]+"
-)
 _WORDS = "LMN"  # general categories: letters, marks, numbers
 _WIDE_DOT = "\u3002"
 # No ending has a hyphen or an underscore but in Punycode, nor letters of two alphabets, accented
@@ -113,9 +107,7 @@ def _names(host: str) -> list[str]:
 
 def _plain(host: str) -> str:
     """Return *host* in compatibility form, as text is before links are found in it."""
-    pieces = (host[at : at + _PIECE] for at in range(0, len(host), _PIECE))
-    plain = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
-    return _INVISIBLE.sub("", plain).lower().replace(_WIDE_DOT, ".")
+    return INVISIBLE.sub("", compose(host)).lower().replace(_WIDE_DOT, ".")
 
 
 def _runs(host: str) -> list[str]:

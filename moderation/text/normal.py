@@ -27,7 +27,7 @@ _PIECE = 1024  # characters; composing a run of combining marks is quadratic in 
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 # Soft hyphen, joiners, zero-width, bidi controls, variation selectors, tags, byte order mark.
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
@@ -153,16 +153,14 @@ def _character(reference: re.Match[str]) -> str:
 def _compatible(text: str) -> str:
     """Return *text* in compatibility form (NFKC), nothing invisible in it, lookalikes as Latin."""
     beyond = _beyond(text)  # few characters in most texts, and what is looked for is among them
-    if _INVISIBLE.search(beyond) is not None:
-        text = _INVISIBLE.sub("", text)
+    if INVISIBLE.search(beyond) is not None:
+        text = INVISIBLE.sub("", text)
     for written, plain in _QUOTES.items():
         if written in beyond:
             text = text.replace(written, plain)
     if _PICTOGRAPH.search(beyond) is not None:
         text = _PICTOGRAPH.sub(r" \1 ", _TONE.sub("", text))
-    if len(text) > _PIECE or not unicodedata.is_normalized("NFKC", text):
-        pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
-        text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
+    text = compose(text)
     beyond = _beyond(text)
     if _OTHER_LETTERS.search(beyond) is None or PLAIN.keys().isdisjoint(map(ord, beyond)):
         return text
@@ -170,6 +168,14 @@ def _compatible(text: str) -> str:
     letters = len(raw) - len(raw.translate(None, _LETTERS))
     latin = letters >= len(_OTHER_LETTERS.findall(beyond))
     return _STRANGE_WORD.sub(lambda word: _latin(word[0], alone=latin), text)
+
+
+def compose(text: str) -> str:
+    """Return *text* in compatibility form (NFKC), in linear time."""
+    if len(text) <= _PIECE and unicodedata.is_normalized("NFKC", text):
+        return text
+    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+    return "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
 
 
 def _beyond(text: str) -> str:

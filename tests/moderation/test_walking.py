@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from lone_review import lone_review
 from sqlalchemy import Connection, select
 
 from aboveboard import app
@@ -38,9 +39,7 @@ from moderation.cases.transition import (
 )
 from moderation.errors import ModerationError, ReviewRefused
 from moderation.review.deciding import Decision
-from moderation.review.erasing import Erasing
 from moderation.review.queue import Filter, Order, Shelf
-from moderation.review.reviewing import Review
 from moderation.store import Encoded, Put, Screened, put
 from moderation.tables import CASE, COMMENT, EVENT, JUDGEMENT, REPORT, REPORTER
 from moderation.verdict import State, Verdict
@@ -48,10 +47,6 @@ from moderation.verdict import State, Verdict
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 MODERATORS = [Moderator("ann"), Moderator("ben"), Moderator("eva", Role.MANAGER)]
 numbers = count(1)
-
-
-async def unexplained(_text: str) -> None:
-    """Explain nothing."""
 
 
 class Walk(RuleBasedStateMachine):
@@ -67,21 +62,7 @@ class Walk(RuleBasedStateMachine):
         self.moment = BEGIN
         self.made = count(1)
         self.tokens: dict[str, str] = {}
-        self.review = Review(
-            writing=CommandWriter(self.databases.moderation),
-            reading=self.databases.moderation,
-            clock=lambda: self.moment,
-            ids=self.new_id,
-            reporter=lambda _site, reader: reader,
-            erasing=Erasing(
-                writing=CommandWriter(self.databases.moderation),
-                reading=self.databases.moderation,
-                clock=lambda: self.moment,
-                note=lambda _done: None,
-                sweep=lambda _said: None,
-            ),
-            explain=unexplained,
-        )
+        self.review = lone_review(self.databases.moderation, lambda: self.moment, ids=self.new_id)
 
     def new_id(self) -> str:
         """Return an id in the order of time."""

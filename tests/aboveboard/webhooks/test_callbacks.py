@@ -11,6 +11,7 @@ import orjson
 import pytest
 from akismet_desk import SPAM, open_blog
 from conftest import PATIENCE_S, Service
+from lone_review import lone_review
 from receiver import Receiver, receiving
 from review_desk import Desk
 from sqlalchemy import select
@@ -27,8 +28,6 @@ from moderation.cases.transition import Action
 from moderation.compat.akismet.callbacks import Callbacks
 from moderation.review import feedback
 from moderation.review.deciding import Decision
-from moderation.review.erasing import Erasing
-from moderation.review.reviewing import Review
 from moderation.store import Encoded, Put, Screened, find_external, put
 from moderation.tables import COMPAT_CALLBACK
 from moderation.verdict import Verdict
@@ -54,21 +53,7 @@ class House:
         self.targets = Targets(targets)
         self.keys = Seal(b"p" * 32, b"test", Randomness())
         self.writing = CommandWriter(databases.moderation)
-        self.review = Review(
-            writing=self.writing,
-            reading=databases.moderation,
-            clock=lambda: self.now,
-            ids=lambda: f"01980000-0000-7000-8000-{next(self.numbers):012}",
-            reporter=lambda _site, reader: reader,
-            erasing=Erasing(
-                writing=self.writing,
-                reading=databases.moderation,
-                clock=lambda: self.now,
-                note=lambda _done: None,
-                sweep=lambda _said: None,
-            ),
-            explain=unexplained,
-        )
+        self.review = lone_review(databases.moderation, lambda: self.now)
         self.callbacks = Callbacks(
             writing=self.writing,
             reading=databases.moderation,
@@ -205,9 +190,9 @@ def test_who_knows_already_is_not_called(house: House, receiver: Receiver) -> No
     """What the client has said itself, of what was held, too; what was erased."""
     house.check("said", Verdict.SPAM, receiver.url)
     by = Moderator("akismet:eva")
-    asyncio.run(house.review.feedback("blog", "said", feedback.HAM, by))
+    asyncio.run(house.review.feedback("blog", "said", feedback.HAM, by, text_sha256="said"))
     house.check("held", Verdict.HOLD, receiver.url)
-    asyncio.run(house.review.feedback("blog", "held", feedback.HAM, by))
+    asyncio.run(house.review.feedback("blog", "held", feedback.HAM, by, text_sha256="held"))
     house.check("gone", Verdict.SPAM, receiver.url)
     house.decide("gone", Action.APPROVE)
     asyncio.run(house.review.erase("blog", "gone"))

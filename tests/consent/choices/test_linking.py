@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from told_events import Event, event, events, signalled
+from told_events import Event, event, events, signalled, yes
 
 from consent.choices.linking import follow
 from consent.choices.projection import Standing
@@ -88,14 +88,6 @@ def test_who_takes_over_a_yes_is_not_who_is_named_first() -> None:
 
 
 Yes = tuple[int, list[str] | None, int | None]
-
-
-def yes(at: int, vendors: list[str] | None = None, until: int | None = None) -> Event:
-    """Return a yes to ads, to some vendors and for some seconds where that is said."""
-    made = event("given", at, record=at, ads="given")
-    if vendors is not None:
-        made["decisions"][0]["vendor_ids"] = vendors
-    return made | ({} if until is None else {"valid_until": f"2026-01-02T00:00:{until:02}Z"})
 
 
 @pytest.mark.parametrize(

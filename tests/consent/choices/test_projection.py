@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from told_events import PURPOSES, Event, event, events, signalled
+from told_events import PURPOSES, Event, event, events, signalled, yes
 
 from consent.choices.projection import PurposeStanding, Standing, apply
 from consent.choices.regime import Regime
@@ -227,14 +227,6 @@ def test_it_says_what_the_rule_says(made: list[Event]) -> None:
 
 
 # -- a yes behind a newer one -----------------------------------------------------------------
-
-
-def yes(at: int, vendors: list[str] | None = None, until: int | None = None) -> Event:
-    """Return a yes to ads, to some vendors and for some seconds where that is said."""
-    made = event("given", at, record=at, ads="given")
-    if vendors is not None:
-        made["decisions"][0]["vendor_ids"] = vendors
-    return made | ({} if until is None else {"valid_until": f"2026-01-02T00:00:{until:02}Z"})
 
 
 def test_a_late_yes_widens_no_newer_one() -> None:

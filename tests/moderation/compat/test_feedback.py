@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from lone_review import lone_review
 from sqlalchemy import select
 
 from aboveboard import app
@@ -19,7 +20,6 @@ from moderation.model.classifier import Classifier
 from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.traits import Tracing
-from moderation.review.erasing import Erasing
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.review.reviewing import Review
 from moderation.screening import Screening, Submission
@@ -45,10 +45,6 @@ class FakeGoverning:
     async def find(self, _site_id: str) -> Policy:
         """Answer it."""
         return Policy("p", {Label.TOXICITY: Bands(0.5)})
-
-
-async def unexplained(_text: str) -> None:
-    """Explain nothing."""
 
 
 @dataclass
@@ -89,21 +85,7 @@ class House:
             ids=ids,
             encode=lambda _: Encoded("null", "[]", "{}"),
         )
-        review = Review(
-            writing=writing,
-            reading=databases.moderation,
-            clock=lambda: BEGIN,
-            ids=ids,
-            reporter=lambda _site, reader: reader,
-            erasing=Erasing(
-                writing=writing,
-                reading=databases.moderation,
-                clock=lambda: BEGIN,
-                note=lambda _done: None,
-                sweep=lambda _said: None,
-            ),
-            explain=unexplained,
-        )
+        review = lone_review(databases.moderation, lambda: BEGIN, ids=ids)
         self.met = Met(review)
         self.feedbacking = Feedbacking(self.screening, cast("Review", self.met))
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from lone_review import lone_review
 from sqlalchemy import select
 
 from aboveboard import app
@@ -17,9 +18,7 @@ from moderation.cases.usage import Counts, Tally
 from moderation.errors import CommentErased, CommentNotFound, RevisionChanged, VersionChanged
 from moderation.review import feedback
 from moderation.review.deciding import Action, Decision
-from moderation.review.erasing import Erasing
 from moderation.review.feedback import HAM, SPAM, Feedback
-from moderation.review.reviewing import Review
 from moderation.store import Encoded, Put, Screened, find_external, put
 from moderation.tables import CASE, COMMENT, JUDGEMENT
 from moderation.verdict import Label, Origin, State, Verdict
@@ -30,10 +29,6 @@ TALLY = Tally("key", "2026-11", Origin.AKISMET)
 IDS = (f"01980000-0000-7000-8000-{number:012}" for number in range(1_000_000))
 
 
-async def unexplained(_text: str) -> None:
-    """Explain nothing."""
-
-
 class Desk:
     """A site's review without a service."""
 
@@ -41,21 +36,7 @@ class Desk:
         self.databases = databases
         self.moment = BEGIN
         self.writing = CommandWriter(databases.moderation)
-        self.review = Review(
-            writing=self.writing,
-            reading=databases.moderation,
-            clock=lambda: self.moment,
-            ids=lambda: next(IDS),
-            reporter=lambda _site, reader: reader,
-            erasing=Erasing(
-                writing=self.writing,
-                reading=databases.moderation,
-                clock=lambda: self.moment,
-                note=lambda _done: None,
-                sweep=lambda _said: None,
-            ),
-            explain=unexplained,
-        )
+        self.review = lone_review(databases.moderation, lambda: self.moment, ids=lambda: next(IDS))
 
     def store(
         self, name: str, verdict: Verdict, *, text: str = "", tally: Tally | None = TALLY
@@ -78,13 +59,11 @@ class Desk:
         )
         asyncio.run(self.writing.write(put, command._replace(tally=tally)))
 
-    def tell(
-        self, name: str, given: Feedback, by: Moderator = ANNA, *, text: str | None = None
-    ) -> Any:  # noqa: ANN401
-        """Tell what was decided, of *text* alone where one is named."""
+    def tell(self, name: str, given: Feedback, by: Moderator = ANNA, *, text: str = "") -> Any:  # noqa: ANN401
+        """Tell what was decided of *text*, the one that `store` gives a comment by itself."""
         self.moment += timedelta(seconds=1)
         return asyncio.run(
-            self.review.feedback("blog", name, given, by, text_sha256=text, tally=TALLY)
+            self.review.feedback("blog", name, given, by, text_sha256=text or name, tally=TALLY)
         )
 
     def story(self, name: str, *, whole: bool = False) -> list[tuple[EventKind, State]]:
@@ -281,7 +260,7 @@ def test_nothing_is_decided_on_what_is_not_there(databases: app.Databases) -> No
     desk.store("c", Verdict.APPROVE)
     asyncio.run(desk.review.erase("blog", "c"))
 
-    for text in (None, "c"):
+    for text in ("another", "c"):
         with pytest.raises(CommentErased):
             desk.tell("c", SPAM, text=text)
     with pytest.raises(CommentNotFound):

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
+from lone_review import lone_review
 from sqlalchemy import select
 
 from aboveboard import app
@@ -20,8 +20,8 @@ from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
 from moderation.review.deciding import Decision
-from moderation.review.erasing import Erased, Erasing
-from moderation.review.reviewing import Result, Review
+from moderation.review.erasing import Erased
+from moderation.review.reviewing import Result
 from moderation.store import Encoded, Put, Screened, put
 from moderation.tables import COMMENT
 from moderation.verdict import State, Verdict
@@ -29,10 +29,6 @@ from moderation.verdict import State, Verdict
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 JANE = '{"author":{"id":"jane-of-zebulon","email":"jane@zebulon.example"}}'
 NEVER_SAID_BEFORE = "zyzzogeton and quixotry, says nobody but this test"
-
-
-async def unexplained(_text: str) -> None:
-    """Explain nothing."""
 
 
 class Sized(CommandWriter):
@@ -57,20 +53,12 @@ class Desk:
         self.writing = Sized(databases.moderation)
         self.sweeper = Sweeper(databases.moderation, app.ERASED_COMMENTS, words=True)
         self.noted: list[Erased] = []
-        self.review = Review(
+        self.review = lone_review(
+            databases.moderation,
+            lambda: self.moment,
             writing=self.writing,
-            reading=databases.moderation,
-            clock=lambda: self.moment,
-            ids=map("01980000-0000-7000-8000-{:012x}".format, count()).__next__,
-            reporter=lambda _site, reader: reader,
-            erasing=Erasing(
-                writing=self.writing,
-                reading=databases.moderation,
-                clock=lambda: self.moment,
-                note=self.noted.append,
-                sweep=self.sweeper.note,
-            ),
-            explain=unexplained,
+            note=self.noted.append,
+            sweep=self.sweeper.note,
         )
 
     def store(

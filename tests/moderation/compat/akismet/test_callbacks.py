@@ -2,9 +2,9 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
+from lone_review import lone_review
 from sqlalchemy import select
 
 from aboveboard import app
@@ -13,18 +13,12 @@ from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
 from moderation.compat.akismet.callbacks import Callbacks, Due
 from moderation.review.deciding import Decision
-from moderation.review.erasing import Erasing
-from moderation.review.reviewing import Review
 from moderation.store import Encoded, Put, Screened, find_external, put
 from moderation.tables import COMPAT_CALLBACK
 from moderation.verdict import Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 URL = "https://blog.example.org/"
-
-
-async def unexplained(_text: str) -> None:
-    """Explain nothing."""
 
 
 class House:
@@ -34,22 +28,7 @@ class House:
         self.databases = databases
         self.now = BEGIN
         self.writing = CommandWriter(databases.moderation)
-        numbers = count()
-        self.review = Review(
-            writing=self.writing,
-            reading=databases.moderation,
-            clock=lambda: self.now,
-            ids=lambda: f"01980000-0000-7000-8000-{next(numbers):012}",
-            reporter=lambda _site, reader: reader,
-            erasing=Erasing(
-                writing=self.writing,
-                reading=databases.moderation,
-                clock=lambda: self.now,
-                note=lambda _done: None,
-                sweep=lambda _said: None,
-            ),
-            explain=unexplained,
-        )
+        self.review = lone_review(databases.moderation, lambda: self.now)
         self.callbacks = Callbacks(
             writing=self.writing,
             reading=databases.moderation,
