@@ -294,6 +294,10 @@ class MappingInvalid(ConsentError):
     """A column mapping is malformed, or does not fit the export."""
 
 
+class MemberRepeated(ValueError):
+    """An object of JSON has a member twice."""
+
+
 class MerkleError(ConsentError):
     """A tree, a proof or a question about them does not hold; never raised itself."""
 

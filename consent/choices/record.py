@@ -42,7 +42,7 @@ from consent.choices.choice import (
     Signals,
     SubjectKind,
 )
-from consent.errors import DecisionsInconsistent, EventInvalid, SubjectInvalid
+from consent.errors import DecisionsInconsistent, EventInvalid, MemberRepeated, SubjectInvalid
 
 Json: TypeAlias = "str | int | bool | Sequence[Json] | Mapping[str, Json]"
 """What a hashed value may hold: neither floats nor null."""
@@ -77,6 +77,18 @@ _SEGMENT = re.compile(r"[^/\\]+")
 _AT = re.compile(r"@|%(?:25)*40")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")
 _PHONE = re.compile(r"\+[1-9][0-9]{1,14}")
+
+
+def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON, for `json.loads` to call; raises MemberRepeated.
+
+    Of a member that is there twice one reader takes the first and another the last: each could
+    take it for another choice (RFC 8259 §4).
+    """
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise MemberRepeated("expected each member name once in an object, got one twice")
+    return members
 
 
 def canonical(value: Json) -> bytes:

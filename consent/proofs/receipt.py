@@ -14,8 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn, TypeVar
 
-from consent.choices.record import Json, canonical, commit, instant, leaf, parse_instant
-from consent.errors import CheckpointInvalid, EventInvalid, ProofInvalid, ReceiptInvalid
+from consent.choices.record import Json, canonical, commit, each_once, instant, leaf, parse_instant
+from consent.errors import (
+    CheckpointInvalid,
+    EventInvalid,
+    MemberRepeated,
+    ProofInvalid,
+    ReceiptInvalid,
+)
 from consent.log.checkpoint import Proof, Verifier, parse_proof
 from consent.log.merkle import leaf_hash, verify_inclusion
 
@@ -145,8 +151,10 @@ def _parse(receipt: bytes) -> dict[str, object]:
         text = receipt.decode()
         _check_nesting(text)
         parsed = json.loads(
-            text, object_pairs_hook=_once, parse_constant=_constant, parse_int=_integer
+            text, object_pairs_hook=each_once, parse_constant=_constant, parse_int=_integer
         )
+    except MemberRepeated as error:
+        raise ReceiptInvalid("json", str(error)) from error
     except ValueError as error:
         raise ReceiptInvalid("json", f"expected JSON in UTF-8, got {error}") from error
     if not isinstance(parsed, dict):
@@ -165,13 +173,6 @@ def _check_nesting(text: str) -> None:
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_NESTING:
             _refuse(f"expected at most {MAX_NESTING} levels, got more")
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        _refuse("expected each member name once in an object, got one twice")
-    return members
 
 
 def _constant(word: str) -> NoReturn:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from consent.choices.choice import ON_NOTICE, Actor, Decision, EventType, Method, Origin
+from consent.choices.record import each_once
 from consent.records.batch import Receipt
 from consent.wire.strict import (
     PURPOSES_LIMIT,
@@ -181,7 +182,7 @@ def read(body: bytes) -> EventIn:
     if not _plainly_once(body, given):
         try:
             # Of numbers only the place counts: one that is passed over may have any length.
-            json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
+            json.loads(body, object_pairs_hook=each_once, parse_int=str, parse_float=str)
         except ValueError as error:
             raise ValidationError.from_exception_data(
                 "EventIn",
@@ -205,11 +206,6 @@ def _plainly_once(body: bytes, given: EventIn) -> bool:
         read += len(given.signals.gcm.model_fields_set)
     read += sum(len(made.model_fields_set) for made in given.decisions)
     return body.count(b'":') == read
-
-
-def _once(pairs: list[tuple[str, object]]) -> None:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError("expected each member name once in an object, got one twice")
 
 
 class ReceiptOut(BaseModel):

@@ -213,30 +213,22 @@ def _object(line: bytes, columns: set[str]) -> dict[str, str] | str:
     """Read a line of JSON, or say why it is no row."""
     import orjson
 
+    from consent.choices.record import each_once
+    from consent.errors import MemberRepeated
+
     try:
         content = orjson.loads(line)
         # Of a member that is there again orjson takes the last, and says nothing.
-        json.loads(line, object_pairs_hook=_once)
+        json.loads(line, object_pairs_hook=each_once)
         if not isinstance(content, dict):
             return "expected a JSON object, got another value"
         row = {name: _text(cell) for name, cell in content.items()}
-    except _Repeated:
+    except MemberRepeated:
         return "expected every member once, got one again"
     except (ValueError, RecursionError):
         return "expected a JSON object, got another text"
     missing = columns - row.keys()
     return f"expected a member {min(missing)!r}, got {len(row)} others" if missing else row
-
-
-class _Repeated(Exception):
-    """An object has a member more than once."""
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise _Repeated
-    return members
 
 
 def _columns(mapping: "ColumnMapping") -> set[str]:
