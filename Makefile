@@ -76,7 +76,7 @@ lock:
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"aboveboard needs Python 3.11 or newer, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
 
-.venv/.serve: .venv/bin/python requirements/serve.txt pyproject.toml
+.venv/.serve: .venv/bin/python requirements/serve.txt pyproject.toml hatch_build.py moderation/model/native.pyx
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@

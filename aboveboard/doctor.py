@@ -10,6 +10,7 @@ from aboveboard.database import Database
 from aboveboard.errors import AboveboardError
 from aboveboard.settings import Settings
 from moderation.errors import BundleRefused
+from moderation.model import scoring
 
 OWNER_ONLY = 0o077
 FIXED_SQLITE = (3, 51, 3)
@@ -34,7 +35,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; never raises for what it finds."""
-    findings = [_model(settings), *_files(settings)]
+    findings = [_model(settings), _scoring(), *_files(settings)]
     if not settings.data_dir.exists():
         return findings
     try:
@@ -56,6 +57,17 @@ def _model(settings: Settings) -> Finding:
     except BundleRefused as error:
         return Finding("model", Level.WRONG, str(error))
     return Finding("model", Level.WELL, f"{found.name}, every file as its manifest says")
+
+
+def _scoring() -> Finding:
+    if scoring.COMPILED:
+        return Finding("scoring", Level.WELL, "compiled")
+    return Finding(
+        "scoring",
+        Level.WARNING,
+        "works, but slower than it could: expected a C compiler and Python's headers when it was "
+        "installed, got none; install them, then aboveboard again",
+    )
 
 
 def _files(settings: Settings) -> list[Finding]:

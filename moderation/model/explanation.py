@@ -18,7 +18,7 @@ from moderation.model.scoring import MEANS, PEAKS, SUMS, Floats, Looked, Scorer
 from moderation.text import ngrams
 from moderation.text.disguise import spells
 from moderation.text.language import Language, script
-from moderation.text.normal import Normalised, normalise
+from moderation.text.normal import normalise
 from moderation.text.spans import Span, spans
 from moderation.verdict import LABELS, Label
 
@@ -78,27 +78,23 @@ class Why(NamedTuple):
 
 def why(scorer: Scorer, text: str, *, model: str, floor: float = FLOOR) -> Why:
     """Return the language of *text* and the explanations of its labels from *floor* on."""
-    plain = normalise(text)
-    looked = scorer.look_at([plain])
-    known = bool(scorer.told(looked).known[0])
-    explanations = _explained(scorer, text, plain, looked, floor)
-    return Why(model, Language(script(text), known), explanations)
+    scored = scorer.read([text])
+    explanations = _explained(scorer, text, floor) if scored.probabilities.max() >= floor else []
+    return Why(model, Language(script(text), bool(scored.known[0])), explanations)
 
 
 def explain(scorer: Scorer, text: str, *, floor: float = FLOOR) -> list[Explanation]:
     """Explain every label of *text* whose probability is at least *floor*, the highest first."""
+    # Of most comments there is nothing to explain, and to score one is quicker than to look at it.
+    return _explained(scorer, text, floor) if scorer.score([text]).max() >= floor else []
+
+
+def _explained(scorer: Scorer, text: str, floor: float) -> list[Explanation]:
     plain = normalise(text)
-    return _explained(scorer, text, plain, scorer.look_at([plain]), floor)
-
-
-def _explained(
-    scorer: Scorer, text: str, plain: Normalised, looked: Looked, floor: float
-) -> list[Explanation]:
+    looked = scorer.look_at([plain])
     logits = scorer.mixed(looked)
     probabilities = scorer.calibration.apply(logits)[0]
     above = [at for at in (-probabilities).argsort().tolist() if probabilities[at] >= floor]
-    if not above:
-        return []  # as of most comments: nothing more is worked out
     amounts = _amounts(scorer, looked)
     words, places = _read(scorer, text, plain.words)
     strongest = (-np.abs(amounts)).argsort(axis=0, kind="stable")[:PARTS].T.tolist()

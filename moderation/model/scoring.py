@@ -1,15 +1,16 @@
 """Probabilities for comments: the fast linear scorer.
 
-Pure numpy: no clock, no database, no file; scikit-learn is not needed to score.
+No clock, no database, no file; scikit-learn is not needed to score. What every comment goes
+through is compiled where it could be (`native`); numpy does the very same elsewhere.
 
 The score of a text does not depend on the texts beside it, nor on what was scored before: the
 words a scorer remembers are only sums it would work out again.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,13 @@ from moderation.text import identity, ngrams
 from moderation.text.disguise import Vocabulary
 from moderation.text.normal import Normalised, normalise
 from moderation.verdict import LABELS, Label
+
+try:
+    from moderation.model import native
+
+    COMPILED = True
+except ImportError:  # there was no compiler where the package was built: scoring is slower
+    COMPILED = False
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +39,8 @@ _PAIR_WEIGHT = np.float32(ngrams.PAIR_WEIGHT)
 _UNKNOWN = 0  # the place of a fact token, so of no word
 _LETTERS = [bytes([code]) for code in range(33, 127) if chr(code) not in '.,:;!?()"']
 _FIRST = ngrams.FACT_TOKENS + len(_LETTERS)  # the first place of a longer word
+_LETTER_PLACES = frozenset(range(ngrams.FACT_TOKENS, _FIRST))
+_SPELT = 3  # letters in a row that may spell something
 _REMEMBERED = 1 << 16  # words beside those that are given; about 14 MB when full
 _GIVEN_AT_ONCE = 1 << 11  # words; bounds the memory of working them out
 _LONGEST = 40  # bytes; longer words are seldom met twice
@@ -106,7 +116,7 @@ class _Memory:
     """
 
     def __init__(self, room: int, facts: "_Worked") -> None:
-        self.places = _Places()
+        self.places = native.Places() if COMPILED else _Places()
         self.sums = np.zeros((room, len(LABELS)))
         self.codes = np.zeros(room, dtype=np.uint32)
         self.known = np.zeros(room, dtype=np.bool_)
@@ -247,18 +257,36 @@ class Scorer:
         return np.concatenate(logits), np.concatenate(familiar), np.concatenate(words)
 
     def _logits(self, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.intp]]:
+        if COMPILED:
+            return self._compiled(texts)
         looked = self.look(texts)
         return self.mixed(looked), looked.familiar, looked.sizes - ngrams.FACTS
 
+    def _compiled(self, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.intp]]:
+        """Do the same with what is compiled."""
+        memory = self._memory
+        beyond: dict[bytes, int] = {}
+        order, sizes = native.tokens(
+            cast("native.Places", memory.places),
+            texts,
+            lambda words: [self._place(memory, beyond, word) for word in words],
+            self.vocabulary.joined,
+            _FIRST,
+        )
+        worked = self._worked(list(beyond)) if beyond else _NOTHING
+        pooled, familiar = native.pool(order, sizes, sizes**-0.5, memory, worked, self.weights)
+        if beyond:
+            self._remember(list(beyond), worked)
+        return self._mix(pooled), familiar, sizes - ngrams.FACTS
+
     def mixed(self, looked: Looked) -> Floats:
         """Return the logits of the texts that were looked at."""
-        logits: Floats = looked.pool() @ self.stage.slopes
+        return self._mix(looked.pool())
+
+    def _mix(self, pooled: Floats) -> Floats:
+        logits: Floats = pooled @ self.stage.slopes
         logits += self.stage.intercepts
         return logits
-
-    def told(self, looked: Looked) -> Scored:
-        """Return what the texts that were looked at score."""
-        return self._scored(self.mixed(looked), looked.familiar, looked.sizes - ngrams.FACTS)
 
     def _scored(self, logits: Floats, familiar: Floats, words: NDArray[np.intp]) -> Scored:
         return Scored(self.calibration.apply(logits), familiar / np.maximum(words, 1), words)
@@ -276,17 +304,11 @@ class Scorer:
         """Return the same for texts that were normalised already."""
         memory = self._memory
         beyond: dict[bytes, int] = {}
-        tokens = [self._tokens(memory, beyond, each, each.words) for each in plain]
-        order, counts, starts = _joined(tokens)
-        letters = order < _FIRST
-        letters &= order >= ngrams.FACT_TOKENS
-        letters[2:] &= letters[1:-1] & letters[:-2]
-        if letters[2:].any():
-            spelt = starts.searchsorted(letters[2:].nonzero()[0], side="right") - 1
-            for at in set(spelt.tolist()):
-                words = self.vocabulary.joined(plain[at].words)
-                tokens[at] = self._tokens(memory, beyond, plain[at], words)
-            order, counts, starts = _joined(tokens)
+        tokens = [self._tokens(memory, beyond, each) for each in plain]
+        counts = np.array([len(each) for each in tokens])
+        ends = counts.cumsum()
+        starts = ends - counts
+        order = np.fromiter(chain.from_iterable(tokens), dtype=np.intp, count=ends[-1])
         sums = memory.sums.take(order, axis=0, mode="clip")
         codes = memory.codes.take(order, mode="clip")
         known = memory.known.take(order, mode="clip")
@@ -302,19 +324,29 @@ class Scorer:
         pairs *= _PAIR_WEIGHT
         return Looked(counts, starts, sums, pairs, np.add.reduceat(known, starts, dtype=float))
 
-    def _tokens(
-        self, memory: _Memory, beyond: dict[bytes, int], plain: Normalised, words: list[bytes]
-    ) -> list[int]:
-        """Return the places of the tokens of a text that is read as *words*.
+    def _tokens(self, memory: _Memory, beyond: dict[bytes, int], plain: Normalised) -> list[int]:
+        """Return the places of the tokens of a text.
 
         Words the memory lacks are numbered in *beyond*, from the memory's end on.
         """
+        count = len(plain.words)
+        found = self._distinct(memory, beyond, plain.words)
+        if len(found.keys() & _LETTER_PLACES) >= _SPELT and _in_a_row(found):
+            words = self.vocabulary.joined(plain.words)
+            count = len(words)
+            found = self._distinct(memory, beyond, words)
+        return [*ngrams.fact_tokens(plain, count, len(found)), *found]
+
+    def _distinct(
+        self, memory: _Memory, beyond: dict[bytes, int], words: list[bytes]
+    ) -> dict[int, None]:
+        """Return the places of *words*, each once, in their order."""
         read = list(map(memory.places.__getitem__, words))
         found = dict.fromkeys(read)
         if _UNKNOWN in found:
             self._meet(memory, beyond, words, read)
             found = dict.fromkeys(read)
-        return [*ngrams.fact_tokens(plain, len(words), len(found)), *found]
+        return found
 
     def _meet(
         self, memory: _Memory, beyond: dict[bytes, int], words: list[bytes], read: list[int]
@@ -330,25 +362,20 @@ class Scorer:
         if word in beyond:
             return beyond[word]
         plain = self.vocabulary.plain(word)
-        place = memory.places.get(plain) or beyond.setdefault(plain, len(memory.sums) + len(beyond))
-        if plain != word and place < len(memory.sums):
-            self._alias(memory, word, place)
-        return place
+        if plain != word:
+            place = memory.places.get(plain)
+            if place:
+                self._alias(memory, word, place)
+                return place
+        return beyond.setdefault(plain, len(memory.sums) + len(beyond))
 
     def _worked(self, words: list[bytes]) -> _Worked:
         """Work out what *words*, at least one, add."""
         blinded = identity.blinded(words)
-        sums = self._sums(blinded)
+        sums, codes = _summed(blinded, self.weights)
         if blinded != words:
-            sums[:, _SIGHTED] = self._sums(words)[:, _SIGHTED]
-        known = np.array([word in self.vocabulary for word in words])
-        return _Worked(sums, ngrams.word_codes(blinded), known)
-
-    def _sums(self, words: list[bytes]) -> Floats:
-        rows, starts, sizes = ngrams.word_rows(words)
-        sums = np.add.reduceat(self.weights.take(rows, axis=0), starts, axis=0, dtype=float)
-        sums /= np.sqrt(sizes)[:, None]
-        return sums
+            sums[:, _SIGHTED] = _summed(words, self.weights)[0][:, _SIGHTED]
+        return _Worked(sums, codes, np.array([word in self.vocabulary for word in words]))
 
     def _remember(self, words: list[bytes], worked: _Worked) -> None:
         """Keep what was worked out; when there is no room, forget all but what was given."""
@@ -387,11 +414,26 @@ class Scorer:
         return memory
 
 
-def _joined(
-    tokens: Sequence[list[int]],
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the places of all texts' tokens, how many each text has, and where its first is."""
-    counts = np.array([len(each) for each in tokens])
-    ends = counts.cumsum()
-    places = np.fromiter(chain.from_iterable(tokens), dtype=np.intp, count=ends[-1])
-    return places, counts, ends - counts
+def _in_a_row(places: Iterable[int]) -> bool:
+    """Return whether there are single letters in a row that may spell something."""
+    row = 0
+    for place in places:
+        row = row + 1 if place in _LETTER_PLACES else 0
+        if row == _SPELT:
+            return True
+    return False
+
+
+def _summed(words: list[bytes], weights: NDArray[np.float32]) -> tuple[Floats, NDArray[np.uint32]]:
+    """Return what each word adds by *weights*, and its code."""
+    if COMPILED:
+        return native.worked(words, weights)
+    rows, starts, sizes = ngrams.word_rows(words)
+    sums = np.add.reduceat(weights.take(rows, axis=0), starts, axis=0, dtype=float)
+    sums /= np.sqrt(sizes)[:, None]
+    return sums, ngrams.word_codes(words)
+
+
+_NOTHING = _Worked(
+    np.empty((0, len(LABELS))), np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.bool_)
+)

@@ -50,10 +50,11 @@ _ALONE = 12.0  # the cost of a letter that is no word; a rare word costs about t
 _SWAPPED = 4  # bytes
 _SPELT = 3  # letters in a row that are no accident
 _REPEATED = re.compile(rb"(.)\1{2,}", re.DOTALL)
-_STARRED = frozenset(b"*#%@$&")
-_STARS = re.compile(rb"[*#%@$&]+")
+_STARS = b"*#%@$&"
+_STARRED = frozenset(_STARS)
 _STAR = re.compile(rb"[*#%@$&]")
-_BETWEEN = re.compile(rb"[-_.~*'|/\\+=^]+")
+_SOME_STARS = re.compile(rb"[*#%@$&]+")
+_BETWEEN = b"-_.~*'|/\\+=^"
 _WORD = re.compile(rb"[a-z][a-z']*")
 _MARK = b"*"
 _MOST = 1 << 17  # words
@@ -103,8 +104,10 @@ class Vocabulary:
         """Return the word that *word* is a disguise of, or *word* itself."""
         if word in self._costs or not _LEAST <= len(word) <= _LONGEST * 4:
             return word
-        if word.isalpha() or word.isdigit():  # of ASCII
+        if word.isalpha():  # of ASCII
             return self._unrepeated(word) or self._unswapped(word) or word
+        if word.isdigit():
+            return word
         found = self._read(_unaccented(word))
         return word if found is None else found
 
@@ -160,21 +163,25 @@ class Vocabulary:
         """Return what *word*, which is not letters alone, stands for, if anything."""
         if word in self._costs:
             return word
-        if len(word) > _LONGEST:
+        if len(word) > _LONGEST or _LETTER.search(word) is None:
             return None
         for reading in _readings(word):
             if reading in self._costs:
                 return reading
             if (shorter := self._unrepeated(reading)) is not None:
                 return shorter
-        if _LETTER.match(word) and (found := self._unstarred(word)):
-            return found
-        bare = _BETWEEN.sub(b"", word)
-        if bare != word and len(bare) >= _LEAST:
-            for reading in _readings(bare):
-                if reading in self._costs:
-                    return reading
-        return self._unswapped(word)
+        if len(word.translate(None, _STARS)) != len(word) and _LETTER.match(word):
+            found = self._unstarred(word)
+            if found is not None:
+                return found
+        return self._unsigned(word) or self._unswapped(word)
+
+    def _unsigned(self, word: bytes) -> bytes | None:
+        """Return the word that *word* is without the signs between its letters."""
+        bare = word.translate(None, _BETWEEN)
+        if not _LEAST <= len(bare) < len(word):
+            return None
+        return next((reading for reading in _readings(bare) if reading in self._costs), None)
 
     def _unrepeated(self, word: bytes) -> bytes | None:
         """Return *word* with runs of three and more letters cut to two or one, if that is known."""
@@ -200,8 +207,6 @@ class Vocabulary:
         hide more letters, and then of a marked word sooner than of another.
         """
         pieces = _STAR.split(word)
-        if len(pieces) == 1:
-            return None
         if len(pieces) > _GUESSED or not pieces[-1]:
             return self._marked(word) or self._guessed(pieces)
         return self._guessed(pieces) or self._marked(word)
@@ -227,7 +232,7 @@ class Vocabulary:
                 for written, meant in zip(word, candidate, strict=True)
             ):
                 return candidate
-        pieces = _STARS.split(word)
+        pieces = _SOME_STARS.split(word)
         last = pieces[-1]
         likely = (each for each in candidates if each.endswith(last))  # few: a call each would cost
         return next((each for each in likely if _may_be(pieces, each)), None)

@@ -44,8 +44,8 @@ _WIDTHS = np.array([2, 3, 4, 5, 6], dtype=np.intp)  # bytes
 _COLUMNS = 1 + len(_WIDTHS)
 _SHORT = 64  # bytes of a word for which the arithmetic of its windows is kept
 _PADDING = b" " * 8  # windows are read eight bytes at a time
-_MASKS = np.array([(1 << 8 * int(width)) - 1 for width in _WIDTHS], dtype=np.uint64)
-_MIXERS = np.array(
+WINDOW_MASKS = np.array([(1 << 8 * int(width)) - 1 for width in _WIDTHS], dtype=np.uint64)
+WINDOW_MIXERS = np.array(
     [
         0x9E3779B97F4A7C15,
         0xC2B2AE3D27D4EB4F,
@@ -55,11 +55,11 @@ _MIXERS = np.array(
     ],
     dtype=np.uint64,
 )
-_SHIFT = np.uint64(64 - HASH_BITS)
-_WORD_MIXER = np.uint32(0xC2B2AE3D)
-_PAIR_MIXER = np.uint32(0x9E3779B1)
-_PAIR_STEP = np.uint32(0x01000193)
-_CODE_SHIFT = np.uint32(32 - HASH_BITS)
+WINDOW_SHIFT = np.uint64(64 - HASH_BITS)
+WORD_MIXER = np.uint32(0xC2B2AE3D)
+PAIR_MIXER = np.uint32(0x9E3779B1)
+PAIR_STEP = np.uint32(0x01000193)
+CODE_SHIFT = np.uint32(32 - HASH_BITS)
 
 _TOP = BUCKETS - 1
 _FIRST = range(0, FACT_TOKENS, BUCKETS)  # the token of the lowest bucket of each fact
@@ -112,9 +112,11 @@ def word_rows(words: Sequence[bytes]) -> WordRows:
     buffer = b" " + b"  ".join(words) + b" " + _PADDING
     windows = np.ndarray((size, 1), dtype="<u8", buffer=buffer, strides=(1, 1))
     table = np.empty((size, _COLUMNS), dtype=np.intp)
-    np.right_shift((windows & _MASKS) * _MIXERS, _SHIFT, out=table[:, 1:], casting="unsafe")
+    np.right_shift(
+        (windows & WINDOW_MASKS) * WINDOW_MIXERS, WINDOW_SHIFT, out=table[:, 1:], casting="unsafe"
+    )
     begins = [0, *accumulate(len(word) + 2 for word in words)]
-    table[begins[:-1], 0] = (word_codes(words) * _WORD_MIXER) >> _CODE_SHIFT
+    table[begins[:-1], 0] = (word_codes(words) * WORD_MIXER) >> CODE_SHIFT
     inside = [_inside(len(word) + 2) for word in words]
     sizes = np.array([each.size for each in inside], dtype=np.intp)
     places = np.concatenate(inside)
@@ -146,9 +148,9 @@ def pair_rows(codes: NDArray[np.uint32], starts: NDArray[np.intp]) -> NDArray[np
     The first token of a text stands alone there: a neighbour in the batch is no neighbour.
     """
     rows = np.empty_like(codes)
-    np.multiply(codes[:-1], _PAIR_STEP, out=rows[1:])
+    np.multiply(codes[:-1], PAIR_STEP, out=rows[1:])
     rows[starts] = 0
     rows += codes
-    rows *= _PAIR_MIXER
-    rows >>= _CODE_SHIFT
+    rows *= PAIR_MIXER
+    rows >>= CODE_SHIFT
     return rows

@@ -75,7 +75,7 @@ class Normalised(NamedTuple):
 
 def normalise(text: str) -> Normalised:
     """Return *text* in plain form; any string is accepted, lone surrogates and NUL included."""
-    raw, plain = _fold(text)
+    raw, plain = fold(text)
     foreign = not plain.isascii() and 2 * len(plain.translate(None, _ASCII)) > len(plain)
     size = len(raw)
     capitals = size - len(raw.translate(None, _UPPER))
@@ -115,7 +115,7 @@ def find_links(text: str) -> list[str]:
     """
     if text.isascii() and "&" not in text and "://" not in text and _INNER_DOT.search(text) is None:
         return []
-    _, plain = _fold(text)
+    _, plain = fold(text)
     if not may_link(plain):
         return []
     # Word by word: most have no dot, and the pattern would try each letter of them.
@@ -124,8 +124,8 @@ def find_links(text: str) -> list[str]:
     return [link.decode("utf-8", "replace") for word in maybe for link in LINK.findall(word)]
 
 
-def _fold(text: str) -> tuple[bytes, bytes]:
-    """Return *text* in compatibility form, and the same folded."""
+def fold(text: str) -> tuple[bytes, bytes]:
+    """Return *text* in compatibility form, and the same in the bytes that words are cut from."""
     text = unescape(text)
     plain_ascii = text.isascii()
     raw = text.encode() if plain_ascii else _compatible(text).encode("utf-8", "replace")

@@ -1,0 +1,557 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What scoring does for every comment, compiled; `scoring` does without where it is not built.
+
+Nothing here decides what a token is or what it adds: that is `normal`, `ngrams` and `scoring`, and
+tests hold this to them, text by text. What only some texts have (letters beyond ASCII, references,
+links, addresses, words spelt letter by letter) is read by them.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.math cimport sqrt
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from secrets import randbits
+from zlib import crc32
+
+import numpy as np
+
+from moderation.text import ngrams
+from moderation.text.addresses import may_link
+from moderation.text.normal import fold, normalise
+from moderation.verdict import LABELS as LABELS_IN_ORDER
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+
+cdef extern from *:
+    """
+    /* A product of 128 bits, folded: what is multiplied is secret, so that nobody can choose
+       words that fall into the same place. */
+    static inline uint64_t folded_product(uint64_t one, uint64_t other) {
+        unsigned __int128 product = (unsigned __int128)one * other;
+        return (uint64_t)product ^ (uint64_t)(product >> 64);
+    }
+    """
+    uint64_t folded_product(uint64_t one, uint64_t other) nogil
+
+cdef enum:
+    LABELS = 8
+    WIDTHS = 5  # of windows: 2 to 6 bytes
+    ROW = 3  # single letters in a row that may spell something
+    MOST_BYTES = 1 << 30  # of the words of a table
+
+cdef enum:  # what a byte is, once folded
+    INSIDE  # of a word
+    BLANK  # between words: white space, control characters, the punctuation around words
+    MARK  # one that may be more than that: ! . : @
+
+cdef int FACTS = ngrams.FACTS
+cdef int BUCKETS = ngrams.BUCKETS
+cdef float PAIR_WEIGHT = ngrams.PAIR_WEIGHT
+cdef uint32_t PAIR_STEP = ngrams.PAIR_STEP
+cdef uint32_t PAIR_MIXER = ngrams.PAIR_MIXER
+cdef uint32_t WORD_MIXER = ngrams.WORD_MIXER
+cdef int CODE_SHIFT = ngrams.CODE_SHIFT
+cdef int WINDOW_SHIFT = ngrams.WINDOW_SHIFT
+cdef uint64_t[WIDTHS] MIXERS
+cdef uint64_t[WIDTHS] MASKS
+if len(LABELS_IN_ORDER) != LABELS or len(ngrams.WINDOW_MIXERS) != WIDTHS:
+    raise ImportError(
+        f"expected {LABELS} labels and {WIDTHS} windows, got {len(LABELS_IN_ORDER)} and "
+        f"{len(ngrams.WINDOW_MIXERS)}: build it anew"
+    )
+for _at in range(WIDTHS):
+    MIXERS[_at] = ngrams.WINDOW_MIXERS[_at]
+    MASKS[_at] = ngrams.WINDOW_MASKS[_at]
+
+cdef uint8_t[128] FOLD
+cdef uint8_t[256] KIND
+cdef uint8_t[256] CALLED  # whether a "!" before it is a letter, an "@" of an address
+for _at in range(256):
+    KIND[_at] = MARK if chr(_at) in "!.:@" else BLANK if _at <= 32 or chr(_at) in ',;?()"' else INSIDE
+    CALLED[_at] = _at < 128 and (chr(_at).isalnum() or chr(_at) in "$@")
+for _at in range(128):
+    FOLD[_at] = _at + 32 if 65 <= _at <= 90 else 32 if _at < 32 or _at == 127 else _at
+del _at
+
+cdef struct Facts:  # of a text, as `Normalised` has them
+    Py_ssize_t length
+    Py_ssize_t capitals
+    Py_ssize_t digits
+    Py_ssize_t links
+    bint mailed
+    Py_ssize_t calls
+    bint foreign
+
+cdef struct Entry:  # of a word; what most words need lies in it
+    uint64_t head  # its first eight bytes
+    uint32_t hash
+    uint32_t size
+    uint32_t tail  # where the bytes after those are
+    int32_t place  # 0 where there is no word
+
+
+cdef inline uint64_t _load(const uint8_t* source, Py_ssize_t size) noexcept nogil:
+    """Read up to eight bytes as one number."""
+    cdef uint64_t value = 0
+    memcpy(&value, source, size if size < 8 else 8)
+    return value
+
+
+cdef class Places:
+    """Where each word's sums lie; of words not met it says 0.
+
+    A dict of bytes that can be asked without making an object of every word.
+    """
+
+    cdef Entry* _entries
+    cdef Py_ssize_t _room  # a power of two, at least twice as many as there are words
+    cdef Py_ssize_t _count
+    cdef uint8_t* _bytes
+    cdef Py_ssize_t _bytes_used
+    cdef Py_ssize_t _bytes_room
+    cdef uint64_t[3] _secret
+    cdef uint32_t* _stamps  # the text in which a place was last found, by its turn
+    cdef Py_ssize_t _stamps_room
+    cdef uint32_t _turn
+
+    def __cinit__(self):
+        self._room = 1 << 10
+        self._entries = <Entry*>_allocated(PyMem_Calloc(self._room, sizeof(Entry)))
+        self._bytes_room = 1 << 13
+        self._bytes = <uint8_t*>_allocated(PyMem_Malloc(self._bytes_room))
+        for at in range(3):
+            self._secret[at] = randbits(64)
+
+    def __dealloc__(self):
+        PyMem_Free(self._entries)
+        PyMem_Free(self._bytes)
+        PyMem_Free(self._stamps)
+
+    def __len__(self):
+        return self._count
+
+    def __contains__(self, bytes word not None):
+        return self[word] != 0
+
+    def __getitem__(self, bytes word not None):
+        return self._find(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+
+    def get(self, bytes word not None):
+        """Return the place of *word*, 0 where it has none."""
+        return self[word]
+
+    def __setitem__(self, bytes word not None, int place):
+        self._put(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word), place)
+
+    def update(self, pairs):
+        """Note the place of each word, from pairs of both."""
+        for word, place in pairs:
+            self[word] = place
+
+    cdef uint64_t _hash(self, const uint8_t* word, Py_ssize_t size) noexcept nogil:
+        cdef uint64_t found = self._secret[2] ^ <uint64_t>size
+        cdef Py_ssize_t at = 0
+        while size - at > 8:
+            found = folded_product(_load(word + at, 8) ^ self._secret[0], found ^ self._secret[1])
+            at += 8
+        return folded_product(_load(word + at, size - at) ^ self._secret[0], found ^ self._secret[1])
+
+    cdef Entry* _entry(self, uint64_t hash, const uint8_t* word, Py_ssize_t size) noexcept nogil:
+        """Return the entry of *word*, or the free one where it belongs."""
+        cdef Py_ssize_t at = hash & (self._room - 1)
+        cdef Entry* entry = self._entries + at
+        cdef uint64_t head = _load(word, size)
+        while entry.place and not (
+            entry.head == head
+            and entry.size == size
+            and (size <= 8 or memcmp(self._bytes + entry.tail, word + 8, size - 8) == 0)
+        ):
+            at = (at + 1) & (self._room - 1)
+            entry = self._entries + at
+        return entry
+
+    cdef int32_t _find(self, const uint8_t* word, Py_ssize_t size) noexcept nogil:
+        return self._entry(self._hash(word, size), word, size).place
+
+    cdef int _put(self, const uint8_t* word, Py_ssize_t size, int32_t place) except -1:
+        if place <= 0:
+            raise ValueError(f"expected a place above 0, got {place}")
+        if 2 * (self._count + 1) > self._room:
+            self._grow()
+        if self._bytes_used + size > self._bytes_room:
+            if self._bytes_used + size > MOST_BYTES:
+                raise OverflowError(f"expected words of at most {MOST_BYTES} bytes, got more")
+            while self._bytes_used + size > self._bytes_room:
+                self._bytes_room *= 2
+            self._bytes = <uint8_t*>_allocated(PyMem_Realloc(self._bytes, self._bytes_room))
+        cdef uint64_t hash = self._hash(word, size)
+        cdef Entry* entry = self._entry(hash, word, size)
+        if not entry.place:
+            entry.head = _load(word, size)
+            entry.hash = <uint32_t>hash
+            entry.size = <uint32_t>size
+            entry.tail = <uint32_t>self._bytes_used
+            if size > 8:
+                memcpy(self._bytes + self._bytes_used, word + 8, size - 8)
+                self._bytes_used += size - 8
+            self._count += 1
+        entry.place = place
+        return 0
+
+    cdef int _grow(self) except -1:
+        cdef Py_ssize_t at, to, room = 2 * self._room
+        cdef Entry* entries = <Entry*>_allocated(PyMem_Calloc(room, sizeof(Entry)))
+        for at in range(self._room):
+            if self._entries[at].place:
+                to = self._entries[at].hash & (room - 1)
+                while entries[to].place:
+                    to = (to + 1) & (room - 1)
+                entries[to] = self._entries[at]
+        PyMem_Free(self._entries)
+        self._entries = entries
+        self._room = room
+        return 0
+
+    cdef Py_ssize_t _distinct(self, int32_t* places, Py_ssize_t count) except -1:
+        """Keep of *places* each one's first alone; return how many those are."""
+        cdef Py_ssize_t at, kept = 0
+        cdef int32_t place, most = 0
+        for at in range(count):
+            most = max(most, places[at])
+        if most >= self._stamps_room:
+            room = max(2 * self._stamps_room, most + 1)
+            PyMem_Free(self._stamps)
+            self._stamps_room = 0
+            self._stamps = <uint32_t*>_allocated(PyMem_Calloc(room, sizeof(uint32_t)))
+            self._stamps_room = room
+            self._turn = 0
+        self._turn += 1
+        if self._turn == 0:
+            memset(self._stamps, 0, self._stamps_room * sizeof(uint32_t))
+            self._turn = 1
+        for at in range(count):
+            place = places[at]
+            if self._stamps[place] != self._turn:
+                self._stamps[place] = self._turn
+                places[kept] = place
+                kept += 1
+        return kept
+
+
+cdef void* _allocated(void* memory) except NULL:
+    if memory is NULL:
+        raise MemoryError
+    return memory
+
+
+cdef class _Tokens:
+    """The tokens of texts, one text after the other, in an array that grows."""
+
+    cdef int32_t* at
+    cdef Py_ssize_t count
+    cdef Py_ssize_t room
+
+    def __dealloc__(self):
+        PyMem_Free(self.at)
+
+    cdef int reserve(self, Py_ssize_t more) except -1:
+        if self.count + more > self.room:
+            self.room = 2 * (self.count + more)
+            self.at = <int32_t*>_allocated(PyMem_Realloc(self.at, self.room * sizeof(int32_t)))
+        return 0
+
+
+def tokens(Places places not None, texts, meet, joined, int first_word):
+    """Return the places of the tokens of *texts*, and how many each text has, as arrays of int.
+
+    *meet* takes words without a place and returns a place for each. *joined* takes words among
+    which there are single letters in a row, and returns what they are read as. From *first_word*
+    on are the places of words of more than one letter.
+    """
+    cdef _Tokens found = _Tokens()
+    sizes = np.empty(len(texts), dtype=np.intp)
+    cdef Py_ssize_t[::1] counts = sizes
+    cdef Py_ssize_t at, before
+    for at in range(counts.shape[0]):
+        before = found.count
+        if not _read(places, texts[at], meet, first_word, found):
+            _read_elsewhere(places, normalise(texts[at]), meet, joined, first_word, found)
+        counts[at] = found.count - before
+    order = np.empty(found.count, dtype=np.intp)
+    cdef Py_ssize_t[::1] told = order
+    for at in range(found.count):
+        told[at] = found.at[at]
+    return order, sizes
+
+
+cdef bint _read(Places places, text, meet, int first_word, _Tokens found) except -1:
+    """Add the tokens of *text* to *found*; return whether it is one that is read here."""
+    cdef Py_ssize_t size, at, begin = -1, count = 0, distinct, beyond = 0
+    cdef const uint8_t* raw
+    cdef bytes unfolded, folded
+    if type(text) is str and PyUnicode_IS_COMPACT_ASCII(text) and "&" not in text:
+        raw = <const uint8_t*>PyUnicode_AsUTF8AndSize(text, &size)
+        folded = PyBytes_FromStringAndSize(NULL, size)
+        for at in range(size):
+            (<uint8_t*>PyBytes_AS_STRING(folded))[at] = FOLD[raw[at]]
+    else:
+        unfolded, folded = fold(text)
+        raw = <const uint8_t*>PyBytes_AS_STRING(unfolded)
+        size = PyBytes_GET_SIZE(unfolded)
+        # A copy, for it is written to.
+        folded = PyBytes_FromStringAndSize(PyBytes_AS_STRING(folded), PyBytes_GET_SIZE(folded))
+    cdef Facts facts = Facts(size, 0, 0, 0, 0, 0, 0)
+    for at in range(size):
+        facts.capitals += 65 <= raw[at] <= 90
+        facts.digits += 48 <= raw[at] <= 57
+    cdef uint8_t* plain = <uint8_t*>PyBytes_AS_STRING(folded)
+    size = PyBytes_GET_SIZE(folded)
+    # As many words as that, and each fact.
+    found.reserve(FACTS + size // 2 + 1)
+    cdef int32_t* read = found.at + found.count + FACTS
+    cdef bint dotted = False, inside
+    cdef uint8_t code, precedes, follows
+    cdef list new = []
+    # A blank behind the text ends the last word, and there is a 0 behind all bytes.
+    for at in range(size + 1):
+        code = plain[at]
+        inside = KIND[code] == INSIDE
+        if KIND[code] == MARK:
+            precedes = plain[at - 1] if at else 32
+            follows = plain[at + 1] if at < size else 32
+            if code == 33:  # !
+                facts.calls += 1
+                inside = CALLED[follows]
+                if inside:
+                    plain[at] = 124  # |
+            elif code == 46:  # .
+                dotted |= 97 <= follows <= 122 or precedes == 119  # www.
+            elif code == 58:  # :
+                if follows == 47 and plain[at + 2] == 47:  # ://
+                    return False
+            else:  # @
+                if precedes != 32 and CALLED[follows]:
+                    return False
+                inside = True
+        beyond += code > 127
+        if inside and at < size:
+            if begin < 0:
+                begin = at
+        elif begin >= 0:
+            read[count] = places._find(plain + begin, at - begin)
+            if not read[count]:
+                new.append((count, folded[begin:at]))
+            count += 1
+            begin = -1
+    if dotted and may_link(folded):
+        return False
+    facts.foreign = 2 * beyond > size
+    distinct = _distinct(places, read, count, new, meet)
+    if _spells(read, distinct, first_word):
+        return False
+    _put_facts(found.at + found.count, facts, count, distinct)
+    found.count += FACTS + distinct
+    return True
+
+
+cdef int _read_elsewhere(
+    Places places, plain, meet, joined, int first_word, _Tokens found
+) except -1:
+    """Add the tokens of a text that `normalise` has read to *found*."""
+    words, length, capitals, digits, links, mails, calls, foreign = plain
+    cdef Facts facts = Facts(length, capitals, digits, links, mails != 0, calls, foreign)
+    cdef Py_ssize_t distinct = _look_up(places, words, meet, found)
+    if _spells(found.at + found.count + FACTS, distinct, first_word):
+        words = joined(words)
+        distinct = _look_up(places, words, meet, found)
+    _put_facts(found.at + found.count, facts, len(words), distinct)
+    found.count += FACTS + distinct
+    return 0
+
+
+cdef Py_ssize_t _look_up(Places places, list words, meet, _Tokens found) except -1:
+    """Write the places of *words* behind *found*, after room for facts; return how many differ."""
+    cdef Py_ssize_t at
+    cdef list new = []
+    cdef bytes word
+    found.reserve(FACTS + len(words))
+    cdef int32_t* read = found.at + found.count + FACTS
+    for at in range(len(words)):
+        word = words[at]
+        read[at] = places._find(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+        if not read[at]:
+            new.append((at, word))
+    return _distinct(places, read, len(words), new, meet)
+
+
+cdef Py_ssize_t _distinct(
+    Places places, int32_t* read, Py_ssize_t count, list new, meet
+) except -1:
+    """Fill in the places of *new* words, and keep each place once; return how many those are."""
+    cdef Py_ssize_t at
+    if new:
+        found = meet([word for _, word in new])
+        for (at, _), place in zip(new, found, strict=True):
+            if place <= 0:
+                raise ValueError(f"expected a place above 0, got {place}")
+            read[at] = place
+    return places._distinct(read, count)
+
+
+cdef bint _spells(const int32_t* read, Py_ssize_t count, int first_word) noexcept nogil:
+    """Return whether there are single letters in a row."""
+    cdef Py_ssize_t at
+    cdef int row = 0
+    for at in range(count):
+        row = row + 1 if read[at] < first_word else 0
+        if row == ROW:
+            return True
+    return False
+
+
+cdef void _put_facts(
+    int32_t* told, Facts facts, Py_ssize_t count, Py_ssize_t distinct
+) noexcept nogil:
+    """Write what `ngrams.fact_tokens` says."""
+    cdef int32_t top = BUCKETS - 1
+    cdef int32_t bits = 0
+    while facts.length >> bits:
+        bits += 1
+    cdef Py_ssize_t size = max(facts.length, 1)
+    count = max(count, 1)
+    told[0] = min(top, bits)
+    told[1] = BUCKETS + <int32_t>(15 * facts.capitals // size)
+    told[2] = 2 * BUCKETS + <int32_t>(15 * facts.digits // size)
+    told[3] = 3 * BUCKETS + <int32_t>(15 * (count - distinct) // count)
+    told[4] = 4 * BUCKETS + <int32_t>min(<Py_ssize_t>top, facts.links)
+    told[5] = 5 * BUCKETS + <int32_t>min(<Py_ssize_t>top, facts.calls)
+    told[6] = 6 * BUCKETS + 2 * facts.mailed + facts.foreign
+
+
+cdef int _check(const float[:, ::1] weights) except -1:
+    if weights.shape[0] < ngrams.HASHED_ROWS or weights.shape[1] != LABELS:
+        raise ValueError(
+            f"expected at least {ngrams.HASHED_ROWS} rows of {LABELS} weights, "
+            f"got {weights.shape[0]} of {weights.shape[1]}"
+        )
+    return 0
+
+
+cdef int _check_held(
+    const double[:, ::1] sums, const uint32_t[::1] codes, const uint8_t[::1] known
+) except -1:
+    if sums.shape[1] != LABELS or not sums.shape[0] == codes.shape[0] == known.shape[0]:
+        raise ValueError(
+            f"expected {LABELS} sums, a code and a familiarity of each word, got {sums.shape[1]} "
+            f"sums of {sums.shape[0]} words, {codes.shape[0]} codes and {known.shape[0]}"
+        )
+    return 0
+
+
+def worked(list words not None, const float[:, ::1] weights):
+    """Return the sums of *words* over *weights*, and their codes."""
+    cdef Py_ssize_t count = len(words)
+    _check(weights)
+    sums = np.empty((count, LABELS))
+    codes = np.empty(count, dtype=np.uint32)
+    cdef double[:, ::1] told = sums
+    cdef uint32_t[::1] code = codes
+    cdef Py_ssize_t at, begin, size, rows, label
+    cdef int width
+    cdef double[LABELS] total
+    cdef const float* row
+    cdef const uint8_t* window
+    cdef uint64_t eight
+    cdef double root
+    for at in range(count):
+        code[at] = crc32(words[at])
+        padded = b" %b         " % words[at]  # windows are read eight bytes at a time
+        size = len(padded) - 8
+        window = <const uint8_t*>PyBytes_AS_STRING(padded)
+        row = &weights[(code[at] * WORD_MIXER) >> CODE_SHIFT, 0]
+        for label in range(LABELS):
+            total[label] = row[label]
+        rows = 1
+        for begin in range(size):
+            eight = _load(window + begin, 8)
+            for width in range(min(<Py_ssize_t>WIDTHS, size - begin - 1)):
+                row = &weights[((eight & MASKS[width]) * MIXERS[width]) >> WINDOW_SHIFT, 0]
+                for label in range(LABELS):
+                    total[label] += row[label]
+                rows += 1
+        root = sqrt(<double>rows)
+        for label in range(LABELS):
+            told[at, label] = total[label] / root
+    return sums, codes
+
+
+def pool(
+    const Py_ssize_t[::1] order,
+    const Py_ssize_t[::1] sizes,
+    const double[::1] scales,
+    memory,
+    beyond,
+    const float[:, ::1] weights,
+):
+    """Return what `Looked.pool` says of texts, and how many words of each are familiar.
+
+    *order* and *sizes* are what `tokens` told, *scales* the root of each size, below 1. *memory*
+    and *beyond* hold sums, codes and familiarity; the places of *beyond* are those behind *memory*.
+    """
+    _check(weights)
+    cdef const double[:, ::1] near_sums = memory.sums, far_sums = beyond.sums
+    cdef const uint32_t[::1] near_codes = memory.codes, far_codes = beyond.codes
+    cdef const uint8_t[::1] near_known = memory.known.view(np.uint8)
+    cdef const uint8_t[::1] far_known = beyond.known.view(np.uint8)
+    cdef Py_ssize_t room = near_sums.shape[0], end = room + far_sums.shape[0]
+    cdef Py_ssize_t texts = sizes.shape[0], text, index, place, label, at = 0
+    _check_held(near_sums, near_codes, near_known)
+    _check_held(far_sums, far_codes, far_known)
+    if scales.shape[0] != texts:
+        raise ValueError(f"expected {texts} scales, got {scales.shape[0]}")
+    pooled = np.empty((texts, 3 * LABELS))
+    familiar = np.empty(texts)
+    cdef double[:, ::1] out = pooled
+    cdef double[::1] known = familiar
+    cdef double[LABELS] total
+    cdef double[LABELS] peak
+    cdef const double* one
+    cdef const float* pair
+    cdef uint32_t code, before
+    for text in range(texts):
+        before = 0
+        known[text] = 0
+        if at + sizes[text] > order.shape[0] or sizes[text] < 1:
+            raise ValueError(f"expected {order.shape[0]} tokens, got other sizes")
+        for index in range(sizes[text]):
+            place = order[at + index]
+            if not 0 <= place < end:
+                raise ValueError(f"expected places below {end}, got {place}")
+            if place < room:
+                one = &near_sums[place, 0]
+                code = near_codes[place]
+                known[text] += near_known[place]
+            else:
+                one = &far_sums[place - room, 0]
+                code = far_codes[place - room]
+                known[text] += far_known[place - room]
+            pair = &weights[((before * PAIR_STEP + code) * PAIR_MIXER) >> CODE_SHIFT, 0]
+            before = code
+            if index:
+                for label in range(LABELS):
+                    total[label] += one[label] + PAIR_WEIGHT * pair[label]
+                    peak[label] = max(peak[label], one[label])
+            else:
+                for label in range(LABELS):
+                    total[label] = one[label] + PAIR_WEIGHT * pair[label]
+                    peak[label] = one[label]
+        at += sizes[text]
+        for label in range(LABELS):
+            out[text, label] = total[label] * scales[text]
+            out[text, LABELS + label] = out[text, label] * scales[text]
+            out[text, 2 * LABELS + label] = peak[label]
+    return pooled, familiar
