@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 
 BIN := .venv/bin
-SOURCES := aboveboard consent moderation tests benchmarks
+SOURCES := aboveboard consent moderation tests benchmarks hatch_build.py
 # A file's tests share a service, so a file stays in one process.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
