@@ -113,14 +113,22 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Measure a bundle on the test rows of a folder; refuses rows it was made with."""
+    from moderation.errors import DataUnreadable
     from moderation.model import bundle, card, evaluation, plotting
     from moderation.verdict import Label
 
     found = bundle.load(folder)
     spam = found.thresholds[Label.SPAM].spam
     figures, scored = evaluation.measure(
-        found.scorer, data, seen=found.seen, spam=spam, language=found.manifest["language"]
+        found.scorer,
+        data,
+        seen=found.seen,
+        spam=spam,
+        language=found.manifest.get("language", "en"),
     )
+    told = card.measured(figures)
+    if not told:
+        raise DataUnreadable(f"{data}: expected test rows, found none")
     if report is not None:
         metrics = found.manifest["metrics"]
         kept = {name: metrics[name] for name in ("development", "errors") if name in metrics}
@@ -131,7 +139,7 @@ def evaluate(
     if json:
         say_json(figures)
     else:
-        say("\n\n".join(card.measured(figures)) or f"{data} has no test rows")
+        say("\n\n".join(told))
 
 
 def thresholds(
@@ -203,10 +211,16 @@ def show_card(
     ] = None,
 ) -> None:
     """Print the model card of a bundle, every number from its manifest."""
+    from moderation.errors import BundleUnreadable
     from moderation.model import bundle, card
 
     found = bundle.shipped() if folder is None else bundle.load(folder)
-    say(card.card(found.manifest))
+    try:
+        say(card.card(found.manifest))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BundleUnreadable(
+            f"{found.name}: expected a manifest with all that a card tells, got {error!r}"
+        ) from error
 
 
 @model.command("list")

@@ -179,5 +179,24 @@ def test_a_mistyped_folder_is_not_taken_for_an_empty_one(
 
     assert "nosuch: expected a folder of labelled comments, found none" in error_line(measured)
     assert "nosuch: expected a folder of bundles, found none" in error_line(listed)
-    assert empty.stdout.decode() == f"{tmp_path} has no test rows\n"
-    assert empty.returncode == 0
+    assert f"{tmp_path}: expected test rows, found none" in error_line(empty)
+    assert empty.stdout == b""
+
+
+def test_a_manifest_with_gaps_has_no_card(
+    environment: dict[str, str], bundles: Path, tmp_path: Path
+) -> None:
+    """It scores all the same, but what it was made of cannot be told."""
+    edited = tmp_path / "edited"
+    shutil.copytree(bundles / "mine-1", edited)
+    manifest = json.loads((edited / "manifest.json").read_text())
+    del manifest["language"]
+    (edited / "manifest.json").write_text(json.dumps(manifest))
+
+    told = run(environment, "model", "card", edited)
+    verified = run(environment, "model", "verify", edited)
+
+    assert "expected a manifest with all that a card tells, got KeyError('language')" in error_line(
+        told
+    )
+    assert verified.returncode == 0
