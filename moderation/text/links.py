@@ -36,6 +36,7 @@ _END = re.compile(r"[/\\?#]")
 _PORT = re.compile(r":[0-9]*$")
 _STRIPPED = re.compile(r"[\t\n\r]+")  # browsers read an address without them
 _ADDRESS = re.compile(r"\[[0-9a-f:.]+\]")
+_NUMBERS = re.compile(r"(?:(?:^|\.)(?:[0-9]{1,32}|0x[0-9a-f]{0,32})){1,4}$")
 _RUN = re.compile(r"[a-z0-9._-]+")
 _WORDS = "LMN"  # general categories: letters, marks, numbers
 _WIDE_DOT = "\u3002"
@@ -136,7 +137,31 @@ def _name(run: str) -> str:
     host = (above + dot + ending).rstrip(".")
     if len(host) > _HOST_CHARS:
         return ""
-    return host if host.isascii() else _in_ascii(host)
+    if not host.isascii():
+        return _in_ascii(host)
+    return host if _NUMBERS.match(host) is None else _dotted(host)
+
+
+def _dotted(host: str) -> str:
+    """Return the IPv4 address that *host*, of numbers alone, is to a browser, or itself.
+
+    One number may stand for several, and any may be octal or hexadecimal
+    (https://url.spec.whatwg.org/#concept-ipv4-parser).
+    """
+    try:
+        *first, last = (_number(part) for part in host.split("."))
+    except ValueError:
+        return host
+    spread = 4 - len(first)  # how many bytes the last one has
+    if last >= 256**spread or any(number > 255 for number in first):  # noqa: PLR2004
+        return host
+    return str(ipaddress.IPv4Address(bytes([*first, *last.to_bytes(spread)])))
+
+
+def _number(part: str) -> int:
+    if part.startswith("0x"):
+        return int(part[2:] or "0", 16)
+    return int(part, 8 if part.startswith("0") else 10)
 
 
 def _ending(label: str) -> str:

@@ -32,6 +32,9 @@ from moderation.text.links import (
         ("http://", ()),
         ("http://" + "a" * 300 + ".com", ()),
         ("http://localhost/", ("localhost",)),
+        ("http://3221225991/ http://0xC0.0x0.0x2.0x7", ("192.0.2.7",)),
+        ("http://0300.0.0x207/ http://192.519", ("192.0.2.7",)),
+        ("http://192.0.2.0x/", ("192.0.2.0",)),
     ],
 )
 def test_the_owners_domain_is_found(text: str, domains: tuple[str, ...]) -> None:
@@ -130,6 +133,14 @@ def test_links_without_a_space_between_are_several(text: str, hosts: list[str]) 
         ),
         ("http://a.\u092d\u093e\u0930\u0924\u0964", ["a.xn--h2brj9c"]),
         ("http://localhost~", ["localhost"]),
+        ("http://0x7f.1", ["127.0.0.1"]),
+        ("http://256.0.0.1", ["256.0.0.1"]),
+        ("http://1.2.3.4.5", ["1.2.3.4.5"]),
+        ("http://09.1.1.1", ["09.1.1.1"]),
+        ("http://4294967296", ["4294967296"]),
+        ("http://1_0.1", ["1_0.1"]),
+        ("http://a.0x7", ["a.0x7"]),
+        ("http://" + "9" * 99, ["9" * 99]),
     ],
 )
 def test_a_host_is_read_as_browsers_do(link: str, hosts: list[str]) -> None:
