@@ -22,8 +22,9 @@ class _Held(Protocol):
 
 def tokens(
     places: Places,
+    letters: Places,
     texts: Sequence[str],
-    meet: Callable[[list[bytes]], Sequence[int]],
+    meet: Callable[[list[tuple[bytes, bool]]], Sequence[int]],
     joined: Callable[[list[bytes]], list[bytes]],
     first_word: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]: ...

@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
-from moderation.text import ngrams
+from moderation.text import disguise, ngrams
 from moderation.text.addresses import may_link
 from moderation.text.normal import fold, normalise
 from moderation.verdict import LABELS as LABELS_IN_ORDER
@@ -36,12 +36,18 @@ cdef extern from *:
     }
     """
     uint64_t folded_product(uint64_t one, uint64_t other) nogil
+    void prefetch "__builtin_prefetch"(const void* place) nogil
 
 cdef enum:
     LABELS = 8
     WIDTHS = 5  # of windows: 2 to 6 bytes
     ROW = 3  # single letters in a row that may spell something
     MOST_BYTES = 1 << 30  # of the words of a table
+    # Of `disguise`:
+    LEAST = 3
+    LONGEST = 24
+    SWAPPED = 4
+    REPEATED = 3
 
 cdef enum:  # what a byte is, once folded
     INSIDE  # of a word
@@ -58,11 +64,13 @@ cdef int CODE_SHIFT = ngrams.CODE_SHIFT
 cdef int WINDOW_SHIFT = ngrams.WINDOW_SHIFT
 cdef uint64_t[WIDTHS] MIXERS
 cdef uint64_t[WIDTHS] MASKS
-if len(LABELS_IN_ORDER) != LABELS or len(ngrams.WINDOW_MIXERS) != WIDTHS:
-    raise ImportError(
-        f"expected {LABELS} labels and {WIDTHS} windows, got {len(LABELS_IN_ORDER)} and "
-        f"{len(ngrams.WINDOW_MIXERS)}: build it anew"
-    )
+_compiled = LABELS, WIDTHS, LEAST, LONGEST, SWAPPED, REPEATED
+_wanted = (
+    *(len(LABELS_IN_ORDER), len(ngrams.WINDOW_MIXERS)),
+    *(disguise.LEAST, disguise.LONGEST, disguise.SWAPPED, disguise.REPEATED),
+)
+if _compiled != _wanted:
+    raise ImportError(f"expected to be compiled with {_wanted}, got {_compiled}: build it anew")
 for _at in range(WIDTHS):
     MIXERS[_at] = ngrams.WINDOW_MIXERS[_at]
     MASKS[_at] = ngrams.WINDOW_MASKS[_at]
@@ -85,6 +93,11 @@ cdef struct Facts:  # of a text, as `Normalised` has them
     bint mailed
     Py_ssize_t calls
     bint foreign
+
+cdef struct Word:  # of a text, and where to look for it
+    Py_ssize_t at
+    Py_ssize_t size
+    uint64_t hash
 
 cdef struct Entry:  # of a word; what most words need lies in it
     uint64_t head  # its first eight bytes
@@ -159,6 +172,10 @@ cdef class Places:
             found = folded_product(_load(word + at, 8) ^ self._secret[0], found ^ self._secret[1])
             at += 8
         return folded_product(_load(word + at, size - at) ^ self._secret[0], found ^ self._secret[1])
+
+    cdef inline void _expect(self, uint64_t hash) noexcept nogil:
+        """Have what `_entry` reads first fetched: memory is slow, but not for many at once."""
+        prefetch(self._entries + (hash & (self._room - 1)))
 
     cdef Entry* _entry(self, uint64_t hash, const uint8_t* word, Py_ssize_t size) noexcept nogil:
         """Return the entry of *word*, or the free one where it belongs."""
@@ -254,23 +271,32 @@ cdef class _Tokens:
     cdef int32_t* at
     cdef Py_ssize_t count
     cdef Py_ssize_t room
+    cdef Word* words  # of the text that is being read
+    cdef Py_ssize_t words_room
 
     def __dealloc__(self):
         PyMem_Free(self.at)
+        PyMem_Free(self.words)
 
     cdef int reserve(self, Py_ssize_t more) except -1:
         if self.count + more > self.room:
             self.room = 2 * (self.count + more)
             self.at = <int32_t*>_allocated(PyMem_Realloc(self.at, self.room * sizeof(int32_t)))
+        if more > self.words_room:
+            self.words_room = 2 * more
+            self.words = <Word*>_allocated(
+                PyMem_Realloc(self.words, self.words_room * sizeof(Word))
+            )
         return 0
 
 
-def tokens(Places places not None, texts, meet, joined, int first_word):
+def tokens(Places places not None, Places letters not None, texts, meet, joined, int first_word):
     """Return the places of the tokens of *texts*, and how many each text has, as arrays of int.
 
-    *meet* takes words without a place and returns a place for each. *joined* takes words among
-    which there are single letters in a row, and returns what they are read as. From *first_word*
-    on are the places of words of more than one letter.
+    *letters* has every word of the vocabulary, its letters in their order. *meet* takes words
+    without a place, each with whether it stands for nothing but itself for sure, and returns a
+    place for each. *joined* takes words among which there are single letters in a row, and returns
+    what they are read as. From *first_word* on are the places of words of more than one letter.
     """
     cdef _Tokens found = _Tokens()
     sizes = np.empty(len(texts), dtype=np.intp)
@@ -278,8 +304,9 @@ def tokens(Places places not None, texts, meet, joined, int first_word):
     cdef Py_ssize_t at, before
     for at in range(counts.shape[0]):
         before = found.count
-        if not _read(places, texts[at], meet, first_word, found):
-            _read_elsewhere(places, normalise(texts[at]), meet, joined, first_word, found)
+        if not _read(places, letters, texts[at], meet, first_word, found):
+            plain = normalise(texts[at])
+            _read_elsewhere(places, letters, plain, meet, joined, first_word, found)
         counts[at] = found.count - before
     order = np.empty(found.count, dtype=np.intp)
     cdef Py_ssize_t[::1] told = order
@@ -288,7 +315,9 @@ def tokens(Places places not None, texts, meet, joined, int first_word):
     return order, sizes
 
 
-cdef bint _read(Places places, text, meet, int first_word, _Tokens found) except -1:
+cdef bint _read(
+    Places places, Places letters, text, meet, int first_word, _Tokens found
+) except -1:
     """Add the tokens of *text* to *found*; return whether it is one that is read here."""
     cdef Py_ssize_t size, at, begin = -1, count = 0, distinct, beyond = 0
     cdef const uint8_t* raw
@@ -315,6 +344,7 @@ cdef bint _read(Places places, text, meet, int first_word, _Tokens found) except
     cdef int32_t* read = found.at + found.count + FACTS
     cdef bint dotted = False, inside
     cdef uint8_t code, precedes, follows
+    cdef Word* word
     cdef list new = []
     # A blank behind the text ends the last word, and there is a 0 behind all bytes.
     for at in range(size + 1):
@@ -342,13 +372,21 @@ cdef bint _read(Places places, text, meet, int first_word, _Tokens found) except
             if begin < 0:
                 begin = at
         elif begin >= 0:
-            read[count] = places._find(plain + begin, at - begin)
-            if not read[count]:
-                new.append((count, folded[begin:at]))
+            word = found.words + count
+            word.at = begin
+            word.size = at - begin
+            word.hash = places._hash(plain + begin, at - begin)
+            places._expect(word.hash)
             count += 1
             begin = -1
     if dotted and may_link(folded):
         return False
+    for at in range(count):
+        word = found.words + at
+        read[at] = places._entry(word.hash, plain + word.at, word.size).place
+        if not read[at]:
+            itself = _is_itself(letters, plain + word.at, word.size)
+            new.append((at, folded[word.at : word.at + word.size], itself))
     facts.foreign = 2 * beyond > size
     distinct = _distinct(places, read, count, new, meet)
     if _spells(read, distinct, first_word):
@@ -359,32 +397,36 @@ cdef bint _read(Places places, text, meet, int first_word, _Tokens found) except
 
 
 cdef int _read_elsewhere(
-    Places places, plain, meet, joined, int first_word, _Tokens found
+    Places places, Places letters, plain, meet, joined, int first_word, _Tokens found
 ) except -1:
     """Add the tokens of a text that `normalise` has read to *found*."""
     words, length, capitals, digits, links, mails, calls, foreign = plain
     cdef Facts facts = Facts(length, capitals, digits, links, mails != 0, calls, foreign)
-    cdef Py_ssize_t distinct = _look_up(places, words, meet, found)
+    cdef Py_ssize_t distinct = _look_up(places, letters, words, meet, found)
     if _spells(found.at + found.count + FACTS, distinct, first_word):
         words = joined(words)
-        distinct = _look_up(places, words, meet, found)
+        distinct = _look_up(places, letters, words, meet, found)
     _put_facts(found.at + found.count, facts, len(words), distinct)
     found.count += FACTS + distinct
     return 0
 
 
-cdef Py_ssize_t _look_up(Places places, list words, meet, _Tokens found) except -1:
+cdef Py_ssize_t _look_up(
+    Places places, Places letters, list words, meet, _Tokens found
+) except -1:
     """Write the places of *words* behind *found*, after room for facts; return how many differ."""
     cdef Py_ssize_t at
     cdef list new = []
     cdef bytes word
+    cdef const uint8_t* raw
     found.reserve(FACTS + len(words))
     cdef int32_t* read = found.at + found.count + FACTS
     for at in range(len(words)):
         word = words[at]
-        read[at] = places._find(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+        raw = <const uint8_t*>PyBytes_AS_STRING(word)
+        read[at] = places._find(raw, PyBytes_GET_SIZE(word))
         if not read[at]:
-            new.append((at, word))
+            new.append((at, word, _is_itself(letters, raw, PyBytes_GET_SIZE(word))))
     return _distinct(places, read, len(words), new, meet)
 
 
@@ -394,12 +436,48 @@ cdef Py_ssize_t _distinct(
     """Fill in the places of *new* words, and keep each place once; return how many those are."""
     cdef Py_ssize_t at
     if new:
-        found = meet([word for _, word in new])
-        for (at, _), place in zip(new, found, strict=True):
+        found = meet([(word, itself) for _, word, itself in new])
+        for (at, _, _), place in zip(new, found, strict=True):
             if place <= 0:
                 raise ValueError(f"expected a place above 0, got {place}")
             read[at] = place
     return places._distinct(read, count)
+
+
+cdef bint _is_itself(Places letters, const uint8_t* word, Py_ssize_t size) noexcept nogil:
+    """Return whether a word that is not in the vocabulary is no other in disguise, for sure.
+
+    So it is where `Vocabulary.plain` finds nothing to undo: letters alone, of which none is
+    repeated, and no word of the vocabulary has the same; or no letter at all.
+    """
+    cdef Py_ssize_t[26] times
+    cdef uint8_t[LONGEST] ordered
+    cdef Py_ssize_t at, count = 0, row = 0
+    cdef int letter
+    if not LEAST <= size <= 4 * LONGEST:
+        return True
+    memset(times, 0, sizeof(times))
+    for at in range(size):
+        if word[at] > 127:
+            return False
+        if 97 <= word[at] <= 122:
+            count += 1
+            times[word[at] - 97] += 1
+            row = row + 1 if at and word[at] == word[at - 1] else 1
+            if row == REPEATED:
+                return False
+    if count == 0:
+        return True
+    if count < size:
+        return False
+    if not SWAPPED <= size <= LONGEST:
+        return True
+    count = 0
+    for letter in range(26):
+        for at in range(times[letter]):
+            ordered[count] = 97 + letter
+            count += 1
+    return letters._find(ordered, size) == 0
 
 
 cdef bint _spells(const int32_t* read, Py_ssize_t count, int first_word) noexcept nogil:
@@ -460,33 +538,56 @@ def worked(list words not None, const float[:, ::1] weights):
     codes = np.empty(count, dtype=np.uint32)
     cdef double[:, ::1] told = sums
     cdef uint32_t[::1] code = codes
-    cdef Py_ssize_t at, begin, size, rows, label
-    cdef int width
+    cdef Py_ssize_t at, row, label
     cdef double[LABELS] total
-    cdef const float* row
-    cdef const uint8_t* window
-    cdef uint64_t eight
+    cdef const float* one
     cdef double root
+    cdef list padded = []
+    ends = np.empty(count + 1, dtype=np.intp)
+    cdef Py_ssize_t[::1] end = ends
+    end[0] = 0
     for at in range(count):
         code[at] = crc32(words[at])
-        padded = b" %b         " % words[at]  # windows are read eight bytes at a time
-        size = len(padded) - 8
-        window = <const uint8_t*>PyBytes_AS_STRING(padded)
-        row = &weights[(code[at] * WORD_MIXER) >> CODE_SHIFT, 0]
+        padded.append(b" %b         " % words[at])  # windows are read eight bytes at a time
+        end[at + 1] = end[at] + 1 + WIDTHS * (len(padded[at]) - 8)
+    rows = np.empty(end[count], dtype=np.uint32)
+    cdef uint32_t[::1] place = rows
+    # All are looked for before the first is read: memory is slow, but not for many at once.
+    for at in range(count):
+        end[at + 1] = end[at] + _rows(padded[at], code[at], &place[end[at]])
+        for row in range(end[at], end[at + 1]):
+            prefetch(&weights[place[row], 0])
+    for at in range(count):
         for label in range(LABELS):
-            total[label] = row[label]
-        rows = 1
-        for begin in range(size):
-            eight = _load(window + begin, 8)
-            for width in range(min(<Py_ssize_t>WIDTHS, size - begin - 1)):
-                row = &weights[((eight & MASKS[width]) * MIXERS[width]) >> WINDOW_SHIFT, 0]
-                for label in range(LABELS):
-                    total[label] += row[label]
-                rows += 1
-        root = sqrt(<double>rows)
+            total[label] = 0
+        for row in range(end[at], end[at + 1]):
+            one = &weights[place[row], 0]
+            for label in range(LABELS):
+                total[label] += one[label]
+        root = sqrt(<double>(end[at + 1] - end[at]))
         for label in range(LABELS):
             told[at, label] = total[label] / root
     return sums, codes
+
+
+cdef Py_ssize_t _rows(bytes padded, uint32_t code, uint32_t* rows) noexcept:
+    """Write the rows of one word, as `ngrams.word_rows` orders them; return how many there are."""
+    cdef Py_ssize_t begin, count = 1, size = PyBytes_GET_SIZE(padded) - 8
+    cdef const uint8_t* window = <const uint8_t*>PyBytes_AS_STRING(padded)
+    cdef uint64_t eight
+    cdef int width
+    rows[0] = (code * WORD_MIXER) >> CODE_SHIFT
+    for begin in range(size):
+        eight = _load(window + begin, 8)
+        for width in range(min(<Py_ssize_t>WIDTHS, size - begin - 1)):
+            rows[count] = ((eight & MASKS[width]) * MIXERS[width]) >> WINDOW_SHIFT
+            count += 1
+    return count
+
+
+cdef inline uint32_t _pair(uint32_t before, uint32_t code) noexcept nogil:
+    """Return the row of the pair of two tokens, as `ngrams.pair_rows` does."""
+    return ((before * PAIR_STEP + code) * PAIR_MIXER) >> CODE_SHIFT
 
 
 def pool(
@@ -532,6 +633,16 @@ def pool(
             if not 0 <= place < end:
                 raise ValueError(f"expected places below {end}, got {place}")
             if place < room:
+                prefetch(&near_sums[place, 0])
+                code = near_codes[place]
+            else:
+                code = far_codes[place - room]
+            prefetch(&weights[_pair(before, code), 0])
+            before = code
+        before = 0
+        for index in range(sizes[text]):
+            place = order[at + index]
+            if place < room:
                 one = &near_sums[place, 0]
                 code = near_codes[place]
                 known[text] += near_known[place]
@@ -539,7 +650,7 @@ def pool(
                 one = &far_sums[place - room, 0]
                 code = far_codes[place - room]
                 known[text] += far_known[place - room]
-            pair = &weights[((before * PAIR_STEP + code) * PAIR_MIXER) >> CODE_SHIFT, 0]
+            pair = &weights[_pair(before, code), 0]
             before = code
             if index:
                 for label in range(LABELS):

@@ -233,6 +233,7 @@ class Scorer:
         letters = frozenset(_LETTERS)
         self._given = [*_LETTERS, *(word for word in vocabulary.words if word not in letters)]
         self._memory = self._first_memory()
+        self._letters = _letters_of(vocabulary) if COMPILED else None
 
     def score(self, texts: Sequence[str]) -> Floats:
         """Return calibrated probabilities in 0..1, of shape (len(texts), labels)."""
@@ -265,11 +266,22 @@ class Scorer:
     def _compiled(self, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.intp]]:
         """Do the same with what is compiled."""
         memory = self._memory
+        room = len(memory.sums)
         beyond: dict[bytes, int] = {}
+
+        def meet(words: list[tuple[bytes, bool]]) -> list[int]:
+            return [
+                beyond.setdefault(word, room + len(beyond))
+                if itself
+                else self._place(memory, beyond, word)
+                for word, itself in words
+            ]
+
         order, sizes = native.tokens(
             cast("native.Places", memory.places),
+            cast("native.Places", self._letters),
             texts,
-            lambda words: [self._place(memory, beyond, word) for word in words],
+            meet,
             self.vocabulary.joined,
             _FIRST,
         )
@@ -370,29 +382,26 @@ class Scorer:
         return beyond.setdefault(plain, len(memory.sums) + len(beyond))
 
     def _worked(self, words: list[bytes]) -> _Worked:
-        """Work out what *words*, at least one, add."""
+        """Work out what *words*, at least one, add; whether any is familiar is not asked."""
         blinded = identity.blinded(words)
         sums, codes = _summed(blinded, self.weights)
         if blinded != words:
             sums[:, _SIGHTED] = _summed(words, self.weights)[0][:, _SIGHTED]
-        return _Worked(sums, codes, np.array([word in self.vocabulary for word in words]))
+        return _Worked(sums, codes, np.zeros(len(words), dtype=np.bool_))
 
     def _remember(self, words: list[bytes], worked: _Worked) -> None:
         """Keep what was worked out; when there is no room, forget all but what was given."""
         with self._learning:
             memory = self._memory
-            kept = [
-                at
-                for at, word in enumerate(words)
-                if len(word) <= _LONGEST and word not in memory.places
-            ][:_REMEMBERED]
-            if not memory.has_room(len(kept)):
+            if max(map(len, words)) > _LONGEST:
+                kept = [at for at, word in enumerate(words) if len(word) <= _LONGEST]
+                words = [words[at] for at in kept]
+                worked = _Worked(worked.sums[kept], worked.codes[kept], worked.known[kept])
+            words = words[:_REMEMBERED]
+            if not memory.has_room(len(words)):
                 # A new object, because another thread may be reading from the old one.
                 memory = self._memory = memory.renewed(self._given)
-            memory.add(
-                [words[at] for at in kept],
-                _Worked(worked.sums[kept], worked.codes[kept], worked.known[kept]),
-            )
+            memory.add(words, worked.part(0, len(words)))
 
     def _alias(self, memory: _Memory, word: bytes, place: int) -> None:
         """Remember that *word* is the word at *place*, where there is room for it."""
@@ -410,8 +419,16 @@ class Scorer:
         memory = _Memory(ngrams.FACT_TOKENS + len(self._given) + _REMEMBERED, facts)
         for at in range(0, len(self._given), _GIVEN_AT_ONCE):
             words = self._given[at : at + _GIVEN_AT_ONCE]
-            memory.add(words, self._worked(words))
+            known = np.array([word in self.vocabulary for word in words])
+            memory.add(words, self._worked(words)._replace(known=known))
         return memory
+
+
+def _letters_of(vocabulary: Vocabulary) -> "native.Places":
+    """Return the words of *vocabulary*, the letters of each in their order."""
+    found = native.Places()
+    found.update((bytes(sorted(word)), 1) for word in vocabulary.words)
+    return found
 
 
 def _in_a_row(places: Iterable[int]) -> bool:

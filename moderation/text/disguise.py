@@ -42,14 +42,15 @@ _MEANT = {
     "\u00a2": "c",
 }
 _SIGNS = "".join(sign for sign in _MEANT if sign.isascii()).encode()
-_LEAST = 3  # bytes; what is shorter can be read as too many words
+LEAST = 3  # bytes; what is shorter can be read as too many words
 _READINGS = 16  # of one word
-_LONGEST = 24  # bytes; a longer word is not taken apart
+LONGEST = 24  # bytes; a longer word is not taken apart
 _RUN = 60  # letters with spaces between them that are divided at once
 _ALONE = 12.0  # the cost of a letter that is no word; a rare word costs about ten
-_SWAPPED = 4  # bytes
+SWAPPED = 4  # bytes
 _SPELT = 3  # letters in a row that are no accident
-_REPEATED = re.compile(rb"(.)\1{2,}", re.DOTALL)
+REPEATED = 3  # times, of a letter in a row
+_REPEATED = re.compile(rb"(.)\1{%d,}" % (REPEATED - 1), re.DOTALL)
 _STARS = b"*#%@$&"
 _STARRED = frozenset(_STARS)
 _STAR = re.compile(rb"[*#%@$&]")
@@ -102,13 +103,13 @@ class Vocabulary:
 
     def plain(self, word: bytes) -> bytes:
         """Return the word that *word* is a disguise of, or *word* itself."""
-        if word in self._costs or not _LEAST <= len(word) <= _LONGEST * 4:
+        if word in self._costs or not LEAST <= len(word) <= LONGEST * 4:
             return word
         if word.isalpha():  # of ASCII
             return self._unrepeated(word) or self._unswapped(word) or word
         if word.isdigit():
             return word
-        found = self._read(_unaccented(word))
+        found = self._read(word if word.isascii() else _unaccented(word))
         return word if found is None else found
 
     def spelt(self, letters: Sequence[bytes]) -> list[bytes]:
@@ -163,7 +164,7 @@ class Vocabulary:
         """Return what *word*, which is not letters alone, stands for, if anything."""
         if word in self._costs:
             return word
-        if len(word) > _LONGEST or _LETTER.search(word) is None:
+        if len(word) > LONGEST or _LETTER.search(word) is None:
             return None
         for reading in _readings(word):
             if reading in self._costs:
@@ -179,9 +180,12 @@ class Vocabulary:
     def _unsigned(self, word: bytes) -> bytes | None:
         """Return the word that *word* is without the signs between its letters."""
         bare = word.translate(None, _BETWEEN)
-        if not _LEAST <= len(bare) < len(word):
+        if not LEAST <= len(bare) < len(word):
             return None
-        return next((reading for reading in _readings(bare) if reading in self._costs), None)
+        for reading in _readings(bare):
+            if reading in self._costs:
+                return reading
+        return None
 
     def _unrepeated(self, word: bytes) -> bytes | None:
         """Return *word* with runs of three and more letters cut to two or one, if that is known."""
@@ -195,8 +199,8 @@ class Vocabulary:
 
     def _unswapped(self, word: bytes) -> bytes | None:
         """Return the most frequent word that *word* is with two neighbouring letters swapped."""
-        if bytes(sorted(word)) not in self._letters:  # of other letters than any word: most are
-            return None
+        if not word.translate(None, b"'").isalpha() or bytes(sorted(word)) not in self._letters:
+            return None  # of other letters than any word: most are
         found = [other for other in swapped(word) if other in self._costs]
         return min(found, key=self._costs.__getitem__, default=None)
 
@@ -251,7 +255,7 @@ class Vocabulary:
         for begin in range(len(run)):
             so_far = best[begin][0]
             pieces = [b""]
-            for end in range(begin + 1, min(len(run), begin + _LONGEST) + 1):
+            for end in range(begin + 1, min(len(run), begin + LONGEST) + 1):
                 read = [piece + letter for piece in pieces for letter in meant[end - 1]]
                 alone = _ALONE if end - begin == 1 else inf
                 for piece in read:
@@ -305,7 +309,7 @@ def swapped(word: bytes) -> list[bytes]:
     >>> swapped(b"from")
     [b'form', b'frmo']
     """
-    if not _SWAPPED <= len(word) <= _LONGEST:
+    if not SWAPPED <= len(word) <= LONGEST:
         return []
     return [
         word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :]
@@ -314,9 +318,10 @@ def swapped(word: bytes) -> list[bytes]:
 
 
 def _readings(word: bytes) -> list[bytes]:
-    """Return what *word* may mean when digits and signs are read as letters; few, best first."""
-    if _LETTER.search(word) is None:
-        return []
+    """Return what *word*, which has a letter, may mean when others are read as letters.
+
+    They are few, the best comes first.
+    """
     if word.isascii() and len(word.translate(None, _SIGNS)) == len(word):
         return [word]
     letters = [_MEANT.get(letter, letter) for letter in word.decode("utf-8", "replace")]
@@ -330,7 +335,5 @@ def _readings(word: bytes) -> list[bytes]:
 
 def _unaccented(word: bytes) -> bytes:
     """Return *word* without marks on its letters."""
-    if word.isascii():
-        return word
     taken_apart = unicodedata.normalize("NFD", word.decode())
     return "".join(each for each in taken_apart if not unicodedata.combining(each)).encode()

@@ -24,6 +24,19 @@ SHIPPED = bundle.shipped().scorer
 WEIGHTS = SHIPPED.weights
 PIECES = (
     *("you", "are", "an", "IDIOT", "moron", "m0r0n", "f**k", "sh!t", "stuuupid", "f u c k", "a b"),
+    *(
+        "mroon",
+        "stpuid",
+        "form",
+        "fomr",
+        "40%",
+        "3%-8%",
+        "h35",
+        "it's",
+        "'quoted'",
+        "zzz",
+        "e" * 25,
+    ),
     *("!", "!!!", "!a", "!9", "!$", "!@", "! a", "@", "@you", "a@b", "a.@b.org", "x@y.org", ".a"),
     *(
         "www.",
@@ -169,6 +182,10 @@ def _pool(
     return native.pool(np.array(order), np.array(sizes), scales, held, _held(1), weights)
 
 
+def _tokens(met: list[int]) -> object:
+    return native.tokens(native.Places(), native.Places(), ["new"], lambda _: met, list, 1)
+
+
 WRONG: dict[str, Callable[[], object]] = {
     "place above": lambda: _pool([0, 5], [2], held=_held(4)),
     "place below": lambda: _pool([0, -1], [2], held=_held(4)),
@@ -178,9 +195,9 @@ WRONG: dict[str, Callable[[], object]] = {
     "codes": lambda: _pool([0], [1], held=_held(4)._replace(codes=np.zeros(3, np.uint32))),
     "few weights": lambda: _pool([0], [1], held=_held(4), weights=WEIGHTS[:100]),
     "narrow weights": lambda: native.worked([b"a"], WEIGHTS[:, :7].copy()),
-    "meet zero": lambda: native.tokens(native.Places(), ["new"], lambda _: [0], list, 1),
-    "meet none": lambda: native.tokens(native.Places(), ["new"], lambda _: [], list, 1),
-    "meet below": lambda: native.tokens(native.Places(), ["new"], lambda _: [-7], list, 1),
+    "meet zero": lambda: _tokens([0]),
+    "meet none": lambda: _tokens([]),
+    "meet below": lambda: _tokens([-7]),
     "zero": lambda: native.Places().update([(b"word", 0)]),
 }
 
