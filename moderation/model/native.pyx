@@ -199,12 +199,12 @@ cdef class Places:
             raise ValueError(f"expected a place above 0, got {place}")
         if 2 * (self._count + 1) > self._room:
             self._grow()
-        if self._bytes_used + size > self._bytes_room:
-            if self._bytes_used + size > MOST_BYTES:
-                raise OverflowError(f"expected words of at most {MOST_BYTES} bytes, got more")
-            while self._bytes_used + size > self._bytes_room:
-                self._bytes_room *= 2
-            self._bytes = <uint8_t*>_allocated(PyMem_Realloc(self._bytes, self._bytes_room))
+        cdef Py_ssize_t wanted = self._bytes_used + size
+        if wanted > MOST_BYTES:
+            raise OverflowError(f"expected words of at most {MOST_BYTES} bytes, got more")
+        if wanted > self._bytes_room:
+            self._bytes = <uint8_t*>_allocated(PyMem_Realloc(self._bytes, 2 * wanted))
+            self._bytes_room = 2 * wanted
         cdef uint64_t hash = self._hash(word, size)
         cdef Entry* entry = self._entry(hash, word, size)
         if not entry.place:
@@ -237,13 +237,15 @@ cdef class Places:
         """Keep of *places* each one's first alone; return how many those are."""
         cdef Py_ssize_t at, kept = 0
         cdef int32_t place, most = 0
+        cdef Py_ssize_t room
+        cdef uint32_t* stamps
         for at in range(count):
             most = max(most, places[at])
         if most >= self._stamps_room:
-            room = max(2 * self._stamps_room, most + 1)
+            room = max(2 * self._stamps_room, <Py_ssize_t>most + 1)
+            stamps = <uint32_t*>_allocated(PyMem_Calloc(room, sizeof(uint32_t)))
             PyMem_Free(self._stamps)
-            self._stamps_room = 0
-            self._stamps = <uint32_t*>_allocated(PyMem_Calloc(room, sizeof(uint32_t)))
+            self._stamps = stamps
             self._stamps_room = room
             self._turn = 0
         self._turn += 1
@@ -279,14 +281,13 @@ cdef class _Tokens:
         PyMem_Free(self.words)
 
     cdef int reserve(self, Py_ssize_t more) except -1:
-        if self.count + more > self.room:
-            self.room = 2 * (self.count + more)
-            self.at = <int32_t*>_allocated(PyMem_Realloc(self.at, self.room * sizeof(int32_t)))
+        cdef Py_ssize_t wanted = self.count + more
+        if wanted > self.room:
+            self.at = <int32_t*>_allocated(PyMem_Realloc(self.at, 2 * wanted * sizeof(int32_t)))
+            self.room = 2 * wanted
         if more > self.words_room:
+            self.words = <Word*>_allocated(PyMem_Realloc(self.words, 2 * more * sizeof(Word)))
             self.words_room = 2 * more
-            self.words = <Word*>_allocated(
-                PyMem_Realloc(self.words, self.words_room * sizeof(Word))
-            )
         return 0
 
 
@@ -321,23 +322,26 @@ cdef bint _read(
     """Add the tokens of *text* to *found*; return whether it is one that is read here."""
     cdef Py_ssize_t size, at, begin = -1, count = 0, distinct, beyond = 0
     cdef const uint8_t* raw
-    cdef bytes unfolded, folded
+    cdef uint8_t* plain
+    cdef bytes unfolded, elsewhere, folded
     if type(text) is str and PyUnicode_IS_COMPACT_ASCII(text) and "&" not in text:
         raw = <const uint8_t*>PyUnicode_AsUTF8AndSize(text, &size)
         folded = PyBytes_FromStringAndSize(NULL, size)
+        plain = <uint8_t*>PyBytes_AS_STRING(folded)
         for at in range(size):
-            (<uint8_t*>PyBytes_AS_STRING(folded))[at] = FOLD[raw[at]]
+            plain[at] = FOLD[raw[at]]
     else:
-        unfolded, folded = fold(text)
+        unfolded, elsewhere = fold(text)
         raw = <const uint8_t*>PyBytes_AS_STRING(unfolded)
         size = PyBytes_GET_SIZE(unfolded)
-        # A copy, for it is written to.
-        folded = PyBytes_FromStringAndSize(PyBytes_AS_STRING(folded), PyBytes_GET_SIZE(folded))
+        # A copy of its own, for it is written to.
+        folded = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(elsewhere))
+        plain = <uint8_t*>PyBytes_AS_STRING(folded)
+        memcpy(plain, PyBytes_AS_STRING(elsewhere), PyBytes_GET_SIZE(elsewhere))
     cdef Facts facts = Facts(size, 0, 0, 0, 0, 0, 0)
     for at in range(size):
         facts.capitals += 65 <= raw[at] <= 90
         facts.digits += 48 <= raw[at] <= 57
-    cdef uint8_t* plain = <uint8_t*>PyBytes_AS_STRING(folded)
     size = PyBytes_GET_SIZE(folded)
     # As many words as that, and each fact.
     found.reserve(FACTS + size // 2 + 1)
@@ -538,35 +542,37 @@ def worked(list words not None, const float[:, ::1] weights):
     codes = np.empty(count, dtype=np.uint32)
     cdef double[:, ::1] told = sums
     cdef uint32_t[::1] code = codes
-    cdef Py_ssize_t at, row, label
+    cdef Py_ssize_t at, row, label, here, longest = 0
+    cdef Py_ssize_t[2] sizes
     cdef double[LABELS] total
     cdef const float* one
     cdef double root
     cdef list padded = []
-    ends = np.empty(count + 1, dtype=np.intp)
-    cdef Py_ssize_t[::1] end = ends
-    end[0] = 0
     for at in range(count):
         code[at] = crc32(words[at])
         padded.append(b" %b         " % words[at])  # windows are read eight bytes at a time
-        end[at + 1] = end[at] + 1 + WIDTHS * (len(padded[at]) - 8)
-    rows = np.empty(end[count], dtype=np.uint32)
-    cdef uint32_t[::1] place = rows
-    # All are looked for before the first is read: memory is slow, but not for many at once.
-    for at in range(count):
-        end[at + 1] = end[at] + _rows(padded[at], code[at], &place[end[at]])
-        for row in range(end[at], end[at + 1]):
-            prefetch(&weights[place[row], 0])
-    for at in range(count):
+        longest = max(longest, len(padded[at]) - 8)
+    rows = np.empty((2, 1 + WIDTHS * longest), dtype=np.uint32)
+    cdef uint32_t[:, ::1] place = rows
+    for at in range(count + 1):
+        if at < count:
+            # While one word is summed up, memory is asked for the next: it is slow.
+            here = at & 1
+            sizes[here] = _rows(padded[at], code[at], &place[here, 0])
+            for row in range(sizes[here]):
+                prefetch(&weights[place[here, row], 0])
+        if at == 0:
+            continue
+        here = (at - 1) & 1
         for label in range(LABELS):
             total[label] = 0
-        for row in range(end[at], end[at + 1]):
-            one = &weights[place[row], 0]
+        for row in range(sizes[here]):
+            one = &weights[place[here, row], 0]
             for label in range(LABELS):
                 total[label] += one[label]
-        root = sqrt(<double>(end[at + 1] - end[at]))
+        root = sqrt(<double>sizes[here])
         for label in range(LABELS):
-            told[at, label] = total[label] / root
+            told[at - 1, label] = total[label] / root
     return sums, codes
 
 
@@ -626,7 +632,7 @@ def pool(
     for text in range(texts):
         before = 0
         known[text] = 0
-        if at + sizes[text] > order.shape[0] or sizes[text] < 1:
+        if not 1 <= sizes[text] <= order.shape[0] - at:
             raise ValueError(f"expected {order.shape[0]} tokens, got other sizes")
         for index in range(sizes[text]):
             place = order[at + index]
