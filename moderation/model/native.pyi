@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ class Places:
     def __getitem__(self, word: bytes) -> int: ...
     def __setitem__(self, word: bytes, place: int) -> None: ...
     def get(self, word: bytes) -> int: ...
-    def update(self, pairs: Iterable[tuple[bytes, int]]) -> None: ...
+    def add(self, words: list[bytes], first: int) -> None: ...
 
 class _Held(Protocol):
     @property
@@ -24,7 +24,9 @@ def tokens(
     places: Places,
     letters: Places,
     texts: Sequence[str],
-    meet: Callable[[list[tuple[bytes, bool]]], Sequence[int]],
+    beyond: dict[bytes, int],
+    room: int,
+    meet: Callable[[bytes], int],
     joined: Callable[[list[bytes]], list[bytes]],
     first_word: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]: ...

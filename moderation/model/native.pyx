@@ -160,10 +160,11 @@ cdef class Places:
     def __setitem__(self, bytes word not None, int place):
         self._put(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word), place)
 
-    def update(self, pairs):
-        """Note the place of each word, from pairs of both."""
-        for word, place in pairs:
-            self[word] = place
+    def add(self, list words not None, int first):
+        """Note the places of *words*, one after the other from *first* on."""
+        for word in words:
+            self[word] = first
+            first += 1
 
     cdef uint64_t _hash(self, const uint8_t* word, Py_ssize_t size) noexcept nogil:
         cdef uint64_t found = self._secret[2] ^ <uint64_t>size
@@ -291,23 +292,57 @@ cdef class _Tokens:
         return 0
 
 
-def tokens(Places places not None, Places letters not None, texts, meet, joined, int first_word):
+cdef class _Unmet:
+    """What is done about words that have no place."""
+
+    cdef Places letters
+    cdef dict beyond
+    cdef Py_ssize_t room
+    cdef object meet
+
+    cdef int32_t place(self, bytes word) except -1:
+        cdef int32_t place
+        known = self.beyond.get(word)
+        if known is not None:
+            return known
+        if _is_itself(self.letters, word):
+            place = self.room + len(self.beyond)
+            self.beyond[word] = place
+        else:
+            place = self.meet(word)
+        if place <= 0:
+            raise ValueError(f"expected a place above 0, got {place}")
+        return place
+
+
+def tokens(
+    Places places not None,
+    Places letters not None,
+    texts,
+    dict beyond not None,
+    Py_ssize_t room,
+    meet,
+    joined,
+    int first_word,
+):
     """Return the places of the tokens of *texts*, and how many each text has, as arrays of int.
 
-    *letters* has every word of the vocabulary, its letters in their order. *meet* takes words
-    without a place, each with whether it stands for nothing but itself for sure, and returns a
-    place for each. *joined* takes words among which there are single letters in a row, and returns
-    what they are read as. From *first_word* on are the places of words of more than one letter.
+    *letters* has every word of the vocabulary, its letters in their order: so that most words
+    without a place are known to be no other in disguise. Those are numbered in *beyond*, from
+    *room* on; of others *meet* tells the place. *joined* takes words among which there are single
+    letters in a row, and returns what they are read as. From *first_word* on are the places of
+    words of more than one letter.
     """
+    cdef _Unmet unmet = _Unmet()
+    unmet.letters, unmet.beyond, unmet.room, unmet.meet = letters, beyond, room, meet
     cdef _Tokens found = _Tokens()
     sizes = np.empty(len(texts), dtype=np.intp)
     cdef Py_ssize_t[::1] counts = sizes
     cdef Py_ssize_t at, before
     for at in range(counts.shape[0]):
         before = found.count
-        if not _read(places, letters, texts[at], meet, first_word, found):
-            plain = normalise(texts[at])
-            _read_elsewhere(places, letters, plain, meet, joined, first_word, found)
+        if not _read(places, unmet, texts[at], first_word, found):
+            _read_elsewhere(places, unmet, normalise(texts[at]), joined, first_word, found)
         counts[at] = found.count - before
     order = np.empty(found.count, dtype=np.intp)
     cdef Py_ssize_t[::1] told = order
@@ -316,9 +351,7 @@ def tokens(Places places not None, Places letters not None, texts, meet, joined,
     return order, sizes
 
 
-cdef bint _read(
-    Places places, Places letters, text, meet, int first_word, _Tokens found
-) except -1:
+cdef bint _read(Places places, _Unmet unmet, text, int first_word, _Tokens found) except -1:
     """Add the tokens of *text* to *found*; return whether it is one that is read here."""
     cdef Py_ssize_t size, at, begin = -1, count = 0, distinct, beyond = 0
     cdef const uint8_t* raw
@@ -349,7 +382,6 @@ cdef bint _read(
     cdef bint dotted = False, inside
     cdef uint8_t code, precedes, follows
     cdef Word* word
-    cdef list new = []
     # A blank behind the text ends the last word, and there is a 0 behind all bytes.
     for at in range(size + 1):
         code = plain[at]
@@ -389,10 +421,9 @@ cdef bint _read(
         word = found.words + at
         read[at] = places._entry(word.hash, plain + word.at, word.size).place
         if not read[at]:
-            itself = _is_itself(letters, plain + word.at, word.size)
-            new.append((at, folded[word.at : word.at + word.size], itself))
+            read[at] = unmet.place(folded[word.at : word.at + word.size])
     facts.foreign = 2 * beyond > size
-    distinct = _distinct(places, read, count, new, meet)
+    distinct = places._distinct(read, count)
     if _spells(read, distinct, first_word):
         return False
     _put_facts(found.at + found.count, facts, count, distinct)
@@ -401,59 +432,42 @@ cdef bint _read(
 
 
 cdef int _read_elsewhere(
-    Places places, Places letters, plain, meet, joined, int first_word, _Tokens found
+    Places places, _Unmet unmet, plain, joined, int first_word, _Tokens found
 ) except -1:
     """Add the tokens of a text that `normalise` has read to *found*."""
     words, length, capitals, digits, links, mails, calls, foreign = plain
     cdef Facts facts = Facts(length, capitals, digits, links, mails != 0, calls, foreign)
-    cdef Py_ssize_t distinct = _look_up(places, letters, words, meet, found)
+    cdef Py_ssize_t distinct = _look_up(places, unmet, words, found)
     if _spells(found.at + found.count + FACTS, distinct, first_word):
         words = joined(words)
-        distinct = _look_up(places, letters, words, meet, found)
+        distinct = _look_up(places, unmet, words, found)
     _put_facts(found.at + found.count, facts, len(words), distinct)
     found.count += FACTS + distinct
     return 0
 
 
-cdef Py_ssize_t _look_up(
-    Places places, Places letters, list words, meet, _Tokens found
-) except -1:
+cdef Py_ssize_t _look_up(Places places, _Unmet unmet, list words, _Tokens found) except -1:
     """Write the places of *words* behind *found*, after room for facts; return how many differ."""
     cdef Py_ssize_t at
-    cdef list new = []
-    cdef bytes word
-    cdef const uint8_t* raw
     found.reserve(FACTS + len(words))
     cdef int32_t* read = found.at + found.count + FACTS
+    cdef bytes word
     for at in range(len(words)):
         word = words[at]
-        raw = <const uint8_t*>PyBytes_AS_STRING(word)
-        read[at] = places._find(raw, PyBytes_GET_SIZE(word))
+        read[at] = places._find(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
         if not read[at]:
-            new.append((at, word, _is_itself(letters, raw, PyBytes_GET_SIZE(word))))
-    return _distinct(places, read, len(words), new, meet)
+            read[at] = unmet.place(word)
+    return places._distinct(read, len(words))
 
 
-cdef Py_ssize_t _distinct(
-    Places places, int32_t* read, Py_ssize_t count, list new, meet
-) except -1:
-    """Fill in the places of *new* words, and keep each place once; return how many those are."""
-    cdef Py_ssize_t at
-    if new:
-        found = meet([(word, itself) for _, word, itself in new])
-        for (at, _, _), place in zip(new, found, strict=True):
-            if place <= 0:
-                raise ValueError(f"expected a place above 0, got {place}")
-            read[at] = place
-    return places._distinct(read, count)
-
-
-cdef bint _is_itself(Places letters, const uint8_t* word, Py_ssize_t size) noexcept nogil:
+cdef bint _is_itself(Places letters, bytes text) noexcept:
     """Return whether a word that is not in the vocabulary is no other in disguise, for sure.
 
     So it is where `Vocabulary.plain` finds nothing to undo: letters alone, of which none is
     repeated, and no word of the vocabulary has the same; or no letter at all.
     """
+    cdef const uint8_t* word = <const uint8_t*>PyBytes_AS_STRING(text)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
     cdef Py_ssize_t[26] times
     cdef uint8_t[LONGEST] ordered
     cdef Py_ssize_t at, count = 0, row = 0

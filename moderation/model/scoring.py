@@ -9,6 +9,7 @@ words a scorer remembers are only sums it would work out again.
 
 import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple, cast
 
@@ -106,6 +107,10 @@ class _Places(dict[bytes, int]):
     def __missing__(self, word: bytes) -> int:
         return _UNKNOWN
 
+    def add(self, words: list[bytes], first: int) -> None:
+        """Note the places of *words*, one after the other from *first* on."""
+        self.update(zip(words, range(first, first + len(words)), strict=True))
+
 
 class _Memory:
     """What words have been worked out: *places* says which row of the arrays is whose.
@@ -127,14 +132,14 @@ class _Memory:
         """Return whether *count* more words can be remembered."""
         return max(self._taken, len(self.places)) + count <= len(self.sums)
 
-    def add(self, words: Sequence[bytes], worked: "_Worked") -> None:
+    def add(self, words: list[bytes], worked: "_Worked") -> None:
         """Remember *words*, whose sums, codes and familiarity these are."""
         first = self._taken
         self._put(worked)
         # Last: from here on other threads find them.
-        self.places.update(zip(words, range(first, self._taken), strict=True))
+        self.places.add(words, first)
 
-    def renewed(self, given: Sequence[bytes]) -> "_Memory":
+    def renewed(self, given: list[bytes]) -> "_Memory":
         """Return a memory of the facts and the *given* words, which are this one's first, alone."""
         facts = ngrams.FACT_TOKENS
         mine = _Worked(self.sums, self.codes, self.known)
@@ -266,22 +271,14 @@ class Scorer:
     def _compiled(self, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.intp]]:
         """Do the same with what is compiled."""
         memory = self._memory
-        room = len(memory.sums)
         beyond: dict[bytes, int] = {}
-
-        def meet(words: list[tuple[bytes, bool]]) -> list[int]:
-            return [
-                beyond.setdefault(word, room + len(beyond))
-                if itself
-                else self._place(memory, beyond, word)
-                for word, itself in words
-            ]
-
         order, sizes = native.tokens(
             cast("native.Places", memory.places),
             cast("native.Places", self._letters),
             texts,
-            meet,
+            beyond,
+            len(memory.sums),
+            partial(self._place, memory, beyond),
             self.vocabulary.joined,
             _FIRST,
         )
@@ -427,7 +424,7 @@ class Scorer:
 def _letters_of(vocabulary: Vocabulary) -> "native.Places":
     """Return the words of *vocabulary*, the letters of each in their order."""
     found = native.Places()
-    found.update((bytes(sorted(word)), 1) for word in vocabulary.words)
+    found.add([bytes(sorted(word)) for word in vocabulary.words], 1)
     return found
 
 

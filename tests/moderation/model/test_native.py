@@ -129,7 +129,8 @@ def test_a_text_may_be_a_kind_of_string() -> None:
 def test_places_are_a_dictionary(words: list[tuple[bytes, int]]) -> None:
     """What was put in last is found, and nothing else."""
     places, expected = native.Places(), dict(words)
-    places.update(words)
+    for word, place in words:
+        places[word] = place
 
     assert len(places) == len(expected)
     assert all(places[word] == place == places.get(word) for word, place in expected.items())
@@ -142,8 +143,7 @@ def test_places_grow() -> None:
     """Many words, of which many begin alike, are each found."""
     words = [b"beginning%d" % each for each in range(50_000)]
     places = native.Places()
-    for place, word in enumerate(words, start=1):
-        places[word] = place
+    places.add(words, 1)
 
     assert [places[word] for word in words] == list(range(1, 50_001))
     assert places[b"beginning50000"] == places[b"beginning"] == places[b""] == 0
@@ -182,8 +182,9 @@ def _pool(
     return native.pool(np.array(order), np.array(sizes), scales, held, _held(1), weights)
 
 
-def _tokens(met: list[int]) -> object:
-    return native.tokens(native.Places(), native.Places(), ["new"], lambda _: met, list, 1)
+def _tokens(met: int) -> object:
+    nowhere = native.Places()
+    return native.tokens(nowhere, nowhere, ["a-new-one"], {}, 9, lambda _: met, list, 1)
 
 
 WRONG: dict[str, Callable[[], object]] = {
@@ -195,17 +196,16 @@ WRONG: dict[str, Callable[[], object]] = {
     "codes": lambda: _pool([0], [1], held=_held(4)._replace(codes=np.zeros(3, np.uint32))),
     "few weights": lambda: _pool([0], [1], held=_held(4), weights=WEIGHTS[:100]),
     "narrow weights": lambda: native.worked([b"a"], WEIGHTS[:, :7].copy()),
-    "meet zero": lambda: _tokens([0]),
-    "meet none": lambda: _tokens([]),
-    "meet below": lambda: _tokens([-7]),
-    "zero": lambda: native.Places().update([(b"word", 0)]),
+    "meet zero": lambda: _tokens(0),
+    "meet below": lambda: _tokens(-7),
+    "zero": lambda: native.Places().add([b"word"], 0),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_would_lead_out_of_memory_is_refused(wrong: Callable[[], object]) -> None:
     """No array is read beyond its end, whoever made it."""
-    with pytest.raises(ValueError, match=r"expected|shorter"):
+    with pytest.raises(ValueError, match="expected"):
         wrong()
 
 
