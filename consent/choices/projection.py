@@ -164,7 +164,8 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
     if not event.get("decisions"):
         return standing
     occurred = event.get("occurred_at")
-    happened = occurred or event["received_at"]
+    # A client's clock may be ahead: nothing later is measured against the future.
+    happened = min(occurred or event["received_at"], event["received_at"])
     signals: Mapping[str, Any] = event.get("signals") or {}
     signal = bool(signals.get("sec_gpc") or signals.get("gpc_js"))
     purposes = dict(standing.purposes)
@@ -179,8 +180,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             state = max(state, before.state, key=_lasts)
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
-            # A client's clock may be ahead: no later consent is measured against the future.
-            refused_at = max(min(happened, event["received_at"]), refused_at or "")
+            refused_at = max(happened, refused_at or "")
         elif refused_at is not None and occurred is not None and occurred <= refused_at:
             # Instants are cut to seconds: of two choices in one the no counts.
             continue
@@ -240,12 +240,9 @@ def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:
 
 
 def _older(event: Mapping[str, Any], before: PurposeStanding) -> bool:
-    """Whether a yes that says when it happened came late, from before one that stands.
-
-    What stands is no measure while it lies in the future: its client's clock was ahead.
-    """
-    occurred, received = event.get("occurred_at"), event["received_at"]
-    return occurred is not None and occurred < before.occurred_at <= received
+    """Whether a yes that says when it happened came late, from before one that stands."""
+    occurred = event.get("occurred_at")
+    return occurred is not None and occurred < before.occurred_at
 
 
 def _overruled(

@@ -257,8 +257,10 @@ def test_a_client_clock_ahead_does_not_bar_a_narrower_yes() -> None:
     """A yes said to lie in the future is no measure for who says less meanwhile."""
     ahead = yes(50) | {"received_at": "2026-01-01T00:00:10Z"}
     narrower = yes(20, ["A"]) | {"received_at": "2026-01-01T00:00:20Z"}
+    queued = yes(20, ["A"]) | {"received_at": "2026-01-01T00:01:30Z"}
 
     assert fold(ahead, narrower).purposes["ads"].vendors == ["A"]
+    assert fold(ahead, queued).purposes["ads"].vendors == ["A"]
 
 
 yeses = st.lists(
