@@ -12,7 +12,7 @@ PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 # Tests start hundreds of processes: each may keep what it has compiled for the next.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve test test-clients test-verifiers check fix bench bench-ledger bench-queue bench-backup bench-model lock clean
+.PHONY: serve test test-clients test-verifiers test-sanitizers check fix bench bench-ledger bench-queue bench-backup bench-model lock clean
 
 serve: .venv/.serve
 	$(BIN)/aboveboard serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT)
@@ -26,6 +26,15 @@ test: .venv/.test
 # Node.js and npm have to be there; of PHP the tests say where it comes from.
 test-clients: .venv/.clients
 	$(BIN)/pytest tests/clients
+
+# What is compiled of scoring, under GCC's sanitizers; afterwards it is compiled as before.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+test-sanitizers: .venv/.test
+	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(INSTALL)
+	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	  $(BIN)/pytest tests/moderation/model/test_native.py; status=$$?; $(INSTALL) && exit $$status
 
 # Go comes from a wheel; Node.js and npm have to be there.
 test-verifiers: .venv/.verifiers
@@ -78,7 +87,7 @@ lock:
 
 .venv/.serve: .venv/bin/python requirements/serve.txt pyproject.toml hatch_build.py moderation/model/native.pyx
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(INSTALL)
 	touch $@
 
 .venv/.test: .venv/.serve requirements/test.txt

@@ -65,8 +65,9 @@ def _scoring() -> Finding:
     return Finding(
         "scoring",
         Level.WARNING,
-        "works, but slower than it could: expected a C compiler and Python's headers when it was "
-        "installed, got none; install them, then aboveboard again",
+        f"works, but slower than it could, not compiled ({scoring.WHY_NOT}): "
+        "expected a C compiler and Python's headers when it was installed; "
+        "install them, then aboveboard again",
     )
 
 

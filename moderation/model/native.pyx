@@ -17,9 +17,8 @@ from zlib import crc32
 
 import numpy as np
 
-from moderation.text import disguise, ngrams
+from moderation.text import disguise, ngrams, normal
 from moderation.text.addresses import may_link
-from moderation.text.normal import fold, normalise
 from moderation.verdict import LABELS as LABELS_IN_ORDER
 
 cdef extern from "Python.h":
@@ -39,22 +38,22 @@ cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* place) nogil
 
 cdef enum:
-    LABELS = 8
-    WIDTHS = 5  # of windows: 2 to 6 bytes
-    ROW = 3  # single letters in a row that may spell something
     MOST_BYTES = 1 << 30  # of the words of a table
-    # Of `disguise`:
+    # What others say, and is held against below:
+    LABELS = 8
+    FACTS = 7
+    WIDTHS = 5  # of windows: 2 to 6 bytes
     LEAST = 3
     LONGEST = 24
     SWAPPED = 4
     REPEATED = 3
+    SPELT = 3
 
 cdef enum:  # what a byte is, once folded
     INSIDE  # of a word
     BLANK  # between words: white space, control characters, the punctuation around words
     MARK  # one that may be more than that: ! . : @
 
-cdef int FACTS = ngrams.FACTS
 cdef int BUCKETS = ngrams.BUCKETS
 cdef float PAIR_WEIGHT = ngrams.PAIR_WEIGHT
 cdef uint32_t PAIR_STEP = ngrams.PAIR_STEP
@@ -64,10 +63,10 @@ cdef int CODE_SHIFT = ngrams.CODE_SHIFT
 cdef int WINDOW_SHIFT = ngrams.WINDOW_SHIFT
 cdef uint64_t[WIDTHS] MIXERS
 cdef uint64_t[WIDTHS] MASKS
-_compiled = LABELS, WIDTHS, LEAST, LONGEST, SWAPPED, REPEATED
+_compiled = LABELS, FACTS, list(range(2, 2 + WIDTHS)), LEAST, LONGEST, SWAPPED, REPEATED, SPELT
 _wanted = (
-    *(len(LABELS_IN_ORDER), len(ngrams.WINDOW_MIXERS)),
-    *(disguise.LEAST, disguise.LONGEST, disguise.SWAPPED, disguise.REPEATED),
+    *(len(LABELS_IN_ORDER), ngrams.FACTS, ngrams.WIDTHS.tolist()),
+    *(disguise.LEAST, disguise.LONGEST, disguise.SWAPPED, disguise.REPEATED, disguise.SPELT),
 )
 if _compiled != _wanted:
     raise ImportError(f"expected to be compiled with {_wanted}, got {_compiled}: build it anew")
@@ -79,10 +78,12 @@ cdef uint8_t[128] FOLD
 cdef uint8_t[256] KIND
 cdef uint8_t[256] CALLED  # whether a "!" before it is a letter, an "@" of an address
 for _at in range(256):
-    KIND[_at] = MARK if chr(_at) in "!.:@" else BLANK if _at <= 32 or chr(_at) in ',;?()"' else INSIDE
-    CALLED[_at] = _at < 128 and (chr(_at).isalnum() or chr(_at) in "$@")
+    KIND[_at] = BLANK if _at < 32 or normal.SPLIT[_at] == 32 else INSIDE
+    CALLED[_at] = normal.CALLED.match(b"!" + bytes([_at])) is not None
 for _at in range(128):
-    FOLD[_at] = _at + 32 if 65 <= _at <= 90 else 32 if _at < 32 or _at == 127 else _at
+    FOLD[_at] = normal.FOLD[_at]
+for _at in (33, 46, 58, 64):  # ! . : @
+    KIND[_at] = MARK
 del _at
 
 cdef struct Facts:  # of a text, as `Normalised` has them
@@ -160,11 +161,10 @@ cdef class Places:
     def __setitem__(self, bytes word not None, int place):
         self._put(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word), place)
 
-    def add(self, list words not None, int first):
+    def add(self, words, first):
         """Note the places of *words*, one after the other from *first* on."""
-        for word in words:
-            self[word] = first
-            first += 1
+        for place, word in enumerate(words, start=first):
+            self[word] = place
 
     cdef uint64_t _hash(self, const uint8_t* word, Py_ssize_t size) noexcept nogil:
         cdef uint64_t found = self._secret[2] ^ <uint64_t>size
@@ -304,8 +304,8 @@ cdef class _Unmet:
         cdef int32_t place
         known = self.beyond.get(word)
         if known is not None:
-            return known
-        if _is_itself(self.letters, word):
+            place = known
+        elif _is_itself(self.letters, word):
             place = self.room + len(self.beyond)
             self.beyond[word] = place
         else:
@@ -333,6 +333,7 @@ def tokens(
     letters in a row, and returns what they are read as. From *first_word* on are the places of
     words of more than one letter.
     """
+    texts = tuple(texts)  # nobody takes one away meanwhile
     cdef _Unmet unmet = _Unmet()
     unmet.letters, unmet.beyond, unmet.room, unmet.meet = letters, beyond, room, meet
     cdef _Tokens found = _Tokens()
@@ -341,8 +342,9 @@ def tokens(
     cdef Py_ssize_t at, before
     for at in range(counts.shape[0]):
         before = found.count
-        if not _read(places, unmet, texts[at], first_word, found):
-            _read_elsewhere(places, unmet, normalise(texts[at]), joined, first_word, found)
+        plain = _read(places, unmet, texts[at], first_word, found)
+        if plain is not None:
+            _read_elsewhere(places, unmet, plain, joined, first_word, found)
         counts[at] = found.count - before
     order = np.empty(found.count, dtype=np.intp)
     cdef Py_ssize_t[::1] told = order
@@ -351,12 +353,15 @@ def tokens(
     return order, sizes
 
 
-cdef bint _read(Places places, _Unmet unmet, text, int first_word, _Tokens found) except -1:
-    """Add the tokens of *text* to *found*; return whether it is one that is read here."""
+cdef _read(Places places, _Unmet unmet, text, int first_word, _Tokens found):
+    """Add the tokens of *text* to *found*, or return it `Normalised` when it is not read here.
+
+    Words of a text that is not read here may have been met all the same.
+    """
     cdef Py_ssize_t size, at, begin = -1, count = 0, distinct, beyond = 0
     cdef const uint8_t* raw
     cdef uint8_t* plain
-    cdef bytes unfolded, elsewhere, folded
+    cdef bytes unfolded = None, elsewhere = None, folded
     if type(text) is str and PyUnicode_IS_COMPACT_ASCII(text) and "&" not in text:
         raw = <const uint8_t*>PyUnicode_AsUTF8AndSize(text, &size)
         folded = PyBytes_FromStringAndSize(NULL, size)
@@ -364,7 +369,7 @@ cdef bint _read(Places places, _Unmet unmet, text, int first_word, _Tokens found
         for at in range(size):
             plain[at] = FOLD[raw[at]]
     else:
-        unfolded, elsewhere = fold(text)
+        unfolded, elsewhere = normal.fold(text)
         raw = <const uint8_t*>PyBytes_AS_STRING(unfolded)
         size = PyBytes_GET_SIZE(unfolded)
         # A copy of its own, for it is written to.
@@ -389,19 +394,19 @@ cdef bint _read(Places places, _Unmet unmet, text, int first_word, _Tokens found
         if KIND[code] == MARK:
             precedes = plain[at - 1] if at else 32
             follows = plain[at + 1] if at < size else 32
-            if code == 33:  # !
+            if code == 33:  # `normal.CALLED`
                 facts.calls += 1
                 inside = CALLED[follows]
                 if inside:
                     plain[at] = 124  # |
-            elif code == 46:  # .
-                dotted |= 97 <= follows <= 122 or precedes == 119  # www.
-            elif code == 58:  # :
-                if follows == 47 and plain[at + 2] == 47:  # ://
-                    return False
-            else:  # @
+            elif code == 46:  # `addresses.may_link`: before an ending, or behind www
+                dotted |= 97 <= follows <= 122 or precedes == 119
+            elif code == 58:  # the same: ://
+                if follows == 47 and plain[at + 2] == 47:
+                    return _normalised(text, unfolded, elsewhere)
+            else:  # `addresses.MAIL`
                 if precedes != 32 and CALLED[follows]:
-                    return False
+                    return _normalised(text, unfolded, elsewhere)
                 inside = True
         beyond += code > 127
         if inside and at < size:
@@ -416,7 +421,7 @@ cdef bint _read(Places places, _Unmet unmet, text, int first_word, _Tokens found
             count += 1
             begin = -1
     if dotted and may_link(folded):
-        return False
+        return _normalised(text, unfolded, elsewhere)
     for at in range(count):
         word = found.words + at
         read[at] = places._entry(word.hash, plain + word.at, word.size).place
@@ -425,10 +430,15 @@ cdef bint _read(Places places, _Unmet unmet, text, int first_word, _Tokens found
     facts.foreign = 2 * beyond > size
     distinct = places._distinct(read, count)
     if _spells(read, distinct, first_word):
-        return False
+        return _normalised(text, unfolded, elsewhere)
     _put_facts(found.at + found.count, facts, count, distinct)
     found.count += FACTS + distinct
-    return True
+    return None
+
+
+def _normalised(text, unfolded, folded):
+    """Return *text* as `normalise` does, without folding it again where that was done."""
+    return normal.normalise(text) if unfolded is None else normal.cut(unfolded, folded)
 
 
 cdef int _read_elsewhere(
@@ -454,6 +464,8 @@ cdef Py_ssize_t _look_up(Places places, _Unmet unmet, list words, _Tokens found)
     cdef bytes word
     for at in range(len(words)):
         word = words[at]
+        if word is None:
+            raise TypeError("expected words of type bytes, got None")
         read[at] = places._find(<const uint8_t*>PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
         if not read[at]:
             read[at] = unmet.place(word)
@@ -504,7 +516,7 @@ cdef bint _spells(const int32_t* read, Py_ssize_t count, int first_word) noexcep
     cdef int row = 0
     for at in range(count):
         row = row + 1 if read[at] < first_word else 0
-        if row == ROW:
+        if row == SPELT:
             return True
     return False
 
@@ -548,8 +560,9 @@ cdef int _check_held(
     return 0
 
 
-def worked(list words not None, const float[:, ::1] weights):
+def worked(words, const float[:, ::1] weights):
     """Return the sums of *words* over *weights*, and their codes."""
+    words = tuple(words)
     cdef Py_ssize_t count = len(words)
     _check(weights)
     sums = np.empty((count, LABELS))

@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation.text import identity, ngrams
-from moderation.text.disguise import Vocabulary
+from moderation.text.disguise import SPELT, Vocabulary
 from moderation.text.normal import Normalised, normalise
 from moderation.verdict import LABELS, Label
 
 try:
     from moderation.model import native
 
-    COMPILED = True
-except ImportError:  # there was no compiler where the package was built: scoring is slower
-    COMPILED = False
+    COMPILED, WHY_NOT = True, ""
+except (AttributeError, ImportError) as error:
+    # There was no compiler where the package was built, or what there is was built of another.
+    COMPILED, WHY_NOT = False, str(error)
 
 Floats = NDArray[np.float64]
 
@@ -41,9 +42,8 @@ _UNKNOWN = 0  # the place of a fact token, so of no word
 _LETTERS = [bytes([code]) for code in range(33, 127) if chr(code) not in '.,:;!?()"']
 _FIRST = ngrams.FACT_TOKENS + len(_LETTERS)  # the first place of a longer word
 _LETTER_PLACES = frozenset(range(ngrams.FACT_TOKENS, _FIRST))
-_SPELT = 3  # letters in a row that may spell something
 _REMEMBERED = 1 << 16  # words beside those that are given; about 14 MB when full
-_GIVEN_AT_ONCE = 1 << 11  # words; bounds the memory of working them out
+_AT_ONCE = 1 << 11  # words that are worked out while no other thread runs
 _LONGEST = 40  # bytes; longer words are seldom met twice
 _CHUNK = 256  # texts scored at once, so that a large batch keeps a small memory
 
@@ -340,7 +340,7 @@ class Scorer:
         """
         count = len(plain.words)
         found = self._distinct(memory, beyond, plain.words)
-        if len(found.keys() & _LETTER_PLACES) >= _SPELT and _in_a_row(found):
+        if len(found.keys() & _LETTER_PLACES) >= SPELT and _in_a_row(found):
             words = self.vocabulary.joined(plain.words)
             count = len(words)
             found = self._distinct(memory, beyond, words)
@@ -380,6 +380,11 @@ class Scorer:
 
     def _worked(self, words: list[bytes]) -> _Worked:
         """Work out what *words*, at least one, add; whether any is familiar is not asked."""
+        if len(words) > _AT_ONCE:
+            parts = [
+                self._worked(words[at : at + _AT_ONCE]) for at in range(0, len(words), _AT_ONCE)
+            ]
+            return _Worked(*map(np.concatenate, zip(*parts, strict=True)))
         blinded = identity.blinded(words)
         sums, codes = _summed(blinded, self.weights)
         if blinded != words:
@@ -414,10 +419,8 @@ class Scorer:
             np.zeros(ngrams.FACT_TOKENS, dtype=np.bool_),
         )
         memory = _Memory(ngrams.FACT_TOKENS + len(self._given) + _REMEMBERED, facts)
-        for at in range(0, len(self._given), _GIVEN_AT_ONCE):
-            words = self._given[at : at + _GIVEN_AT_ONCE]
-            known = np.array([word in self.vocabulary for word in words])
-            memory.add(words, self._worked(words)._replace(known=known))
+        known = np.array([word in self.vocabulary for word in self._given])
+        memory.add(self._given, self._worked(self._given)._replace(known=known))
         return memory
 
 
@@ -433,7 +436,7 @@ def _in_a_row(places: Iterable[int]) -> bool:
     row = 0
     for place in places:
         row = row + 1 if place in _LETTER_PLACES else 0
-        if row == _SPELT:
+        if row == SPELT:
             return True
     return False
 

@@ -48,7 +48,7 @@ LONGEST = 24  # bytes; a longer word is not taken apart
 _RUN = 60  # letters with spaces between them that are divided at once
 _ALONE = 12.0  # the cost of a letter that is no word; a rare word costs about ten
 SWAPPED = 4  # bytes
-_SPELT = 3  # letters in a row that are no accident
+SPELT = 3  # letters in a row that are no accident
 REPEATED = 3  # times, of a letter in a row
 _REPEATED = re.compile(rb"(.)\1{%d,}" % (REPEATED - 1), re.DOTALL)
 _STARS = b"*#%@$&"
@@ -121,9 +121,9 @@ class Vocabulary:
         words: list[bytes] = []
         for at in range(0, len(letters), _RUN):
             run = b"".join(letters[at : at + _RUN])
-            divides = len(run) >= _SPELT and _LETTER.search(run) is not None
+            divides = len(run) >= SPELT and _LETTER.search(run) is not None
             words += self._divided(run) if divides else [run]
-        return words if max(map(len, words), default=0) >= _SPELT else []
+        return words if max(map(len, words), default=0) >= SPELT else []
 
     def all_plain(self, words: Sequence[bytes]) -> list[bytes]:
         """Return `plain` of each of *words*."""
@@ -282,7 +282,7 @@ def spells(words: Iterable[bytes]) -> bool:
     row = 0
     for word in words:
         row = row + 1 if len(word) == 1 and word.isascii() else 0
-        if row == _SPELT:
+        if row == SPELT:
             return True
     return False
 

@@ -40,11 +40,11 @@ FACT_TOKENS = FACTS * BUCKETS
 ROWS = HASHED_ROWS + FACT_TOKENS  # the rows of the facts stand after the hashed ones
 PAIR_WEIGHT = 0.5
 
-_WIDTHS = np.array([2, 3, 4, 5, 6], dtype=np.intp)  # bytes
-_COLUMNS = 1 + len(_WIDTHS)
+WIDTHS = np.array([2, 3, 4, 5, 6], dtype=np.intp)  # bytes
+_COLUMNS = 1 + len(WIDTHS)
 _SHORT = 64  # bytes of a word for which the arithmetic of its windows is kept
 _PADDING = b" " * 8  # windows are read eight bytes at a time
-WINDOW_MASKS = np.array([(1 << 8 * int(width)) - 1 for width in _WIDTHS], dtype=np.uint64)
+WINDOW_MASKS = np.array([(1 << 8 * int(width)) - 1 for width in WIDTHS], dtype=np.uint64)
 WINDOW_MIXERS = np.array(
     [
         0x9E3779B97F4A7C15,
@@ -130,7 +130,7 @@ def _inside_short(size: int) -> NDArray[np.intp]:
     """Return `_inside` of a short word; there are few lengths, met again and again."""
     whole = np.zeros((size, _COLUMNS), dtype=np.bool_)
     whole[0, 0] = True
-    np.less_equal(_WIDTHS, np.arange(size, 0, -1)[:, None], out=whole[:, 1:])
+    np.less_equal(WIDTHS, np.arange(size, 0, -1)[:, None], out=whole[:, 1:])
     return whole.ravel().nonzero()[0]
 
 

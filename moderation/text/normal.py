@@ -39,18 +39,18 @@ _INNER_DOT = re.compile(r"\.[A-Za-z]")
 _STRANGE_WORD = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\s\x00-\x7f]\S*")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
 _OTHER_LETTERS = re.compile(r"[^\W\d_a-zA-Z]")
-_CALLED = re.compile(rb"!(?=[a-z0-9$@])")
+CALLED = re.compile(rb"!(?=[a-z0-9$@])")
 
 _UPPER = bytes(range(ord("A"), ord("Z") + 1))
 _LETTERS = _UPPER + _UPPER.lower()
 _DIGITS = b"0123456789"
 _ASCII = bytes(range(128))
-_FOLD = bytes(
+FOLD = bytes(
     code + 32 if code in _UPPER else 32 if code < 32 or code == 127 else code  # noqa: PLR2004
     for code in range(256)
 )
 # "word", "word," and "(word" are one word; what disguises letters (* @ $ # -) stays.
-_SPLIT = bytes(32 if code in b'.,;:!?()"' else code for code in range(256))
+SPLIT = bytes(32 if code in b'.,;:!?()"' else code for code in range(256))
 _QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-"}
 
 
@@ -75,7 +75,11 @@ class Normalised(NamedTuple):
 
 def normalise(text: str) -> Normalised:
     """Return *text* in plain form; any string is accepted, lone surrogates and NUL included."""
-    raw, plain = fold(text)
+    return cut(*fold(text))
+
+
+def cut(raw: bytes, plain: bytes) -> Normalised:
+    """Return the plain form of a text, from what `fold` returns of it."""
     foreign = not plain.isascii() and 2 * len(plain.translate(None, _ASCII)) > len(plain)
     size = len(raw)
     capitals = size - len(raw.translate(None, _UPPER))
@@ -87,8 +91,8 @@ def normalise(text: str) -> Normalised:
         plain, links = replace_links(plain)
     if b"!" in plain:
         exclamations = plain.count(b"!")
-        plain = _CALLED.sub(b"|", plain)  # what stands for a letter is no punctuation
-    words = plain.translate(_SPLIT).split()
+        plain = CALLED.sub(b"|", plain)  # what stands for a letter is no punctuation
+    words = plain.translate(SPLIT).split()
     return Normalised(words, size, capitals, digits, links, mails, exclamations, foreign)
 
 
@@ -129,7 +133,7 @@ def fold(text: str) -> tuple[bytes, bytes]:
     text = unescape(text)
     plain_ascii = text.isascii()
     raw = text.encode() if plain_ascii else _compatible(text).encode("utf-8", "replace")
-    plain = raw.translate(_FOLD)
+    plain = raw.translate(FOLD)
     if not plain_ascii:
         plain = plain.decode().casefold().encode()
     return raw, plain
@@ -142,7 +146,7 @@ def unescape(text: str) -> str:
 
 def folded(text: str) -> bytes:
     """Return ASCII *text* byte for byte as its words are cut from it, links still in it."""
-    return _CALLED.sub(b"|", text.encode().translate(_FOLD))
+    return CALLED.sub(b"|", text.encode().translate(FOLD))
 
 
 def _character(reference: re.Match[str]) -> str:

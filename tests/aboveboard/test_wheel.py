@@ -1,8 +1,10 @@
 """Tests of the package as others install it: with a compiler at hand, and without."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,52 @@ def _installed(folder: Path, *variables: str) -> tuple[str, bool, str]:
     place, compiled, scores = said.split(" ", 2)
     assert Path(place).is_relative_to(unpacked)
     return wheel.name, compiled == "True", scores
+
+
+def _copied(folder: Path) -> Path:
+    """Copy what a wheel is built from, and what was compiled of another source beside it."""
+    for name in ("aboveboard", "consent", "moderation", "models"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.so", "*.work"))
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    old = folder / f"moderation/model/native{EXTENSION_SUFFIXES[0]}"
+    old.write_bytes(b"of another source")
+    return old
+
+
+def _built(folder: Path, *variables: str) -> "subprocess.CompletedProcess[str]":
+    """Build an editable wheel of a copy."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel:editable", "-d", "out"]
+    return subprocess.run(  # noqa: S603
+        ["/usr/bin/env", *variables, *build],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_what_was_compiled_of_another_source_does_not_stay(tmp_path: Path) -> None:
+    """Without a compiler an editable installation goes on in Python, and says so."""
+    pytest.importorskip("Cython", reason="needs the build group of pyproject.toml: make test")
+    old = _copied(tmp_path)
+    done = _built(tmp_path, "CC=/nonexistent/cc")
+
+    assert done.returncode == 0, done.stderr
+    assert "was not compiled, so scoring is slower" in done.stdout + done.stderr
+    assert not old.exists()
+
+
+def test_a_source_that_is_wrong_is_no_missing_compiler(tmp_path: Path) -> None:
+    """Building fails then, for whoever wrote it is to know."""
+    pytest.importorskip("Cython", reason="needs the build group of pyproject.toml: make test")
+    _copied(tmp_path)
+    with (tmp_path / "moderation/model/native.pyx").open("a") as source:
+        source.write("this is (no Cython\n")
+    done = _built(tmp_path)
+
+    assert done.returncode != 0
+    assert "native.pyx" in done.stdout + done.stderr
 
 
 def test_the_wheel_scores_with_and_without_a_compiler(tmp_path: Path) -> None:

@@ -1,7 +1,12 @@
 """Tests of moderation.model.native: it is held to what it is compiled from the pattern of."""
 
+import os
+import shutil
+import sysconfig
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +15,7 @@ from hypothesis import strategies as st
 
 from moderation.model import bundle, scoring
 from moderation.model.scoring import Scorer
-from moderation.text import ngrams
+from moderation.text import disguise
 from moderation.verdict import LABELS
 
 pytestmark = pytest.mark.skipif(
@@ -80,40 +85,68 @@ def _fresh() -> Scorer:
     return Scorer(WEIGHTS, SHIPPED.stage, SHIPPED.calibration, SHIPPED.vocabulary)
 
 
-def _usual(texts: list[str], scorer: Scorer) -> tuple[np.ndarray, list[float], list[int]]:
-    """Return the logits of *texts*, and what is known of their words, without what is compiled."""
-    looked = scorer.look(texts)
-    return scorer.mixed(looked), looked.familiar.tolist(), looked.sizes.tolist()
-
-
-@pytest.fixture(scope="module")
-def plain() -> Scorer:
-    """Return a scorer made where nothing could be compiled."""
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Be where nothing could be compiled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "COMPILED", False)
-        return _fresh()
+        yield
+
+
+with _uncompiled():
+    PLAIN = _fresh()
+
+
+def _agree(texts: list[str]) -> None:
+    """Assert that *texts* are read the same with what is compiled and without."""
+    scored, logits = SHIPPED.read(texts), SHIPPED.logits(texts)
+    with _uncompiled():
+        expected, found = PLAIN.read(texts), PLAIN.logits(texts)
+
+    assert np.allclose(logits, found, rtol=0, atol=1e-9)
+    assert scored.words.tolist() == expected.words.tolist()
+    assert np.allclose(scored.familiar, expected.familiar, rtol=0, atol=1e-9)
+
+
+def test_it_is_compiled_where_it_can_be() -> None:
+    """A machine that runs these tests with a compiler runs them on what is compiled."""
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    if shutil.which(os.fsdecode(sysconfig.get_config_var("CC").split()[0])) and headers.exists():
+        assert scoring.COMPILED, scoring.WHY_NOT
 
 
 @settings(max_examples=400)
 @given(texts=TEXTS)
 def test_texts_are_read_as_they_are_without(texts: list[str]) -> None:
     """Whatever a text holds, tokens and sums are those of the code that is not compiled."""
-    scored = SHIPPED.read(texts)
-    logits, familiar, sizes = _usual(texts, SHIPPED)
-
-    assert np.allclose(SHIPPED.logits(texts), logits, rtol=0, atol=1e-9)
-    assert scored.words.tolist() == [size - ngrams.FACTS for size in sizes]
-    assert np.allclose(scored.familiar * np.maximum(scored.words, 1), familiar, rtol=0, atol=1e-9)
+    _agree(texts)
 
 
-def test_a_scorer_without_it_gives_the_same(plain: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation without a compiler scores as one with it."""
-    texts = [f"{one} {other} {one}{other}" for one in PIECES for other in PIECES]
-    compiled = SHIPPED.score(texts)
-    monkeypatch.setattr(scoring, "COMPILED", False)
+def test_pieces_side_by_side_are_read_as_they_are_without() -> None:
+    """What stands before, behind and right beside a piece is another each time."""
+    _agree([f"{one} {other} {one}{other}" for one in PIECES for other in PIECES])
+    assert type(PLAIN._memory.places) is not type(SHIPPED._memory.places)
 
-    assert np.allclose(plain.score(texts), compiled, rtol=0, atol=1e-9)
-    assert type(plain._memory.places) is not type(SHIPPED._memory.places)
+
+def test_words_of_every_length_are_read_as_they_are_without() -> None:
+    """Also with two letters that changed places, which only some lengths are read with."""
+    of_length = {len(word): word for word in reversed(SHIPPED.vocabulary.words)}
+    texts = []
+    for length, word in of_length.items():
+        swapped = [
+            b"".join((word[:at], word[at : at + 2][::-1], word[at + 2 :])) for at in range(length)
+        ]
+        texts += [each.decode() for each in (word, word * 2, word + b"'", *swapped)]
+
+    assert of_length.keys() >= set(range(disguise.LEAST, 20))
+    _agree(texts)
+
+
+def test_texts_of_every_length_are_read_as_they_are_without() -> None:
+    """Lengths are told apart by their powers of two."""
+    _agree(
+        [("ab, Cd 1! " * 20_000)[: 2**power + more] for power in range(15) for more in (-1, 0, 1)]
+    )
 
 
 def test_a_text_may_be_a_kind_of_string() -> None:
@@ -182,9 +215,11 @@ def _pool(
     return native.pool(np.array(order), np.array(sizes), scales, held, _held(1), weights)
 
 
+NOWHERE = native.Places() if scoring.COMPILED else None
+
+
 def _tokens(met: int) -> object:
-    nowhere = native.Places()
-    return native.tokens(nowhere, nowhere, ["a-new-one"], {}, 9, lambda _: met, list, 1)
+    return native.tokens(NOWHERE, NOWHERE, ["a-new-one"], {}, 9, lambda _: met, list, 1)
 
 
 WRONG: dict[str, Callable[[], object]] = {
@@ -198,6 +233,7 @@ WRONG: dict[str, Callable[[], object]] = {
     "narrow weights": lambda: native.worked([b"a"], WEIGHTS[:, :7].copy()),
     "meet zero": lambda: _tokens(0),
     "meet below": lambda: _tokens(-7),
+    "met before": lambda: native.tokens(NOWHERE, NOWHERE, ["one"], {b"one": -9}, 9, int, list, 1),
     "zero": lambda: native.Places().add([b"word"], 0),
 }
 
@@ -230,3 +266,28 @@ def test_threads_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.join()
 
     assert wrong == []
+
+
+def test_who_takes_texts_away_meanwhile_takes_none() -> None:
+    """The list is the caller's, and what is called while it is read may do anything."""
+    texts: list[str] = []
+
+    class Greedy(str):
+        __slots__ = ()
+
+        def isascii(self) -> bool:
+            texts.clear()
+            return super().isascii()
+
+    texts += [Greedy(f"you{each}") for each in range(200)]
+
+    assert len(SHIPPED.logits(texts)) == 200
+
+
+def test_words_that_are_none_are_refused() -> None:
+    """What is spelt by letters is to be words."""
+    letters = native.Places()
+    letters.add([b"a", b"b", b"c"], 1)
+
+    with pytest.raises(TypeError, match="got None"):
+        native.tokens(letters, NOWHERE, ["a b c"], {}, 9, int, lambda _: [None], 9)
