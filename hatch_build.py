@@ -70,7 +70,7 @@ def _compiled(modules: Any, folder: Path) -> Path:  # noqa: ANN401
     if not modules:
         raise ModuleNotFoundError("expected Cython and setuptools, got none")
     if sys.byteorder != "little":
-        raise NotImplementedError("expected a little-endian machine, got another")
+        raise RuntimeError("expected a little-endian machine, got another")
     from setuptools import Distribution  # noqa: PLC0415
 
     command = Distribution({"ext_modules": modules, "packages": []}).get_command_obj("build_ext")
