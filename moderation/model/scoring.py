@@ -8,7 +8,7 @@ words a scorer remembers are only sums it would work out again.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, cast
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation.text import identity, ngrams
-from moderation.text.disguise import SPELT, Vocabulary
+from moderation.text.disguise import Vocabulary, in_a_row
 from moderation.text.normal import Normalised, normalise
 from moderation.verdict import LABELS, Label
 
@@ -340,7 +340,7 @@ class Scorer:
         """
         count = len(plain.words)
         found = self._distinct(memory, beyond, plain.words)
-        if len(found.keys() & _LETTER_PLACES) >= SPELT and _in_a_row(found):
+        if in_a_row(place in _LETTER_PLACES for place in found):
             words = self.vocabulary.joined(plain.words)
             count = len(words)
             found = self._distinct(memory, beyond, words)
@@ -429,16 +429,6 @@ def _letters_of(vocabulary: Vocabulary) -> "native.Places":
     found = native.Places()
     found.add([bytes(sorted(word)) for word in vocabulary.words], 1)
     return found
-
-
-def _in_a_row(places: Iterable[int]) -> bool:
-    """Return whether there are single letters in a row that may spell something."""
-    row = 0
-    for place in places:
-        row = row + 1 if place in _LETTER_PLACES else 0
-        if row == SPELT:
-            return True
-    return False
 
 
 def _summed(words: list[bytes], weights: NDArray[np.float32]) -> tuple[Floats, NDArray[np.uint32]]:

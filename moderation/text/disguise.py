@@ -279,9 +279,14 @@ class Vocabulary:
 
 def spells(words: Iterable[bytes]) -> bool:
     """Return whether there are single letters in a row among *words* that may spell something."""
+    return in_a_row(len(word) == 1 and word.isascii() for word in words)
+
+
+def in_a_row(letters: Iterable[bool]) -> bool:
+    """Return the same of what says, word by word, whether it is a single letter."""
     row = 0
-    for word in words:
-        row = row + 1 if len(word) == 1 and word.isascii() else 0
+    for letter in letters:
+        row = row + 1 if letter else 0
         if row == SPELT:
             return True
     return False
