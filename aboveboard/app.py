@@ -54,7 +54,7 @@ from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
 from aboveboard.sealing import Seal
 from aboveboard.selection import Selection
-from aboveboard.settings import Settings, split_digests, split_targets
+from aboveboard.settings import Settings, split_list
 from aboveboard.sweeping import Sweeper
 from aboveboard.targets import Targets
 from aboveboard.webhooks.callbacks import CallingBack
@@ -295,7 +295,7 @@ def open_telling(
     """Put webhooks together, for the service and for commands beside it."""
     random = Randomness()
     feeds: list[Feed] = [ConsentFeed(auditing), ModerationFeed(databases.moderation)]
-    targets = Targets(split_targets(settings.webhook_targets))
+    targets = Targets(split_list(settings.webhook_targets))
     sealing = Sealing(KeyFolder(settings.data_dir).get("pepper", make=False), random)
     sender = Sender(
         poster=Poster(check=targets.check_address),
@@ -724,7 +724,7 @@ def open_dialects(
 ) -> Spoken:
     """Put the APIs of others together, and what sites set for them."""
     dialects, reading, random = Dialects(), databases.moderation, Randomness()
-    targets = Targets(split_targets(settings.webhook_targets))
+    targets = Targets(split_list(settings.webhook_targets))
     pepper = KeyFolder(settings.data_dir).get("pepper", make=False)
     keys = Seal(pepper, CALLBACK_KEY, random)
     callbacks = Callbacks(writing=writing, reading=reading, clock=clock.now, seal=keys.seal_text)
@@ -785,7 +785,7 @@ def open_metrics(writers: Iterable[Writer], pushing: Pushing, delivering: Delive
 
 def open_selection(settings: Settings) -> Selection:
     """Put together what knows which classifier is used."""
-    return Selection(settings.data_dir, split_digests(settings.trusted_pipelines))
+    return Selection(settings.data_dir, split_list(settings.trusted_pipelines))
 
 
 def default_policy(model: Classifier) -> Policy:

@@ -37,7 +37,6 @@ from aboveboard.streaming import Streamed, begin, stream
 log = structlog.get_logger(__name__)
 
 JSON = b"application/json"
-TEXT = b"text/plain; charset=utf-8"
 KEY_LIMIT = 255  # characters of an idempotency key
 EMPTY: Mapping[str, str] = {}
 NOBODY = Caller("", frozenset(), ())

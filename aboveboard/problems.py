@@ -15,6 +15,8 @@ import moderation.errors as moderation
 
 MEDIA_TYPE = b"application/problem+json"
 SHOWN_ERRORS = 20
+EXTENSIONS = ("code", "record_id", "present")
+"""Attributes of an error that its document tells as members of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,20 +169,14 @@ def document(kind: Kind, detail: str | None = None, **more: Any) -> bytes:  # no
 def render(error: Exception) -> tuple[int, bytes]:
     """Return the status and the problem document for any error."""
     if isinstance(error, ValidationError):
-        return _invalid(error)
+        kind, detail, places = _invalid(error)
+        return kind.status, document(kind, detail, **({"errors": places} if places else {}))
     kind = kind_of(error)
     if kind is INTERNAL:
         return 500, document(INTERNAL)
-    code = getattr(error, "code", None)
-    more = {
-        name: value
-        for name, value in (("code", code), ("record_id", getattr(error, "record_id", None)))
-        if isinstance(value, str)
-    }
-    present = getattr(error, "present", None)
-    if isinstance(present, dict):
-        return kind.status, document(kind, str(error), **more, present=present)
-    return kind.status, document(kind, str(error), **more)
+    more = {name: getattr(error, name, None) for name in EXTENSIONS}
+    told = {name: value for name, value in more.items() if value is not None}
+    return kind.status, document(kind, str(error), **told)
 
 
 def is_internal(error: Exception) -> bool:
@@ -193,24 +189,22 @@ def explain(error: Exception) -> tuple[Kind, str]:
     if is_internal(error):
         return INTERNAL, INTERNAL.title
     if isinstance(error, ValidationError):
-        status, body = _invalid(error)
-        kind = MALFORMED if status == MALFORMED.status else INVALID
-        return kind, str(orjson.loads(body).get("detail", kind.title))
+        kind, detail, _ = _invalid(error)
+        return kind, detail
     kind = kind_of(error)
     return kind, str(error) or kind.title
 
 
-def _invalid(error: ValidationError) -> tuple[int, bytes]:
+def _invalid(error: ValidationError) -> tuple[Kind, str, list[dict[str, str]]]:
+    """Return the kind of a request that does not fit, one sentence, and where it does not."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     if any(item["type"] == "json_invalid" for item in found):
-        return MALFORMED.status, document(MALFORMED, "expected one JSON object in UTF-8")
+        return MALFORMED, "expected one JSON object in UTF-8", []
     places = [
         {"where": _where(item["loc"], item["type"]), "problem": _plain(item["msg"])}
         for item in found[:SHOWN_ERRORS]
     ]
-    return INVALID.status, document(
-        INVALID, f"{places[0]['where'] or 'body'}: {places[0]['problem']}", errors=places
-    )
+    return INVALID, f"{places[0]['where'] or 'body'}: {places[0]['problem']}", places
 
 
 def _where(location: tuple[int | str, ...], problem: str) -> str:

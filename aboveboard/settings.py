@@ -37,18 +37,18 @@ def _public(value: str) -> str:
     return value
 
 
-def _targets(value: str) -> str:
-    Targets(split_targets(value))
-    return value
-
-
-def split_targets(value: str) -> list[str]:
-    """Read a list of names, addresses and networks given with commas."""
+def split_list(value: str) -> list[str]:
+    """Read a list given with commas: of names, addresses, networks or digests."""
     return [one.strip().lower() for one in value.split(",") if one.strip()]
 
 
+def _targets(value: str) -> str:
+    Targets(split_list(value))
+    return value
+
+
 def _networks(value: str) -> str:
-    for one in split_targets(value):
+    for one in split_list(value):
         try:
             ip_network(one)
         except ValueError:
@@ -57,15 +57,10 @@ def _networks(value: str) -> str:
 
 
 def _digests(value: str) -> str:
-    for one in split_digests(value):
+    for one in split_list(value):
         if len(one) != SHA256_DIGITS or not set(one) <= set("0123456789abcdef"):
             raise ValueError(f"expected SHA-256 digests of {SHA256_DIGITS} hexadecimal digits")
     return value
-
-
-def split_digests(value: str) -> list[str]:
-    """Read a list of digests given with commas."""
-    return [one.strip().lower() for one in value.split(",") if one.strip()]
 
 
 Address = Annotated[SecretStr, AfterValidator(_address)]  # a secret: who knows it may post to it

@@ -116,9 +116,9 @@ def _rows(comments: int, cases: int, *, sqlite: bool) -> list[str]:
         ),
         (
             f"INSERT INTO revision (site_id, comment_id, revision, text, text_sha256, "
-            f"details, state, verdict, labels, reasons, model, policy, "
+            f"details, verdict, labels, reasons, model, policy, "
             f"received) {every} SELECT '{SITE}', "
-            f"{comment_id}, 1, {said}, '', '{{}}', 'pending', 'hold', 'null', '[]', 'm', 'p', "
+            f"{comment_id}, 1, {said}, '', '{{}}', 'hold', 'null', '[]', 'm', 'p', "
             f"{received} FROM n"
         ),
         (

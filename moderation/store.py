@@ -344,7 +344,6 @@ class _Batch:
                 item.text,
                 item.text_sha256,
                 details,
-                state,
                 item.verdict.value,
                 labels,
                 reasons,

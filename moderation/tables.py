@@ -112,7 +112,6 @@ class RevisionRow(ModerationTable, table=True):
     text: str
     text_sha256: str
     details: str
-    state: str
     verdict: str
     labels: str
     reasons: str
@@ -273,7 +272,6 @@ class ReportRow(ModerationTable, table=True):
     """
 
     __tablename__ = "report"
-    __table_args__ = (Index("report_reporter", "site_id", "reporter"),)
 
     site_id: str = Field(primary_key=True)
     comment_id: str = Field(primary_key=True)

@@ -41,7 +41,7 @@ def serve(
     from aboveboard.database import serving_alone
     from aboveboard.observe import configure_logs
     from aboveboard.protocol import deadlined
-    from aboveboard.settings import split_targets
+    from aboveboard.settings import split_list
 
     settings = read_settings(data_dir=data_dir, host=host, port=port, site_url=site_url)
     configure_logs()
@@ -75,7 +75,7 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=split_targets(settings.trusted_proxies),
+            forwarded_allow_ips=split_list(settings.trusted_proxies),
             timeout_graceful_shutdown=10,
         )
         uvicorn.Server(config).run(sockets=[sock])

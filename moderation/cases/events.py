@@ -71,11 +71,6 @@ def append(rows: Rows, events: Sequence[tuple[Any, ...]]) -> None:
     rows.insert(EVENT, events)
 
 
-def of_comment(rows: Rows, site_id: str, comment_id: str) -> list[Event]:
-    """Return the events of a comment, oldest first."""
-    return [event(row) for row in rows.find(_OF_COMMENT, site_id=site_id, comment_id=comment_id)]
-
-
 def list_comment(connection: Connection, site_id: str, comment_id: str) -> list[Event]:
     """Return the events of a comment, oldest first."""
     found = connection.execute(_OF_COMMENT, {"site_id": site_id, "comment_id": comment_id})

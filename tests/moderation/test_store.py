@@ -119,15 +119,15 @@ def test_every_revision_is_kept(databases: app.Databases) -> None:
 
     with databases.moderation.read() as connection:
         rows = connection.execute(
-            select(REVISION.c.revision, REVISION.c.text, REVISION.c.state).order_by(
+            select(REVISION.c.revision, REVISION.c.text, REVISION.c.verdict).order_by(
                 REVISION.c.revision
             )
         ).all()
     assert [tuple(row) for row in rows] == [
-        (1, "a", "published"),
+        (1, "a", "approve"),
         (2, "b", "spam"),
-        (3, "c", "published"),
-        (4, "d", "published"),
+        (3, "c", "approve"),
+        (4, "d", "approve"),
     ]
 
 

@@ -102,11 +102,6 @@ def rate_limited(message: str) -> OpenaiRefused:
     )
 
 
-def too_large(limit: int) -> OpenaiRefused:
-    """Say that the body has more bytes than are read."""
-    return OpenaiRefused(f"Request body too large: the limit is {limit} bytes.", 413, INVALID)
-
-
 def refused(message: str, status: int) -> OpenaiRefused:
     """Say that something else is wrong with the request."""
     return OpenaiRefused(message, status, INVALID)

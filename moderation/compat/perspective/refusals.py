@@ -19,8 +19,6 @@ _INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 _NAME_LIMIT = 64  # characters of a name that is told back
 
-Details = Sequence[Mapping[str, Any]]
-
 
 def body(error: PerspectiveRefused) -> bytes:
     """Write an error as Google's services do."""
@@ -176,13 +174,6 @@ def quota_exceeded(limit: str) -> PerspectiveRefused:
         429,
         "RESOURCE_EXHAUSTED",
         [_info("RATE_LIMIT_EXCEEDED", {"service": SERVICE, "quota_limit": limit})],
-    )
-
-
-def too_large(limit: int) -> PerspectiveRefused:
-    """Say that the body has more bytes than are read."""
-    return PerspectiveRefused(
-        f"Request payload size exceeds the limit: {limit} bytes.", 413, INVALID
     )
 
 
