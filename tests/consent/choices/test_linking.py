@@ -146,6 +146,31 @@ def test_a_yes_to_another_substance_narrows_no_newer_one(
     assert found["account"].purposes["ads"].vendors == expected
 
 
+def test_a_yes_to_an_earlier_substance_is_narrowed_by_one_to_a_later() -> None:
+    """What came later in the log need not be about the later version: an import may be older."""
+    later = {"notice_id": "main", "version": 2, "material_sha256": "m-2"}
+    found = replay(
+        ("device", yes(1, ["A"]) | {"notice": later}),
+        ("account", yes(2)),
+        ("account", link(9, "device")),
+    )
+
+    assert found["account"].purposes["ads"].vendors == ["A"]
+
+
+def test_who_said_no_by_both_keeps_both_records() -> None:
+    """A no of the other that is no firmer replaces none: each stands by the record of its own."""
+    found = replay(
+        ("device", event("refused", 1, record=1, ads="refused")),
+        ("account", event("refused", 2, record=2, ads="refused")),
+        ("account", link(3, "device")),
+    )
+    noes = {ref: at.purposes["ads"] for ref, at in found.items()}
+
+    assert {ref: at.record_id for ref, at in noes.items()} == {"device": "r-1", "account": "r-2"}
+    assert {at.refused_at for at in noes.values()} == {"2026-01-01T00:00:02Z"}
+
+
 def test_a_signal_is_overruled_by_both_or_not_at_all() -> None:
     """Who said yes in its sight by one id has not done so by the other."""
     seen = yes(2) | {"signals": {"sec_gpc": True}}
@@ -269,6 +294,20 @@ def test_after_a_link_a_no_is_a_no_of_both() -> None:
     assert [states(by_device[ref])["ads"] for ref in ("device", "account")] == ["opted_out"] * 2
     assert [states(by_account[ref])["ads"] for ref in ("device", "account")] == ["withdrawn"] * 2
     assert "statistics" not in states(yes["account"])
+
+
+def test_a_link_that_is_told_again_changes_nothing() -> None:
+    """At every sign-in, perhaps: what was decided by either since the first stays."""
+    linked = [
+        ("device", event("refused", 1, ads="refused")),
+        ("account", link(2, "device")),
+        ("account", event("given", 3, record=3, ads="given")),
+    ]
+
+    once = replay(*linked)
+
+    assert states(once["account"]) == {"ads": "given"}
+    assert replay(*linked, ("account", link(4, "device"))) == once
 
 
 def test_an_unknown_link_is_left_alone() -> None:

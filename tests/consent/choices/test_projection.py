@@ -105,6 +105,22 @@ def test_a_late_no_brings_no_older_question_back() -> None:
     assert at.ask_after == "2027-01-01T00:00:00Z"
 
 
+def test_of_two_noes_the_longer_rest_counts() -> None:
+    """Also where it is the one that came late that asks to be left alone for longer."""
+    newer = event("refused", 9, ads="refused") | {"reprompt_not_before": "2027-01-01T00:00:00Z"}
+    late = event("refused", 2, ads="refused") | {"reprompt_not_before": "2028-01-01T00:00:00Z"}
+
+    assert fold(newer, late).purposes["ads"].ask_after == "2028-01-01T00:00:00Z"
+
+
+def test_a_no_is_about_every_vendor() -> None:
+    """Whichever it names: vendors narrow a yes, never a no."""
+    no = event("refused", 2, ads="refused")
+    no["decisions"][0]["vendor_ids"] = ["A"]
+
+    assert fold(yes(1, ["A", "B"]), no).purposes["ads"].vendors is None
+
+
 @pytest.mark.parametrize("kind", ["opted_out", "objected", "revoked"])
 def test_a_refusal_takes_back_no_stronger_no(kind: str) -> None:
     """Who opted out and then rejects a banner has not come closer to being asked again."""
@@ -355,3 +371,14 @@ def test_an_import_without_evidence_gives_nothing() -> None:
     }
     shown = fold(claimed | {"evidence": "source_row"})
     assert shown.purposes["ads"].state == "given"
+    unseen = {name: said for name, said in claimed.items() if name != "notice"}
+    assert "ads" not in fold(unseen | {"evidence": "source_row"}).purposes
+
+
+def test_of_noes_imported_for_one_instant_the_last_in_the_log_is_named() -> None:
+    """Only a yes gives way to the no of its instant; a no follows a no as everywhere."""
+    first = event("imported", 5, ads="refused")
+
+    at = fold(first, event("imported", 5, record=1, ads="refused")).purposes["ads"]
+
+    assert (at.state, at.record_id) == ("refused", "r-1")

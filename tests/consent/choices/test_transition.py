@@ -385,6 +385,18 @@ def test_a_served_id_names_the_newest_question(served: str, expected: str | None
         assert named(kind) == (served if expected is None else None)
 
 
+def test_a_question_about_another_version_is_not_named() -> None:
+    """The newest request may have shown an earlier version than the one that is answered."""
+    standing = after("requested")
+
+    def named(kind: EventType) -> str | None:
+        answer = told(kind, FITTING.get(kind, ()))
+        return named_question(standing, answer, question(version=2), "r-0")
+
+    assert code(named, EventType.GIVEN) == "served_unknown"
+    assert named(EventType.REFUSED) is None
+
+
 def test_without_a_notice_no_question_is_named() -> None:
     """Whatever stands there is no record of ours, and is not kept."""
     link, no = told(EventType.LINKED), told(EventType.WITHDRAWN, REFUSED)
@@ -430,6 +442,13 @@ def test_every_yes_answers_a_question(kind: EventType) -> None:
     assert asked(Standing(), kind) == "not_asked"
     assert asked(after("requested"), kind) == ("nothing_to_renew" if renewed else None)
     assert asked(after("requested", "given"), kind) is None
+
+
+def test_what_is_renewed_may_come_with_what_is_new() -> None:
+    """One purpose that was given before is enough."""
+    both = (("ads", Decision.GIVEN), ("statistics", Decision.GIVEN))
+
+    assert asked(after("requested", "given"), EventType.RENEWED, decisions=both) is None
 
 
 def test_who_was_not_asked_cannot_put_off_the_answer() -> None:

@@ -1,6 +1,7 @@
 """Where a case stands in the queue: what comes first, and that nothing waits for ever."""
 
 from datetime import UTC, datetime, timedelta
+from math import log
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,19 @@ def test_the_more_harmful_comes_first() -> None:
     assert place(0.5, NOON, reports=3) < place(0.5, NOON)
     seen = priority.urgency(0.5, State.PUBLISHED, 1)
     assert seen > priority.urgency(0.5, State.PENDING, 1)
+
+
+def test_urgency_is_worth_hours_as_the_formula_says() -> None:
+    """What is worth 4, the most there is, passes what waits for the whole of its time."""
+    seen = State.PUBLISHED
+
+    assert priority.urgency(0.6, State.PENDING, 0) == 0.3
+    assert round(priority.urgency(0.6, seen, 3), 6) == round(0.6 * (1 + log(4) / 2), 6)
+    assert priority.urgency(1, seen, 10_000) == 4
+    for urgency in (0, 1, 4):
+        later = NOON + timedelta(hours=urgency * 24 / 4)
+        moved = priority.place(Tier.HELD, urgency, later, wait_hours=24)
+        assert round(moved, 6) == round(priority.place(Tier.HELD, 0, NOON, wait_hours=24), 6)
 
 
 def test_of_the_same_urgency_the_older_comes_first() -> None:
@@ -73,7 +87,7 @@ def test_the_most_harmful_label_that_was_reached_is_told() -> None:
         Reason(ReasonKind.SCORE, "spam_score", "", Label.SPAM, 0.95, 0.5),
         Reason(ReasonKind.SCORE, "insult_score", "", Label.INSULT, 0.6, 0.5),
     ]
-    scores = [0.95, *LOW[:4], 0.6, *LOW[:2]]
+    scores = [0.95, *LOW[:3], 0.5, 0.6, *LOW[:2]]  # a threat would weigh more: it has no reason
 
     weighed = priority.weigh(scores, reasons)
 

@@ -192,6 +192,18 @@ def test_replaying_knows_whose_decision_stands() -> None:
     ]
 
 
+def test_taking_back_one_decision_leaves_the_one_before_it() -> None:
+    """Published by a person, removed and put back: it is a person's decision that stands."""
+    story = [
+        SUBMITTED,
+        event(2, EventKind.APPROVED, State.PENDING, State.PUBLISHED),
+        event(3, EventKind.REMOVED, State.PUBLISHED, State.REMOVED),
+        event(4, EventKind.UNDONE, State.REMOVED, State.PUBLISHED, undoes=3),
+    ]
+
+    assert transition.replay(story) == Standing(State.PUBLISHED, 1, 4, human=True)
+
+
 def test_every_decision_has_its_actions() -> None:
     """No event of a person that no action leads to, no restricted state without a way back."""
     reached = {kind for by_state in transition.EVENTS.values() for kind in by_state.values()}

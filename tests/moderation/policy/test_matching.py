@@ -135,6 +135,21 @@ def test_the_authors_url_is_a_link() -> None:
     assert find(Kind.DOMAINS, ["example.org"], Looked("hello", author)) == 1
 
 
+def test_of_entries_that_are_the_same_the_first_is_named() -> None:
+    """However each is written."""
+    author = Author(email="a@example.org", ip=ip_address("192.0.2.1"))
+    looked = Looked("See https://example.org/ about spam.", author)
+
+    for kind, entries in (
+        (Kind.DOMAINS, ["example.org", "*.Example.org"]),
+        (Kind.EMAILS, ["@example.org", "*@example.org"]),
+        (Kind.NETWORKS, ["192.0.2.0/24", "192.0.2.7/24"]),
+        (Kind.WORDS, ["spam", "SPAM"]),
+        (Kind.CONTAINS, ["spam", "Spam"]),
+    ):
+        assert find(kind, entries, looked) == 1
+
+
 @pytest.mark.parametrize(
     ("email", "number"),
     [
