@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from consent.choices.choice import Decision, EventType, SubjectKind
-from consent.choices.projection import PurposeStanding, Standing, apply, firmness
+from consent.choices.projection import PurposeStanding, Standing, apply, firmness, lasts
 
 
 def follow(
@@ -77,8 +77,8 @@ def _linked(
         for name, at in device.purposes.items()
     }
     noes = _news(account, device)
-    no_at = {
-        name: _latest_no(at, device.purposes[name])
+    both = {
+        name: (at, device.purposes[name])
         for name, at in account.purposes.items()
         if name in device.purposes
     }
@@ -86,8 +86,7 @@ def _linked(
     def since(purposes: Mapping[str, PurposeStanding]) -> dict[str, PurposeStanding]:
         """Return *purposes* with the latest no of either, whosever choice won."""
         return {
-            name: at._replace(refused_at=no_at[name]) if no_at.get(name) else at
-            for name, at in purposes.items()
+            name: _knowing(at, *both[name]) if name in both else at for name, at in purposes.items()
         }
 
     changed = {
@@ -104,13 +103,15 @@ def _linked(
             device=devices[other],
         ),
     }
-    # What is a no of both now is one of everybody whom each of them reaches.
+    # What is a no of both now is one of everybody whom each of them reached before: whoever is
+    # behind the other has heard it when it was said, and may have answered it since.
     for end, told in ((ref, _news(device, account)), (other, noes)):
         down = end == other and devices[other] and not devices[ref]
-        for link, linked in reach(lambda at: changed.get(at) or known(at), end, down=down).items():
+        for link, linked in reach(known, end, down=down).items():
             if link not in devices and told:
+                hearer = changed.get(link, linked)  # of both ends, perhaps
                 changed[link] = replace(
-                    linked, purposes={**linked.purposes, **_news(Standing(told), linked)}
+                    hearer, purposes={**hearer.purposes, **_news(Standing(told), hearer)}
                 )
     return changed
 
@@ -127,7 +128,19 @@ def _news(teller: Standing, hearer: Standing) -> dict[str, PurposeStanding]:
 
 
 def _latest_no(one: PurposeStanding, other: PurposeStanding) -> str | None:
-    return max(filter(None, (one.refused_at, other.refused_at)), default=None)
+    noes = [one.refused_at, other.refused_at]
+    if one.ended != other.ended:
+        # As where both are of one subject: a yes from before the one that ends here is history.
+        noes.append((other if one.ended else one).occurred_at)
+    return max(filter(None, noes), default=None)
+
+
+def _knowing(at: PurposeStanding, one: PurposeStanding, other: PurposeStanding) -> PurposeStanding:
+    """Return *at* with what is known of the noes of both."""
+    if at.ended:
+        return at._replace(refused_at=_latest_no(one, other))
+    firmest = max(one, other, key=lambda said: lasts(said.last_no or ""))
+    return at._replace(refused_at=_latest_no(one, other), ended_no=firmest.last_no)
 
 
 def _taken_over(
@@ -159,6 +172,8 @@ def _of_both(newer: PurposeStanding, older: PurposeStanding) -> PurposeStanding:
             vendor for vendor in older.vendors if newer.vendors is None or vendor in newer.vendors
         ]
     return newer._replace(
+        # By their acts, not by the ledger: a yes from before either widens nothing.
+        occurred_at=max(newer.occurred_at, older.occurred_at),
         vendors=vendors,
         valid_until=min(filter(None, (newer.valid_until, older.valid_until)), default=None),
         # Only who has overruled a signal by either id has overruled it by both.

@@ -64,7 +64,8 @@ class PurposeStanding(NamedTuple):
     material_sha256: str | None = None
     valid_until: str | None = None
     refused_at: str | None = None
-    """When the latest no happened that is known of, whatever followed it."""
+    """When the latest no happened that is known of, whatever followed it, or a newer yes that a
+    late no has ended: a yes from then or from before it changes nothing."""
 
     ask_after: str | None = None
     """Before when the subject may not be asked again, where the event said so."""
@@ -74,6 +75,10 @@ class PurposeStanding(NamedTuple):
 
     vendors: Sequence[str] | None = None
     """The only vendors that a yes is about; None where it is about all."""
+
+    ended_no: str | None = None
+    """The name of the no that a yes has ended, where that is one that lasts: without this yes it
+    stands again, also where no record tells of it any more."""
 
     @property
     def ended(self) -> bool:
@@ -89,6 +94,11 @@ class PurposeStanding(NamedTuple):
     def lasting(self) -> bool:
         """Whether it is a no that no new substance of the notice cuts short."""
         return self.state in _LASTING
+
+    @property
+    def last_no(self) -> str | None:
+        """The name of the last no, where that is one that lasts: this one, or the one it ended."""
+        return (self.state if self.lasting else None) if self.ended else self.ended_no
 
     @property
     def nobody(self) -> bool:
@@ -177,10 +187,11 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         if before is not None and _overruled(event, made["decision"], happened, before):
             continue
         if before is not None and state != EventType.GIVEN:
-            state = max(state, before.state, key=_lasts)
+            state = max(state, before.state, key=lasts)
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
-            refused_at = max(happened, refused_at or "")
+            # By its own clock, even one ahead: what that has as earlier was said before the no.
+            refused_at = _no_at(occurred or happened, before)
         elif refused_at is not None and occurred is not None and occurred <= refused_at:
             # Instants are cut to seconds: of two choices in one the no counts.
             continue
@@ -197,6 +208,7 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             event.get("reprompt_not_before"),
             signal,
             made.get("vendor_ids") if state == EventType.GIVEN else None,
+            None if before is None or state != EventType.GIVEN else before.last_no,
         )
         if now.ended and before is not None and before.ended and happened < before.occurred_at:
             now = _behind(now, before)
@@ -220,13 +232,23 @@ def _open_since(standing: Standing, event: Mapping[str, Any]) -> str:
     return min(before.since, happened)
 
 
-def _lasts(state: str) -> int:
+def lasts(state: str) -> int:
+    """Say how long a state keeps anybody from asking: the more, the longer."""
     return _LASTING.index(EventType(state)) if state in _LASTING else -1
 
 
 def firmness(at: PurposeStanding) -> tuple[bool, int]:
     """Say how restrictive a choice is: a no more than a yes, the longer it lasts the more."""
-    return at.ended, _lasts(at.state)
+    return at.ended, lasts(at.state)
+
+
+def _no_at(said_at: str, before: PurposeStanding | None) -> str:
+    """Return until when a yes is history, now that a no from *said_at* is told."""
+    if before is None:
+        return said_at
+    # Late, it ends a newer yes: one from before that is no newer for it.
+    ended = "" if before.ended else before.occurred_at
+    return max(said_at, before.refused_at or "", ended)
 
 
 def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:

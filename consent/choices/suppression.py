@@ -57,11 +57,11 @@ def without(
         place, no, last = at.leaf_index, left.get(name), told.get(name)
         if at.record_id not in erased:
             forgets = not at.ended and last is not None and last.record_id in forgotten
-            purposes[name] = at._replace(refused_at=no and no.refused_at) if forgets else at
+            purposes[name] = _ended(at, no) if forgets else at
         elif at.record_id in forgotten:
             if no is not None:
                 purposes[name] = no._replace(leaf_index=place)
-        elif no is not None and not at.ended and last and no.record_id == last.record_id:
+        elif no is not None and last and no.record_id == last.record_id and _is_last(no, at):
             purposes[name] = no._replace(leaf_index=place, refused_at=at.refused_at)
         elif last := _last_no(at, last):
             purposes[name] = _remembered(last, place, erased_at)
@@ -108,15 +108,25 @@ def _last_no(at: PurposeStanding, told: PurposeStanding | None) -> PurposeStandi
         return at
     if at.refused_at is None:
         return None
-    if told is not None:
+    if told is not None and _is_last(told, at):
         return told._replace(refused_at=at.refused_at)
     return PurposeStanding(
-        EventType.REFUSED.value,
+        at.ended_no or EventType.REFUSED.value,
         at.record_id,
         at.leaf_index,
         at.refused_at,
         refused_at=at.refused_at,
     )
+
+
+def _ended(yes: PurposeStanding, no: PurposeStanding | None) -> PurposeStanding:
+    """Return a yes that has ended that no, or none at all."""
+    return yes._replace(refused_at=no and no.refused_at, ended_no=no and no.last_no)
+
+
+def _is_last(no: PurposeStanding, at: PurposeStanding) -> bool:
+    """Whether that no is the one that a yes has ended, by its name: the record of that may go."""
+    return not at.ended and at.ended_no in {None, no.state}
 
 
 def _remembered(at: PurposeStanding, leaf_index: int, erased_at: str) -> PurposeStanding:

@@ -229,7 +229,8 @@ def test_it_says_what_the_rule_says(made: list[Event]) -> None:
             received = one["received_at"]
             happened = one.get("occurred_at") or received
             if decision == "refused":
-                noes.append(min(happened, received))
+                # A late no ends a newer yes, and what came before that one is history, too.
+                noes.append(max(min(happened, received), stands))
                 word = "withdrawn" if one["event_type"] == "withdrawn" else "refused"
                 expected[purpose], stands = (word, one["record_id"]), ""
             elif "occurred_at" not in one or (

@@ -87,7 +87,7 @@ def test_a_yes_that_stays_forgets_the_no_it_had_ended() -> None:
     assert left(YES, "no") == YES
     assert left(YES, "no", forgotten={"no"}) == PLAIN_YES
     assert left(YES, "no", forgotten={"no"}, left={"ads": older}) == YES._replace(
-        refused_at=older.refused_at
+        refused_at=older.refused_at, ended_no=older.state
     )
 
 

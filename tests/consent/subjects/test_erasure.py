@@ -529,7 +529,7 @@ def test_the_refusal_that_a_yes_had_ended_stands_again(desk: Desk, *, keep_refus
 
 
 def test_the_refusal_that_a_yes_had_ended_is_remembered_with_it(desk: Desk) -> None:
-    """By its name where its record goes at once, by its day alone where that went before."""
+    """By its name and day, whether its record goes at once or went before."""
     opt_out(desk)
     no = opt_out(desk, device="d-2")
     desk.later(days=1)
@@ -543,16 +543,16 @@ def test_the_refusal_that_a_yes_had_ended_is_remembered_with_it(desk: Desk) -> N
 
     assert whole.remembered == ["ads"]
     assert allowed
-    for device, why in (("d-1", Why.OPTED_OUT), ("d-2", Why.REFUSED)):
+    for device in ("d-1", "d-2"):
         (answer,) = desk.ask("ads", device=device)
-        assert (answer.why, answer.record_id) == (why, None)
+        assert (answer.why, answer.record_id) == (Why.OPTED_OUT, None)
         assert answer.since == "2026-01-31T00:00:00Z"
     assert desk.erase(device="d-1", keep_refusals=False).remembered == []
     assert desk.ask("ads")[0].why is Why.NOT_ASKED
 
 
-def test_with_a_lost_key_the_refusal_is_remembered_without_its_name(desk: Desk) -> None:
-    """The records that would tell it do not open."""
+def test_with_a_lost_key_the_refusal_is_remembered_all_the_same(desk: Desk) -> None:
+    """The records that would tell it do not open; the standing knows its name."""
     opt_out(desk)
     opt_in(desk, occurred_at=desk.now + timedelta(seconds=1))
     with desk.database.write() as connection:
@@ -560,7 +560,7 @@ def test_with_a_lost_key_the_refusal_is_remembered_without_its_name(desk: Desk) 
 
     desk.erase(device="d-1")
 
-    assert desk.ask("ads")[0].why is Why.REFUSED
+    assert desk.ask("ads")[0].why is Why.OPTED_OUT
 
 
 def test_the_record_of_a_link_goes_though_its_account_loses_another_as_well(desk: Desk) -> None:
@@ -985,7 +985,7 @@ def test_a_refusal_of_ones_own_does_not_end_with_the_consent_taken_over(desk: De
 
     (answer,) = desk.ask("ads", **OF_ACCOUNT)
     assert before == given.record_id
-    assert (answer.why, answer.record_id) == (Why.REFUSED, None)
+    assert (answer.why, answer.record_id) == (Why.OPTED_OUT, None)
 
 
 def test_consent_taken_over_ends_with_a_restriction(desk: Desk) -> None:
@@ -1122,3 +1122,66 @@ def test_whatever_happens_the_right_records_open_and_the_log_holds(
         for person in people:
             (answer,) = desk.ask("ads", device=person.device)
             assert answer.allowed == person.allowed
+
+
+# -- a no that lasts, behind a yes ------------------------------------------------------------
+
+
+def come_back(desk: Desk, **subject: Any) -> str:  # noqa: ANN401
+    """Say yes by oneself, in the preferences."""
+    return desk.give("ads", origin=Origin.PREFERENCES, **subject).record_id
+
+
+@pytest.mark.parametrize("kind", [EventType.OBJECTED, EventType.OPTED_OUT, EventType.REVOKED])
+def test_a_no_keeps_its_name_though_its_record_goes_first(desk: Desk, kind: EventType) -> None:
+    """One after the other comes to the same as both at once."""
+    ids = []
+    for device in ("one-by-one", "at-once"):
+        no = desk.record(kind, {"ads": "refused"}, version=None, device=device).record_id
+        ids.append((no, come_back(desk, device=device)))
+
+    for record_id in ids[0]:
+        desk.erase(record_id)
+    desk.erase(*ids[1])
+
+    found = [desk.ask("ads", device=device)[0] for device in ("one-by-one", "at-once")]
+    assert found[0] == found[1]
+    assert found[0].why is Why(kind)
+
+
+def test_retention_forgets_no_objection_behind_a_yes(desk: Desk) -> None:
+    """The objection is older than the yes, and goes before it."""
+    desk.record(EventType.OBJECTED, {"ads": "refused"}, version=None)
+    desk.later(days=20)
+    desk.record(EventType.REQUESTED, origin=Origin.PREFERENCES)
+    until = {"valid_until": desk.now.replace(year=desk.now.year + 1)}
+    desk.record(EventType.GIVEN, {"ads": "given"}, origin=Origin.PREFERENCES, **until)
+    for _ in range(60):
+        desk.later(days=10)
+        retain(desk, days=365)
+
+    (answer,) = desk.ask("ads")
+    assert (answer.why, answer.ask) == (Why.OBJECTED, False)
+
+
+def test_a_remembered_objection_is_not_lost_behind_a_later_yes(desk: Desk) -> None:
+    """Of it no record tells any more when the person says yes, and that yes goes as well."""
+    desk.record(EventType.OBJECTED, {"ads": "refused"}, version=None)
+    desk.erase(device="d-1")
+    come_back(desk)
+    desk.erase(device="d-1")
+
+    (answer,) = desk.ask("ads")
+    assert (answer.why, answer.ask) == (Why.OBJECTED, False)
+
+
+def test_a_restricted_device_leaves_its_account_the_objection(desk: Desk) -> None:
+    """The account had taken over the device's yes; its own objection from before that stands."""
+    desk.record(EventType.OBJECTED, {"ads": "refused"}, version=None, **OF_ACCOUNT)
+    come_back(desk, **OF_ACCOUNT)
+    come_back(desk)
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.DEVICE, "d-1"), **OF_ACCOUNT)
+    desk.restrict("d-1", days=30)
+
+    (answer,) = desk.ask("ads", **OF_ACCOUNT)
+    assert (answer.why, answer.ask) == (Why.OBJECTED, False)
