@@ -100,7 +100,7 @@ class ListedKey:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new site or key with the one sight of its secret."""
+    """A new site with the one sight of its first key."""
 
     site: Site
     key: str
@@ -234,7 +234,10 @@ class Accounts:
         key: str | None = None,
         scopes: Iterable[str] | None = None,
     ) -> str:
-        """Create a key for one or more sites and return it. Raises SiteNotFound and as above."""
+        """Create a key for one or more sites and return it.
+
+        *key* is as in `create_site`. Raises SiteNotFound, KeyUnusable, KeyTaken, ScopeUnknown.
+        """
         chosen = _scopes(scopes)
         wanted = sorted(set(site_ids))
         with self._database.write() as connection:

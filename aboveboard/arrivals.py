@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from aboveboard.disk import sync
 from aboveboard.errors import DataDirUnusable
 from consent.recording.continuing import Doubt
 
@@ -25,10 +26,10 @@ def send(staged: Path, data_dir: Path, doubt: Doubt) -> None:
     """
     try:
         (staged / DOUBT).write_text(doubt.value, encoding="ascii")
-        _sync(staged / DOUBT)
-        _sync(staged)
+        sync(staged / DOUBT)
+        sync(staged)
         staged.replace(data_dir / FOLDER)
-        _sync(data_dir)
+        sync(data_dir)
     except OSError as error:
         raise DataDirUnusable(f"expected to write in {data_dir}, got: {error}") from error
 
@@ -47,7 +48,7 @@ def settle(data_dir: Path) -> None:
                 for beside in ("-wal", "-shm"):
                     (data_dir / f"{path.name}{beside}").unlink(missing_ok=True)
                 path.replace(data_dir / path.name)
-            _sync(data_dir)
+            sync(data_dir)
         finally:
             os.close(handle)
     except OSError as error:
@@ -67,11 +68,3 @@ def doubt_of(data_dir: Path) -> Doubt:
 def forget(data_dir: Path) -> None:
     """Note that nothing is left to be done."""
     shutil.rmtree(data_dir / FOLDER, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

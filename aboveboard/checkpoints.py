@@ -18,6 +18,7 @@ import structlog
 from pydantic import SecretStr
 
 from aboveboard.database import Database
+from aboveboard.disk import sync
 from aboveboard.errors import CheckpointNotKept, NotPosted
 from aboveboard.posting import Poster
 from aboveboard.targets import parse
@@ -131,7 +132,7 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(kept)
-            _sync(self._path)
+            sync(self._path)
 
     def _check(self, kept: str, newest: Signed) -> None:
         old, new = newest.verifier.open(kept), newest.verifier.open(newest.text)
@@ -184,14 +185,6 @@ def _append(path: Path, entry: bytes) -> None:
         file.write(entry)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class Webhook:

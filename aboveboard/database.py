@@ -167,7 +167,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Lend a connection for reading; on SQLite it cannot write."""
+        """Lend a connection for reading; on SQLite it cannot write. Raises StorageUnavailable."""
         try:
             with self._reading.connect() as connection:
                 yield connection
@@ -211,7 +211,8 @@ class Database:
         """Answer a prepared, indexed point read.
 
         On SQLite it runs at once, on the serving thread: the read takes less than the hop to
-        another would. On PostgreSQL it waits for the server, together with others.
+        another would. On PostgreSQL it waits for the server, together with others. Raises
+        StorageUnavailable, on PostgreSQL also QueueFull.
         """
         if self._lookups is not None:
             return await self._lookups.look(statement, values)
@@ -284,7 +285,7 @@ class Database:
 
     def differences(self) -> list[Any]:
         """Return what distinguishes the migrated tables from the declared ones: nothing, always."""
-        from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - tests and doctor only
+        from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - tests only
 
         indexes = self._metadata.info.get("indexes", ())
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from aboveboard.disk import sync
 from aboveboard.errors import StorageUnavailable
 from consent.subjects.forgetting import Erasure, Restriction
 from moderation.review.erasing import Erased
@@ -39,7 +40,7 @@ class Erasures:
                 file.write(line if _whole(file.fileno()) else b"\n" + line)
                 os.fsync(file.fileno())
             if new:
-                _sync(self.path.parent)
+                sync(self.path.parent)
         except OSError as error:
             raise StorageUnavailable(
                 f"expected to write down an erasure in {self.path}, got: {error.strerror}"
@@ -129,11 +130,3 @@ def _whole(handle: int) -> bool:
     """Whether the file ends with a whole line."""
     size = os.fstat(handle).st_size
     return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

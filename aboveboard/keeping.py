@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from aboveboard.disk import sync
 from aboveboard.errors import DataDirUnusable
 from consent.errors import CheckpointInvalid
 from consent.log.keeping import Kept
@@ -84,9 +85,9 @@ class KeptFolder:
         """Wait until what was kept is on the disk. Raises OSError."""
         names, self._unsynced = self._unsynced, set()
         for name in sorted(names):
-            _sync(self.path / name)
+            sync(self.path / name)
         if names:
-            _sync(self.path)
+            sync(self.path)
 
     def _create(self, path: Path, content: bytes) -> None:
         draft = self.path / DRAFT
@@ -134,13 +135,5 @@ def _overwrite(path: Path, content: bytes) -> None:
     handle = os.open(path, os.O_WRONLY)
     try:
         os.pwrite(handle, content, 0)
-    finally:
-        os.close(handle)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)

@@ -2,8 +2,8 @@
 
 Each file holds 32 random bytes as 64 hexadecimal characters and a newline. Versioned keys are
 named `<purpose>.<version>`; the newest seals, older ones still open. Keys of a day are named
-`<purpose>.<day>`. Of a log that was taken over
-without its private key, the public one is a file `log.<site>.<epoch>.vkey`.
+`<purpose>.<day>`. Of a log that was taken over without its private key, the public one is a file
+`log.<site>.<epoch>.vkey`.
 """
 
 import os
@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from aboveboard.clock import Clock
+from aboveboard.disk import sync
 from aboveboard.errors import DataDirUnusable
 
 KEY_BYTES = 32
@@ -91,7 +92,7 @@ class KeyFolder:
         path = self.path / f"{name}.key"
         try:
             path.unlink(missing_ok=True)
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as error:
             raise DataDirUnusable(f"expected to remove the key at {path}, got: {error}") from error
 
@@ -148,7 +149,7 @@ class KeyFolder:
                 pass
             finally:
                 draft.unlink()
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as error:
             raise DataDirUnusable(f"expected to write a key at {path}, got: {error}") from error
 
@@ -218,11 +219,3 @@ class Daily:
             name = path.name.removesuffix(".key")
             if name.removeprefix(f"{self._purpose}.") < first.isoformat():
                 self._folder.drop(name)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -56,7 +56,10 @@ class Call:
     _caller: Caller
 
     def site(self, named: str | None = None) -> str:
-        """Return the site spoken for: the header's, the one *named* in the body, the key's only."""
+        """Return the site spoken for: the header's, the one *named* in the body, the key's only.
+
+        Raises SiteNotFound and SiteUnclear.
+        """
         header = self.headers.get(b"x-site")
         if header is None:
             return site_of(self._caller, named)

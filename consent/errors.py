@@ -111,9 +111,10 @@ class CursorInvalid(ConsentError):
 
 
 class EventInvalid(ConsentError):
-    """A value has no canonical form here: a float, a null, an integer beyond 53 bits, a bad name.
+    """An event is none, or holds what has no canonical form: a float, a null, a huge integer.
 
-    It is a fault of the caller in the code, not of the client: the wire refuses such values first.
+    Of a saved event it is what is wrong with the file. In the service it is a fault of the caller
+    in the code, not of the client: the wire refuses such values first.
     """
 
 

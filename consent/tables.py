@@ -1,7 +1,8 @@
 """Rows of consent: notices, the log, its entries and tiles, sealed records, subjects.
 
-Every primary key and index starts with the site. An `entry` is for ever and says nothing of
-anybody; what can be erased is in `record` and `subject`.
+Every primary key and index starts with the site, but for the restrictions that end, which are
+looked for on all sites at once. An `entry` is for ever and says nothing of anybody; what can be
+erased is in `record` and `subject`.
 """
 
 from sqlalchemy import Index, LargeBinary, Table, text

@@ -1,6 +1,7 @@
 """Rows of moderation: comments, their traits, events and review, policies, idempotency keys.
 
-Every primary key and index starts with the site. Instants are text,
+Every primary key and index starts with the site, but for what is looked for on all sites at once:
+keys too old, callbacks due. Instants are text,
 `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
 """
 

@@ -16,6 +16,7 @@ from secrets import token_hex
 import httpx2
 import pytest
 from embedded_postgres import create_database, embedded_postgres
+from hypothesis import HealthCheck, settings
 
 from aboveboard import app
 from aboveboard.accounts import Accounts
@@ -24,6 +25,10 @@ from aboveboard.settings import Settings
 
 COMMAND = [sys.executable, "-m", "aboveboard"]
 PATIENCE_S = 60  # generous: tests assert facts, never speed
+
+# Nor does an example of Hypothesis fail for a busy machine, which its defaults would have it do.
+settings.register_profile("facts", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("facts")
 
 
 @dataclass

@@ -141,7 +141,10 @@ class Accord:
             raise LedgerDamaged("index", finding, epoch=epoch, index=min(missing))
 
     def check_nothing_else(self) -> None:
-        """Check that no record and no decision is stored that no entry is of."""
+        """Check that no record and no decision is stored that no entry is of.
+
+        Raises LedgerDamaged.
+        """
         asked = {"site_id": self._site_id}
         records = self._connection.execute(_COUNT_RECORDS, asked).scalar_one()
         if records != self.opened:

@@ -215,7 +215,7 @@ class _Tiles:
 
 
 def endings(connection: Connection, keyring: Keyring, heads: Sequence[Head]) -> dict[str, Ending]:
-    """Return, by origin, what later logs of a site say of earlier ones."""
+    """Return, by origin, what later logs of a site say of earlier ones. Raises LedgerDamaged."""
     found = {}
     for head in heads:
         verifier = keyring.verifier(head.site_id, head.epoch, head.origin)

@@ -146,7 +146,10 @@ def _check_depth(left: int) -> None:
 
 
 def commit(salt: bytes, event: bytes) -> bytes:
-    """Commit to the canonical *event*: `SHA256("consent-commit/v1" || 0x00 || salt || event)`."""
+    """Commit to the canonical *event*: `SHA256("consent-commit/v1" || 0x00 || salt || event)`.
+
+    Raises `EventInvalid` for a salt of another length.
+    """
     if len(salt) != SALT_BYTES:
         raise EventInvalid(f"expected a salt of {SALT_BYTES} bytes, got {len(salt)}")
     return sha256(COMMITMENT_PREFIX + salt + event).digest()
@@ -165,7 +168,10 @@ def leaf(record_id: str, received_at: str, commitment: bytes) -> bytes:
 
 
 def instant(moment: datetime) -> str:
-    """Write an aware *moment* as `YYYY-MM-DDTHH:MM:SSZ`; fractions of a second are cut."""
+    """Write an aware *moment* as `YYYY-MM-DDTHH:MM:SSZ`; fractions of a second are cut.
+
+    Raises `EventInvalid` for a moment without a time zone.
+    """
     if moment.tzinfo is None:
         raise EventInvalid("expected an instant with a time zone, got one without")
     if moment.tzinfo is not UTC:

@@ -330,7 +330,7 @@ class Nodes:
         return self._tiles[place]
 
     def root(self, size: int) -> bytes:
-        """Return the root that the log had at *size*."""
+        """Return the root that the log had at *size*. Raises OutsideTree."""
         if not 0 <= size <= self._head.frontier.size:
             raise OutsideTree(f"expected a size up to {self._head.frontier.size}, got {size}")
         hashes = tuple(

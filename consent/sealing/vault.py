@@ -63,7 +63,10 @@ class DataKey:
         return cls(random(KEY_BYTES))
 
     def seal(self, site: str, record_id: str, record: Opened, random: Random) -> bytes:
-        """Encrypt *record* so that it opens under this key, on this site, for this id only."""
+        """Encrypt *record* so that it opens under this key, on this site, for this id only.
+
+        Raises `VaultUnreadable` for a salt of another length.
+        """
         if len(record.salt) != SALT_BYTES:
             raise VaultUnreadable(f"expected a salt of {SALT_BYTES} bytes, got {len(record.salt)}")
         nonce = random(NONCE_BYTES)

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import bindparam, case, null, select, update
 
 from moderation.cases import events, priority, search, setting
+from moderation.cases.case import CaseState, Cause
 from moderation.cases.events import Rows
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, EventKind, Standing, edit, stays
@@ -19,9 +20,6 @@ from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
 from moderation.tables import CASE, CASE_TEXT, SAMPLE
 from moderation.verdict import STATE_OF_VERDICT, Reason, ReasonKind, State, Verdict
-
-OPEN = "open"
-RESOLVED = "resolved"
 
 
 def never(_comment_id: str) -> float:
@@ -151,7 +149,7 @@ class Arrivals:
             EventKind.EDITED, site_id, comment_id, item, at, revision, standing.state, state
         )
         known = self._known.get(place)
-        is_open = self.opened(*place) or (known is not None and known.state != RESOLVED)
+        is_open = self.opened(*place) or (known is not None and known.state != CaseState.RESOLVED)
         if is_open or state is State.PENDING or stays(standing):
             self._open(site_id, comment_id, item, at, revision, state, draw)
         return made._replace(human=human)
@@ -230,7 +228,7 @@ class Arrivals:
         """Open a case, or move the one that there is to a new revision and drop its claim."""
         place = (site_id, comment_id)
         known = self._known.get(place)
-        going_on = known is not None and known.state != RESOLVED
+        going_on = known is not None and known.state != CaseState.RESOLVED
         opened = known.opened if known is not None and going_on else at
         weight = known.report_weight if known is not None else 0.0
         if item.reasons or weight > 0:
@@ -253,8 +251,8 @@ class Arrivals:
                 site_id,
                 comment_id,
                 revision,
-                OPEN,
-                "review",
+                CaseState.OPEN.value,
+                Cause.REVIEW.value,
                 tier,
                 where,
                 weighed.harm,
@@ -308,8 +306,8 @@ _MOVED = (
     .where(CASE.c.site_id == bindparam("of_site"), CASE.c.comment_id == bindparam("of_comment"))
     .values(
         revision=bindparam("to_revision"),
-        state=OPEN,
-        cause="edited",
+        state=CaseState.OPEN,
+        cause=Cause.EDITED,
         tier=bindparam("to_tier"),
         place=bindparam("to_place"),
         harm=bindparam("to_harm"),
@@ -325,7 +323,7 @@ _MOVED = (
         claim_token=null(),
         claim_until=null(),
         snoozed_until=null(),
-        escalated=case((CASE.c.state == RESOLVED, False), else_=CASE.c.escalated),
+        escalated=case((CASE.c.state == CaseState.RESOLVED, False), else_=CASE.c.escalated),
         alarmed=False,
         resolved=null(),
         resolved_seq=null(),

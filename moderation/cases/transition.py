@@ -257,7 +257,10 @@ def was_decided(events: Iterable[Event]) -> bool:
 
 
 def replay(events: Iterable[Event]) -> Standing:
-    """Return where the events of one comment, oldest first, have brought it."""
+    """Return where the events of one comment, oldest first, have brought it.
+
+    Raises NotUndoable where there are none.
+    """
     standing: Standing | None = None
     before: dict[int, bool] = {}
     for event in events:

@@ -5,9 +5,10 @@ Takes a connection; reads only.
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Connection, func, select
 
 from moderation.policy.resemblance import alike, bands
+from moderation.review.queue import UNRESOLVED
 from moderation.tables import CASE, COMMENT, COMMENT_BAND
 
 GROUP_LIMIT = 200  # cases
@@ -41,7 +42,7 @@ def group(connection: Connection, site_id: str, comment_id: str) -> list[Member]
             COMMENT.c.version,
         )
         .join_from(CASE, COMMENT, _OF_COMMENT)
-        .where(CASE.c.site_id == site_id, CASE.c.state != literal_column("'resolved'"))
+        .where(CASE.c.site_id == site_id, UNRESOLVED)
     )
     found: list[Any] = []
     # Each by its own index: asked with an OR, an engine walks the whole queue.

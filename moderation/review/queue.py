@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from moderation.cases import search
 from moderation.cases.case import Case
+from moderation.cases.priority import Tier
 from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, SKIP
 
 
@@ -110,7 +111,7 @@ def count(connection: Connection, site_id: str, wanted: Filter, *, now: str) -> 
     ).label("shelf")
     claimed = case((CASE.c.claim_until > now, 1), else_=0).label("claimed")
     counts = dict.fromkeys(("open", "claimed", "escalated", "snoozed"), 0)
-    counts |= {f"tier_{tier}": 0 for tier in range(1, 5)}
+    counts |= {f"tier_{tier}": 0 for tier in Tier}
     for row in connection.execute(
         select(shelved, claimed, CASE.c.tier, func.count().label("number"))
         .where(

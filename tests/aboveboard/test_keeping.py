@@ -91,7 +91,7 @@ def test_what_was_signed_is_remembered_though_the_disk_takes_it_not(
 def test_what_was_kept_is_synced_once(folder: KeptFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file written since, and the folder; nothing where nothing was written."""
     synced: list[str] = []
-    monkeypatch.setattr("aboveboard.keeping._sync", lambda path: synced.append(path.name))
+    monkeypatch.setattr("aboveboard.keeping.sync", lambda path: synced.append(path.name))
     for size in (1, 2):
         folder.keep(signed(size))
         folder.keep(signed(size, site="blog"))

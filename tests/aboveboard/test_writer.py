@@ -173,6 +173,23 @@ def test_rows_that_do_not_fit_fail_alone(databases: app.Databases) -> None:
     assert stored(databases) == ["b", "canary"]
 
 
+def test_after_the_engine_rolled_back_nothing_more_is_stored(tmp_path: Path) -> None:
+    """As SQLite does by itself on a full disk: all are refused, and none is there all the same."""
+
+    def undo(rows: Rows, commands: Sequence[str]) -> list[str]:
+        rows.connection.exec_driver_sql("ROLLBACK")
+        raise OSError(f"no space left for {len(commands)}")
+
+    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases.migrate()
+
+    answers, _ = gathered(databases, [(store, "a"), (undo, "full"), (store, "b")])
+
+    assert [type(answer) for answer in answers] == [StorageUnavailable] * 3
+    assert stored(databases) == []
+    databases.close()
+
+
 def test_handlers_share_a_commit(databases: app.Databases) -> None:
     """Commands of different handlers are one transaction."""
     answers, writer = gathered(databases, [(store, "a"), (pick, "b"), (store, "c")])

@@ -28,7 +28,6 @@ QUIETLY = settings(
     max_examples=EXAMPLES,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 SELDOM = settings(QUIETLY, max_examples=10)  # for each of dozens of operations, in both modes

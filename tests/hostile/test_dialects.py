@@ -249,7 +249,6 @@ def spoiled(content: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     max_examples=EXAMPLES,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 @given(
@@ -320,7 +319,6 @@ def test_what_the_documents_describe_never_fails(
             max_examples=EXAMPLES,
             derandomize=True,
             database=None,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy(generation_mode=mode))

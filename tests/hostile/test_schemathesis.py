@@ -127,7 +127,6 @@ def _answers_as_described(cases: SearchStrategy[schemathesis.Case], call: dict[s
         max_examples=EXAMPLES,
         derandomize=True,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(case=cases)

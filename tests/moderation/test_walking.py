@@ -373,7 +373,6 @@ def test_no_walk_leaves_the_table(databases: app.Databases, examples: int) -> No
         settings=settings(
             max_examples=examples,
             stateful_step_count=25,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

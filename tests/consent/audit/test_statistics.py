@@ -141,9 +141,7 @@ def told(answer: dict[str, Any]) -> Counter[tuple[Any, ...]]:
 days = st.none() | st.integers(-3, DAYS + 3).map(lambda n: FIRST + timedelta(days=n))
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     asked=st.builds(
         Asked,

@@ -51,6 +51,13 @@ def test_a_no_is_remembered_by_its_name_and_day() -> None:
     assert alone == Standing({"ads": REMEMBERED._replace(leaf_index=0)}, whole=False)
 
 
+def test_a_no_of_the_day_of_its_erasure_is_remembered_up_to_then() -> None:
+    """Not to the day's end: what is said later that day is said after it."""
+    same_day = "2026-01-05T12:00:00Z"
+
+    assert left(NO, "no", erased_at=same_day) == REMEMBERED._replace(refused_at=same_day)
+
+
 def test_of_a_yes_the_no_is_left_that_it_had_ended() -> None:
     """Told by its record, which may stay or go, or else by the yes alone."""
     untold = REMEMBERED._replace(state="refused", leaf_index=7, ask_after=None)

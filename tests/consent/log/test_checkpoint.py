@@ -30,6 +30,12 @@ def test_what_was_signed_opens(size: int, root: bytes) -> None:
     assert VERIFIER.render(size, root, opened.signature) == note
 
 
+def test_an_empty_tree_has_one_root() -> None:
+    """Whoever signs another over nothing has signed what no log can have."""
+    with pytest.raises(CheckpointInvalid, match=f"expected {EMPTY_ROOT.hex()} at size 0"):
+        VERIFIER.open(SIGNER.sign(0, ROOT))
+
+
 def test_a_key_of_another_implementation_is_read() -> None:
     """The example key of the Go package that signed notes come from has the id it says."""
     vkey = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

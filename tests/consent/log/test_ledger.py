@@ -240,6 +240,20 @@ def test_a_head_that_was_touched_is_never_signed_on(
         assert len(connection.execute(select(ENTRY.c.leaf_index)).all()) == 5
 
 
+def test_a_head_that_the_key_never_signed_is_not_signed_on(log: app.Databases) -> None:
+    """Edge and root agree with each other, but not with what the log's key put its name to."""
+    grow(log, entries(5))
+    other = merkle.Frontier.empty().extend([bytes(32)] * 5)
+    with log.consent.write() as connection:
+        connection.execute(update(LOG).values(root=other.root, frontier=other.frontier.to_bytes()))
+
+    with pytest.raises(ForkRefused, match="expected a stored head that the log's key signed"):
+        grow(log, entries(1, 5))
+
+    with log.consent.read() as connection:
+        assert len(connection.execute(select(ENTRY.c.leaf_index)).all()) == 5
+
+
 def test_an_edge_that_is_none_is_refused(log: app.Databases) -> None:
     """Bytes that are no frontier are told as such."""
     with log.consent.write() as connection:

@@ -1087,7 +1087,6 @@ DEEDS = st.lists(
 @given(DEEDS)
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_whatever_happens_the_right_records_open_and_the_log_holds(

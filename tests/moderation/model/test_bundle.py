@@ -1,4 +1,4 @@
-"""Tests of moderation.bundle."""
+"""Tests of moderation.model.bundle."""
 
 import hashlib
 import io

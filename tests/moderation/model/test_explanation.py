@@ -1,8 +1,8 @@
-"""Tests of moderation.explanation."""
+"""Tests of moderation.model.explanation."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moderation.model.explanation import PARTS, PartKind, explain
@@ -28,7 +28,6 @@ def _scorer() -> Scorer:
 SCORER = _scorer()
 
 
-@settings(deadline=None)
 @given(
     st.one_of(
         st.text(st.characters()),

@@ -1,4 +1,4 @@
-"""Tests of moderation.features."""
+"""Tests of moderation.model.features."""
 
 import numpy as np
 import pytest

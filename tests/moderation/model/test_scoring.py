@@ -1,4 +1,4 @@
-"""Tests of moderation.scoring."""
+"""Tests of moderation.model.scoring."""
 
 import threading
 

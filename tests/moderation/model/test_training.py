@@ -1,4 +1,4 @@
-"""Tests of moderation.training and moderation.evaluation, on data made here."""
+"""Tests of moderation.model.training and .evaluation, on data made here."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Tests of moderation.addresses."""
+"""Tests of moderation.text.addresses."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tests of moderation.disguise."""
+"""Tests of moderation.text.disguise."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Tests of moderation.language."""
+"""Tests of moderation.text.language."""
 
 import pytest
 

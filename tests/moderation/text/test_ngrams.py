@@ -1,4 +1,4 @@
-"""Tests of moderation.ngrams."""
+"""Tests of moderation.text.ngrams."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Tests of moderation.spans."""
+"""Tests of moderation.text.spans."""
 
 import pytest
 from hypothesis import given
