@@ -28,7 +28,7 @@ from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
 from moderation.store import Detail, Encoded, Put, Screened, Stored
-from moderation.text.language import Language, script
+from moderation.text.language import Language, is_foreign, script
 from moderation.verdict import Origin, Verdict
 
 T = TypeVar("T")
@@ -178,7 +178,11 @@ class Turn:
             found = classifier.scorer.score(texts)
         else:
             batch = classifier.read(texts)
-            found, told = batch.probabilities, batch.known.tolist()
+            found = batch.probabilities
+            told = [
+                known and not is_foreign(text, classifier.language)
+                for text, known in zip(texts, batch.known.tolist(), strict=True)
+            ]
         scores = np.round(found, PROBABILITY_DIGITS)
         if scores.shape[0] != len(texts) or not np.isfinite(scores).all():
             raise ArithmeticError(f"expected {len(texts)} finite rows, got {scores.shape}")
@@ -275,10 +279,12 @@ class Screening:
         *,
         tally: Tally | None = None,
         read: Read | None = None,
+        once: bool = False,
     ) -> Stored:
         """Screen one comment and store it, counted by *tally*; return it after the commit.
 
-        *read* is what the text scored, where that is known already.
+        *read* is what the text scored, where that is known already. With *once* a text that the
+        comment has had before does not take the place of the present one.
         """
         kept: list[Stored] = []
 
@@ -286,7 +292,7 @@ class Screening:
             kept.extend(stored)
             return 200, b""
 
-        await self._submit_one(site_id, submission, None, keep, tally, read)
+        await self._submit_one(site_id, submission, None, keep, tally, read, once=once)
         return kept[-1]
 
     async def take_many(
@@ -377,13 +383,15 @@ class Screening:
         render: Callable[[Sequence[Stored]], Answer],
         tally: Tally | None = None,
         read: Read | None = None,
+        *,
+        once: bool = False,
     ) -> Answer:
         policy = await self._governing.find(site_id)
         turn = self._turn  # that of the policy: what swaps them does so at once
         if read is None or read.classifier is not turn.classifier:
             read = await turn.read(submission.text)
         screened = await self._judge(turn, policy, [(submission, read)], site_id)
-        return await self._store(site_id, screened, idempotency, render, tally)
+        return await self._store(site_id, screened, idempotency, render, tally, once=once)
 
     async def _submit_all(
         self,
@@ -408,6 +416,8 @@ class Screening:
         idempotency: Idempotency | None,
         render: Callable[[Sequence[Stored]], Answer],
         tally: Tally | None = None,
+        *,
+        once: bool = False,
     ) -> Answer:
         command = Put(
             site_id,
@@ -426,7 +436,7 @@ class Screening:
                 if idempotency
                 else ()
             ),
-        )._replace(draw=self._draw, tally=tally)
+        )._replace(draw=self._draw, tally=tally, once=once)
         answer: Answer = await self._writing.write(store.put, command, size=len(screened))
         return answer
 

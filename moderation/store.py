@@ -102,7 +102,8 @@ class Put(NamedTuple):
 
     *ids* are fresh ids, one for each revision, used where the comment is new. *render* makes the
     answer, a status and a body, from what was stored. *draw* gives a comment a number in 0..1 by
-    which it is drawn into the blind sample or not. With *tally* it is counted.
+    which it is drawn into the blind sample or not. With *tally* it is counted. With *once* no text
+    is stored that its comment has had before: what is current stays.
     """
 
     site_id: str
@@ -117,6 +118,7 @@ class Put(NamedTuple):
     expired_before: str = ""
     draw: Callable[[str], float] = never
     tally: Tally | None = None
+    once: bool = False
 
 
 class _Known(NamedTuple):
@@ -173,6 +175,7 @@ class _Batch:
         self._rows = rows
         self._answers: dict[tuple[str, str, str], tuple[str, int, bytes]] = {}
         self._current: dict[tuple[str, str], _Known] = {}
+        self._said: set[tuple[str, str, str]] = set()
         self._arrivals = Arrivals(rows)
         self._usage: Usage | None = None
         self._comments: list[tuple[Any, ...]] = []
@@ -224,6 +227,9 @@ class _Batch:
             stored = Stored(*row)
             standing = Standing(State(stored.state), stored.revision, version, bool(human))
             self._current[site_id, stored.external_id] = _Known(stored, text_sha256, standing)
+        if any(command.once for command in commands):
+            for comment_id, text_sha256 in self._rows.find(_SAID, site_id=site_id, ids=known):
+                self._said.add((site_id, comment_id, text_sha256))
 
     def _ask(self, site_id: str, commands: list[Put]) -> None:
         """Send what rules want to know of other comments; it is read where it is needed."""
@@ -245,7 +251,7 @@ class _Batch:
                 return IdempotencyMismatch(
                     "expected the body that first came with this key, got another"
                 )
-            return status, body
+            return status, self._left(command, body)
         stored = [
             self._put_one(command, item, new_id)
             for item, new_id in zip(command.screened, command.ids, strict=True)
@@ -273,6 +279,10 @@ class _Batch:
             # What this very batch made may be stored anew only once.
             return known.stored._replace(new=False) if known.stored.new else known.stored
         comment_id = new_id if known is None else known.stored.id
+        said = (command.site_id, comment_id, item.text_sha256)
+        if known is not None and command.once and said in self._said:
+            return known.stored._replace(new=False)
+        self._said.add(said)
         if item.question is not None:
             asked = self._asked.get(new_id)
             if asked is None:
@@ -353,6 +363,22 @@ class _Batch:
             )
         )
         return stored
+
+    def _left(self, command: Put, body: bytes) -> bytes:
+        """Return a stored answer without what it tells of comments that were erased since."""
+        if not body.startswith(b"{"):  # it is no object that tells of a comment
+            return body
+        answer = orjson.loads(body)
+        members = answer.get("results", [{"comment": answer}])
+        told = [each["comment"] for each in members if each.get("comment")]
+        ids = [each["id"] for each in told]
+        gone = {found for (found,) in self._rows.find(_ERASED, site_id=command.site_id, ids=ids)}
+        if not gone:
+            return body
+        for each in told:
+            if each["id"] in gone:
+                each.update(LEFT)
+        return orjson.dumps(answer)
 
     def flush(self) -> None:
         """Write everything."""
@@ -442,6 +468,23 @@ _CURRENT = (
         COMMENT.c.site_id == bindparam("site_id"),
         COMMENT.c.id.in_(bindparam("ids", expanding=True)),
     )
+)
+_ERASED = select(COMMENT.c.id).where(
+    COMMENT.c.site_id == bindparam("site_id"),
+    COMMENT.c.id.in_(bindparam("ids", expanding=True)),
+    COMMENT.c.state == State.ERASED.value,
+)
+LEFT: dict[str, Any] = {
+    "state": State.ERASED.value,
+    "labels": None,
+    "reasons": [],
+    "detected_language": None,
+}
+"""What is told of a comment that was erased, in place of what was."""
+
+_SAID = select(REVISION.c.comment_id, REVISION.c.text_sha256).where(
+    REVISION.c.site_id == bindparam("site_id"),
+    REVISION.c.comment_id.in_(bindparam("ids", expanding=True)),
 )
 _KEYS = select(
     IDEMPOTENCY.c.route,

@@ -4,7 +4,6 @@ A handler takes a `Call` and returns a `Reply`. Whatever goes wrong, at the door
 the dialect's `refuse` is asked to say it: a client of another API never sees a problem document.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -12,12 +11,6 @@ TEXT = b"text/plain; charset=utf-8"
 JSON = b"application/json"
 
 Header = tuple[bytes, bytes]
-
-_SURROGATE = re.compile(
-    # An odd number of backslashes, or else it is text; with its low half it is a pair.
-    rb"(\\(?<!\\\\)(?:\\\\)*+u)[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
-    rb"|[c-fC-F][0-9a-fA-F]{2})"
-)
 
 
 class Reply(NamedTuple):
@@ -116,24 +109,6 @@ class Call(Protocol):
         Of one that fails alone the door does so itself.
         """
         ...
-
-
-def paired(body: bytes) -> bytes:
-    r"""Return JSON with each surrogate escape that stands alone replaced by that of U+FFFD.
-
-    JavaScript cuts a text between the halves of a pair and sends what is left; refused, a comment
-    would pass unmoderated, since clients go on where they get no answer. Linear in *body*.
-
-    >>> paired(rb'"\ud83d\ude00 \ud83d"')
-    b'"\\ud83d\\ude00 \\ufffd"'
-    """
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return _SURROGATE.sub(_replaced, body)
-
-
-def _replaced(found: re.Match[bytes]) -> bytes:
-    return found[0] if found[2] is not None else found[1] + b"fffd"
 
 
 Refuse = Callable[[Call, Refusal], Reply]

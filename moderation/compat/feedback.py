@@ -63,19 +63,15 @@ class Feedbacking:
         """Return the comment that is judged, and the text of it that is."""
         text = submission.text
         wanted = said(text)
-        named = None
         for external_id in (submission.external_id, *also):
             found = await self._screening.find(site_id, external_id)
             if found is None:
                 continue
             if said(found.text) == wanted:
                 return found.stored.id, found.text
-            if external_id == submission.external_id:
-                named = found.stored.id
-        # Stored anew, an older text would take the place of the one that people see.
-        if named is not None and await self._review.has_said(site_id, named, _digest(text)):
-            return named, text
-        stored = await self._screening.take(site_id, submission)
+        # Stored anew, an older text would take the place of the one that people see. Whether it is
+        # one is seen in the transaction that stores it, for edits may come meanwhile.
+        stored = await self._screening.take(site_id, submission, once=True)
         return stored.id, text
 
 

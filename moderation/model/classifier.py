@@ -44,12 +44,13 @@ class Classifier:
 
 def of_bundle(found: Bundle) -> Classifier:
     """Return what a bundle scores with."""
+    language = str(found.manifest["language"])
     return Classifier(
         found.name,
         found.digest,
         found.scorer,
         found.thresholds,
-        partial(explanation.why, found.scorer, model=found.name),
-        language=str(found.manifest["language"]),
+        partial(explanation.why, found.scorer, model=found.name, language=language),
+        language=language,
         read=found.scorer.read,
     )

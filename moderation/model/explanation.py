@@ -17,7 +17,7 @@ import numpy as np
 from moderation.model.scoring import MEANS, PEAKS, SUMS, Floats, Looked, Scorer
 from moderation.text import ngrams
 from moderation.text.disguise import spells
-from moderation.text.language import Language, script
+from moderation.text.language import Language, is_foreign, script
 from moderation.text.normal import normalise
 from moderation.text.spans import Span, spans
 from moderation.verdict import LABELS, Label
@@ -76,11 +76,14 @@ class Why(NamedTuple):
     explanations: Sequence[Explanation]
 
 
-def why(scorer: Scorer, text: str, *, model: str, floor: float = FLOOR) -> Why:
+def why(
+    scorer: Scorer, text: str, *, model: str, language: str | None = None, floor: float = FLOOR
+) -> Why:
     """Return the language of *text* and the explanations of its labels from *floor* on."""
     scored = scorer.read([text])
     explanations = _explained(scorer, text, floor) if scored.probabilities.max() >= floor else []
-    return Why(model, Language(script(text), bool(scored.known[0])), explanations)
+    known = bool(scored.known[0]) and not is_foreign(text, language)
+    return Why(model, Language(script(text), known), explanations)
 
 
 def explain(scorer: Scorer, text: str, *, floor: float = FLOOR) -> list[Explanation]:

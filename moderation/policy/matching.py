@@ -34,7 +34,7 @@ class Kind(StrEnum):
     """A word of the text, or several in a row, in any letter case."""
 
     CONTAINS = "contains"
-    """Any part of the text, of the author's name, e-mail address, URL or user agent."""
+    """Any part of the text, as written or as seen, or of what the author says of themselves."""
 
     PATTERNS = "patterns"
     """The text, by an RE2 pattern."""
@@ -68,6 +68,11 @@ class Looked(Protocol):
     @property
     def words(self) -> Sequence[str]:
         """The words in their plain form."""
+        ...
+
+    @property
+    def shown(self) -> str:
+        """The text as people see it."""
         ...
 
     @property
@@ -117,6 +122,10 @@ def _looked_hosts(comment: Looked) -> Iterable[str]:
         yield from hosts_of(comment.author.url.strip().lower())
 
 
+def _texts(comment: Looked) -> list[str]:
+    return [comment.text] if comment.shown == comment.text else [comment.text, comment.shown]
+
+
 def _present(*values: str | None) -> list[str]:
     return [value for value in values if value]
 
@@ -124,13 +133,13 @@ def _present(*values: str | None) -> list[str]:
 _LOOKED: Mapping[Kind, Callable[[Looked], Iterable[Any]]] = {
     Kind.WORDS: lambda comment: (comment.words,),
     Kind.CONTAINS: lambda comment: _present(
-        comment.text,
+        *_texts(comment),
         comment.author.name,
         comment.author.email,
         comment.author.url,
         comment.author.user_agent,
     ),
-    Kind.PATTERNS: lambda comment: (comment.text,),
+    Kind.PATTERNS: _texts,
     Kind.DOMAINS: _looked_hosts,
     Kind.EMAILS: lambda comment: _present(comment.author.email),
     Kind.NETWORKS: lambda comment: () if comment.author.ip is None else (comment.author.ip,),

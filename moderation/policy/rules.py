@@ -13,7 +13,7 @@ from typing import NamedTuple
 from moderation.policy.matching import Listing
 from moderation.policy.traits import NOBODY, Author
 from moderation.text.links import find_hosts
-from moderation.text.normal import list_words
+from moderation.text.normal import list_words, shown
 from moderation.verdict import Reason, ReasonKind, State, Verdict
 
 AUTHOR_LOOKS_BACK = 50  # comments of the author, the newest
@@ -49,6 +49,11 @@ class Comment:
     def words(self) -> Sequence[str]:
         """The words in their plain form."""
         return [word.decode("utf-8", "replace") for word in list_words(self.text)]
+
+    @cached_property
+    def shown(self) -> str:
+        """The text as people see it."""
+        return shown(self.text)
 
     @cached_property
     def hosts(self) -> Sequence[str]:

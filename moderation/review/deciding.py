@@ -320,10 +320,11 @@ def undo(desk: Desk, comment_id: str, seq: int, by: Moderator) -> Decided:
         desk.reopen(case)
     elif target is State.PENDING and not is_open(case):
         desk.wait(case, comment_id, Standing(target, undone.revision, event.seq))
-    elif case is not None and is_open(case) and undone.to_state is State.PENDING:
-        if desk.is_untouched(case, undone.at, by.id):
+    elif case is not None and is_open(case):
+        if undone.to_state is State.PENDING and desk.is_untouched(case, undone.at, by.id):
             desk.resolve(case, event.seq)
         else:
+            # Reported since: the reports that the decision had settled are open again, too.
             desk.stand(case, target)
     return Decided(comment_id, undone.to_state, target, event)
 

@@ -32,6 +32,7 @@ from moderation.cases.transition import RESTRICTED, Event, Standing, was_decided
 from moderation.cases.usage import Tally, Usage
 from moderation.errors import CommentNotFound
 from moderation.policy.resemblance import resemblance
+from moderation.store import LEFT
 from moderation.tables import (
     CASE,
     CASE_TEXT,
@@ -204,7 +205,6 @@ class Desk:
         self.save(
             release(case)._replace(
                 state=CaseState.RESOLVED,
-                snoozed_until=None,
                 reporters=0,
                 report_weight=0.0,
                 resolved=self.now,
@@ -440,7 +440,7 @@ class Desk:
                 for each in answer["results"]:
                     told = each.get("comment")  # a refused item has none
                     if told is not None and told["id"] == comment_id:
-                        told |= _LEFT
+                        told |= LEFT
                 left = orjson.dumps(answer).decode()
                 self.connection.execute(update(IDEMPOTENCY).where(*of_key).values(answer=left))
 
@@ -652,12 +652,6 @@ _ERASING: tuple[Executable, ...] = (
         for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT, COMPAT_CALLBACK)
     ),
 )
-_LEFT: dict[str, Any] = {
-    "state": State.ERASED.value,
-    "labels": None,
-    "reasons": [],
-    "detected_language": None,
-}
 _CALLED_BACK = (
     update(COMPAT_CALLBACK)
     .where(*_of_comment(COMPAT_CALLBACK))

@@ -3,13 +3,15 @@
 Takes a connection; reads only.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from moderation.policy.resemblance import alike, bands
 from moderation.review.queue import UNRESOLVED
-from moderation.tables import CASE, COMMENT, COMMENT_BAND
+from moderation.tables import CASE, COMMENT, COMMENT_BAND, COMMENT_DOMAIN
 
 GROUP_LIMIT = 200  # cases
 LOOKED_AT = 2_000  # comments that share a band; most of them are alike
@@ -25,8 +27,14 @@ class Member(NamedTuple):
     version: int
 
 
-def group(connection: Connection, site_id: str, comment_id: str) -> list[Member]:
-    """Return the other open cases of the group of a comment, in the order of the queue."""
+def group(
+    connection: Connection, site_id: str, comment_id: str, *, same_links: bool = False
+) -> list[Member]:
+    """Return the other open cases of the group of a comment, in the order of the queue.
+
+    With *same_links* only those that link to no other domains than the comment does: where a link
+    leads makes no difference to what is alike.
+    """
     # A case has one where its comment has none: what no rule compares is compared by people.
     fingerprint = connection.execute(
         select(func.coalesce(CASE.c.fingerprint, COMMENT.c.fingerprint))
@@ -53,7 +61,25 @@ def group(connection: Connection, site_id: str, comment_id: str) -> list[Member]
     if near := _near(connection, site_id, comment_id):
         found += connection.execute(open_cases.where(CASE.c.comment_id.in_(near)))
     members = {row.id: (row.place, Member._make(row[1:])) for row in found if row.id != comment_id}
+    if same_links and members:
+        domains = _domains(connection, site_id, [comment_id, *members])
+        members = {
+            each: member for each, member in members.items() if domains[each] <= domains[comment_id]
+        }
     return [member for _, member in sorted(members.values())[:GROUP_LIMIT]]
+
+
+def _domains(
+    connection: Connection, site_id: str, comment_ids: Iterable[str]
+) -> defaultdict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in connection.execute(
+        select(COMMENT_DOMAIN.c.comment_id, COMMENT_DOMAIN.c.domain).where(
+            COMMENT_DOMAIN.c.site_id == site_id, COMMENT_DOMAIN.c.comment_id.in_(list(comment_ids))
+        )
+    ):
+        found[row.comment_id].add(row.domain)
+    return found
 
 
 def _near(connection: Connection, site_id: str, comment_id: str) -> list[str]:

@@ -19,7 +19,7 @@ from moderation.cases import events, sampling, search, setting
 from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator, is_open
 from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
-from moderation.cases.transition import Event
+from moderation.cases.transition import Action, Event
 from moderation.cases.usage import Tally
 from moderation.errors import ModerationError
 from moderation.model.explanation import Why
@@ -41,7 +41,7 @@ from moderation.review.erasing import BATCH, Erasing
 from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
-from moderation.tables import CASE, COMMENT, EVENT, REVIEW_SETTING, REVISION, SAMPLE
+from moderation.tables import CASE, COMMENT, EVENT, REVIEW_SETTING, SAMPLE
 from moderation.verdict import State
 
 T = TypeVar("T")
@@ -322,18 +322,21 @@ class Review:
     ) -> Answer:
         """Decide on a comment, and with *group* on every open case that says nearly the same.
 
+        What is let through takes nothing with it that leads elsewhere.
         Raises as `deciding.decide` does; what is decided along is refused alone.
         """
         decision_id, members = self._ids(), 0
+        alike_to = partial(
+            likeness.group,
+            site_id=site_id,
+            comment_id=decision.comment_id,
+            same_links=decision.action in {Action.APPROVE, Action.RESTORE},
+        )
         if group:
-            members = len(
-                await self._reading.query(
-                    partial(likeness.group, site_id=site_id, comment_id=decision.comment_id)
-                )
-            )
+            members = len(await self._reading.query(alike_to))
 
         def do(desk: Desk) -> Answer:
-            along = likeness.group(desk.connection, site_id, decision.comment_id) if group else []
+            along = alike_to(desk.connection) if group else []
             done = telling(
                 desk,
                 decision.comment_id,
@@ -449,16 +452,6 @@ class Review:
 
         await self._work(site_id, do, None)
         return told[-1]
-
-    async def has_said(self, site_id: str, comment_id: str, text_sha256: str) -> bool:
-        """Whether a revision of a comment, the present one or an older one, has that text."""
-        revisions = select(REVISION.c.revision).where(
-            REVISION.c.site_id == site_id,
-            REVISION.c.comment_id == comment_id,
-            REVISION.c.text_sha256 == text_sha256,
-        )
-        found = await self._reading.query(lambda asked: asked.execute(revisions.limit(1)).first())
-        return found is not None
 
     # -- readers and authors ------------------------------------------------------------------
 

@@ -150,7 +150,7 @@ class CommentRoutes:
 
     async def submit_batch(self, call: Call) -> Answer:
         """Answer 200 with one result or problem an item, in order."""
-        given = wire.BatchIn.model_validate_json(call.body)
+        given = wire.read_batch(call.body)
         site_id = call.site(given.site)
         submissions: list[Submission] = []
         problems: dict[int, Answer] = {}

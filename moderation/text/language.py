@@ -9,9 +9,15 @@ import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
+from moderation.text.normal import list_words
+
 _ASCII_LETTER = re.compile("[A-Za-z]")
 _OTHER_LETTER = re.compile(r"[^\W\d_A-Za-z]")
 _READ = 2000  # characters
+
+
+LATIN = frozenset({"de", "en"})
+"""The languages of models of which it is known that they are written in Latin letters."""
 
 
 class Language(NamedTuple):
@@ -40,3 +46,21 @@ def script(text: str) -> str | None:
     names = Counter(unicodedata.name(letter, "unknown").partition(" ")[0] for letter in others)
     names["LATIN"] += latin
     return max(names, key=names.__getitem__).capitalize()
+
+
+def is_foreign(text: str, language: str | None) -> bool:
+    """Return whether *text* is in letters that *language* is not written in.
+
+    Whatever its words say: a model knows no word of most other scripts, and takes a few unknown
+    words for names. Letters that only look like others are taken for those.
+
+    >>> is_foreign("\u043f\u0440\u0438\u0432\u0435\u0442", "en"), is_foreign("\uff48\uff49", "en")
+    (True, False)
+    """
+    if language not in LATIN or script(text) in _LATIN_OR_NONE:
+        return False
+    plain = b" ".join(list_words(text)).decode("utf-8", "replace")
+    return script("".join(filter(str.isalpha, plain))) not in _LATIN_OR_NONE
+
+
+_LATIN_OR_NONE = frozenset({None, "Latin"})

@@ -17,6 +17,7 @@ looks like a domain behind such an end is a host as well.
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import takewhile
 from urllib.parse import unquote
@@ -24,7 +25,7 @@ from urllib.parse import unquote
 import idna
 from publicsuffixlist import PublicSuffixList
 
-from moderation.text.normal import INVISIBLE, compose, find_links
+from moderation.text.normal import INVISIBLE, compose, find_links, unescape
 
 HOSTS_READ = 100  # different hosts of one comment; a text of links alone would have thousands
 _HOST_CHARS = 253  # RFC 1035 §2.3.4, without the root's dot
@@ -33,6 +34,16 @@ _HOST_CHARS = 253  # RFC 1035 §2.3.4, without the root's dot
 _ANOTHER = re.compile(r"(?=(?:https?|ftp)://)")
 _SCHEME = re.compile(r"(?:(?:https?|ftp):)?[/\\]*")
 _END = re.compile(r"[/\\?#]")
+# What browsers follow as it stands, whatever people would read in it: pictographs, letters of other
+# alphabets, IPv6 addresses, user names. Every branch takes what it can and gives nothing back.
+_FOLLOWED = re.compile(r"(?:https?|ftp)://[^\s<>\"']*+", re.IGNORECASE)
+# An address without its scheme, or with breaks in it, is one only where markup says that it is.
+_MARKED = re.compile(
+    r"""\b(?:href|src|action)\s*+=\s*+(?:"([^"<>]*+)|'([^'<>]*+)|([^\s"'<>]++))"""
+    r"|(?:\]\(|\[(?:url|link|img)[\]=])\s*+([/\\]{2}[^\s<>\"'()\[\]]*+)",
+    re.IGNORECASE,
+)
+_LEADS = re.compile(r"(?:https?|ftp):|[/\\]{2}", re.IGNORECASE)
 _PORT = re.compile(r":[0-9]*$")
 _STRIPPED = re.compile(r"[\t\n\r]+")  # browsers read an address without them
 _ADDRESS = re.compile(r"\[[0-9a-f:.]+\]")
@@ -52,15 +63,37 @@ def find_domains(text: str) -> tuple[str, ...]:
 
 
 def find_hosts(text: str) -> list[str]:
-    """Return the host of every link of *text*, in ASCII where it has such a name."""
-    return [host for link in find_links(text) for host in hosts_of(link)]
+    """Return the host of every link of *text*, in ASCII where it has such a name.
+
+    First as people read the text, then those that a browser finds in it besides.
+    """
+    links = find_links(text)
+    hosts = [host for link in links for host in hosts_of(link)]
+    if "/" not in text and "=" not in text:
+        return hosts
+    read, known = set(links), set(hosts)
+    besides = [link for link in _followed(text) if link not in read]
+    return hosts + [host for link in besides for host in hosts_of(link) if host not in known]
+
+
+def _followed(text: str) -> Iterator[str]:
+    """Return the links of *text* that may not be the same to a browser as to people."""
+    plain = None
+    if "://" in text and (not text.isascii() or "://[" in text or "@[" in text):
+        plain = INVISIBLE.sub("", unescape(text))
+        yield from (link.lower() for link in _FOLLOWED.findall(plain))
+    if "//" in text or "\\\\" in text or "=" in text:
+        for found in _MARKED.finditer(text if plain is None else plain):
+            address = _STRIPPED.sub("", unescape(found[found.lastindex or 0])).strip()
+            if _LEADS.match(address) is not None:
+                yield address.lower()
 
 
 @lru_cache(maxsize=4096)
 def registered(host: str) -> str:
     """Return the domain that *host* belongs to; an address or a mere suffix is itself."""
     try:
-        return str(ipaddress.ip_address(host))
+        return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
         return _suffixes().privatesuffix(host) or host
 

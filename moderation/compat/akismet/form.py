@@ -50,11 +50,11 @@ class Form:
     """The fields of bodies and queries; of one sent twice the last counts.
 
     *contents* are percent-encoded. Values are decoded when they are asked for: as UTF-8 where they
-    are that, else as the form's `blog_charset` says; what still fits nowhere becomes U+FFFD.
-    U+0000 goes.
+    are that, else as the form's `blog_charset` says, or where it says nothing the *charset* of its
+    content type; what still fits nowhere becomes U+FFFD. U+0000 goes.
     """
 
-    def __init__(self, *contents: bytes) -> None:
+    def __init__(self, *contents: bytes, charset: str = "") -> None:
         # As Latin-1: a character for every byte, until somebody asks.
         fields = "&".join([content.decode("latin-1") for content in contents if content])
         self._pairs = [field.partition("=") for field in fields.split("&")]
@@ -65,10 +65,10 @@ class Form:
             self._last = {name: value for name, _, value in self._pairs}
             self._names = "&".join(self._last)
         self._read: dict[str, str] = {}
-        named = self._last.get("blog_charset")
+        named = _plain(self._last.get("blog_charset") or charset)
         self._charset = "utf-8"
         if named:
-            self._charset = _CHARSETS.get(_SIGN.sub("", _plain(named).lower()), "utf-8")
+            self._charset = _CHARSETS.get(_SIGN.sub("", named.lower()), "utf-8")
 
     def get(self, name: str) -> str:
         """Return a field's value, empty where it is not there; spaces around it go."""

@@ -30,6 +30,7 @@ T = TypeVar("T")
 SUBMIT, FEEDBACK = "comments:submit", "comments:feedback"
 BODY_BYTES = 256 * 1024
 _KEY = re.compile(r"[0-9a-f]{12}|ab[a-z2-7]{60}")
+_CHARSET = re.compile(rb"""charset\s*+=\s*+["']?([\w.:-]+)""", re.IGNORECASE)
 _REPORT = ("month", "filter", "format", "order", "limit", "offset")
 _SPAM_AT = LABELS.index(Label.SPAM)
 _OF_SENDERS = frozenset({"honeypot", "list"})
@@ -133,6 +134,9 @@ class AkismetRoutes:
         lacking = check.missing(form)
         if lacking is not None:
             return replies.wrong(f"Missing required field: {lacking}")
+        if len(form.get("comment_content")) > check.TEXT_LIMIT:
+            # Of what is not read to its end nobody can say that it is no spam.
+            return replies.wrong(f"comment_content: expected at most {check.TEXT_LIMIT} characters")
         site_id = await call.site(speaker, form.get("blog"))
         setting = (await self._configuring.find(site_id)).akismet
         wordpress = _is_wordpress(call)
@@ -316,7 +320,10 @@ def refuse(_call: Call, refusal: Refusal) -> Reply:
 
 
 def _form(call: Call) -> Form:
-    return Form(call.query_string, call.body)
+    media = call.headers.get(b"content-type", b"")
+    found = _CHARSET.search(media) if b"charset" in media.lower() else None
+    charset = "" if found is None else found[1].decode("latin-1")
+    return Form(call.query_string, call.body, charset=charset)
 
 
 def _credential(call: Call, form: Form, first: str = "api_key") -> str:

@@ -11,6 +11,7 @@ from moderation.text.normal import unescape
 
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*+)([^<>]*+)>|<![^<>]*+>")
 _HREF = re.compile(r"""\shref\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE)
+_SLASHES = re.compile(r"^(https?:|ftp:)?[/\\]{2,}", re.IGNORECASE)
 _BREAKS = frozenset(
     {"blockquote", "br", "dd", "div", "dt", "h1", "h2", "h3", "hr", "li", "ol", "p", "pre", "ul"}
 )
@@ -44,4 +45,8 @@ def plain_text(html: str) -> str:
 
 def _address(attributes: str) -> str | None:
     found = _HREF.search(attributes)
-    return None if found is None else unescape(found[1] or found[2] or found[3] or "")
+    if found is None:
+        return None
+    # As browsers read it: no breaks, and whichever slashes.
+    address = "".join(unescape(found[1] or found[2] or found[3] or "").split())
+    return _SLASHES.sub(lambda each: f"{(each[1] or 'https:').lower()}//", address, count=1)

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from moderation.compat.configuring import Configuring
 from moderation.compat.coral import signature, wire
 from moderation.compat.coral.plain import plain_text
-from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, paired
+from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
 from moderation.errors import CoralRefused
 from moderation.policy.traits import Author
 from moderation.screening import Screening, Submission
 from moderation.store import Stored
 from moderation.verdict import STATE_OF_VERDICT, Label, Origin, State, Verdict
+from moderation.wire.comments import paired
 
 BODY_BYTES = 512 * 1024
 
@@ -69,9 +70,12 @@ class CoralRoutes:
         text = plain_text(posted.comment.body)
         if not text:
             return Reply(204, b"")
-        verdict, labels = await self._judge(
-            setting.sites.get(posted.site.id, site_id), _submission(posted, text)
-        )
+        verdict, labels = Verdict.HOLD, cast("Sequence[Label]", ())
+        # Refused, Coral would go on without us: what is too long to be read is held there.
+        if len(text) <= wire.TEXT_LIMIT:
+            verdict, labels = await self._judge(
+                setting.sites.get(posted.site.id, site_id), _submission(posted, text)
+            )
         answer = wire.answer(
             verdict,
             labels,

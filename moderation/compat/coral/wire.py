@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from moderation.verdict import Label, Verdict
 
-BODY_LIMIT = 100_000  # characters
+TEXT_LIMIT = 100_000  # characters that are read; a longer comment waits for people
 
 
 def _stripped(value: object) -> object:
@@ -32,7 +32,7 @@ class _Lenient(BaseModel):
 class CommentIn(_Lenient):
     """The comment; *body* is HTML."""
 
-    body: Annotated[str, Field(max_length=BODY_LIMIT)]
+    body: str
     parentID: _Id | None = None  # noqa: N815 - Coral's own name
 
 

@@ -7,13 +7,10 @@ which only the script can be told.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from moderation.text.language import script
+from moderation.text.language import LATIN, script
 from moderation.text.normal import list_words
 
 UNDETERMINED = "und"
-LATIN = frozenset({"de", "en"})
-"""The languages of models of which it is known that they are written in Latin letters."""
-
 _CODES = {
     "Arabic": "Arab",
     "Armenian": "Armn",

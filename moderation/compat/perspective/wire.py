@@ -13,10 +13,10 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from moderation.compat.dialect import paired
 from moderation.compat.perspective import refusals
 from moderation.compat.perspective.attributes import ATTRIBUTES
 from moderation.compat.perspective.sentences import Sentence
+from moderation.wire.comments import paired
 
 TEXT_BYTES = 20 * 1024
 ATTRIBUTE_LIMIT = 100  # requested in one call; Perspective has fewer

@@ -60,10 +60,6 @@ class Met:
             await self.meanwhile.pop(0)()
         return await self.review.feedback(*given, **more)
 
-    async def has_said(self, *given: str) -> bool:
-        """Ask for real."""
-        return await self.review.has_said(*given)
-
 
 class House:
     """A site's screening and review without a service."""
@@ -158,3 +154,34 @@ def test_a_text_that_nobody_has_seen_is_the_next_revision(databases: app.Databas
 
     assert house.comment() == ("spam", 2, RUDE)
     assert house.judged() == [("spam", 2)]
+
+
+class Slow:
+    """Finds for real, but two edits come in right after it has looked."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def find(self, site_id: str, external_id: str) -> Detail | None:
+        """Look, then let the comment say what is judged, and after that something else."""
+        found = await self.house.screening.find(site_id, external_id)
+        for text in (KIND, RUDE):
+            await self.house.screening.take("blog", Submission("c", text))
+        return found
+
+    async def take(self, *given: Any, **more: Any) -> Any:  # noqa: ANN401
+        """Store for real."""
+        return await self.house.screening.take(*given, **more)
+
+
+def test_two_edits_on_the_way_do_not_bring_the_judged_text_back(databases: app.Databases) -> None:
+    """Perspective's suggestscore of one process, two edits on another."""
+    house = House(databases)
+    house.check("at first")
+    house.feedbacking._screening = Slow(house)  # type: ignore[assignment]
+
+    done = house.tell(KIND, HAM)
+
+    assert done is None
+    assert house.comment() == ("pending", 3, RUDE)
+    assert house.judged() == []

@@ -15,7 +15,7 @@ from moderation.policy import matching
 from moderation.policy.matching import PROGRAM_LIMIT, Entry, Kind, Listing, compile_pattern
 from moderation.policy.traits import Author
 from moderation.text.links import find_hosts
-from moderation.text.normal import normalise
+from moderation.text.normal import normalise, shown
 from moderation.verdict import Verdict
 
 
@@ -30,6 +30,11 @@ class Looked:
     def words(self) -> Sequence[str]:
         """The words in their plain form."""
         return [word.decode() for word in normalise(self.text).words]
+
+    @property
+    def shown(self) -> str:
+        """The text as people see it."""
+        return shown(self.text)
 
     @property
     def hosts(self) -> Sequence[str]:

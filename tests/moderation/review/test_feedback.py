@@ -239,21 +239,6 @@ def test_a_judgement_of_one_text_decides_no_other(
     assert desk.tell("c", given, text="a threat").event.revision == 2
 
 
-def test_texts_that_a_comment_has_had_are_known(databases: app.Databases) -> None:
-    """The present one and older ones, of this comment alone."""
-    desk = Desk(databases)
-    desk.store("c", Verdict.APPROVE, text="kind")
-    desk.store("c", Verdict.HOLD, text="a threat")
-    desk.store("d", Verdict.HOLD, text="spam")
-
-    known = [
-        asyncio.run(desk.review.has_said("blog", "c", text))
-        for text in ("kind", "a threat", "spam", "")
-    ]
-
-    assert known == [True, True, False, False]
-
-
 def test_nothing_is_decided_on_what_is_not_there(databases: app.Databases) -> None:
     """Neither on a comment that nobody has sent nor on one that was erased."""
     desk = Desk(databases)

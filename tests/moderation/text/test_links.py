@@ -23,7 +23,7 @@ from moderation.text.links import (
         ("me.github.io/x you.github.io/y", ("me.github.io", "you.github.io")),
         ("HTTP://EXAMPLE.COM:8080/?q=1", ("example.com",)),
         ("http://good.example@evil.example.net\\x", ("example.net",)),
-        ("http://192.0.2.7/x http://[2001:db8::1]/", ("192.0.2.7",)),
+        ("http://192.0.2.7/x http://[2001:db8::1]/", ("192.0.2.7", "2001:db8::1")),
         ("mail me@example.org, not a link", ()),
         ("cheap pills at pills.example.ru!", ("example.ru",)),
         ("http&#58;//exam\u200bple.com", ("example.com",)),
