@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from consent.choices.choice import SUBJECTLESS, SubjectKind
+from consent.choices.choice import SUBJECTLESS, Decision, SubjectKind
 from consent.records.batch import Receipt
 from consent.records.exhibit import Exhibits
 from consent.records.history import (
@@ -109,11 +109,11 @@ class Auditing:
     async def changes(self, site_id: str, after: Position, *, limit: int) -> Step:
         """Return what entered the ledger after a position, in its order. Raises LogNotFound.
 
-        Only what names other records is opened.
+        Only what names other records, or gives something, is opened.
         """
 
         def ask(connection: Connection) -> Step:
-            history = History.begun(connection, self._keyring, site_id, opening=_names_records)
+            history = History.begun(connection, self._keyring, site_id, opening=_says_more)
             return history.read(connection, after, limit=limit)
 
         return await self._reading.query(ask)
@@ -150,5 +150,9 @@ class Auditing:
         )
 
 
-def _names_records(record: Listed) -> bool:
-    return record.event_type in SUBJECTLESS
+def _says_more(record: Listed) -> bool:
+    """Whether an event names other records, or may name the only vendors that a yes is about."""
+    return record.event_type in SUBJECTLESS or _GIVEN in record.decisions
+
+
+_GIVEN = f':"{Decision.GIVEN}"'

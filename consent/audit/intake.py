@@ -250,7 +250,9 @@ class _Intake:
         traces: list[bytes] = []
         for done in self._done:
             if done.site_id == self._site_id and not self._is_known(done):
-                traces += reapply(self._rows, self._keyring, done, sealed_anew=True)
+                traces += reapply(
+                    self._rows, self._keyring, done, sealed_anew=True, now=self._manifest.made
+                )
         if traces:
             self._rows.afterwards(partial(self._sweep, traces))
 

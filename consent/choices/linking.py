@@ -4,7 +4,7 @@ Pure. A no is one of the person, a yes stays with who said it. Of two yeses that
 together none widens the other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +61,44 @@ def reach(
     return found
 
 
+def of_one(standings: Sequence[Standing]) -> Standing:
+    """Return where one id stands that has events under several pseudonyms.
+
+    As if they were one: a process that did not know a new key yet took somebody for a stranger.
+    """
+    first, *others = standings
+    for other in others:
+        purposes = {**first.purposes, **other.purposes}
+        for name in first.purposes.keys() & other.purposes.keys():
+            purposes[name] = _latest(first.purposes[name], other.purposes[name])
+        asked = {**first.asked, **other.asked}
+        for name in first.asked.keys() & other.asked.keys():
+            pair = first.asked[name], other.asked[name]
+            asked[name] = max(pair, key=lambda at: at.leaf_index)
+        first = Standing(
+            purposes,
+            asked,
+            (*first.links, *(link for link in other.links if link not in first.links)),
+            first.whole and other.whole,
+            first.device or other.device,
+        )
+    return first
+
+
+def _latest(one: PurposeStanding, other: PurposeStanding) -> PurposeStanding:
+    """Return the later of two choices of one id, a no in doubt."""
+    older, newer = sorted((one, other), key=lambda at: at.leaf_index)
+    if older.ended and newer.ended:
+        stands = older if firmness(older) > firmness(newer) else newer
+    elif newer.ended:
+        stands = newer
+    elif older.ended:
+        stands = older if newer.occurred_at <= (older.refused_at or "") else newer
+    else:
+        stands = older if newer.occurred_at < older.occurred_at else newer
+    return _knowing(stands, one, other)
+
+
 def _linked(
     known: Callable[[str], Standing | None], ref: str, event: Mapping[str, Any]
 ) -> dict[str, Standing]:
@@ -72,6 +110,8 @@ def _linked(
     account, device = known(ref) or Standing(), known(other) or Standing()
     if other in account.links and ref in device.links:
         return {}  # told again, at every sign-in perhaps: what was decided since then stays
+    # What is taken over of somebody whose records are gone, no replay brings back either.
+    whole = account.whole and device.whole
     gained = {
         name: _taken_over(at, account.purposes.get(name), event["received_at"])
         for name, at in device.purposes.items()
@@ -94,12 +134,14 @@ def _linked(
             account,
             purposes=since({**account.purposes, **gained}),
             links=_with(account.links, other),
+            whole=whole,
             device=devices[ref],
         ),
         other: replace(
             device,
             purposes=since({**device.purposes, **noes}),
             links=_with(device.links, ref),
+            whole=whole,
             device=devices[other],
         ),
     }
@@ -111,7 +153,9 @@ def _linked(
             if link not in devices and told:
                 hearer = changed.get(link, linked)  # of both ends, perhaps
                 changed[link] = replace(
-                    hearer, purposes={**hearer.purposes, **_news(Standing(told), hearer)}
+                    hearer,
+                    purposes={**hearer.purposes, **_news(Standing(told), hearer)},
+                    whole=hearer.whole and whole,
                 )
     return changed
 

@@ -19,7 +19,7 @@ from consent.choices.choice import (
     ShownNotice,
 )
 from consent.choices.claim import Believed, Choice, content
-from consent.choices.linking import reach
+from consent.choices.linking import of_one, reach
 from consent.choices.projection import Standing
 from consent.choices.regime import Regime, gpc_ends
 from consent.choices.served import Served, open_token
@@ -237,9 +237,10 @@ class _Part:
             occurred_at=told.occurred, reprompt_not_before=told.reprompt_not_before
         )
         ref = self._known(command.refs)
-        standing = self._batch.standing(ref) or Standing()
+        known = [at for each in command.refs if (at := self._batch.standing(each))]
+        standing = of_one(known) if known else Standing()
         # A link hands consent over: neither end may be kept as evidence alone.
-        ends = [ref, *command.linked_refs]
+        ends = [*command.refs, *command.linked_refs]
         restricted = any(self._batch.restricted(end) for end in ends)
         if restricted and told.event_type not in ENDING:
             raise SubjectRestricted(

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, select
 
 from consent import store
 from consent.choices.choice import Basis, SubjectKind
+from consent.choices.linking import of_one
 from consent.choices.notice import Purpose
 from consent.choices.projection import PurposeStanding, Standing
 from consent.choices.record import instant
@@ -155,12 +156,14 @@ class StandingRead:
 
         Whoever is unknown was not asked.
         """
-        standing, restricted = Standing(), False
+        standings, restricted = [], False
+        # Under more than one of them where processes did not learn of a new key at once.
         for ref in self._keyring.refs(site_id, kind, subject_id):
             rows = await self._looking.look(self._subject, site_id=site_id, ref=ref)
             if rows:
-                standing, restricted = Standing.from_json(rows[0][0]), rows[0][1] is not None
-                break
+                standings.append(Standing.from_json(rows[0][0]))
+                restricted = restricted or rows[0][1] is not None
+        standing = of_one(standings) if standings else Standing()
         if restricted:
             return [Answer(purpose, allowed=False, why=Why.RESTRICTED) for purpose in purposes]
         now = self._clock()

@@ -124,6 +124,16 @@ def restrict(rows: Rows, site_id: str, refs: Sequence[str], until: str) -> None:
     rows.change(_RESTRICTED, of_site=site_id, refs=list(refs), until=until, no_key=b"")
 
 
+def withhold(rows: Rows, site_id: str, refs: Iterable[str], until: str) -> None:
+    """Restrict processing for subjects of whom nothing is held, but for what is remembered."""
+    nothing = Standing(whole=False).to_json()
+    rows.insert(
+        SUBJECT,
+        [(site_id, ref, 0, b"", nothing, until) for ref in refs],
+        tail=_WITHHELD,
+    )
+
+
 def find_wrapped(
     rows: Rows, site_id: str, *, before: int, after: str, limit: int
 ) -> list[tuple[str, int, bytes]]:
@@ -225,6 +235,9 @@ _SUPPRESSED = (
     " ON CONFLICT (site_id, subject_ref) DO UPDATE SET key_version = excluded.key_version,"
     " wrapped = excluded.wrapped, standing = excluded.standing,"
     " restricted_until = excluded.restricted_until"
+)
+_WITHHELD = (
+    " ON CONFLICT (site_id, subject_ref) DO UPDATE SET restricted_until = excluded.restricted_until"
 )
 _RESTATED = " ON CONFLICT (site_id, subject_ref) DO UPDATE SET standing = excluded.standing"
 _REWRAPPED = (

@@ -229,8 +229,30 @@ def seal_off(rows: Rows, site_id: str, refs: Sequence[str], until: str) -> None:
         holdings.restate(rows, site_id, left)
 
 
+def _seal_off_again(rows: Rows, done: Restriction, now: str) -> None:
+    """Restrict again whom the rows brought back, and whom they do not know any more.
+
+    Whoever has but records of after it came back as somebody unknown: the restriction was of what
+    is lost. Of the unknown nothing is there that could be restricted, but they may come in.
+    """
+    first: dict[str, str] = {}
+    for item in holdings.ask_held_of(rows, done.site_id, done.refs)():
+        first.setdefault(item.subject_ref, item.record_id)
+    # Ids are made in the order of time.
+    meant = [ref for ref, record_id in first.items() if record_id < max(done.tombstones)]
+    seal_off(rows, done.site_id, meant, done.until)
+    if done.until > now:
+        unknown = [ref for ref in done.refs if ref not in first]
+        holdings.withhold(rows, done.site_id, unknown, done.until)
+
+
 def reapply(
-    rows: Rows, keyring: Keyring, done: Erasure | Restriction, *, sealed_anew: bool = False
+    rows: Rows,
+    keyring: Keyring,
+    done: Erasure | Restriction,
+    *,
+    sealed_anew: bool = False,
+    now: str = "",
 ) -> list[bytes]:
     """Do again, on rows that were restored from before it, what was done to a subject.
 
@@ -239,7 +261,7 @@ def reapply(
     were *sealed_anew*. Returns the traces of what went.
     """
     if isinstance(done, Restriction):
-        seal_off(rows, done.site_id, done.refs, done.until)
+        _seal_off_again(rows, done, now)
         return []
     return _erase_again(rows, keyring, done, sealed_anew=sealed_anew)
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from consent import store
 from consent.choices.choice import Actor, EventType, Method
-from consent.choices.record import tombstone
+from consent.choices.record import instant, tombstone
 from consent.errors import LogNotFound
 from consent.records import holdings
 from consent.records.batch import SITE, Batch
@@ -77,11 +77,20 @@ class Reapplying:
         """
         noted, missing = iter(newest_first), list[Erasure | Restriction]()
         later: set[tuple[str, str]] = set()
+        erased: set[tuple[str, str]] = set()
         while page := list(islice(noted, PAGE)):
             known = await self._reading.query(partial(_known, page))
             lost = False
             for done in page:
-                if not done.tombstones and isinstance(done, Erasure):
+                if isinstance(done, Restriction):
+                    # An erasure ends it: who comes back after that is not restricted.
+                    refs = [ref for ref in done.refs if (done.site_id, ref) not in erased]
+                    if refs and not known.issuperset(_tombstones(done)):
+                        missing.append(done._replace(refs=refs))
+                        lost = True
+                    continue
+                erased.update((done.site_id, ref) for ref, _ in done.subjects)
+                if not done.tombstones:
                     # What has no tombstone cannot be looked up. Done once more, it changes
                     # nothing, but for whoever has been erased anew since: of them it would
                     # forget a later refusal.
@@ -89,7 +98,7 @@ class Reapplying:
                 elif not known.issuperset(_tombstones(done)):
                     missing.append(done)
                     lost = True
-                elif isinstance(done, Erasure):
+                else:
                     later.update((done.site_id, ref) for ref, _ in done.subjects)
             if not lost:
                 break
@@ -115,13 +124,9 @@ class Reapplying:
         # Another process may have come first: it held the log's head until now.
         if done.tombstones and _known([done], rows.connection).issuperset(_tombstones(done)):
             return False
-        traces = reapply(rows, self._keyring, done)
+        traces = reapply(rows, self._keyring, done, now=instant(command.received))
         batch.know(store.ask_subjects(rows, done.site_id, [SITE])())
-        named = (
-            done.record_ids
-            if isinstance(done, Erasure)
-            else [item.record_id for item in holdings.ask_held_of(rows, done.site_id, done.refs)()]
-        )
+        named = done.record_ids if isinstance(done, Erasure) else _of_restricted(rows, done)
         for number, record_id in enumerate(done.tombstones):
             concerned = named[number * TOMBSTONE_RECORDS : (number + 1) * TOMBSTONE_RECORDS]
             if concerned:
@@ -130,6 +135,15 @@ class Reapplying:
         if traces:
             rows.afterwards(partial(self._sweep, traces))
         return bool(traces or done.tombstones)
+
+
+def _of_restricted(rows: Rows, done: Restriction) -> list[str]:
+    """Return the records of those whom a restriction is of now."""
+    subjects = store.ask_subjects(rows, done.site_id, done.refs)()
+    held = holdings.ask_held_of(rows, done.site_id, done.refs)()
+    return [
+        item.record_id for item in held if subjects[item.subject_ref].restricted_until is not None
+    ]
 
 
 def _entombed(command: Again, record_id: str, concerned: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, Field
 
-from consent.choices.choice import EventType, Method
+from consent.choices.choice import SUBJECTLESS, EventType, Method
 from consent.records.history import START, Entry, Position, Step
 from consent.wire import cursor
 from consent.wire.records import PAGE_LIMIT, DecidedOut, decided
@@ -100,10 +100,13 @@ def item(entry: Entry) -> dict[str, Any]:
         "event_type": record.event_type,
         "method": record.method,
     }
-    if entry.opened is not None:
+    if entry.opened is not None and record.event_type in SUBJECTLESS:
         concerned = orjson.loads(entry.opened.event).get("record_ids")
         return {**told, "record_ids": concerned} if concerned else told
-    told |= {"subject_ref": record.subject_ref, "decisions": decided(record.decisions)}
+    told |= {
+        "subject_ref": record.subject_ref,
+        "decisions": decided(record.decisions, entry.opened),
+    }
     if record.notice_id is not None:
         told |= {"notice_id": record.notice_id, "notice_version": record.notice_version}
     return told

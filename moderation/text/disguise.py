@@ -168,7 +168,7 @@ class Vocabulary:
             return None
         for reading in _readings(word):
             if reading in self._costs:
-                return self._likelier(word, reading)
+                return reading
             if (shorter := self._unrepeated(reading)) is not None:
                 return shorter
         if len(word.translate(None, _STARS)) != len(word) and _LETTER.match(word):
@@ -176,18 +176,6 @@ class Vocabulary:
             if found is not None:
                 return found
         return self._unsigned(word) or self._unswapped(word)
-
-    def _likelier(self, word: bytes, reading: bytes) -> bytes:
-        """Return *reading*, or the marked word that *word* is where its sign is a star.
-
-        An at sign is an a, and any letter: the more frequent word is meant.
-        """
-        if len(_STAR.findall(word)) != 1 or _LETTER.match(word) is None:
-            return reading
-        starred = self._guessed(_STAR.split(word))
-        if starred is None or starred not in self._disguised:
-            return reading
-        return min((reading, starred), key=self._costs.__getitem__)
 
     def _unsigned(self, word: bytes) -> bytes | None:
         """Return the word that *word* is without the signs between its letters."""
