@@ -15,7 +15,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -25,7 +25,6 @@ from pathlib import Path
 import orjson
 import structlog
 from sqlalchemy import MetaData, literal, select
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -70,7 +69,6 @@ from consent.audit.auditing import Auditing
 from consent.audit.bundling import Bundling
 from consent.audit.intake import Intake
 from consent.audit.statistics import Counting
-from consent.errors import ConsentError
 from consent.log.keeping import Keeping
 from consent.recording.configuring import Configuring
 from consent.recording.continuing import Continuing
@@ -819,9 +817,7 @@ async def _keep_house(
 ) -> None:
     while True:
         await _sync(keeping)
-        with suppress(StorageError):
-            await screening.forget_keys()
-        for name, work in chores.items():
+        for name, work in {"forget_keys": screening.forget_keys, **chores}.items():
             await _chore(name, work)
         await asyncio.sleep(HOUSEKEEPING_S)
 
@@ -838,7 +834,7 @@ async def _chore(name: str, work: Callable[[], Awaitable[object]]) -> None:
     """Do what nobody waits for: should it fail, it is told, and tried again in an hour."""
     try:
         await work()
-    except (StorageError, ConsentError, OSError, SQLAlchemyError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other chores are due
         log.error("chore_failed", chore=name, error=type(error).__name__)  # noqa: TRY400 - no values
 
 

@@ -175,6 +175,10 @@ class Database:
             raise StorageUnavailable(
                 f"{self.name}: expected an answer, got {type(error.orig).__name__}"
             ) from error
+        except sqlalchemy.exc.TimeoutError as error:
+            raise StorageUnavailable(
+                f"{self.name}: expected a free connection, got none in time"
+            ) from error
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -343,7 +347,7 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
         f"sqlite:///{path}",
         poolclass=NullPool if write else QueuePool,
         connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
-        **({} if write else {"pool_size": 8}),
+        **({} if write else {"pool_size": 8, "pool_timeout": BUSY_MS / 1000}),
     )
 
     @event.listens_for(engine, "connect")
@@ -401,6 +405,7 @@ def _postgresql(url: str, *, schema: str) -> Engine:
             max_overflow=8,
             pool_pre_ping=False,
             pool_recycle=300,
+            pool_timeout=BUSY_MS / 1000,
             connect_args={
                 "application_name": APPLICATION,
                 "options": f"-csearch_path={schema} -ctimezone=UTC",

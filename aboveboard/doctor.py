@@ -91,12 +91,24 @@ def _files(settings: Settings) -> list[Finding]:
 def _database(database: Database) -> Finding:
     try:
         found, expected = database.revision()
+        with database.read() as connection:
+            if connection.dialect.name == "sqlite":
+                # Torn pages answer whoever reads others: only a look at every page finds them.
+                said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+                if said != "ok":
+                    torn = f"expected a whole file, got: {' '.join(str(said).split())}"
+                    return Finding(database.name, Level.WRONG, torn)
     except AboveboardError as error:
         # What the driver says tells a wrong host from a wrong password, and names no secret.
         why = getattr(error.__cause__, "orig", None)
         told = str(error) if why is None else f"{error}: {' '.join(str(why).split())}"
         return Finding(database.name, Level.WRONG, told)
     if found != expected:
+        try:
+            if found is not None:
+                database.check_known(found)
+        except AboveboardError as error:
+            return Finding(database.name, Level.WRONG, str(error))
         return Finding(
             database.name,
             Level.WARNING,

@@ -37,7 +37,10 @@ class Erasures:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             with os.fdopen(os.open(self.path, flags, 0o600), "ab", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                file.write(line if _whole(file.fileno()) else b"\n" + line)
+                # A disk that is nearly full takes a part and calls that success.
+                left = memoryview(line if _whole(file.fileno()) else b"\n" + line)
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
             if new:
                 sync(self.path.parent)

@@ -36,6 +36,7 @@ _INSIDE = tuple(
         "::/96",  # IPv4-compatible, RFC 4291
         "64:ff9b:1::/48",  # NAT64 of a local network, RFC 8215
         "fec0::/10",  # site-local, RFC 3879
+        "3fff::/20",  # documentation, RFC 9637
     )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")

@@ -38,6 +38,7 @@ the exception that its request shall see. Raising instead means that the batch c
 one: every command is then tried alone, so that a bad one fails alone."""
 
 BATCH_LIMIT = 512  # rows, about: what one transaction may keep the event loop from
+LONG = 128  # rows, about: a command of more is carried out in the thread, and by itself
 WAIT_S = 5.0  # for another process that writes; then the batch is refused
 log = structlog.get_logger(__name__)
 
@@ -138,7 +139,7 @@ class Writer:
 
     def _next(self) -> None:
         """Begin the next batch, here where that needs no waiting."""
-        if not self._on_loop:
+        if not self._on_loop or self._jobs[0].size > LONG:
             self._work.put(self._write)
             return
         try:
@@ -251,9 +252,9 @@ class Writer:
         return self._database.write(self._connection, wait_s=wait_s)
 
     def _take(self) -> _Batch:
-        batch: _Batch = []
-        room = BATCH_LIMIT
-        while self._jobs and (room >= self._jobs[0].size or not batch):
+        batch = [self._jobs.popleft()]
+        room = BATCH_LIMIT - batch[0].size
+        while self._jobs and self._jobs[0].size <= min(room, LONG):
             job = self._jobs.popleft()
             room -= job.size
             batch.append(job)

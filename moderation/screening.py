@@ -35,6 +35,7 @@ T = TypeVar("T")
 Answer = tuple[int, bytes]
 
 KEYS_LIVE = timedelta(hours=24)
+INDEXED_TEXT = 2_000  # characters that cost a write about as much as a row
 LONG_TEXT = 4_000  # characters, of all texts of a call: more is scored in a thread
 TURN_TEXT = 16_000  # characters that one turn of the event loop scores; more wait for the next
 PROBABILITY_DIGITS = 6
@@ -437,7 +438,9 @@ class Screening:
                 else ()
             ),
         )._replace(draw=self._draw, tally=tally, once=once)
-        answer: Answer = await self._writing.write(store.put, command, size=len(screened))
+        # A long text is much of an index: no batch is to keep others waiting for long.
+        size = len(screened) + sum(len(one.text) for one in screened) // INDEXED_TEXT
+        answer: Answer = await self._writing.write(store.put, command, size=size)
         return answer
 
     async def _judge(

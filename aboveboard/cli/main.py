@@ -1,5 +1,6 @@
 """`aboveboard`: everything an operator does, as one command."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -60,8 +61,19 @@ def run() -> None:
         from consent.errors import ConsentError
         from moderation.errors import ModerationError
 
-        if not isinstance(error, AboveboardError | ConsentError | ModerationError):
+        # A full disk behind standard output, or a name too long, is no fault of this program.
+        known = AboveboardError | ConsentError | ModerationError | OSError
+        if not isinstance(error, known):
             raise
         # A driver's words may have line breaks of their own.
         print(f"aboveboard: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        _let_go_of_output()
         sys.exit(1)
+
+
+def _let_go_of_output() -> None:
+    """Write what is still to be written; where it cannot be, it must not fail again at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

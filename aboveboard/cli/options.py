@@ -71,6 +71,8 @@ def _check_revisions(databases: Any) -> None:  # noqa: ANN401 - Databases, impor
     for database in databases:
         found, expected = database.revision()
         if found != expected:
+            if found is not None:
+                database.check_known(found)
             raise DataDirUnusable(
                 f"{database.name}: expected tables at revision {expected}, got {found}; "
                 "run aboveboard migrate first"

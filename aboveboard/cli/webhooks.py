@@ -47,7 +47,7 @@ def list_webhooks(
     """List the webhooks, without their secrets."""
     from aboveboard.webhooks import wire
 
-    found = _with(data_dir, lambda webhooks: webhooks.list_all(site))
+    found = _with(data_dir, lambda webhooks: webhooks.list_of(site))
     if json:
         say_json([wire.webhook(one) for one in found])
         return

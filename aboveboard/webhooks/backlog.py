@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, null, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, null, or_, select, tuple_, update
 
 from aboveboard.rows import Rows
 from aboveboard.tables import WEBHOOK, WEBHOOK_DELIVERY
@@ -90,9 +90,11 @@ def clear(rows: Rows, webhook_id: str) -> bool:
     return len(rows.find(_CLEAR, of_webhook=webhook_id)) < AT_ONCE
 
 
-def list_due(connection: Connection, webhook_id: str, now: str, *, limit: int) -> list[Delivery]:
+def list_due(
+    connection: Connection, webhook_id: str, now: str, *, beyond: str, limit: int
+) -> list[Delivery]:
     """Return what is to be tried now, the longest overdue first."""
-    place = {"of_webhook": webhook_id, "now": now}
+    place = {"of_webhook": webhook_id, "now": now, "beyond": beyond}
     return [_delivery(row) for row in connection.execute(_DUE.limit(limit), place)]
 
 
@@ -197,7 +199,9 @@ _DUE = (
     .where(
         _DELIVERY_OF,
         WEBHOOK_DELIVERY.c.state == State.PENDING,
-        WEBHOOK_DELIVERY.c.due <= bindparam("now"),
+        or_(
+            WEBHOOK_DELIVERY.c.due <= bindparam("now"), WEBHOOK_DELIVERY.c.due > bindparam("beyond")
+        ),
     )
     .order_by(WEBHOOK_DELIVERY.c.due, WEBHOOK_DELIVERY.c.queued)
 )

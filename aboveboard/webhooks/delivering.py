@@ -41,6 +41,7 @@ R = TypeVar("R")
 
 LOOK_S = 1.0  # between looks for something to do
 LEASE = timedelta(seconds=25)  # well over the longest try
+BEYOND = timedelta(hours=2)  # nothing is put off for so long: its clock was wrong
 WINDOW = 500  # deliveries of a webhook that wait; the rest waits in the feed
 STEP = 100  # entries of a feed at once
 TOGETHER = 8  # tries of one webhook at once
@@ -174,7 +175,9 @@ class Delivering:
     async def _ready(self) -> list[str]:
         now = self._clock()
         work = await self._reading.query(
-            lambda one: store.list_work(one, holder=self._holder, now=instant(now))
+            lambda one: store.list_work(
+                one, holder=self._holder, now=instant(now), beyond=instant(now + BEYOND)
+            )
         )
         if self._counted is None or now >= self._counted + COUNT_EVERY or now < self._counted:
             self._counted = now
@@ -244,9 +247,11 @@ class Delivering:
     async def _due(self, webhook: Webhook) -> list[Delivery]:
         # Where the last try had no answer, one is enough to find out whether the next has.
         limit = 1 if webhook.failures else TOGETHER
-        now = instant(self._clock())
+        now = self._clock()
         return await self._reading.query(
-            lambda one: backlog.list_due(one, webhook.id, now, limit=limit)
+            lambda one: backlog.list_due(
+                one, webhook.id, instant(now), beyond=instant(now + BEYOND), limit=limit
+            )
         )
 
     async def _try_all(self, webhook: Webhook, deliveries: Sequence[Delivery]) -> Webhook | None:
@@ -336,7 +341,12 @@ class Delivering:
     def _leased(self, rows: Rows, webhook_id: str) -> Webhook | None:
         now = self._clock()
         return store.lease(
-            rows, webhook_id, holder=self._holder, now=instant(now), until=instant(now + LEASE)
+            rows,
+            webhook_id,
+            holder=self._holder,
+            now=instant(now),
+            until=instant(now + LEASE),
+            beyond=instant(now + BEYOND),
         )
 
     def _release(self, rows: Rows, commands: Sequence[str]) -> list[None]:

@@ -16,7 +16,7 @@ from consent.records import holdings
 from consent.records.batch import SITE, Batch, Receipt
 from consent.sealing.keyring import Keyring
 from consent.store import Rows
-from consent.subjects.forgetting import Restriction, seal_off
+from consent.subjects.forgetting import Restriction, find_linked, find_naming, seal_off
 
 
 class Writing(Protocol):
@@ -112,7 +112,13 @@ class Restricting:
             batch.begin()
         except LogNotFound:
             raise _nobody() from None
-        held = holdings.ask_held_of(rows, site_id, command.refs)()
+        known = store.ask_subjects(rows, site_id, command.refs)()
+        refs = sorted(ref for ref, subject in known.items() if subject.wrapped)
+        held = holdings.ask_held_of(rows, site_id, refs)()
+        if not held:
+            # Who never said a thing is held by what links them, and may have taken consent over.
+            linked = find_linked(rows, site_id, known)
+            held = find_naming(rows, self._keyring, site_id, refs, linked)
         if not held:
             raise _nobody()
         batch.know(store.ask_subjects(rows, site_id, [SITE])())
@@ -130,7 +136,6 @@ class Restricting:
             ),
         )
         (receipt,) = batch.close().receipts
-        refs = sorted({item.subject_ref for item in held})
         seal_off(rows, site_id, refs, command.until)
         # Before the commit, like an erasure.
         self._note(

@@ -34,7 +34,7 @@ class CompatRoutes:
             path="/v1/compat/settings",
             handler=self.put_setting,
             name="putCompatSettings",
-            summary="Say how clients of other APIs are to be answered",
+            summary="Say how clients of other APIs are to be answered, all of it",
             scope=ADMIN,
             body=wire.CompatSettingIn,
             answers={200: wire.CompatSettingOut},

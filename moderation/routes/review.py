@@ -70,7 +70,7 @@ class ReviewRoutes:
             path="/v1/review/settings",
             handler=self.put_setting,
             name="putReviewSettings",
-            summary="Say how the site reviews",
+            summary="Say how the site reviews, all of it",
             scope="site:admin",
             body=settings.SettingIn,
             answers={200: settings.SettingOut},

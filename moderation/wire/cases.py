@@ -90,6 +90,8 @@ class SnoozeIn(AsideIn):
             raise ValueError(
                 f"expected an instant at most {SNOOZE_DAYS} days from now, got a later one"
             )
+        if until <= asked.context["now"]:
+            raise ValueError("expected an instant to come, got one that is past")
         return until
 
 

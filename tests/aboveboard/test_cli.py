@@ -4,15 +4,19 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
+
+from consent.log.checkpoint import Signer
 
 RECEIPTS = json.loads(
     (Path(__file__).parents[1] / "vectors" / "log.json").read_text(encoding="utf-8")
@@ -371,6 +375,56 @@ def test_a_doctor_looks_at_everything(environment: dict[str, str], tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("spoil", "found"),
+    [("newer", "they were made by a newer release"), ("torn", "expected a whole file, got: ")],
+)
+def test_a_doctor_finds_tables_that_cannot_be_used(
+    environment: dict[str, str], tmp_path: Path, spoil: str, found: str
+) -> None:
+    """Of a newer release, which migrate would not take anywhere, or with torn pages."""
+    data = ("--data-dir", tmp_path / "data")
+    run(environment, "migrate", *data)
+    path = tmp_path / "data" / "consent.sqlite3"
+    if spoil == "newer":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+            connection.commit()
+    else:
+        with path.open("r+b") as file:
+            file.seek(2 * 4096)
+            file.write(b"torn" * 10_240)
+
+    done = run(environment, "doctor", "--json", *data)
+
+    assert done.returncode == 1, done.stdout.decode()
+    (wrong,) = (item for item in json.loads(done.stdout) if item["level"] == "wrong")
+    assert (wrong["check"], found in wrong["detail"]) == ("consent", True)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["config", "show"], ["site", "list"]])
+def test_output_that_cannot_be_written_is_told_in_one_line(
+    environment: dict[str, str], tmp_path: Path, arguments: list[str]
+) -> None:
+    """As on a full disk: no traceback, neither at once nor at the end."""
+    run(environment, "site", "create", "https://a.example", "--data-dir", tmp_path)
+    more = [] if arguments == ["--help"] else ["--data-dir", str(tmp_path)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(  # noqa: S603
+            [*COMMAND, *arguments, *more],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("aboveboard: ")
+    assert "No space left" in line
+
+
+@pytest.mark.parametrize(
     ("url", "told"),
     [
         ("postgresql://u:canary@/x?host=/no", "aboveboard: expected an answer, got "),
@@ -412,16 +466,17 @@ def test_the_configuration_is_shown_without_secrets(
 def test_receipts_are_verified_without_a_service(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """With the key as text or in a file; what does not verify, or is none, exits 1."""
+    """With the key as text or in a file; what does not verify exits 1, without a key 2."""
     vkey = RECEIPTS["checkpoints"][-1]["vkey"]
     saved = tmp_path / "receipt.json"
     saved.write_text(json.dumps(RECEIPTS["receipts"][1]), encoding="utf-8")
     (tmp_path / "log.key").write_text(f"{vkey}\n", encoding="utf-8")
-    other = "shop.example/1+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    other = Signer(vkey.partition("+")[0], bytes(32)).verifier.vkey
 
     by_text = run(environment, "consent", "verify", saved, "--key", vkey)
     by_file = run(environment, "consent", "verify", saved, "--key", tmp_path / "log.key", "--json")
     by_other = run(environment, "consent", "verify", saved, "--key", other, "--json")
+    by_none = run(environment, "consent", "verify", saved, "--key", tmp_path / "log.kye")
     nothing = run(environment, "consent", "verify", tmp_path / "none.json", "--key", vkey)
     no_receipt = run(environment, "consent", "verify", tmp_path / "log.key", "--key", vkey)
 
@@ -429,6 +484,8 @@ def test_receipts_are_verified_without_a_service(
     assert told(by_file)["valid"] is True
     assert by_other.returncode == 1
     assert json.loads(by_other.stdout)["valid"] is False
+    assert (by_none.returncode, by_none.stdout) == (2, b"")
+    assert by_none.stderr.startswith(b"aboveboard: not checked: ")
     error_line(nothing)
     assert no_receipt.returncode == 1
     assert no_receipt.stderr.startswith(b"NOT VALID  json: ")

@@ -99,6 +99,7 @@ def test_what_goes_wrong_is_one_line(named: Service) -> None:
     made = json.loads(named.command("webhook", "add", site.id, url, "--json"))
 
     assert "expected a site" in refused(named, "webhook", "add", "none", url)
+    assert "expected a site" in refused(named, "webhook", "list", "--site", "none")
     assert "outside" in refused(named, "webhook", "add", site.id, "https://10.0.0.1/")
     assert "expected events" in refused(named, "webhook", "add", site.id, url, "--events", "x")
     assert "expected a webhook" in refused(named, "webhook", "remove", "none")

@@ -5,11 +5,12 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from conftest import COMMAND, Service
-from sqlalchemy import insert, select
+from sqlalchemy import QueuePool, insert, literal, select
 
 from aboveboard import app
 from aboveboard.database import Database, serving_alone
@@ -38,6 +39,27 @@ def test_migrating_again_changes_nothing(databases: app.Databases) -> None:
 
     with databases.aboveboard.read() as connection:
         assert connection.execute(select(SITE.c.id)).scalars().all() == ["one"]
+
+
+def test_a_reader_waits_for_a_connection_for_a_while(
+    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all are taken it is told that the database does not answer, and not kept for ever."""
+    pool = databases.moderation._reading.pool
+    assert isinstance(pool, QueuePool)
+    monkeypatch.setattr(pool, "_timeout", 0.01)
+    with ExitStack() as taken:
+        for _ in range(pool.size() + pool._max_overflow):
+            taken.enter_context(databases.moderation.read())
+
+        with (
+            pytest.raises(StorageUnavailable, match="expected a free connection"),
+            databases.moderation.read(),
+        ):
+            pass
+
+    with databases.moderation.read() as connection:
+        assert connection.execute(select(literal(1))).scalar_one() == 1
 
 
 def test_tables_of_a_newer_release_are_refused(databases: app.Databases) -> None:

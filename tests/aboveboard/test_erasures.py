@@ -1,6 +1,7 @@
 """The file that outlives the database: every line whole, in order, durable, its owner's alone."""
 
 import json
+import resource
 import stat
 import threading
 from pathlib import Path
@@ -99,3 +100,21 @@ def test_a_disk_that_takes_nothing_refuses_the_erasure(tmp_path: Path) -> None:
 
     with pytest.raises(StorageUnavailable, match=r"erasures\.jsonl"):
         erasures.note(ERASED)
+
+
+def test_a_line_that_the_disk_takes_in_part_is_not_noted(tmp_path: Path) -> None:
+    """A disk that is nearly full takes some bytes and calls that success: it has to be refused."""
+    notes = Erasures(tmp_path)
+    notes.note(ERASED)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    room = (tmp_path / "erasures.jsonl").stat().st_size + 20
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(StorageUnavailable, match="expected to write down an erasure"):
+            notes.note(RESTRICTED)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    notes.note(RESTRICTED)
+
+    assert next(iter(notes.read())) == RESTRICTED

@@ -17,7 +17,7 @@ from aboveboard.errors import QueueFull, StorageUnavailable
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.tables import SITE
-from aboveboard.writer import CommandWriter, Writer
+from aboveboard.writer import LONG, CommandWriter, Writer
 
 
 class Command(NamedTuple):
@@ -131,9 +131,9 @@ def test_a_batch_is_bounded(databases: app.Databases) -> None:
 
 
 def test_a_large_command_fills_a_batch(databases: app.Databases) -> None:
-    """What was told to be many rows leaves less room for others, and is never left behind."""
+    """What was told to be many rows leaves less room for others; very many are a batch alone."""
     sluice = Sluice(databases)
-    sizes = {"a": 300, "b": 212, "c": 1, "d": 2000, "e": 1}
+    sizes = {"a": 128, "b": 128, "c": 128, "d": 128, "e": 1, "f": 2000, "g": 1}
 
     async def work(writer: Writer) -> list[str]:
         first = asyncio.create_task(writer.write(nothing, "first"))
@@ -146,11 +146,28 @@ def test_a_large_command_fills_a_batch(databases: app.Databases) -> None:
         sluice.opened.set()
         await first
         answers = await asyncio.gather(*tasks)
-        assert writer.batches == 1 + 4  # a and b; c; d; e
+        assert writer.batches == 1 + 4  # a to d; e; f; g
         return answers
 
     assert serve(databases, work) == [f"stored {name}" for name in sizes]
     assert stored(databases) == sorted(sizes)
+
+
+def test_a_long_command_keeps_no_event_loop_waiting(tmp_path: Path) -> None:
+    """On SQLite the loop carries out what is short, the writer's thread what is long."""
+    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases.migrate()
+
+    def where(rows: Rows, commands: Sequence[str]) -> list[bool]:
+        nothing(rows, commands)
+        return [threading.current_thread() is threading.main_thread()] * len(commands)
+
+    async def work(writer: Writer) -> list[bool]:
+        sizes = (1, LONG, LONG + 1)
+        return list(await asyncio.gather(*(writer.write(where, "a", size=size) for size in sizes)))
+
+    assert serve(databases, work) == [True, True, False]
+    databases.close()
 
 
 @pytest.mark.parametrize("handler", [store, pick], ids=["raises", "answers"])

@@ -382,6 +382,36 @@ def test_restricted_means_kept_and_not_used(site: AuditedSite) -> None:
     log.check([*given, restricted, withdrawn], before)
 
 
+def test_who_is_known_by_a_link_alone_is_restricted(site: AuditedSite) -> None:
+    """An account that took its device's consent over has said nothing itself."""
+    site.record("requested")
+    given = site.record("given")
+    account = {"kind": "account", "id": "account-1"}
+    told = {
+        "subject": device(),
+        "event_type": "linked",
+        "method": "api",
+        "origin": "banner",
+        "linked": account,
+    }
+    link = done(
+        site.client.post("/v1/consent/events", json=told, headers={"idempotency-key": "link"})
+    )
+    until = instant(parse_instant(given["event"]["received_at"]) + timedelta(days=400))
+
+    def why(kind: str, subject_id: str) -> str:
+        asked = {"subject": {"kind": kind, "id": subject_id}, "purposes": ["ads"]}
+        (one,) = site.client.post("/v1/consent/standing:query", json=asked).json()["items"]
+        return str(one["why"])
+
+    before = why("account", "account-1")
+    restricted = done(post(site, "restrict", subject=account, evidence_until=until))
+
+    assert before == "given"
+    assert restricted["restricted"] == [link["record_id"]]
+    assert why("account", "account-1") == "restricted"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "kind"),
     [

@@ -39,12 +39,18 @@ def verify(
     """Verify a receipt or an evidence bundle offline: no service, no network, no database.
 
     A receipt is verified with nothing but the log's key.
+    Exits 1 where the file is not valid, 2 where the key or a checkpoint cannot be read.
     """
     from consent.errors import CheckpointInvalid, EvidenceInvalid, ReceiptInvalid
 
     try:
+        verifiers, older = read_keys(keys), read_checkpoints(checkpoints)
+    except (OSError, UnicodeDecodeError, CheckpointInvalid) as error:
+        # Nothing was found out about the file; whoever mistypes a name has not been lied to.
+        typer.echo(f"aboveboard: not checked: --key or --checkpoint: {error}", err=True)
+        raise typer.Exit(2) from None
+    try:
         with file.open("rb") as opened:
-            verifiers, older = read_keys(keys), read_checkpoints(checkpoints)
             check = _bundle if opened.read(len(ZIP)) == ZIP else _receipt
             opened.seek(0)
             check(opened, verifiers, older, json)

@@ -282,6 +282,23 @@ def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(house: Webhoo
     assert [line["event"] for line in told] == ["webhook_held"]
 
 
+def test_a_clock_that_was_ahead_silences_no_webhook(house: WebhookHouse) -> None:
+    """What was put off for a year by a clock that was a year ahead is tried once it is right."""
+    worker = house.worker()
+    with receiving() as receiver:
+        house.make(worker, receiver)
+    house.choose()
+    house.time.pass_by(days=366)
+    worker.look()
+    assert worker.delivering.outcomes["failed"] == 1
+    house.time.pass_by(days=-366)
+
+    with receiving(receiver):
+        worker.look()
+
+        assert len(receiver.taken()) == 1
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_an_answer_of_not_now_is_like_none(house: WebhookHouse, status: int) -> None:
     """It speaks of the receiver: the next message waits as well."""

@@ -186,17 +186,18 @@ def test_counts_are_true(desk: Desk) -> None:
 
 @pytest.mark.parametrize("by", [ANN, EVA])
 def test_nothing_is_snoozed_for_good(desk: Desk, by: dict[str, str]) -> None:
-    """Ninety days are taken, more are refused with the limit, whoever asks."""
+    """Ninety days are taken, more are refused with the limit, and so is what is past."""
     comment = desk.send("c-1", INSULT)
 
     refused = [
         desk.on_case(comment, "snooze", by, until=until)
-        for until in ("9999-12-31T00:00:00Z", in_days(90.01))
+        for until in ("9999-12-31T00:00:00Z", in_days(90.01), in_days(-0.01))
     ]
     open_still = names(desk.cases())
     taken = desk.on_case(comment, "snooze", by, until=in_days(89.99))
 
-    assert [answer.status_code for answer in refused] == [422, 422]
+    assert [answer.status_code for answer in refused] == [422, 422, 422]
+    assert "expected an instant to come" in refused[2].json()["detail"]
     assert refused[0].json()["errors"] == [
         {
             "where": "until",
