@@ -48,18 +48,19 @@ class Authenticator:
         caller = await self._accounts.find_caller(key)
         if caller is None:
             if not self._failures.hit(self._allowed, address):
-                raise TooManyFailures(
-                    f"expected at most {self._allowed.amount} wrong keys a minute from one address"
-                )
+                raise self._too_many()
             raise Unauthenticated("expected a known API key, got one that is unknown or revoked")
         if caller.key_id.startswith("legacy-") and not self._failures.test(self._allowed, address):
             # 48 bits can be guessed: an address that guesses learns nothing more for a while.
-            raise TooManyFailures(
-                f"expected at most {self._allowed.amount} wrong keys a minute from one address"
-            )
+            raise self._too_many()
         if scope not in caller.scopes:
             raise ScopeMissing(f"expected a key with the scope {scope}, got one without it")
         return caller
+
+    def _too_many(self) -> TooManyFailures:
+        return TooManyFailures(
+            f"expected at most {self._allowed.amount} wrong keys a minute from one address"
+        )
 
     async def site_at(self, caller: Caller, url: str) -> str:
         """Return the site of the key that lives at *url*.

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 from aboveboard import problems
 from aboveboard.accounts import Caller
 from aboveboard.auth import Authenticator, site_of
-from aboveboard.errors import AddressUnknown, ClientGone, Unauthenticated
-from aboveboard.limits import SINGLE_BYTES, check_length, read_body
+from aboveboard.errors import ClientGone, Unauthenticated
+from aboveboard.limits import SINGLE_BYTES, check_length, check_path, read_body
 from aboveboard.operations import (
     CLOSE,
     COMMON_HEADERS,
@@ -190,9 +190,7 @@ class DialectDoor:
         if call.method in WITH_BODY:
             check_length(call.headers, operation.limit)
             call.body = await read_body(receive, operation.limit)
-        for value in call.path.values():
-            if "\0" in value:  # as at every other door
-                raise AddressUnknown("expected an address without U+0000")
+        check_path(call.path)
         return await operation.handler(call)
 
 

@@ -3,9 +3,11 @@
 Deadlines for reading are kept one floor down, in `protocol`, where the bytes arrive.
 """
 
+from collections.abc import Mapping
+
 from starlette.types import Receive
 
-from aboveboard.errors import BodyTooLarge, ClientGone, MediaTypeUnsupported
+from aboveboard.errors import AddressUnknown, BodyTooLarge, ClientGone, MediaTypeUnsupported
 
 SINGLE_BYTES = 256 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
@@ -35,6 +37,16 @@ def check_length(headers: dict[bytes, bytes], limit: int) -> None:
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in {b"", b"identity"}:
         raise MediaTypeUnsupported("expected a body without Content-Encoding")
+
+
+def check_path(path: Mapping[str, str]) -> None:
+    """Refuse what one engine looks up in vain and the other cannot even ask.
+
+    Raises AddressUnknown.
+    """
+    for value in path.values():
+        if "\0" in value:
+            raise AddressUnknown("expected an address without U+0000")
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

@@ -22,7 +22,6 @@ from aboveboard import problems
 from aboveboard.accounts import Caller
 from aboveboard.auth import Authenticator, site_of
 from aboveboard.errors import (
-    AddressUnknown,
     BodyTooLarge,
     ClientGone,
     IdempotencyKeyInvalid,
@@ -31,7 +30,7 @@ from aboveboard.errors import (
     StorageError,
     TooManyFailures,
 )
-from aboveboard.limits import SINGLE_BYTES, check_headers, read_body
+from aboveboard.limits import SINGLE_BYTES, check_headers, check_path, read_body
 from aboveboard.streaming import Streamed, begin, stream
 
 log = structlog.get_logger(__name__)
@@ -223,9 +222,7 @@ class Door:
         if operation.body is not None:
             body = await read_body(receive, operation.limit)
         path: Mapping[str, str] = scope.get("path_params", EMPTY)
-        for value in path.values():
-            if "\0" in value:  # one engine looks it up in vain, the other cannot even ask
-                raise AddressUnknown("expected an address without U+0000")
+        check_path(path)
         call = Call(body, path, headers, scope["query_string"], caller)
         return await operation.handler(call)
 

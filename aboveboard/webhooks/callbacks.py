@@ -13,7 +13,7 @@ from aboveboard.clock import Clock, Random
 from aboveboard.errors import AddressRefused, NotPosted, SecretUnreadable, WebhookUnusable
 from aboveboard.posting import Poster
 from aboveboard.targets import Targets, parse
-from aboveboard.webhooks.endpoint import is_to_be_parked, retry_after
+from aboveboard.webhooks.endpoint import drawn, is_to_be_parked, retry_after
 from moderation.compat.akismet.callbacks import Callbacks, Due, name
 
 LOOK_S = 5.0  # between looks for somebody to call
@@ -66,7 +66,7 @@ class CallingBack:
         if told or is_to_be_parked(due.first_tried or now, now):
             await self._callbacks.settle(due, told=told)
             return
-        again = retry_after(due.attempts + 1, self._chance())
+        again = retry_after(due.attempts + 1, drawn(self._random))
         await self._callbacks.settle(due, told=False, again=again)
 
     async def _post(self, due: Due) -> bool:
@@ -83,6 +83,3 @@ class CallingBack:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._poster.close()
-
-    def _chance(self) -> float:
-        return int.from_bytes(self._random(4), "big") / 2**32

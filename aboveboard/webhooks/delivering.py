@@ -28,6 +28,7 @@ from aboveboard.webhooks.endpoint import (
     State,
     Tried,
     Webhook,
+    drawn,
     hold_after,
     is_to_be_parked,
     retry_after,
@@ -301,7 +302,7 @@ class Delivering:
         if is_to_be_parked(datetime.fromisoformat(attempted.first_tried or ""), now):
             log.warning("webhook_delivery_parked", status=tried.status, error=tried.outcome)
             return self._ended(attempted, State.PARKED, now, tried.outcome), tried
-        due = now + retry_after(attempted.attempts, self._chance())
+        due = now + retry_after(attempted.attempts, drawn(self._random))
         return replace(attempted, due=instant(due), outcome=tried.outcome), tried
 
     def _ended(self, delivery: Delivery, state: State, now: datetime, outcome: str) -> Delivery:
@@ -320,7 +321,7 @@ class Delivering:
         if silent:
             if failures == 1:
                 log.warning("webhook_held", status=answers[0].status, error=str(answers[0].outcome))
-            held_until = instant(self._clock() + hold_after(failures, self._chance()))
+            held_until = instant(self._clock() + hold_after(failures, drawn(self._random)))
         return _Settled(
             webhook.id,
             [delivery for delivery, _ in tried],
@@ -329,9 +330,6 @@ class Delivering:
             is_back=bool(webhook.failures) and not silent and bool(answers),
             is_gone=any(answer.is_gone for answer in answers),
         )
-
-    def _chance(self) -> float:
-        return int.from_bytes(self._random(4), "big") / 2**32
 
     # -- in a transaction ---------------------------------------------------------------------
 

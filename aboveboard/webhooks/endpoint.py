@@ -3,7 +3,7 @@
 Pure: no clock, no database.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -98,6 +98,11 @@ class Tried:
     def is_not_now(self) -> bool:
         """Whether another message would have fared no better."""
         return self.status is None or self.status in NOT_NOW
+
+
+def drawn(random: Callable[[int], bytes]) -> float:
+    """Return a chance, from 0 to 1, that nobody can foresee."""
+    return int.from_bytes(random(4), "big") / 2**32
 
 
 def retry_after(attempts: int, chance: float) -> timedelta:

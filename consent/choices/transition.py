@@ -51,8 +51,8 @@ ANY = frozenset(Method) - NEVER_ACTS - {Method.IMPORT}
 NO = ANY - {Method.ACCEPT_ALL}
 """What may say no: everything but the button that says yes."""
 
-ANSWERS = GIVING | {EventType.REFUSED, EventType.DEFERRED}
-"""Event types that answer a question; the others stand for themselves."""
+ANSWERS = GIVING | {EventType.DEFERRED}
+"""Event types that need a question which they answer; a no is one without."""
 
 UNASKED = frozenset({Basis.STRICTLY_NECESSARY, Basis.EXEMPT_STATISTICS})
 """Bases of purposes that nobody is asked about."""
@@ -304,7 +304,7 @@ def check_asked(
     occurred before the no and comes late is recorded; it changes nothing. Raises NotAsked,
     AskedTooSoon and NothingToRenew.
     """
-    if told.event_type not in ANSWERS or told.event_type is EventType.REFUSED:
+    if told.event_type not in ANSWERS:
         return
     asked = standing.asked.get(question.notice_id)
     if asked is not None and asked.version != question.version:

@@ -148,8 +148,9 @@ def test_a_refused_site_leaves_nothing(accounts: Accounts) -> None:
     """A site whose key cannot be made is not made either."""
     with pytest.raises(KeyUnusable):
         accounts.create_site("https://blog.example.org", key="not-a-key")
-    with pytest.raises(ScopeUnknown):
-        accounts.create_site("https://blog.example.org", scopes=["comments:everything"])
+    for scopes in (["comments:everything"], ["comments:read", ""], []):
+        with pytest.raises(ScopeUnknown):
+            accounts.create_site("https://blog.example.org", scopes=scopes)
 
     assert not accounts.has_sites()
     assert accounts.list_keys() == []

@@ -40,6 +40,7 @@ def test_the_newest_checkpoint_is_kept(folder: KeptFolder) -> None:
         folder.keep(signed(size))
         assert again(folder).newest("shop") == signed(size)
     other.keep(signed(50))
+    folder.keep(signed(50))
     folder.keep(signed(3, site="shop-2"))
 
     assert again(folder).newest("shop") == folder.newest("shop") == signed(2**40)

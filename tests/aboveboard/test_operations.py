@@ -12,6 +12,7 @@ from aboveboard import operations
 from aboveboard.accounts import Caller
 from aboveboard.errors import (
     ClientGone,
+    IdempotencyKeyInvalid,
     ScopeMissing,
     SiteNotFound,
     SiteUnclear,
@@ -321,3 +322,16 @@ def test_the_entrance_knows_fixed_addresses() -> None:
         asyncio.run(entrance(scope, None, None))  # type: ignore[arg-type]
 
     assert passed == ["door /a", "/a", "/b/1", "lifespan"]
+
+
+@pytest.mark.parametrize(
+    ("header", "in_body"),
+    [(b"", None), (b"k\x07", None), (None, "k\n"), (None, "k" * 256), (b"one", "another")],
+)
+def test_an_idempotency_key_can_be_shown(header: bytes | None, in_body: str | None) -> None:
+    """One, of 1 to 255 printable characters, whether in the header or in the body."""
+    headers = {} if header is None else {b"idempotency-key": header}
+    call = Call(b"", {}, headers, b"", operations.NOBODY)
+
+    with pytest.raises(IdempotencyKeyInvalid):
+        call.idempotency_key(in_body)

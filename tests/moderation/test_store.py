@@ -112,6 +112,16 @@ def test_what_a_machine_decided_is_decided_anew(databases: app.Databases, earlie
     assert put(databases, screened("c")) == (201, b"3:published:1")
 
 
+def test_what_was_erased_stays_erased(databases: app.Databases) -> None:
+    """The same text or another: nothing comes back under an external id that was erased."""
+    put(databases, screened("a"))
+    with databases.moderation.write() as connection:
+        connection.execute(update(COMMENT).values(state=State.ERASED.value))
+
+    assert put(databases, screened("a")) == (201, b"1:erased:0")
+    assert put(databases, screened("b")) == (201, b"1:erased:0")
+
+
 def test_every_revision_is_kept(databases: app.Databases) -> None:
     """The comment shows the last; the rows of the earlier ones stay as they were."""
     put(databases, screened("a"), screened("b", Verdict.SPAM), screened("c"))

@@ -642,6 +642,38 @@ def test_a_worker_that_stops_lets_what_it_began_end(house: WebhookHouse) -> None
     assert set(house.states()) <= {"delivered"}
 
 
+def test_as_soon_as_one_is_taken_all_that_wait_are_tried(house: WebhookHouse) -> None:
+    """However far away the next try of the others had come to be."""
+    worker = house.worker()
+    with receiving() as receiver:
+        house.make(worker, receiver)
+    house.choose("d-1")
+    for _ in range(7):
+        worker.look()
+        house.time.pass_by(hours=1)
+    worker.look()
+    house.choose("d-2")
+
+    with receiving(receiver):
+        house.time.pass_by(minutes=6)  # the hold is over; the try of the first is half an hour away
+        worker.look()
+        assert len(receiver.taken()) == 2
+
+    assert house.states() == ["delivered", "delivered"]
+
+
+def test_plain_http_is_for_what_is_still_named(house: WebhookHouse) -> None:
+    """On the outside, too: nothing is sent there for anybody to read along."""
+    worker = house.worker(named=("hooks.invalid",))
+    worker.run(lambda: worker.webhooks.create(house.site, "http://hooks.invalid/", None))
+    house.choose()
+
+    house.worker(named=()).look()
+
+    (row,) = house.deliveries()
+    assert (row["state"], row["outcome"]) == ("pending", "address_refused")
+
+
 def test_a_target_that_is_named_no_more_is_not_reached(house: WebhookHouse) -> None:
     """What the operator has allowed is looked at each time."""
     worker = house.worker()

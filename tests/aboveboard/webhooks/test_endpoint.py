@@ -37,7 +37,10 @@ def test_the_first_waits_are_these() -> None:
     """As the documentation tells them."""
     seconds = [retry_after(attempts, 1).total_seconds() for attempts in range(1, 8)]
 
+    held = [hold_after(failures, 1).total_seconds() for failures in range(1, 9)]
+
     assert seconds == [5, 20, 80, 320, 1280, 3600, 3600]
+    assert held == [5, 10, 20, 40, 80, 160, 300, 300]
 
 
 def test_a_day_is_a_day() -> None:

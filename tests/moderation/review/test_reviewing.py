@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lone_review import lone_review
 from sqlalchemy import select
 
@@ -19,11 +20,12 @@ from moderation.cases.sampling import Outcome
 from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
+from moderation.errors import IdempotencyMismatch
 from moderation.review.deciding import Decision
 from moderation.review.erasing import Erased
-from moderation.review.reviewing import Result
+from moderation.review.reviewing import Given, Result
 from moderation.store import Encoded, Put, Screened, put
-from moderation.tables import COMMENT
+from moderation.tables import CASE, COMMENT, REPORT, SAMPLE
 from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -108,6 +110,46 @@ def test_what_was_kept_long_enough_is_erased(databases: app.Databases) -> None:
     after = desk.states()
     assert {after[name] for name, _, _ in old} == {"erased"}
     assert (after["kept"], after["new"], after["elsewhere"]) == ("published", "spam", "spam")
+
+
+def test_a_key_is_good_for_a_day(databases: app.Databases) -> None:
+    """Until then it gets its first answer, and no other body; after that it is a new one."""
+    desk = Desk(databases)
+    desk.store(("fine", "ham", Verdict.APPROVE))
+
+    def report(reason: str) -> bytes:
+        sent = desk.review.report(
+            "blog",
+            "fine",
+            reader="jane",
+            reason=reason,
+            render=lambda at: (201, at.encode()),
+            given=Given("reports", "key-1", reason),
+        )
+        return asyncio.run(sent)[1]
+
+    first = report("insult")
+    desk.moment += timedelta(hours=24)
+    assert report("insult") == first
+    with pytest.raises(IdempotencyMismatch):
+        report("spam")
+    desk.moment += timedelta(seconds=1)
+
+    assert report("spam") != first
+    with databases.moderation.read() as connection:
+        assert connection.execute(select(REPORT.c.reason)).scalars().all() == ["spam"]
+
+
+def test_only_what_was_approved_or_held_is_drawn(databases: app.Databases) -> None:
+    """What was hidden or refused says nothing of what is missed, and nobody has to look at it."""
+    desk = Desk(databases)
+    desk.store(*((verdict.value, verdict.value, verdict) for verdict in Verdict))
+
+    with databases.moderation.read() as connection:
+        drawn = connection.execute(select(SAMPLE.c.comment_id, SAMPLE.c.held)).all()
+        cases = connection.execute(select(CASE.c.comment_id)).scalars().all()
+    assert {tuple(row) for row in drawn} == {("approve", False), ("hold", True)}
+    assert set(cases) == {"approve", "hold"}
 
 
 def test_what_waits_too_long_is_told_of_once_and_stays(databases: app.Databases) -> None:
