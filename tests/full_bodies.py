@@ -5,6 +5,8 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
+from review_desk import in_days
+
 from moderation.verdict import Label
 
 Json = Any
@@ -280,7 +282,7 @@ def review_bodies(site: str) -> dict[str, dict[str, Json]]:
         "renew": {"claim_token": NOBODY},
         "release": {"claim_token": NOBODY},
         "skip": {"claim_token": NOBODY},
-        "snooze": {"claim_token": NOBODY, "until": "2024-01-31T10:00:00Z"},
+        "snooze": {"claim_token": NOBODY, "until": in_days(1)},
         "escalate": {"claim_token": NOBODY, "note": "Please."},
     }
     filters = dict.fromkeys(("label", "language", "reason", "author", "domain"))

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import Service, Site
+from review_desk import in_days
 
 from aboveboard.accounts import Scope
 
@@ -69,7 +70,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "renewCase": {"moderator": ANN, "claim_token": COMMENT_ID},
     "releaseCase": {"moderator": ANN, "claim_token": COMMENT_ID},
     "skipCase": {"moderator": ANN},
-    "snoozeCase": {"moderator": ANN, "until": "2024-01-31T00:00:00Z"},
+    "snoozeCase": {"moderator": ANN, "until": in_days(1)},
     "escalateCase": {"moderator": ANN},
     "writeNote": {"moderator": ANN, "text": "Seen."},
     "decide": {"moderator": ANN, "action": "approve", "revision": 1, "version": 1},
