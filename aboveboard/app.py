@@ -10,21 +10,14 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Collection,
     Iterable,
-    Iterator,
-    Mapping,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from importlib.resources import files
-from pathlib import Path
 
 import orjson
-import structlog
-from sqlalchemy import MetaData, literal, select
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -32,23 +25,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-import aboveboard.tables
-import consent.tables
-import moderation.tables
-from aboveboard import arrivals, clock, marks, openapi, problems
+from aboveboard import clock, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
 from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histories
 from aboveboard.database import Database
 from aboveboard.dialects import Dialects
 from aboveboard.erasures import Erasures
-from aboveboard.errors import StorageError
 from aboveboard.examining import Examining
-from aboveboard.keeping import KeptFolder
+from aboveboard.housekeeping import Chores, keep_house, sync
+from aboveboard.installation import AUTHOR, Databases, open_accounts, open_keyring
 from aboveboard.keys import Daily, KeyFolder
 from aboveboard.limits import BATCH_BYTES
-from aboveboard.observe import Metrics, Observed, Probes
-from aboveboard.operations import Catalogue, Doorway, Entrance, routes
+from aboveboard.observe import Head, Metrics, Observed, Probes
+from aboveboard.operations import Catalogue, Doorway, Entrance, no_such_route, routes
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
 from aboveboard.sealing import Seal
@@ -69,7 +59,6 @@ from consent.audit.auditing import Auditing
 from consent.audit.bundling import Bundling
 from consent.audit.intake import Intake
 from consent.audit.statistics import Counting
-from consent.log.keeping import Keeping
 from consent.recording.configuring import Configuring
 from consent.recording.continuing import Continuing
 from consent.recording.proving import Proving
@@ -124,12 +113,8 @@ from moderation.wire import comments as wire
 from moderation.wire import document
 from moderation.wire.cursor import Cursors
 
-WRAPPING = "key-encryption"
-AUTHOR = "author"
 CORAL_SECRET = b"coral-secret/v1\x00"
 CALLBACK_KEY = b"akismet-callback/v1\x00"
-HOUSEKEEPING_S = 3600
-KEYS_LOOKED_AT_S = 0.02  # every request asks for these keys; a new one may wait so long
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
 
 ERASED_COMMENTS = (
@@ -144,105 +129,6 @@ ERASED_COMMENTS = (
     "comment_band",
 )
 """The tables of moderation that an erasure takes from."""
-
-Chores = Mapping[str, Callable[[], Awaitable[object]]]
-"""What is done every hour, by name."""
-
-log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Databases:
-    """The three sets of tables."""
-
-    aboveboard: Database
-    moderation: Database
-    consent: Database
-
-    def __iter__(self) -> Iterator[Database]:
-        """Go through them in the order in which they are migrated."""
-        yield from (self.aboveboard, self.moderation, self.consent)
-
-    def migrate(self) -> None:
-        """Bring all tables to this release's revision."""
-        for database in self:
-            database.migrate()
-
-    def close(self) -> None:
-        """Close all connections."""
-        for database in self:
-            database.close()
-
-
-def open_databases(settings: Settings) -> Databases:
-    """Make the data directory and its folders if there are none, and describe the databases."""
-    KeyFolder(settings.data_dir).prepare()
-    KeptFolder(settings.data_dir).prepare()
-    arrivals.settle(settings.data_dir)
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    return describe_databases(settings.data_dir, url)
-
-
-def describe_databases(folder: Path, url: str | None) -> Databases:
-    """Describe the databases behind *url*, or else those that are files in *folder*."""
-
-    def database(name: str, metadata: MetaData) -> Database:
-        migrations = Path(str(files(name))) / "migrations"
-        return Database(name, metadata, migrations, data_dir=folder, url=url)
-
-    return Databases(
-        database("aboveboard", aboveboard.tables.METADATA),
-        database("moderation", moderation.tables.METADATA),
-        database("consent", consent.tables.METADATA),
-    )
-
-
-def open_accounts(settings: Settings, databases: Databases) -> Accounts:
-    """Put the sites and keys together, for the service and for commands beside it.
-
-    Raises KeysChanged where a key file is not the one that the databases were made with.
-    """
-    noted = marks.noted(databases.aboveboard)
-    for name in noted:
-        KeyFolder(settings.data_dir).get(name, make=False)
-    found = marked_keys(settings, noted)
-    marks.check(databases.aboveboard, found)
-    return Accounts(databases.aboveboard, pepper=found["pepper"], clock=clock.now)
-
-
-def marked_keys(settings: Settings, noted: Collection[str]) -> dict[str, bytes]:
-    """Return the keys of which the databases note the marks, by name; *noted* must be there.
-
-    A purpose that an earlier release did not have gets its first key.
-    """
-    keys = KeyFolder(settings.data_dir)
-    found = {
-        name: keys.get(name, make=name not in noted) for name in ("pepper", "fingerprint", AUTHOR)
-    }
-    make = not noted
-    for purpose in ("subject", WRAPPING):
-        for number, key in keys.versions(purpose, make=make).items():
-            found[f"{purpose}.{number}"] = key
-    return found
-
-
-def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
-    """Read the keys of the consent half."""
-    keys = KeyFolder(settings.data_dir)
-
-    def log_vkey(site_id: str, epoch: int) -> str | None:
-        name = f"log.{site_id}.{epoch}"
-        return None if keys.holds(name) else keys.find_public(name)
-
-    return Keyring(
-        subject_keys=keys.watch("subject", every_s=KEYS_LOOKED_AT_S),
-        wrapping_keys=keys.watch(WRAPPING),
-        fingerprint_key=keys.get("fingerprint"),
-        log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),
-        log_vkey=log_vkey,
-        keeping=KeptFolder(settings.data_dir),
-        random=random,
-    )
 
 
 def open_pushing(settings: Settings, database: Database, keyring: Keyring) -> Pushing:
@@ -653,13 +539,14 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(_sync, keyring.keeping)
+            stack.push_async_callback(sync, keyring.keeping)
             for writer in writers:
                 writer.start()
                 stack.push_async_callback(writer.stop)
             for closing in (pushing, telling.delivering, spoken.calling_back):
                 stack.push_async_callback(closing.close)
             chores: Chores = {
+                "forget_keys": moderating.screening.forget_keys,
                 "shred_due": subjects.erasing.shred_due,
                 "retention": subjects.erasing.keep_to_retention,
                 "sweep": partial(subjects.sweeper.finish, choices),
@@ -671,7 +558,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 "comment_sweep": partial(reviewed.sweeper.finish, comments),
             }
             for work in (
-                _keep_house(moderating.screening, keyring.keeping, chores),
+                keep_house(keyring.keeping, chores),
                 pushing.run(),
                 telling.delivering.run(),
                 spoken.calling_back.run(),
@@ -694,7 +581,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
             Route("/metrics", probes.metrics),
             Route("/openapi.json", openapi_json),
         ],
-        exception_handlers={HTTPException: _no_such_route},
+        exception_handlers={HTTPException: no_such_route},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # one address, one spelling
@@ -790,60 +677,3 @@ def default_policy(model: Classifier) -> Policy:
     """Return the policy of a site that has set none: the thresholds that came with the model."""
     bands = {label: Bands(at.hold, at.spam) for label, at in model.thresholds.items()}
     return Policy(f"default-{model.name}", bands)
-
-
-class Head:
-    """Whether a database answers, has this release's tables, and takes what is written."""
-
-    def __init__(self, database: Database, writer: Writer | None = None) -> None:
-        self._database = database
-        self._writer = writer
-        self._anything = database.prepare(select(literal(1)))
-
-    async def check(self) -> None:
-        """Raise StorageError unless all is well."""
-        found, expected = await asyncio.to_thread(self._database.revision)
-        if found != expected:
-            raise StorageError(f"{self._database.name}: expected revision {expected}, got {found}")
-        await self._database.look(self._anything)
-        if self._writer is not None:
-            await self._writer.check()
-
-
-async def _keep_house(
-    screening: Screening,
-    keeping: Keeping,
-    chores: Chores,
-) -> None:
-    while True:
-        await _sync(keeping)
-        for name, work in {"forget_keys": screening.forget_keys, **chores}.items():
-            await _chore(name, work)
-        await asyncio.sleep(HOUSEKEEPING_S)
-
-
-async def _sync(keeping: Keeping) -> None:
-    """Have the kept checkpoints outlast a power cut, too: their commits do not wait for that."""
-    try:
-        await asyncio.to_thread(keeping.sync)
-    except OSError as error:
-        log.error("checkpoints_not_synced", error=type(error).__name__)  # noqa: TRY400 - no traces
-
-
-async def _chore(name: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Do what nobody waits for: should it fail, it is told, and tried again in an hour."""
-    try:
-        await work()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other chores are due
-        log.error("chore_failed", chore=name, error=type(error).__name__)  # noqa: TRY400 - no values
-
-
-async def _no_such_route(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    kind = problems.METHOD_NOT_ALLOWED if status == 405 else problems.NOT_FOUND  # noqa: PLR2004
-    headers = {"cache-control": "no-store"}
-    if isinstance(error, HTTPException):
-        headers.update(error.headers or {})
-    return Response(
-        problems.document(kind), kind.status, headers, media_type="application/problem+json"
-    )

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from aboveboard import app, backup, clock, marks
+from aboveboard import backup, clock, installation, marks
 from aboveboard.backup import Engine, LogPart, Manifest
 from aboveboard.database import Database
 from aboveboard.dumping import DUMP, Programs
 from aboveboard.errors import BackupFailed
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.choices.record import instant
@@ -23,7 +24,7 @@ from consent.log import ledger
 _Reading = Callable[[Database], AbstractContextManager[Connection]]
 
 
-def take(settings: Settings, databases: app.Databases, out: Path) -> Manifest:
+def take(settings: Settings, databases: Databases, out: Path) -> Manifest:
     """Write a backup to *out*, which must not be there yet. Raises BackupFailed."""
     try:
         if out.exists():
@@ -47,9 +48,9 @@ def take(settings: Settings, databases: app.Databases, out: Path) -> Manifest:
     return whole
 
 
-def _describe(reading: _Reading, settings: Settings, databases: app.Databases) -> Manifest:
+def _describe(reading: _Reading, settings: Settings, databases: Databases) -> Manifest:
     """Say what the copies hold, read from the copies themselves."""
-    keyring = app.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings, Randomness())
     revisions = {}
     for database in databases:
         with reading(database) as connection:
@@ -82,20 +83,20 @@ def _describe(reading: _Reading, settings: Settings, databases: app.Databases) -
 
 
 @contextmanager
-def _copies(settings: Settings, databases: app.Databases, folder: Path) -> Iterator[Manifest]:
+def _copies(settings: Settings, databases: Databases, folder: Path) -> Iterator[Manifest]:
     """Copy the databases into *folder*; lends what is to be said of the copies."""
     if settings.database_url is not None:
         yield _dump(settings, databases, folder)
         return
     _copy_files(databases, folder)
-    copied = app.describe_databases(folder, None)
+    copied = installation.describe_databases(folder, None)
     try:
         yield _describe(Database.read, settings, copied)
     finally:
         copied.close()
 
 
-def _copy_files(databases: app.Databases, folder: Path) -> None:
+def _copy_files(databases: Databases, folder: Path) -> None:
     with ExitStack() as stack:
         sources = []
         with ExitStack() as still:
@@ -118,7 +119,7 @@ def _copy_files(databases: app.Databases, folder: Path) -> None:
                 source.backup(target)
 
 
-def _dump(settings: Settings, databases: app.Databases, folder: Path) -> Manifest:
+def _dump(settings: Settings, databases: Databases, folder: Path) -> Manifest:
     assert settings.database_url is not None  # noqa: S101 - PostgreSQL
     programs = Programs(settings.database_url.get_secret_value(), settings.postgres_bin)
     with databases.aboveboard.snapshot() as exporting:

@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aboveboard import app
+from aboveboard import app, installation
 from aboveboard.database import Database
 from aboveboard.errors import AboveboardError
 from aboveboard.settings import Settings
@@ -39,7 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
     if not settings.data_dir.exists():
         return findings
     try:
-        databases = app.open_databases(settings)
+        databases = installation.open_databases(settings)
     except AboveboardError as error:
         return [*findings, Finding("databases", Level.WRONG, str(error))]
     try:

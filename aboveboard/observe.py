@@ -4,6 +4,7 @@ Logs carry an allow-list of fields and static messages; no body, address, key or
 handed to them.
 """
 
+import asyncio
 import hmac
 import ipaddress
 import logging
@@ -24,12 +25,15 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from pydantic import SecretStr
+from sqlalchemy import literal, select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import EventDict, Processor
 
 from aboveboard import problems
+from aboveboard.database import Database
+from aboveboard.errors import StorageError
 from aboveboard.writer import Writer
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -284,6 +288,23 @@ class Probes:
             return ipaddress.ip_address(client).is_loopback and not forwarded
         except ValueError:
             return False
+
+
+class Head:
+    """Whether a database answers, has this release's tables, and takes what is written."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
+        self._writer = writer
+        self._anything = database.prepare(select(literal(1)))
+
+    async def check(self) -> None:
+        """Raise StorageError unless all is well."""
+        found, expected = await asyncio.to_thread(self._database.revision)
+        if found != expected:
+            raise StorageError(f"{self._database.name}: expected revision {expected}, got {found}")
+        await self._database.look(self._anything)
+        await self._writer.check()
 
 
 def _json(status: int, content: object) -> Response:

@@ -15,6 +15,9 @@ from urllib.parse import parse_qsl
 import structlog
 from pydantic import BaseModel
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -263,6 +266,18 @@ class Entrance:
 def routes(doors: Mapping[str, Doorway]) -> list[Route]:
     """Make Starlette's routes of doors."""
     return [Route(path, door, methods=list(door.methods)) for path, door in doors.items()]
+
+
+async def no_such_route(_request: Request, error: Exception) -> Response:
+    """Answer where there is no door, or none for that method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    kind = problems.METHOD_NOT_ALLOWED if status == 405 else problems.NOT_FOUND  # noqa: PLR2004
+    headers = {"cache-control": "no-store"}
+    if isinstance(error, HTTPException):
+        headers.update(error.headers or {})
+    return Response(
+        problems.document(kind), kind.status, headers, media_type="application/problem+json"
+    )
 
 
 def log_failure(operation: str, error: Exception) -> None:

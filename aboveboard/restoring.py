@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from aboveboard import app, arrivals, backup, marks
+from aboveboard import app, arrivals, backup, installation, marks
 from aboveboard.backup import Backup, Engine, Manifest
 from aboveboard.database import serving_alone
 from aboveboard.dumping import DUMP, Programs
@@ -21,6 +21,7 @@ from aboveboard.errors import (
     KeysChanged,
     RestoreRefused,
 )
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
@@ -86,7 +87,7 @@ def restore(settings: Settings, path: Path, *, replace: bool) -> Restored:
         )
     with ExitStack() as stack:
         found = stack.enter_context(backup.opened(path))
-        databases = app.open_databases(settings)
+        databases = installation.open_databases(settings)
         stack.callback(databases.close)
         if settings.database_url is None:
             try:
@@ -115,7 +116,7 @@ def restore(settings: Settings, path: Path, *, replace: bool) -> Restored:
         return Restored(found.manifest, resume(settings, databases))
 
 
-def resume(settings: Settings, databases: app.Databases) -> Resumed:
+def resume(settings: Settings, databases: Databases) -> Resumed:
     """Begin the epochs that are due and erase again what is back, before anything is served.
 
     Due after a restore of any kind, also one that was cut off or made by other means.
@@ -128,7 +129,7 @@ def resume(settings: Settings, databases: app.Databases) -> Resumed:
     return resumed
 
 
-async def _resume(settings: Settings, databases: app.Databases, doubt: Doubt) -> Resumed:
+async def _resume(settings: Settings, databases: Databases, doubt: Doubt) -> Resumed:
     continued = await app.open_continuing(settings, databases).check(doubt)
     sweeper = app.open_sweeper(databases)
     reapplying = app.open_reapplying(settings, databases, sweeper)
@@ -143,7 +144,7 @@ async def _resume(settings: Settings, databases: app.Databases, doubt: Doubt) ->
     return Resumed(continued, again, comments)
 
 
-def _check(settings: Settings, databases: app.Databases, manifest: Manifest) -> None:
+def _check(settings: Settings, databases: Databases, manifest: Manifest) -> None:
     """Check that a backup belongs here: engine, release, keys."""
     engine = Engine.SQLITE if settings.database_url is None else Engine.POSTGRESQL
     if manifest.engine is not engine:
@@ -155,8 +156,8 @@ def _check(settings: Settings, databases: app.Databases, manifest: Manifest) -> 
         if database.name not in manifest.revisions:
             raise BackupInvalid(f"expected the revision of {database.name}, got none")
         database.check_known(manifest.revisions[database.name])
-    marks.match(manifest.keys, app.marked_keys(settings, manifest.keys))
-    keyring = app.open_keyring(settings, Randomness())
+    marks.match(manifest.keys, installation.marked_keys(settings, manifest.keys))
+    keyring = installation.open_keyring(settings, Randomness())
     for log in manifest.logs:
         try:
             keyring.signer(log.site, log.epoch, log.origin).verifier.open(log.checkpoint)
@@ -167,7 +168,7 @@ def _check(settings: Settings, databases: app.Databases, manifest: Manifest) -> 
             ) from error
 
 
-def _doubt(settings: Settings, databases: app.Databases, *, replace: bool) -> Doubt:
+def _doubt(settings: Settings, databases: Databases, *, replace: bool) -> Doubt:
     """Say what is known of the logs' last signatures. Raises RestoreRefused."""
     if settings.database_url is not None and (others := databases.aboveboard.count_others()):
         raise RestoreRefused(
@@ -188,11 +189,11 @@ def _doubt(settings: Settings, databases: app.Databases, *, replace: bool) -> Do
 
 
 @contextmanager
-def _staged(found: Backup, folder: Path) -> Iterator[app.Databases]:
+def _staged(found: Backup, folder: Path) -> Iterator[Databases]:
     """Write a backup's SQLite files into *folder* and lend them, found to be what they should."""
     manifest = found.manifest
     found.extract(folder)
-    databases = app.describe_databases(folder, None)
+    databases = installation.describe_databases(folder, None)
     try:
         for database in databases:
             if not database.is_there():

@@ -16,7 +16,8 @@ from typing import Any, Final
 from facts import facts, listed
 from postgres import embedded
 
-from aboveboard import app
+from aboveboard import installation
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 
@@ -34,10 +35,10 @@ def measure(folder: Path, url: str | None, records: int) -> dict[str, float]:
     """Fill a ledger, back it up, verify that, and put it back where only the keys are."""
     here, there, file = folder / "here", folder / "there", folder / "backup.zip"
     settings = Settings(data_dir=here, database_url=url)
-    databases = app.open_databases(settings)
+    databases = installation.open_databases(settings)
     databases.migrate()
-    app.open_accounts(settings, databases)
-    keyring = app.open_keyring(settings, Randomness())
+    installation.open_accounts(settings, databases)
+    keyring = installation.open_keyring(settings, Randomness())
     fill(databases.consent, keyring, Visitors(keyring, SITE, records))
     before = _entries(databases)
     databases.close()
@@ -50,7 +51,7 @@ def measure(folder: Path, url: str | None, records: int) -> dict[str, float]:
         "verify_s": _run(url, "backup", "--verify", str(file)),
         "restore_s": _run(url, "restore", str(file), "--data-dir", str(there), *replace),
     }
-    databases = app.open_databases(Settings(data_dir=there, database_url=url))
+    databases = installation.open_databases(Settings(data_dir=there, database_url=url))
     after = _entries(databases)
     databases.close()
     # Elsewhere the log has gone on by the entry that begins its new epoch.
@@ -59,7 +60,7 @@ def measure(folder: Path, url: str | None, records: int) -> dict[str, float]:
     return found
 
 
-def _entries(databases: app.Databases) -> int:
+def _entries(databases: Databases) -> int:
     with databases.consent.read() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM entry").scalar_one())
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from facts import facts, listed
 
-from aboveboard import app
+from aboveboard import app, installation
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.proofs import evidence
@@ -35,10 +35,10 @@ KIB = 1024 if sys.platform == "linux" else 1  # what ru_maxrss counts in
 def filled(folder: Path, records: int) -> None:
     """Fill a ledger."""
     settings = Settings(data_dir=folder)
-    databases = app.open_databases(settings)
+    databases = installation.open_databases(settings)
     databases.migrate()
-    app.open_accounts(settings, databases)
-    keyring = app.open_keyring(settings, Randomness())
+    installation.open_accounts(settings, databases)
+    keyring = installation.open_keyring(settings, Randomness())
     fill(databases.consent, keyring, Visitors(keyring, SITE, records))
     databases.close()
 
@@ -46,7 +46,7 @@ def filled(folder: Path, records: int) -> None:
 def bundle(folder: Path, _records: int) -> None:
     """Write the bundle."""
     settings = Settings(data_dir=folder)
-    databases = app.open_databases(settings)
+    databases = installation.open_databases(settings)
     with (folder / "bundle.zip").open("wb") as file:
         for part in app.open_bundling(settings, databases).bundle(SITE):
             file.write(part)
@@ -64,7 +64,7 @@ def verify(folder: Path, records: int) -> None:
 def fsck(folder: Path, records: int) -> None:
     """Check the database that it was made from."""
     settings = Settings(data_dir=folder)
-    databases = app.open_databases(settings)
+    databases = installation.open_databases(settings)
     found = app.open_examining(settings, databases).examine(SITE, [], lambda _: None)
     if found.records != records:
         raise ValueError(f"expected {records} records, got {found.records}")

@@ -25,7 +25,7 @@ from postgres import embedded
 from servers import Server, service
 from sqlalchemy import Connection, Select, text
 
-from aboveboard import app, clock
+from aboveboard import clock, installation
 from aboveboard.accounts import Scope
 from aboveboard.database import Database
 from aboveboard.settings import Settings
@@ -255,8 +255,8 @@ def measure(
 ) -> dict[str, Any]:
     """Fill a queue beside a running service, and ask for it."""
     settings = Settings(data_dir=server.data_dir, database_url=server.database_url)
-    databases = app.open_databases(settings)
-    accounts = app.open_accounts(settings, databases)
+    databases = installation.open_databases(settings)
+    accounts = installation.open_accounts(settings, databases)
     key = accounts.create_key([SITE], scopes=[scope.value for scope in Scope])
     begun = time.perf_counter()
     fill(databases.moderation, comments, cases)

@@ -8,8 +8,9 @@ from typing import Any
 import httpx2
 from conftest import Service
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.accounts import Scope
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.sealing.keyring import Keyring
@@ -121,10 +122,10 @@ def audited_site(service: Service, *, published: bool = True) -> Iterator[Audite
 
 
 @contextmanager
-def opened(service: Service) -> Iterator[app.Databases]:
+def opened(service: Service) -> Iterator[Databases]:
     """Open the served databases beside the service, as its commands do."""
     url = service.environment.get("ABOVEBOARD_DATABASE_URL")
-    databases = app.open_databases(Settings(data_dir=service.data_dir, database_url=url))
+    databases = installation.open_databases(Settings(data_dir=service.data_dir, database_url=url))
     try:
         yield databases
     finally:
@@ -133,4 +134,4 @@ def opened(service: Service) -> Iterator[app.Databases]:
 
 def read_keyring(service: Service) -> Keyring:
     """Read the keys of the service, as its commands do."""
-    return app.open_keyring(Settings(data_dir=service.data_dir), Randomness())
+    return installation.open_keyring(Settings(data_dir=service.data_dir), Randomness())

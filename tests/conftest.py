@@ -18,9 +18,10 @@ import pytest
 from embedded_postgres import create_database, embedded_postgres
 from hypothesis import HealthCheck, settings
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.accounts import Accounts
 from aboveboard.database import Database
+from aboveboard.installation import Databases
 from aboveboard.settings import Settings
 
 COMMAND = [sys.executable, "-m", "aboveboard"]
@@ -91,17 +92,17 @@ class Service:
             data_dir=self.data_dir,
             database_url=self.environment.get("ABOVEBOARD_DATABASE_URL"),
         )
-        databases = app.open_databases(settings)
+        databases = installation.open_databases(settings)
         try:
-            yield app.open_accounts(settings, databases)
+            yield installation.open_accounts(settings, databases)
         finally:
             databases.close()
 
     @contextmanager
-    def databases(self) -> Iterator[app.Databases]:
+    def databases(self) -> Iterator[Databases]:
         """Open the tables of the served data, behind the service's back."""
         url = self.environment.get("ABOVEBOARD_DATABASE_URL")
-        databases = app.open_databases(Settings(data_dir=self.data_dir, database_url=url))
+        databases = installation.open_databases(Settings(data_dir=self.data_dir, database_url=url))
         try:
             yield databases
         finally:
@@ -239,12 +240,10 @@ def client(service: Service, site: Site) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
-def databases(
-    request: pytest.FixtureRequest, engine: str, tmp_path: Path
-) -> Iterator[app.Databases]:
+def databases(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Iterator[Databases]:
     """Open the three sets of tables, migrated and empty, without a service."""
     url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    opened = app.open_databases(Settings(data_dir=tmp_path / "data", database_url=url))
+    opened = installation.open_databases(Settings(data_dir=tmp_path / "data", database_url=url))
     opened.migrate()
     yield opened
     opened.close()

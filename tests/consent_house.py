@@ -8,8 +8,9 @@ from typing import Any
 
 from whole_copy import Copy, copy, put_back
 
-from aboveboard import app, clock
+from aboveboard import app, clock, installation
 from aboveboard.erasures import Erasures
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
@@ -41,11 +42,11 @@ NUMBERS = count()
 class Process:
     """What one process has in its memory over the databases and folders that all share."""
 
-    databases: app.Databases
+    databases: Databases
     settings: Settings
 
     def __post_init__(self) -> None:
-        self.keyring: Keyring = app.open_keyring(self.settings, Randomness())
+        self.keyring: Keyring = installation.open_keyring(self.settings, Randomness())
         common: dict[str, Any] = {
             "keyring": self.keyring,
             "writing": CommandWriter(self.databases.consent),
@@ -113,7 +114,7 @@ class Process:
 class House:
     """Databases, keys and kept checkpoints, and the processes that are started over them."""
 
-    databases: app.Databases
+    databases: Databases
     settings: Settings
     folder: Path = field(init=False)
 

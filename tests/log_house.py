@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from conftest import Service
 from sqlalchemy import delete
 
-from aboveboard import app
+from aboveboard import installation
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
@@ -18,7 +19,7 @@ from consent.tables import ENTRY, LOG, TILE
 class House:
     """The logs of one installation, with their keys."""
 
-    def __init__(self, databases: app.Databases, keyring: Keyring) -> None:
+    def __init__(self, databases: Databases, keyring: Keyring) -> None:
         self.consent = databases.consent
         self.keyring = keyring
 
@@ -69,8 +70,8 @@ def house_of(service: Service) -> Iterator[House]:
         data_dir=service.data_dir,
         database_url=service.environment.get("ABOVEBOARD_DATABASE_URL"),
     )
-    databases = app.open_databases(settings)
+    databases = installation.open_databases(settings)
     try:
-        yield House(databases, app.open_keyring(settings, Randomness()))
+        yield House(databases, installation.open_keyring(settings, Randomness()))
     finally:
         databases.close()

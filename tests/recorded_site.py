@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from aboveboard import app
+from aboveboard import installation
+from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
@@ -41,7 +42,7 @@ NOTICE = Notice("main", "en", "May we show ads that fit?", Controller("Blog Ltd"
 Copy = dict[str, list[dict[str, Any]]]
 
 
-def copy_rows(databases: app.Databases) -> Copy:
+def copy_rows(databases: Databases) -> Copy:
     """Copy every row of consent."""
     with databases.consent.read() as connection:
         return {
@@ -50,7 +51,7 @@ def copy_rows(databases: app.Databases) -> Copy:
         }
 
 
-def put_rows_back(databases: app.Databases, copied: Copy) -> None:
+def put_rows_back(databases: Databases, copied: Copy) -> None:
     """Replace every row of consent by a copy, behind everybody's back."""
     with databases.consent.write() as connection:
         for table in METADATA.sorted_tables:
@@ -63,7 +64,7 @@ def put_rows_back(databases: app.Databases, copied: Copy) -> None:
 class RecordedSite:
     """One site in a set of databases; its clock goes on by a second an event."""
 
-    databases: app.Databases
+    databases: Databases
     data_dir: Path
     site_id: str = SITE_ID
     notice_version: int = 1
@@ -78,7 +79,7 @@ class RecordedSite:
         for purpose in ("subject", "key-encryption"):
             keys.versions(purpose)
         keys.get("fingerprint")
-        self.keyring = app.open_keyring(Settings(data_dir=self.data_dir), random)
+        self.keyring = installation.open_keyring(Settings(data_dir=self.data_dir), random)
         self._ids = (f"019b7d00-0000-7000-8000-{number:012x}" for number in count(self.first_id))
         self._times = (BEGIN + timedelta(seconds=number) for number in count())
         self._keys = (f"key-{self.first_id}-{number}" for number in count())

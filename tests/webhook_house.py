@@ -12,7 +12,8 @@ from receiver import Post, Receiver
 from sqlalchemy import select
 from standardwebhooks import Webhook as Verifier
 
-from aboveboard import app, clock
+from aboveboard import clock, installation
+from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
@@ -86,12 +87,12 @@ class Worker:
 class WebhookHouse:
     """An installation with a site, and time that passes when told to."""
 
-    databases: app.Databases
+    databases: Databases
     settings: Settings
     time: Time = field(default_factory=Time)
 
     def __post_init__(self) -> None:
-        accounts = app.open_accounts(self.settings, self.databases)
+        accounts = installation.open_accounts(self.settings, self.databases)
         self.site = accounts.create_site("https://shop.example").site.id
         self.process = Process(self.databases, self.settings)
         self.process.publish(self.site)

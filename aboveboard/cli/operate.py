@@ -36,7 +36,7 @@ def serve(
     import uvicorn
 
     from aboveboard import app as service
-    from aboveboard import restoring
+    from aboveboard import installation, restoring
     from aboveboard.cli.backup import say_resumed
     from aboveboard.database import serving_alone
     from aboveboard.observe import configure_logs
@@ -49,13 +49,13 @@ def serve(
     # so that the databases are closed and the exit status is 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.setswitchinterval(SWITCH_S)
-    databases = service.open_databases(settings)
+    databases = installation.open_databases(settings)
     with ExitStack() as stack:
         stack.callback(databases.close)
         if settings.database_url is None:
             stack.enter_context(serving_alone(settings.data_dir))
         databases.migrate()
-        accounts = service.open_accounts(settings, databases)
+        accounts = installation.open_accounts(settings, databases)
         if not accounts.has_sites():
             made = accounts.create_site(settings.site_url)
             say(f"Created the site {made.site.id} for {made.site.url}.")
@@ -96,7 +96,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the tables to this release's revision; `serve` does so by itself."""
-    from aboveboard.app import open_databases
+    from aboveboard.installation import open_databases
 
     settings = read_settings(data_dir=data_dir)
     databases = open_databases(settings)

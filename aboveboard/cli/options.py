@@ -30,10 +30,10 @@ def open_accounts(data_dir: Path | None, *, make: bool = False) -> Iterator[Any]
 
     Only a command that says *make* begins a new installation.
     """
-    from aboveboard import app
+    from aboveboard import installation
 
     with open_databases(data_dir, make=make) as (settings, databases):
-        yield app.open_accounts(settings, databases)
+        yield installation.open_accounts(settings, databases)
 
 
 @contextmanager
@@ -45,19 +45,21 @@ def open_databases(
     To all commands that do not *make* one, a data directory that is not there is a mistyped one.
     A command that changes nothing takes them *as_is*, or not at all.
     """
-    from aboveboard import app, arrivals, restoring
+    from aboveboard import arrivals, installation
     from aboveboard.errors import DataDirUnusable
 
     settings = read_settings(data_dir=data_dir)
     if not make and not settings.data_dir.exists():
         raise DataDirUnusable(f"expected a data directory at {settings.data_dir}, there is none")
-    databases = app.open_databases(settings)
+    databases = installation.open_databases(settings)
     try:
         if as_is:
             _check_revisions(databases)
         else:
             databases.migrate()
         if not as_is and arrivals.are_new(settings.data_dir):
+            from aboveboard import restoring
+
             # A restore was cut off; nothing may be written before its logs were looked at.
             restoring.resume(settings, databases)
         yield settings, databases

@@ -185,10 +185,11 @@ def _governed(
     import asyncio
 
     from aboveboard import app as service
+    from aboveboard import installation
     from aboveboard.writer import CommandWriter
 
     with open_databases(data_dir) as (settings, databases):
-        accounts = service.open_accounts(settings, databases)
+        accounts = installation.open_accounts(settings, databases)
         selection = service.open_selection(settings)
         governance = service.open_governance(
             settings, databases, CommandWriter(databases.moderation), selection.load()

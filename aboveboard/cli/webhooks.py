@@ -192,9 +192,10 @@ def _with_one(
 def _with(data_dir: Path | None, work: Callable[[Any], Awaitable[Any]]) -> Any:  # noqa: ANN401
     """Do something with the webhooks of an installation: `Webhooks`, imported late."""
     from aboveboard import app as parts
+    from aboveboard import installation
 
     with open_databases(data_dir) as (settings, databases):
-        parts.open_accounts(settings, databases)
+        installation.open_accounts(settings, databases)
         webhooks, close = parts.open_webhooks(settings, databases)
 
         async def run() -> Any:  # noqa: ANN401 - whatever the work answers

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from aboveboard import app
 from aboveboard.accounts import Accounts, make_key, next_slug, parse_url, slug
 from aboveboard.errors import (
     KeyNotFound,
@@ -21,6 +20,7 @@ from aboveboard.errors import (
     SiteNotFound,
     UrlUnusable,
 )
+from aboveboard.installation import Databases
 from aboveboard.tables import API_KEY
 
 BACKEND = (
@@ -30,7 +30,7 @@ BACKEND = (
 
 
 @pytest.fixture
-def accounts(databases: app.Databases) -> Accounts:
+def accounts(databases: Databases) -> Accounts:
     """Open accounts over empty tables, at a fixed hour."""
     return Accounts(
         databases.aboveboard,
@@ -177,7 +177,7 @@ def test_a_key_fits_a_dns_label() -> None:
     assert make_key()[1] != key
 
 
-def test_a_key_is_stored_as_its_digest(accounts: Accounts, databases: app.Databases) -> None:
+def test_a_key_is_stored_as_its_digest(accounts: Accounts, databases: Databases) -> None:
     """An ordinary key as SHA-256; the key itself is nowhere."""
     made = accounts.create_site("https://blog.example.org")
 
@@ -190,7 +190,7 @@ def test_a_key_is_stored_as_its_digest(accounts: Accounts, databases: app.Databa
     assert made.key[10:] not in repr(row)
 
 
-def test_a_legacy_key_is_kept_as_asked(accounts: Accounts, databases: app.Databases) -> None:
+def test_a_legacy_key_is_kept_as_asked(accounts: Accounts, databases: Databases) -> None:
     """12 hexadecimal characters are taken, marked, and stored under the pepper."""
     made = accounts.create_site("https://blog.example.org", key="0123456789ab")
     caller = asyncio.run(accounts.find_caller("0123456789ab"))

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from receiver import receiving
 from structlog.testing import capture_logs
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.log.continuity import split_kept
@@ -46,9 +47,11 @@ class Keeping(House):
 
 
 @pytest.fixture
-def house(databases: app.Databases, tmp_path: Path) -> Keeping:
+def house(databases: Databases, tmp_path: Path) -> Keeping:
     """Open two logs."""
-    made = Keeping(databases, app.open_keyring(Settings(data_dir=tmp_path / "data"), Randomness()))
+    made = Keeping(
+        databases, installation.open_keyring(Settings(data_dir=tmp_path / "data"), Randomness())
+    )
     for site in ("blog", "shop"):
         made.open(site)
     return made
@@ -250,12 +253,12 @@ def test_failures_are_tried_again_ever_more_seldom(house: Keeping, tmp_path: Pat
 
 
 def test_a_database_that_does_not_answer_stops_nothing(
-    house: Keeping, tmp_path: Path, databases: app.Databases
+    house: Keeping, tmp_path: Path, databases: Databases
 ) -> None:
     """It is told and tried again."""
     databases.close()
     broken = Settings(data_dir=tmp_path / "nowhere")
-    strange = app.open_databases(broken)
+    strange = installation.open_databases(broken)
     pushing = Pushing([], Logs(strange.consent, house.keyring), interval_s=INTERVAL_S)
 
     with capture_logs() as told:

@@ -12,16 +12,17 @@ import pytest
 from conftest import COMMAND, Service
 from sqlalchemy import QueuePool, insert, literal, select
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.database import Database, serving_alone
 from aboveboard.errors import AlreadyServing, SchemaNewer, SettingsInvalid, StorageUnavailable
+from aboveboard.installation import Databases
 from aboveboard.settings import Settings
 from aboveboard.tables import SITE
 
 ROW = {"id": "one", "url": "https://one.example", "host": "one.example", "created": "2026"}
 
 
-def test_migrations_make_what_is_declared(databases: app.Databases) -> None:
+def test_migrations_make_what_is_declared(databases: Databases) -> None:
     """After migrating, nothing distinguishes the tables from their definitions."""
     for database in databases:
         found, expected = database.revision()
@@ -30,7 +31,7 @@ def test_migrations_make_what_is_declared(databases: app.Databases) -> None:
         assert database.differences() == []
 
 
-def test_migrating_again_changes_nothing(databases: app.Databases) -> None:
+def test_migrating_again_changes_nothing(databases: Databases) -> None:
     """What is up to date stays as it is, its rows too."""
     with databases.aboveboard.write() as connection:
         connection.execute(insert(SITE).values(ROW))
@@ -42,7 +43,7 @@ def test_migrating_again_changes_nothing(databases: app.Databases) -> None:
 
 
 def test_a_reader_waits_for_a_connection_for_a_while(
-    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where all are taken it is told that the database does not answer, and not kept for ever."""
     pool = databases.moderation._reading.pool
@@ -62,7 +63,7 @@ def test_a_reader_waits_for_a_connection_for_a_while(
         assert connection.execute(select(literal(1))).scalar_one() == 1
 
 
-def test_tables_of_a_newer_release_are_refused(databases: app.Databases) -> None:
+def test_tables_of_a_newer_release_are_refused(databases: Databases) -> None:
     """An older release does not touch what it does not know."""
     with databases.consent.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -75,12 +76,13 @@ def test_two_migrate_at_once(engine: str, tmp_path: Path, request: pytest.Fixtur
     """Whoever comes first makes the tables; the others find them."""
     url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
     several = [
-        app.open_databases(Settings(data_dir=tmp_path / "data", database_url=url)) for _ in range(6)
+        installation.open_databases(Settings(data_dir=tmp_path / "data", database_url=url))
+        for _ in range(6)
     ]
     together = threading.Barrier(len(several))
     failures: list[Exception] = []
 
-    def migrate(databases: app.Databases) -> None:
+    def migrate(databases: Databases) -> None:
         together.wait()
         try:
             databases.migrate()
@@ -99,7 +101,7 @@ def test_two_migrate_at_once(engine: str, tmp_path: Path, request: pytest.Fixtur
         databases.close()
 
 
-def test_a_failed_write_leaves_nothing(databases: app.Databases) -> None:
+def test_a_failed_write_leaves_nothing(databases: Databases) -> None:
     """What the database refuses is a StorageUnavailable that names no value."""
 
     def write_twice() -> None:
@@ -116,7 +118,7 @@ def test_a_failed_write_leaves_nothing(databases: app.Databases) -> None:
 
 def test_a_reader_cannot_write_a_file(tmp_path: Path) -> None:
     """On SQLite connections for reading refuse to write."""
-    databases = app.open_databases(Settings(data_dir=tmp_path))
+    databases = installation.open_databases(Settings(data_dir=tmp_path))
     databases.migrate()
 
     def write() -> None:
@@ -132,7 +134,7 @@ def test_files_are_their_owners(tmp_path: Path) -> None:
     """Databases are 0600 in a directory that is 0700, whatever the umask."""
     before = os.umask(0)
     try:
-        databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+        databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
         databases.migrate()
         modes = {
             path.name: path.stat().st_mode & 0o777
@@ -150,7 +152,7 @@ def test_files_are_their_owners(tmp_path: Path) -> None:
 
 def test_a_file_is_written_durably(tmp_path: Path) -> None:
     """The writing connection syncs in full, in a write-ahead log, with foreign keys on."""
-    databases = app.open_databases(Settings(data_dir=tmp_path))
+    databases = installation.open_databases(Settings(data_dir=tmp_path))
     databases.migrate()
 
     with databases.consent.connect_writer() as connection:
@@ -170,7 +172,7 @@ def test_a_file_is_written_durably(tmp_path: Path) -> None:
 
 def test_what_the_event_loop_reads_with_is_nobody_elses(tmp_path: Path) -> None:
     """On SQLite its connection is not lent to the threads that ask other questions."""
-    databases = app.open_databases(Settings(data_dir=tmp_path))
+    databases = installation.open_databases(Settings(data_dir=tmp_path))
     databases.migrate()
     with databases.aboveboard.write() as connection:
         connection.execute(insert(SITE).values(ROW))
@@ -197,7 +199,7 @@ def test_a_read_without_tables_is_told(
 ) -> None:
     """A question to tables that are not there is StorageUnavailable, inline or in a thread."""
     url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    databases = app.open_databases(Settings(data_dir=tmp_path, database_url=url))
+    databases = installation.open_databases(Settings(data_dir=tmp_path, database_url=url))
     database = databases.moderation
     statement = databases.aboveboard.prepare(select(SITE.c.id))
 
@@ -222,7 +224,7 @@ def test_a_read_without_tables_is_told(
 def test_another_database_is_refused(tmp_path: Path, url: str, expected: str) -> None:
     """What is no PostgreSQL URL is told, without its password."""
     with pytest.raises(SettingsInvalid, match=expected) as caught:
-        app.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
+        installation.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
 
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -231,7 +233,7 @@ def test_another_database_is_refused(tmp_path: Path, url: str, expected: str) ->
 def test_an_unreachable_server_is_told(tmp_path: Path) -> None:
     """Migrating where nobody listens is one sentence, not a driver's traceback."""
     url = f"postgresql://user:secret@/name?host={tmp_path}"
-    databases = app.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
+    databases = installation.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
 
     with pytest.raises(
         StorageUnavailable, match="expected a database that can be migrated"
@@ -284,7 +286,9 @@ def test_a_second_service_on_the_same_data(engine: str, new_service: Service) ->
 
 def test_a_lost_connection_is_replaced(tmp_path: Path, new_database: Callable[[], str]) -> None:
     """When the server ended its connections, one read fails and the next opens another."""
-    databases = app.open_databases(Settings(data_dir=tmp_path, database_url=new_database()))
+    databases = installation.open_databases(
+        Settings(data_dir=tmp_path, database_url=new_database())
+    )
     databases.migrate()
     assert _sites(databases.aboveboard) == []
     with databases.consent.write() as connection:

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import pytest
 from structlog.testing import capture_logs
 
-from aboveboard import app
 from aboveboard.accounts import Accounts, Scope
 from aboveboard.auth import Authenticator
 from aboveboard.clock import now
 from aboveboard.dialects import DialectCall, Dialects, Refusal
 from aboveboard.errors import ClientGone, SiteNotFound, StorageUnavailable
+from aboveboard.installation import Databases
 
 LEGACY = "0123456789ab"
 
@@ -42,7 +42,7 @@ async def greet(call: DialectCall) -> Said:
 class House:
     """Two sites and keys, behind a door of the tests' dialect."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.accounts = Accounts(databases.aboveboard, pepper=b"p" * 32, clock=now)
         self.blog = self.accounts.create_site("https://blog.example.org")
         self.shop = self.accounts.create_site("https://www.example.com/shop")
@@ -92,7 +92,7 @@ class House:
 
 
 @pytest.fixture
-def house(databases: app.Databases) -> House:
+def house(databases: Databases) -> House:
     """Open the house on fresh tables."""
     return House(databases)
 

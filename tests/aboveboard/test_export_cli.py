@@ -15,7 +15,7 @@ from pyarrow import parquet
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.cli import main
 from aboveboard.settings import Settings
 from consent.errors import ConsentError
@@ -216,7 +216,7 @@ def test_without_the_library_parquet_says_what_is_missing(
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
     """Readably, without repeating whom it was about."""
-    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
     databases.migrate()
     databases.close()
     out = tmp_path / "records.csv"

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from sqlalchemy import bindparam, func, insert, select
 
-from aboveboard import app, lookups
+from aboveboard import installation, lookups
 from aboveboard.errors import QueueFull, StorageUnavailable
+from aboveboard.installation import Databases
 from aboveboard.lookups import TOGETHER
 from aboveboard.settings import Settings
 from aboveboard.tables import API_KEY, SITE
@@ -26,9 +27,9 @@ def url(new_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def databases(tmp_path: Path, url: str) -> Iterator[app.Databases]:
+def databases(tmp_path: Path, url: str) -> Iterator[Databases]:
     """Return migrated databases with many sites."""
-    made = app.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
+    made = installation.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
     made.migrate()
     with made.aboveboard.write() as connection:
         rows = [{"id": name, "url": f"at {name}", "host": "h", "created": "2026"} for name in NAMES]
@@ -37,7 +38,7 @@ def databases(tmp_path: Path, url: str) -> Iterator[app.Databases]:
     made.close()
 
 
-def test_every_question_has_its_own_answer(databases: app.Databases) -> None:
+def test_every_question_has_its_own_answer(databases: Databases) -> None:
     """More at once than one pipeline takes; the unknown among them have no rows."""
     statement = databases.aboveboard.prepare(BY_ID)
 
@@ -53,7 +54,7 @@ def test_every_question_has_its_own_answer(databases: app.Databases) -> None:
     assert answers[1::2] == [[]] * len(NAMES)
 
 
-def test_a_connection_that_was_ended_is_replaced(databases: app.Databases, url: str) -> None:
+def test_a_connection_that_was_ended_is_replaced(databases: Databases, url: str) -> None:
     """Nobody notices that the server ended the connection since the last question."""
     statement = databases.aboveboard.prepare(BY_ID)
 
@@ -71,7 +72,7 @@ def test_a_connection_that_was_ended_is_replaced(databases: app.Databases, url: 
     assert before == after == [(f"at {NAMES[0]}",)]
 
 
-def test_a_server_that_is_gone_is_told(databases: app.Databases, url: str) -> None:
+def test_a_server_that_is_gone_is_told(databases: Databases, url: str) -> None:
     """Each of those that asked together gets StorageUnavailable; whoever left is not in the way."""
     statement = databases.aboveboard.prepare(BY_ID)
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
@@ -101,7 +102,7 @@ def locked(url: str, table: str) -> Iterator[None]:
         yield
 
 
-def test_a_question_that_has_to_wait_fails_alone(databases: app.Databases, url: str) -> None:
+def test_a_question_that_has_to_wait_fails_alone(databases: Databases, url: str) -> None:
     """Those that came with it are answered all the same."""
     waits = databases.aboveboard.prepare(BY_ID)
     free = databases.aboveboard.prepare(select(API_KEY.c.id))
@@ -123,7 +124,7 @@ def test_a_question_that_has_to_wait_fails_alone(databases: app.Databases, url: 
 
 
 def test_an_old_connection_is_replaced(
-    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After its life nobody is asked on it any more."""
     monkeypatch.setattr(lookups, "CONNECTION_LIFE_S", 0.0)
@@ -136,7 +137,7 @@ def test_an_old_connection_is_replaced(
 
 
 def test_too_many_questions_are_refused(
-    databases: app.Databases, url: str, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the server keeps everybody waiting, one more than the limit is told so at once."""
     monkeypatch.setattr(lookups, "WAITING", 5)
@@ -154,7 +155,7 @@ def test_too_many_questions_are_refused(
     assert {type(answer) for answer in answers} == {QueueFull, StorageUnavailable}
 
 
-def test_closing_answers_what_was_asked(databases: app.Databases) -> None:
+def test_closing_answers_what_was_asked(databases: Databases) -> None:
     """What waits is answered before the thread ends; afterwards a new one is begun."""
     statement = databases.aboveboard.prepare(BY_ID)
 

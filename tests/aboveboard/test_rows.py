@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from aboveboard import app
 from aboveboard.errors import StorageUnavailable
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from consent.tables import RECORD, SUBJECT
 
@@ -34,7 +34,7 @@ def record(name: str, **changed: Any) -> tuple[Any, ...]:  # noqa: ANN401
     return tuple((row | changed)[column.name] for column in RECORD.columns)
 
 
-def test_rows_come_back_as_they_went_in(databases: app.Databases) -> None:
+def test_rows_come_back_as_they_went_in(databases: Databases) -> None:
     """Every kind of value, None and awkward texts among them; nothing where there is nothing."""
     made = [record(name) for name in NAMES]
     made += [record("other", notice_id="n", notice_version=3, sealed=b"")]
@@ -51,7 +51,7 @@ def test_rows_come_back_as_they_went_in(databases: app.Databases) -> None:
 
 
 @pytest.mark.parametrize("wanted", [[], NAMES[:1], NAMES, [*NAMES, "unknown"]])
-def test_a_list_is_one_parameter(databases: app.Databases, wanted: list[str]) -> None:
+def test_a_list_is_one_parameter(databases: Databases, wanted: list[str]) -> None:
     """Of any length, beside parameters that stand before and after it."""
     asked = select(RECORD.c.record_id).where(
         RECORD.c.site_id == bindparam("site_id"),
@@ -67,7 +67,7 @@ def test_a_list_is_one_parameter(databases: app.Databases, wanted: list[str]) ->
     assert elsewhere == []
 
 
-def test_rows_are_changed_and_replaced(databases: app.Databases) -> None:
+def test_rows_are_changed_and_replaced(databases: Databases) -> None:
     """An update, a delete, and an insert that gives way to what is there."""
     to_json = (
         update(SUBJECT)
@@ -90,7 +90,7 @@ def test_rows_are_changed_and_replaced(databases: app.Databases) -> None:
     ]
 
 
-def test_a_refusal_is_told_without_values(databases: app.Databases) -> None:
+def test_a_refusal_is_told_without_values(databases: Databases) -> None:
     """The driver's error comes as SQLAlchemy's; the connection is not taken for lost."""
     with (
         pytest.raises(StorageUnavailable) as refused,
@@ -106,7 +106,7 @@ def test_a_refusal_is_told_without_values(databases: app.Databases) -> None:
     assert "canary" not in str(told.statement)
 
 
-def test_what_failed_is_not_forgotten(databases: app.Databases) -> None:
+def test_what_failed_is_not_forgotten(databases: Databases) -> None:
     """A handler that swallows the refusal of its rows does not make them accepted."""
 
     def swallow() -> None:

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from aboveboard import app, sweeping
+from aboveboard import app, installation, sweeping
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.sweeping import PIECE_BYTES, holds
@@ -48,7 +49,7 @@ def test_a_piece_is_found_wherever_it_lies(before: int, size: int, after: int, c
 class Subjects:
     """Subjects whose rows grow and move about, as standings do."""
 
-    def __init__(self, databases: app.Databases, seed: int) -> None:
+    def __init__(self, databases: Databases, seed: int) -> None:
         self.database = databases.consent
         self.sweeper = app.open_sweeper(databases)
         self.writer = CommandWriter(self.database)
@@ -108,7 +109,7 @@ def engine() -> str:
     return "sqlite"
 
 
-def test_sqlite_leaves_copies_that_sweeping_removes(databases: app.Databases) -> None:
+def test_sqlite_leaves_copies_that_sweeping_removes(databases: Databases) -> None:
     """Deleted with `secure_delete` and checkpointed, bytes may still be there; then they are not.
 
     Where they stay depends on how pages were split, so several sets of subjects are tried.
@@ -130,7 +131,7 @@ def test_sqlite_leaves_copies_that_sweeping_removes(databases: app.Databases) ->
     pytest.fail("expected a copy left behind in one of the files, found none")
 
 
-def test_the_log_is_emptied_before_the_answer(databases: app.Databases) -> None:
+def test_the_log_is_emptied_before_the_answer(databases: Databases) -> None:
     """What is erased by a command is in no file when the command has its answer."""
     subjects = Subjects(databases, 1)
     assert subjects.found()
@@ -140,7 +141,7 @@ def test_the_log_is_emptied_before_the_answer(databases: app.Databases) -> None:
     assert subjects.found() == []
 
 
-def test_a_reader_in_the_way_is_waited_for(databases: app.Databases) -> None:
+def test_a_reader_in_the_way_is_waited_for(databases: Databases) -> None:
     """The older state that it looks at stays until it is done; the next round removes it."""
     subjects = Subjects(databases, 1)
     with closing(sqlite3.connect(subjects.path, isolation_level=None)) as reader:
@@ -160,7 +161,7 @@ def test_a_reader_in_the_way_is_waited_for(databases: app.Databases) -> None:
 
 
 def test_a_large_file_is_searched_later(
-    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for that; nothing is left afterwards, wherever copies were."""
     monkeypatch.setattr(sweeping, "AT_ONCE_BYTES", 0)
@@ -179,7 +180,7 @@ def test_a_large_file_is_searched_later(
     pytest.fail("expected a copy left behind in one of the files, found none")
 
 
-def test_what_nobody_waits_for_is_swept_together(databases: app.Databases) -> None:
+def test_what_nobody_waits_for_is_swept_together(databases: Databases) -> None:
     """Noted erasures are looked for by the next round; the file is rebuilt once a day at most."""
     for seed in range(SEEDS):
         subjects = Subjects(databases, seed)
@@ -200,7 +201,7 @@ def test_what_nobody_waits_for_is_swept_together(databases: app.Databases) -> No
 
 
 def test_too_many_to_look_for_are_not_looked_for(
-    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then the file is rebuilt without a search, and they are not kept in memory."""
     monkeypatch.setattr(sweeping, "PIECES_LIMIT", 10)
@@ -218,7 +219,7 @@ def test_too_many_to_look_for_are_not_looked_for(
     assert subjects.found() == []
 
 
-def test_a_process_that_died_is_made_up_for(databases: app.Databases) -> None:
+def test_a_process_that_died_is_made_up_for(databases: Databases) -> None:
     """The first round empties the log, whoever filled it; the next has nothing to do."""
     with closing(sqlite3.connect(databases.consent.sqlite_path or "")) as other:
         other.execute("SELECT count(*) FROM subject").fetchall()
@@ -239,7 +240,7 @@ def test_a_process_that_died_is_made_up_for(databases: app.Databases) -> None:
 
 def test_searching_lets_go_of_no_lock(tmp_path: Path) -> None:
     """Another process that closes the file later leaves the write-ahead log in use where it is."""
-    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
     databases.migrate()
     subjects = Subjects(databases, 1)
     path = tmp_path / "data" / "consent.sqlite3"

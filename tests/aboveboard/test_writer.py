@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import OperationalError
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.errors import QueueFull, StorageUnavailable
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.tables import SITE
@@ -30,7 +31,7 @@ class Command(NamedTuple):
 class Sluice:
     """Holds up the first commit until it is opened, so that what comes behind gathers."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.reached = threading.Event()
         self.opened = threading.Event()
         event.listen(databases.aboveboard._writing, "commit", self._commit)
@@ -61,14 +62,14 @@ def pick(rows: Rows, commands: Sequence[str]) -> list[str | Exception]:
     return [KeyError("bad") if name == "bad" else store(rows, [name])[0] for name in commands]
 
 
-def stored(databases: app.Databases) -> list[str]:
+def stored(databases: Databases) -> list[str]:
     """Return what is in the table."""
     with databases.aboveboard.read() as connection:
         return list(connection.execute(select(SITE.c.id).order_by(SITE.c.id)).scalars())
 
 
 def serve(
-    databases: app.Databases,
+    databases: Databases,
     work: Callable[[Writer], Coroutine[Any, Any, Any]],
     limit: int = 1000,
 ) -> Any:  # noqa: ANN401 - whatever the work returns
@@ -86,7 +87,7 @@ def serve(
 
 
 def gathered(
-    databases: app.Databases,
+    databases: Databases,
     commands: Sequence[tuple[Any, str]],
     meanwhile: Callable[[Writer], Coroutine[Any, Any, Any]] | None = None,
     limit: int = 1000,
@@ -109,7 +110,7 @@ def gathered(
     return answers, writer
 
 
-def test_what_gathered_is_one_commit(databases: app.Databases) -> None:
+def test_what_gathered_is_one_commit(databases: Databases) -> None:
     """A hundred that came during one commit are carried out together, and answered in order."""
     names = [f"n{at:03}" for at in range(100)]
 
@@ -120,7 +121,7 @@ def test_what_gathered_is_one_commit(databases: app.Databases) -> None:
     assert stored(databases) == names
 
 
-def test_a_batch_is_bounded(databases: app.Databases) -> None:
+def test_a_batch_is_bounded(databases: Databases) -> None:
     """600 that gathered are two commits: one of 512 and one of the rest."""
     names = [f"n{at:03}" for at in range(600)]
 
@@ -130,7 +131,7 @@ def test_a_batch_is_bounded(databases: app.Databases) -> None:
     assert stored(databases) == names
 
 
-def test_a_large_command_fills_a_batch(databases: app.Databases) -> None:
+def test_a_large_command_fills_a_batch(databases: Databases) -> None:
     """What was told to be many rows leaves less room for others; very many are a batch alone."""
     sluice = Sluice(databases)
     sizes = {"a": 128, "b": 128, "c": 128, "d": 128, "e": 1, "f": 2000, "g": 1}
@@ -155,7 +156,7 @@ def test_a_large_command_fills_a_batch(databases: app.Databases) -> None:
 
 def test_a_long_command_keeps_no_event_loop_waiting(tmp_path: Path) -> None:
     """On SQLite the loop carries out what is short, the writer's thread what is long."""
-    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
     databases.migrate()
 
     def where(rows: Rows, commands: Sequence[str]) -> list[bool]:
@@ -171,7 +172,7 @@ def test_a_long_command_keeps_no_event_loop_waiting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("handler", [store, pick], ids=["raises", "answers"])
-def test_a_bad_command_fails_alone(databases: app.Databases, handler: Any) -> None:  # noqa: ANN401
+def test_a_bad_command_fails_alone(databases: Databases, handler: Any) -> None:  # noqa: ANN401
     """Whether its handler raises or answers so: the others of the batch are stored."""
     answers, _ = gathered(databases, [(handler, name) for name in ("a", "bad", "b")])
 
@@ -180,7 +181,7 @@ def test_a_bad_command_fails_alone(databases: app.Databases, handler: Any) -> No
     assert stored(databases) == ["a", "b"]
 
 
-def test_rows_that_do_not_fit_fail_alone(databases: app.Databases) -> None:
+def test_rows_that_do_not_fit_fail_alone(databases: Databases) -> None:
     """What a constraint refuses is StorageUnavailable for that one, without its values."""
     answers, _ = gathered(databases, [(store, name) for name in ("canary", "canary", "b")])
 
@@ -197,7 +198,7 @@ def test_after_the_engine_rolled_back_nothing_more_is_stored(tmp_path: Path) -> 
         rows.connection.exec_driver_sql("ROLLBACK")
         raise OSError(f"no space left for {len(commands)}")
 
-    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
     databases.migrate()
 
     answers, _ = gathered(databases, [(store, "a"), (undo, "full"), (store, "b")])
@@ -207,7 +208,7 @@ def test_after_the_engine_rolled_back_nothing_more_is_stored(tmp_path: Path) -> 
     databases.close()
 
 
-def test_handlers_share_a_commit(databases: app.Databases) -> None:
+def test_handlers_share_a_commit(databases: Databases) -> None:
     """Commands of different handlers are one transaction."""
     answers, writer = gathered(databases, [(store, "a"), (pick, "b"), (store, "c")])
 
@@ -216,7 +217,7 @@ def test_handlers_share_a_commit(databases: app.Databases) -> None:
     assert stored(databases) == ["a", "b", "c"]
 
 
-def test_all_of_a_failed_batch_are_refused(databases: app.Databases) -> None:
+def test_all_of_a_failed_batch_are_refused(databases: Databases) -> None:
     """When the commit of several fails, each is told and none is stored; the next one works."""
     commits = iter([False, True])
 
@@ -242,7 +243,7 @@ def test_all_of_a_failed_batch_are_refused(databases: app.Databases) -> None:
     assert stored(databases) == ["a", "b", "c"]
 
 
-def test_a_writer_goes_on_after_a_failure(databases: app.Databases) -> None:
+def test_a_writer_goes_on_after_a_failure(databases: Databases) -> None:
     """The same writer opens another connection and stores what comes next."""
     commits = iter([True])
 
@@ -262,7 +263,7 @@ def test_a_writer_goes_on_after_a_failure(databases: app.Databases) -> None:
     assert stored(databases) == ["b"]
 
 
-def test_a_full_queue_is_refused(databases: app.Databases) -> None:
+def test_a_full_queue_is_refused(databases: Databases) -> None:
     """One more than the limit is QueueFull at once; when it has drained there is room again."""
 
     async def one_more(writer: Writer) -> None:
@@ -276,7 +277,7 @@ def test_a_full_queue_is_refused(databases: app.Databases) -> None:
     assert stored(databases) == ["a", "b"]
 
 
-def test_stopping_writes_what_waits(databases: app.Databases) -> None:
+def test_stopping_writes_what_waits(databases: Databases) -> None:
     """What was taken in is stored before the thread ends."""
     sluice = Sluice(databases)
 
@@ -296,7 +297,7 @@ def test_stopping_writes_what_waits(databases: app.Databases) -> None:
     assert stored(databases) == ["a", "b"]
 
 
-def test_a_client_that_left_changes_nothing(databases: app.Databases) -> None:
+def test_a_client_that_left_changes_nothing(databases: Databases) -> None:
     """A cancelled request is written all the same, and its place in the queue is given back."""
 
     async def leave(writer: Writer) -> None:
@@ -312,7 +313,7 @@ def test_a_client_that_left_changes_nothing(databases: app.Databases) -> None:
 
 
 def test_a_log_that_fails_keeps_nobody_waiting(
-    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When even the log cannot be written, as on a full disk, everybody is answered."""
 
@@ -339,7 +340,7 @@ def test_a_log_that_fails_keeps_nobody_waiting(
 class Following:
     """Notes after the commit what it then finds stored; some follow-ups fail."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.databases = databases
         self.seen: list[tuple[str, list[str]]] = []
 
@@ -356,7 +357,7 @@ class Following:
             raise OSError("no space left for canary")
 
 
-def test_what_follows_a_commit_is_done_before_the_answer(databases: app.Databases) -> None:
+def test_what_follows_a_commit_is_done_before_the_answer(databases: Databases) -> None:
     """Each follow-up, in order, sees what was committed; whoever is answered finds it done."""
     following = Following(databases)
 
@@ -369,7 +370,7 @@ def test_what_follows_a_commit_is_done_before_the_answer(databases: app.Database
     assert seen == [("a", ["a", "b"]), ("b", ["a", "b"])]
 
 
-def test_a_rollback_is_not_followed(databases: app.Databases) -> None:
+def test_a_rollback_is_not_followed(databases: Databases) -> None:
     """What was rolled back leaves no follow-up, alone or with its whole batch."""
     commits = iter([False, True])
 
@@ -389,7 +390,7 @@ def test_a_rollback_is_not_followed(databases: app.Databases) -> None:
 
 
 def test_a_follow_up_that_fails_refuses_nobody(
-    databases: app.Databases, capsys: pytest.CaptureFixture[str]
+    databases: Databases, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is counted and told without its words; the others are done, everybody is answered."""
     following = Following(databases)
@@ -404,7 +405,7 @@ def test_a_follow_up_that_fails_refuses_nobody(
     assert "canary" not in told
 
 
-def test_rows_that_nobody_follows_up_say_so(databases: app.Databases) -> None:
+def test_rows_that_nobody_follows_up_say_so(databases: Databases) -> None:
     """A follow-up that would never be done is refused."""
     with (
         pytest.raises(TypeError, match="rows of a writer"),
@@ -414,7 +415,7 @@ def test_rows_that_nobody_follows_up_say_so(databases: app.Databases) -> None:
         rows.afterwards(lambda: None)
 
 
-def test_a_command_writes_at_once(databases: app.Databases) -> None:
+def test_a_command_writes_at_once(databases: Databases) -> None:
     """Beside the service: one transaction, its follow-ups, its answer or its exception."""
     following = Following(databases)
     writer = CommandWriter(databases.aboveboard)
@@ -436,7 +437,7 @@ class Locking:
     The first waits until the other process has locked a site, too, or stands in line for one.
     """
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._held: list[str] = []
         self.calls = 0
@@ -467,7 +468,7 @@ def test_batches_do_not_lock_each_other_out(
     new_database: Callable[[], str], tmp_path: Path, *, one_site: bool
 ) -> None:
     """Two processes that lock sites, or what is a site's, in another order both commit, at once."""
-    databases = app.open_databases(
+    databases = installation.open_databases(
         Settings(data_dir=tmp_path / "data", database_url=SecretStr(new_database()))
     )
     databases.migrate()

@@ -20,8 +20,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 
 from aboveboard.accounts import Scope
-from moderation.compat.dialect import paired
 from moderation.compat.openai.wire import ModerationRequest
+from moderation.wire.comments import paired
 
 EXAMPLES = 60
 SECRET = "keyed-by-coral"

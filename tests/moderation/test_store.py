@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from moderation import store
 from moderation.errors import IdempotencyMismatch
@@ -35,7 +35,7 @@ def screened(text: str, verdict: Verdict = Verdict.APPROVE, external_id: str = "
 
 
 def put(
-    databases: app.Databases,
+    databases: Databases,
     *items: Screened,
     site: str = "blog",
     key: str | None = None,
@@ -65,13 +65,13 @@ def _told(stored: Sequence[Stored]) -> tuple[int, bytes]:
     return 201, " ".join(f"{one.revision}:{one.state}:{one.new:d}" for one in stored).encode()
 
 
-def commit(databases: app.Databases, *commands: Put) -> list[tuple[int, bytes] | Exception]:
+def commit(databases: Databases, *commands: Put) -> list[tuple[int, bytes] | Exception]:
     """Store commands as one batch."""
     with databases.moderation.write() as connection, Rows(connection) as rows:
         return store.put(rows, commands)
 
 
-def states(databases: app.Databases) -> list[tuple[str, int, str]]:
+def states(databases: Databases) -> list[tuple[str, int, str]]:
     """Return every comment's site, revision and state."""
     with databases.moderation.read() as connection:
         rows = connection.execute(
@@ -84,7 +84,7 @@ def states(databases: app.Databases) -> list[tuple[str, int, str]]:
 
 @pytest.mark.parametrize("refused", [State.REJECTED, State.REMOVED])
 def test_refused_words_do_not_come_back_by_being_edited(
-    databases: app.Databases, refused: State
+    databases: Databases, refused: State
 ) -> None:
     """Another text of a rejected or removed comment is kept, and stays out of sight."""
     put(databases, screened("a"))
@@ -102,7 +102,7 @@ def test_refused_words_do_not_come_back_by_being_edited(
 
 
 @pytest.mark.parametrize("earlier", [State.PENDING, State.SPAM, State.PUBLISHED])
-def test_what_a_machine_decided_is_decided_anew(databases: app.Databases, earlier: State) -> None:
+def test_what_a_machine_decided_is_decided_anew(databases: Databases, earlier: State) -> None:
     """Another text of a held, hidden or published comment stands as it is judged."""
     put(databases, screened("a"))
     with databases.moderation.write() as connection:
@@ -112,7 +112,7 @@ def test_what_a_machine_decided_is_decided_anew(databases: app.Databases, earlie
     assert put(databases, screened("c")) == (201, b"3:published:1")
 
 
-def test_what_was_erased_stays_erased(databases: app.Databases) -> None:
+def test_what_was_erased_stays_erased(databases: Databases) -> None:
     """The same text or another: nothing comes back under an external id that was erased."""
     put(databases, screened("a"))
     with databases.moderation.write() as connection:
@@ -122,7 +122,7 @@ def test_what_was_erased_stays_erased(databases: app.Databases) -> None:
     assert put(databases, screened("b")) == (201, b"1:erased:0")
 
 
-def test_every_revision_is_kept(databases: app.Databases) -> None:
+def test_every_revision_is_kept(databases: Databases) -> None:
     """The comment shows the last; the rows of the earlier ones stay as they were."""
     put(databases, screened("a"), screened("b", Verdict.SPAM), screened("c"))
     put(databases, screened("d"))
@@ -141,7 +141,7 @@ def test_every_revision_is_kept(databases: app.Databases) -> None:
     ]
 
 
-def test_commands_of_one_batch_see_each_other(databases: app.Databases) -> None:
+def test_commands_of_one_batch_see_each_other(databases: Databases) -> None:
     """What one command stores the next finds, and a key used twice is answered once."""
     command = Put(
         "blog",
@@ -167,7 +167,7 @@ def test_commands_of_one_batch_see_each_other(databases: app.Databases) -> None:
     assert states(databases) == [("blog", 1, "published")]
 
 
-def test_a_case_goes_along_with_every_edit_of_a_batch(databases: app.Databases) -> None:
+def test_a_case_goes_along_with_every_edit_of_a_batch(databases: Databases) -> None:
     """What one edit opened again is at the text of the next, though that needed nobody."""
     put(databases, screened("what was held", Verdict.HOLD))
     with databases.moderation.write() as connection:
@@ -182,7 +182,7 @@ def test_a_case_goes_along_with_every_edit_of_a_batch(databases: app.Databases) 
     assert states(databases) == [("blog", 3, "published")]
 
 
-def test_sites_do_not_meet(databases: app.Databases) -> None:
+def test_sites_do_not_meet(databases: Databases) -> None:
     """The same external id and the same key on two sites of one batch are two."""
     first = put(databases, screened("a"), key="k-1")
     second = put(databases, screened("b"), site="shop", key="k-1", fingerprint="other")
@@ -191,7 +191,7 @@ def test_sites_do_not_meet(databases: app.Databases) -> None:
     assert states(databases) == [("blog", 1, "published"), ("shop", 1, "published")]
 
 
-def test_a_key_is_good_for_a_day(databases: app.Databases) -> None:
+def test_a_key_is_good_for_a_day(databases: Databases) -> None:
     """Within it the first answer comes again; afterwards the key is free for another body."""
     first = put(databases, screened("a"), key="k-1", received=DAY_1)
     within = put(databases, screened("x"), key="k-1", received=DAY_2, expired_before=DAY_1)
@@ -209,7 +209,7 @@ def test_a_key_is_good_for_a_day(databases: app.Databases) -> None:
     assert after == anew == (201, b"2:published:1")
 
 
-def test_old_keys_are_forgotten(databases: app.Databases) -> None:
+def test_old_keys_are_forgotten(databases: Databases) -> None:
     """Those made before the instant go, the others stay."""
     put(databases, screened("a"), key="k-1", received=DAY_1)
     put(databases, screened("b"), key="k-2", received=DAY_2)
@@ -222,7 +222,7 @@ def test_old_keys_are_forgotten(databases: app.Databases) -> None:
     assert (gone, left) == ([1], ["k-2"])
 
 
-def test_more_external_ids_than_a_statement_takes(databases: app.Databases) -> None:
+def test_more_external_ids_than_a_statement_takes(databases: Databases) -> None:
     """A thousand and more are looked up in runs; all of them are found again."""
     items = [screened("a", external_id=f"c-{at}") for at in range(1200)]
 
@@ -237,7 +237,7 @@ def traced(text: str, **traits: Any) -> Screened:  # noqa: ANN401
     return screened(text)._replace(traits=Traits(**traits))
 
 
-def found_by(databases: app.Databases) -> list[tuple[Any, ...]]:
+def found_by(databases: Databases) -> list[tuple[Any, ...]]:
     """Return what the comment is found by: author, address, fingerprint, domains, bands."""
     with databases.moderation.read() as connection:
         (row,) = connection.execute(
@@ -248,7 +248,7 @@ def found_by(databases: app.Databases) -> list[tuple[Any, ...]]:
     return [tuple(row), [tuple(one) for one in domains], [tuple(one) for one in bands]]
 
 
-def test_a_comment_is_found_by_its_last_revision(databases: app.Databases) -> None:
+def test_a_comment_is_found_by_its_last_revision(databases: Databases) -> None:
     """An edit replaces author, fingerprint, domains and bands, also within one batch."""
     signature = "a" * 96
     first = traced("a", author_ref="ann", domains=("x.com", "y.com"), signature=signature)

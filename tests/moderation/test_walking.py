@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from lone_review import lone_review
 from sqlalchemy import Connection, select
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, transition
 from moderation.cases.case import Case, Moderator, is_claimed, is_open
@@ -52,7 +52,7 @@ numbers = count(1)
 class Walk(RuleBasedStateMachine):
     """A few comments of one site, and everything that can happen to them."""
 
-    databases: app.Databases
+    databases: Databases
     comments = Bundle("comments")
     decisions = Bundle("decisions")
 
@@ -365,7 +365,7 @@ class Walk(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("examples", [12])
-def test_no_walk_leaves_the_table(databases: app.Databases, examples: int) -> None:
+def test_no_walk_leaves_the_table(databases: Databases, examples: int) -> None:
     """A dozen walks of twenty-five steps, ever other ones."""
     Walk.databases = databases
     run_state_machine_as_test(  # type: ignore[no-untyped-call]

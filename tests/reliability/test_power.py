@@ -30,8 +30,9 @@ from recorded_disk import (
 )
 from sqlalchemy import event
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.errors import StorageUnavailable
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
@@ -55,7 +56,7 @@ CHECKPOINT_PAGES = 64  # as few as that, so that checkpoints happen often; their
 class Ledger:
     """A ledger in a file, and the writer that appends to it through a recorded disk."""
 
-    databases: app.Databases
+    databases: Databases
     keyring: Keyring
     disk: Disk
     folder: Path
@@ -100,15 +101,15 @@ class Ledger:
 def prepared(tmp_path: Path) -> Iterator[tuple[Ledger, Iterator[Made]]]:
     """Fill a ledger, put it on a recorded disk, and make further events for it."""
     settings = Settings(data_dir=tmp_path / "data")
-    databases = app.open_databases(settings)
+    databases = installation.open_databases(settings)
     databases.migrate()
-    keyring = app.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings, Randomness())
     fill(databases.consent, keyring, Visitors(keyring, SITE, FILLED))
     databases.close()
     before = {FILE: (tmp_path / "data" / FILE).read_bytes()}
     disk = Disk(f"recorded-{token_hex(6)}")
     with engines_on(disk):
-        recorded = app.open_databases(settings)
+        recorded = installation.open_databases(settings)
     yield (
         Ledger(recorded, keyring, disk, tmp_path / "data", before),
         iter(Visitors(keyring, SITE, 10_000, seed=2)),

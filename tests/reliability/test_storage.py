@@ -22,7 +22,7 @@ from diary import PATHS, Diary, publish, replay, writing
 from embedded_postgres import create_database, embedded_postgres
 from stored_rows import check_comments, check_log, rows
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.errors import StorageUnavailable
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
@@ -174,7 +174,7 @@ def test_a_full_disk_loses_nothing(environment: dict[str, str], tmp_path: Path) 
 
 def test_no_command_is_acknowledged_that_its_engine_rolled_back(tmp_path: Path) -> None:
     """A command that fills the disk takes its batch with it: SQLite rolled all of it back."""
-    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
     databases.migrate()
     writer = Writer(databases.moderation, limit=100)
 

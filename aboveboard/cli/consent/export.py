@@ -65,7 +65,7 @@ def export(
 
     It holds personal data of all whose records it opens, pseudonymous but whole.
     """
-    from aboveboard import app
+    from aboveboard import installation
     from aboveboard.randomness import Randomness
     from consent.records.history import START, History
     from consent.records.search import Filter
@@ -74,8 +74,8 @@ def export(
         raise typer.BadParameter("expected the notice, too", param_hint="--notice-version")
     begin, end = read_period(since, until)
     with open_databases(data_dir) as (settings, databases):
-        app.open_accounts(settings, databases)
-        keyring = app.open_keyring(settings, Randomness())
+        installation.open_accounts(settings, databases)
+        keyring = installation.open_keyring(settings, Randomness())
         wanted = Filter(
             refs=None if subject is None else keyring.refs(site, *read_subject(subject)),
             since=begin,

@@ -83,7 +83,7 @@ def _take(
     *,
     dry_run: bool,
 ) -> "Taken":
-    from aboveboard import app, clock
+    from aboveboard import clock, installation
     from aboveboard.cli.options import open_databases
     from aboveboard.erasures import Erasures
     from aboveboard.randomness import Randomness
@@ -92,9 +92,9 @@ def _take(
 
     random = Randomness()
     with open_databases(data_dir, as_is=dry_run) as (settings, databases):
-        asyncio.run(app.open_accounts(settings, databases).get_site(site))
+        asyncio.run(installation.open_accounts(settings, databases).get_site(site))
         importing = Importing(
-            keyring=app.open_keyring(settings, random),
+            keyring=installation.open_keyring(settings, random),
             writing=(_UndoingWriter if dry_run else CommandWriter)(databases.consent),
             clock=clock.now,
             ids=clock.uuid7(random),

@@ -10,7 +10,7 @@ from aboveboard.cli.options import AsJson, DataDir, counting, open_databases, sa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aboveboard.app import Databases
+    from aboveboard.installation import Databases
     from aboveboard.keys import KeyFolder
     from aboveboard.settings import Settings
     from consent.proofs.archive import LogPart
@@ -42,7 +42,7 @@ def import_bundle(
     """
     import asyncio
 
-    from aboveboard import app
+    from aboveboard import installation
     from aboveboard.cli.consent.verify import read_checkpoints, read_keys
     from aboveboard.errors import DataDirUnusable
     from aboveboard.keys import KeyFolder
@@ -58,7 +58,7 @@ def import_bundle(
             check_whole(verified)
             site_id, newest = verified.manifest.site, verified.logs[-1]
             with open_databases(data_dir, make=True) as (settings, databases):
-                accounts = app.open_accounts(settings, databases)
+                accounts = installation.open_accounts(settings, databases)
                 folder = KeyFolder(settings.data_dir)
                 goes_on = [_adopt(folder, site_id, log) for log in verified.manifest.logs][-1]
                 made = accounts.adopt_site(site_id, site_url)

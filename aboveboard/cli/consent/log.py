@@ -21,10 +21,10 @@ def rotate_log(
     """
     import asyncio
 
-    from aboveboard import app
+    from aboveboard import app, installation
 
     with open_databases(data_dir) as (settings, databases):
-        app.open_accounts(settings, databases)
+        installation.open_accounts(settings, databases)
         made = asyncio.run(app.open_continuing(settings, databases).rotate(site))
     if json:
         say_json(

@@ -104,12 +104,12 @@ class StoredLog:
     """A log in the data directory."""
 
     def __init__(self, settings: Any, databases: Any, origin: str) -> None:  # noqa: ANN401
-        from aboveboard import app
+        from aboveboard import installation
         from aboveboard.randomness import Randomness
 
         self._site_id, self._epoch = read_origin(origin)
         self._database = databases.consent
-        self._keyring = app.open_keyring(settings, Randomness())
+        self._keyring = installation.open_keyring(settings, Randomness())
 
     def checkpoint(self) -> str:
         """Read what was signed last."""

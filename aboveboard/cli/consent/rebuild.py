@@ -14,15 +14,15 @@ def rebuild(
     json: AsJson = False,
 ) -> None:
     """Make where subjects stand anew from their events, beside a running service."""
-    from aboveboard import app
+    from aboveboard import installation
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
     from consent.audit.rebuilding import Rebuilding
 
     with open_databases(data_dir) as (settings, databases):
-        asyncio.run(app.open_accounts(settings, databases).get_site(site))
+        asyncio.run(installation.open_accounts(settings, databases).get_site(site))
         rebuilding = Rebuilding(
-            keyring=app.open_keyring(settings, Randomness()),
+            keyring=installation.open_keyring(settings, Randomness()),
             writing=CommandWriter(databases.consent),
         )
         rebuilt = asyncio.run(rebuilding.rebuild(site))

@@ -30,18 +30,19 @@ def rotate_wrapping(
     import asyncio
 
     from aboveboard import app, marks
+    from aboveboard.installation import WRAPPING, open_accounts, open_keyring
     from aboveboard.keys import KeyFolder
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
     from consent.subjects.rewrapping import Rewrapping
 
     with open_databases(data_dir) as (settings, databases):
-        app.open_accounts(settings, databases)
+        open_accounts(settings, databases)
         keys = KeyFolder(settings.data_dir)
         if not resume:
-            keys.add_version(app.WRAPPING)
-            app.open_accounts(settings, databases)  # notes the key as one that must not be lost
-        keyring = app.open_keyring(settings, Randomness())
+            keys.add_version(WRAPPING)
+            open_accounts(settings, databases)  # notes the key as one that must not be lost
+        keyring = open_keyring(settings, Randomness())
         writing = CommandWriter(databases.consent)
         rewrapping = Rewrapping(keyring=keyring, writing=writing, reading=databases.consent)
 
@@ -57,19 +58,19 @@ def rotate_wrapping(
 
         done = asyncio.run(rewrap())
         newest = keyring.wrapping_version
-        retired = [version for version in keys.versions(app.WRAPPING) if version < newest]
+        retired = [version for version in keys.versions(WRAPPING) if version < newest]
         for version in retired if retire else ():
-            name = f"{app.WRAPPING}.{version}"
+            name = f"{WRAPPING}.{version}"
             marks.forget(databases.aboveboard, name)
             keys.drop(name)
     if json:
         say_json({"version": newest, "keys": done, "retired": retired if retire else []})
         return
-    say(f"{done} data keys are wrapped under {app.WRAPPING}.{newest} now; keep that file safe.")
+    say(f"{done} data keys are wrapped under {WRAPPING}.{newest} now; keep that file safe.")
     if retire:
-        say(f"Destroyed: {_named(app.WRAPPING, retired)}. No backup from before opens any more.")
+        say(f"Destroyed: {_named(WRAPPING, retired)}. No backup from before opens any more.")
     elif retired:
-        say(f"Older backups still need {_named(app.WRAPPING, retired)}.")
+        say(f"Older backups still need {_named(WRAPPING, retired)}.")
 
 
 def rotate_subject(data_dir: DataDir = None, json: AsJson = False) -> None:
@@ -77,13 +78,13 @@ def rotate_subject(data_dir: DataDir = None, json: AsJson = False) -> None:
 
     Who is known keeps the pseudonym they have, so the older keys stay in use.
     """
-    from aboveboard import app
+    from aboveboard import installation
     from aboveboard.keys import KeyFolder
 
     with open_databases(data_dir) as (settings, databases):
-        app.open_accounts(settings, databases)
+        installation.open_accounts(settings, databases)
         version = KeyFolder(settings.data_dir).add_version("subject")
-        app.open_accounts(settings, databases)
+        installation.open_accounts(settings, databases)
     if json:
         say_json({"version": version})
     else:

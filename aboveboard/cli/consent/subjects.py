@@ -118,19 +118,19 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
     import asyncio
 
     from aboveboard import app as service
-    from aboveboard import clock
+    from aboveboard import clock, installation
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
 
     random = Randomness()
     with open_databases(data_dir) as (settings, databases):
-        accounts = service.open_accounts(settings, databases)
+        accounts = installation.open_accounts(settings, databases)
         asyncio.run(accounts.get_site(site))
         yield service.open_subjects(
             settings,
             databases,
             CommandWriter(databases.consent),
-            keyring=service.open_keyring(settings, random),
+            keyring=installation.open_keyring(settings, random),
             ids=clock.uuid7(random),
         )
 

@@ -16,7 +16,7 @@ from receiver import Receiver, receiving
 from review_desk import Desk
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
 from aboveboard.sealing import Seal
@@ -46,7 +46,7 @@ async def unexplained(_text: str) -> None:
 class House:
     """A site, its moderators and whoever calls its clients, on one clock."""
 
-    def __init__(self, databases: app.Databases, *targets: str) -> None:
+    def __init__(self, databases: Databases, *targets: str) -> None:
         self.databases = databases
         self.now = BEGIN
         self.numbers = count()
@@ -121,7 +121,7 @@ class House:
 
 
 @pytest.fixture
-def house(databases: app.Databases) -> House:
+def house(databases: Databases) -> House:
     """Open a house whose operator has named this machine."""
     return House(databases, "127.0.0.1")
 
@@ -176,7 +176,7 @@ def test_a_reversal_is_told(
     assert house.waiting() == [(result, False)]
 
 
-def test_the_key_lies_sealed(house: House, databases: app.Databases) -> None:
+def test_the_key_lies_sealed(house: House, databases: Databases) -> None:
     """Whoever has the database alone cannot read it, nor move it to another comment."""
     house.check("c", Verdict.SPAM, "https://blog.example.org/")
 
@@ -203,7 +203,7 @@ def test_who_knows_already_is_not_called(house: House, receiver: Receiver) -> No
     assert receiver.taken() == []
 
 
-def test_nobody_inside_is_called(databases: app.Databases, receiver: Receiver) -> None:
+def test_nobody_inside_is_called(databases: Databases, receiver: Receiver) -> None:
     """An address of the inside, or none at all, is given up at once."""
     house = House(databases)
     for name, callback in (("a", receiver.url), ("b", "javascript:alert(1)"), ("c", "x" * 9_000)):

@@ -16,7 +16,7 @@ from standardwebhooks import WebhookVerificationError
 from structlog.testing import capture_logs
 from webhook_house import WebhookHouse, verify
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.tables import WEBHOOK
@@ -26,7 +26,7 @@ from consent.choices.choice import EventType
 
 
 @pytest.fixture
-def house(databases: app.Databases, tmp_path: Path) -> WebhookHouse:
+def house(databases: Databases, tmp_path: Path) -> WebhookHouse:
     """Open an installation with a site that has a notice."""
     return WebhookHouse(databases, Settings(data_dir=tmp_path / "data"))
 

@@ -4,7 +4,7 @@ import asyncio
 
 from consent_desk import SITE, Desk
 
-from aboveboard.app import Databases
+from aboveboard.installation import Databases
 from aboveboard.webhooks.feeds import ConsentFeed
 from consent.audit.auditing import Auditing
 from consent.choices.choice import EventType

@@ -13,9 +13,10 @@ from full_ledger import VERSIONS, Visitors, fill
 from recorded_site import NOTICE, SITE_ID, RecordedSite, copy_rows, put_rows_back
 from sqlalchemy import Connection, Executable, Table, and_, delete, insert, select, update
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.errors import DataDirUnusable
 from aboveboard.examining import Examining, by_site
+from aboveboard.installation import Databases
 from aboveboard.settings import Settings
 from consent.audit.inspection import Inspected, inspect
 from consent.choices.choice import EventType
@@ -46,7 +47,7 @@ UNPROVED = {
 Row = dict[str, Any]
 
 
-def recorded(databases: app.Databases, data_dir: Path, visits: int) -> RecordedSite:
+def recorded(databases: Databases, data_dir: Path, visits: int) -> RecordedSite:
     """Fill a site with all that can be there: erased, restricted, linked, two epochs."""
     site = RecordedSite(databases, data_dir, notice_version=VERSIONS)
     banner = site.archive(html="<p>May we show ads that fit?</p>")
@@ -69,7 +70,7 @@ def site(
     """Fill a site over several tiles; no test of this module leaves a change behind."""
     url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
     data_dir = tmp_path_factory.mktemp("inspected") / "data"
-    databases = app.open_databases(Settings(data_dir=data_dir, database_url=url))
+    databases = installation.open_databases(Settings(data_dir=data_dir, database_url=url))
     databases.migrate()
     yield recorded(databases, data_dir, VISITS)
     databases.close()
@@ -78,7 +79,7 @@ def site(
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[RecordedSite]:
     """Fill a small site of a test's own, of which every row can be tried."""
-    databases = app.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
     databases.migrate()
     yield recorded(databases, tmp_path / "data", 6)
     databases.close()
@@ -131,7 +132,7 @@ def test_a_site_is_whole(site: RecordedSite) -> None:
     assert found.unwhole == 0
 
 
-def test_a_site_without_a_log_is_whole(databases: app.Databases, tmp_path: Path) -> None:
+def test_a_site_without_a_log_is_whole(databases: Databases, tmp_path: Path) -> None:
     """There is nothing yet that could be wrong."""
     site = RecordedSite(databases, tmp_path / "data")
 
@@ -139,7 +140,7 @@ def test_a_site_without_a_log_is_whole(databases: app.Databases, tmp_path: Path)
         assert look(site, connection) == Inspected(SITE_ID)
 
 
-def test_a_snapshot_stays_as_it_is(databases: app.Databases, tmp_path: Path) -> None:
+def test_a_snapshot_stays_as_it_is(databases: Databases, tmp_path: Path) -> None:
     """What is written meanwhile is neither seen nor kept from being written."""
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
@@ -279,9 +280,7 @@ def test_rows_that_were_put_in_are_noticed(
     assert found.check == check
 
 
-def test_a_banner_that_an_event_alone_names_is_missed(
-    databases: app.Databases, tmp_path: Path
-) -> None:
+def test_a_banner_that_an_event_alone_names_is_missed(databases: Databases, tmp_path: Path) -> None:
     """What was shown can be shown no more: the record that says so is named."""
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
@@ -397,7 +396,7 @@ def test_an_edited_entry_without_tile_or_record_is_found_by_old_signatures(
 
 
 def test_a_database_put_back_from_a_copy_shows_against_a_kept_checkpoint(
-    databases: app.Databases, tmp_path: Path
+    databases: Databases, tmp_path: Path
 ) -> None:
     """In itself it is whole; only what was kept elsewhere knows that there was more."""
     site = RecordedSite(databases, tmp_path / "data")
@@ -420,7 +419,7 @@ def test_a_database_put_back_from_a_copy_shows_against_a_kept_checkpoint(
 
 
 def test_another_history_shows_against_a_kept_checkpoint(
-    databases: app.Databases, tmp_path: Path
+    databases: Databases, tmp_path: Path
 ) -> None:
     """Put back and gone on with, under the same key: longer than what was kept, and another."""
     site = RecordedSite(databases, tmp_path / "data")
@@ -479,9 +478,7 @@ def test_a_log_that_is_gone_is_missed(site: RecordedSite) -> None:
     assert (kept.check, left.check) == ("truncated", "record")
 
 
-def test_what_a_restore_lost_is_told_and_no_damage(
-    databases: app.Databases, tmp_path: Path
-) -> None:
+def test_what_a_restore_lost_is_told_and_no_damage(databases: Databases, tmp_path: Path) -> None:
     """The next log says that the one before had signed more."""
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()

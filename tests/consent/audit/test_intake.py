@@ -14,7 +14,8 @@ from full_ledger import VERSIONS, Visitors, fill
 from recorded_site import NOTICE, SITE_ID, RecordedSite
 from sqlalchemy import Table, select
 
-from aboveboard import app
+from aboveboard import app, installation
+from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
@@ -40,7 +41,7 @@ LOG_KEY = f"log.{SITE_ID}.1"
 def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedSite]:
     """Fill a site over several tiles, with all that can be in a bundle."""
     data_dir = tmp_path_factory.mktemp("old") / "data"
-    databases = app.open_databases(Settings(data_dir=data_dir))
+    databases = installation.open_databases(Settings(data_dir=data_dir))
     databases.migrate()
     site = RecordedSite(databases, data_dir, notice_version=VERSIONS)
     banner = site.archive(html="<p>May we show ads that fit?</p>")
@@ -59,7 +60,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedSite]:
 
 
 @pytest.fixture
-def new(databases: app.Databases, tmp_path: Path) -> RecordedSite:
+def new(databases: Databases, tmp_path: Path) -> RecordedSite:
     """Prepare another installation, with keys of its own."""
     return RecordedSite(databases, tmp_path / "data", notice_version=VERSIONS, first_id=1000)
 
@@ -158,7 +159,7 @@ def test_everybody_stands_where_they_stood(old: RecordedSite, new: RecordedSite)
 
 def test_nobody_comes_back_who_was_erased_since(new: RecordedSite, tmp_path: Path) -> None:
     """What is written down of erasures is done again, though everything is sealed anew."""
-    databases = app.open_databases(Settings(data_dir=tmp_path / "source"))
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "source"))
     databases.migrate()
     source = RecordedSite(databases, tmp_path / "source")
     source.publish()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from consent_desk import SITE, Desk
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
 from consent.audit.bundling import Bundling
@@ -21,7 +21,7 @@ MAIL = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
 
 def desk_at(folder: Path) -> Desk:
     """Open the consent half on fresh tables."""
-    databases = app.open_databases(Settings(data_dir=folder))
+    databases = installation.open_databases(Settings(data_dir=folder))
     databases.migrate()
     return Desk(databases)
 

@@ -6,7 +6,7 @@ import pytest
 from consent_desk import SITE, Desk
 from sqlalchemy import select, update
 
-from aboveboard.app import Databases
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from consent.audit.rebuilding import Rebuilding, Rebuilt
 from consent.audit.replay import PAGE

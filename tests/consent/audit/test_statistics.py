@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.database import Database
 from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
@@ -63,10 +63,10 @@ def counted(
     """Fill one database an engine."""
     url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
     at = Settings(data_dir=tmp_path_factory.mktemp("statistics") / "data", database_url=url)
-    databases = app.open_databases(at)
+    databases = installation.open_databases(at)
     databases.migrate()
-    app.open_accounts(at, databases)
-    yield Counted(databases.consent, app.open_keyring(at, Randomness()))
+    installation.open_accounts(at, databases)
+    yield Counted(databases.consent, installation.open_keyring(at, Randomness()))
     databases.close()
 
 

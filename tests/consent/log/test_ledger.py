@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from consent.errors import ForkRefused, FrontierInvalid, LogNotFound, OutsideTree
 from consent.log import ledger, merkle
@@ -31,14 +31,14 @@ def verifier() -> Verifier:
     return SIGNER.verifier
 
 
-def grow(databases: app.Databases, leaves: list[bytes]) -> ledger.Appended:
+def grow(databases: Databases, leaves: list[bytes]) -> ledger.Appended:
     """Append leaves in a transaction of their own."""
     with databases.consent.write() as connection, Rows(connection) as rows:
         return ledger.append(rows, ledger.lock_head(rows, "blog")(), leaves, signer_of)
 
 
 @pytest.fixture
-def log(databases: app.Databases) -> app.Databases:
+def log(databases: Databases) -> Databases:
     """Open an empty log."""
     with databases.consent.write() as connection, Rows(connection) as rows:
         ledger.open_log(rows, "blog", "blog.example.org", signer_of)
@@ -50,7 +50,7 @@ def entries(count: int, start: int = 0) -> list[bytes]:
     return [b"entry %d" % at for at in range(start, start + count)]
 
 
-def test_a_log_is_opened_once(log: app.Databases) -> None:
+def test_a_log_is_opened_once(log: Databases) -> None:
     """Empty and signed; its origin does not follow a later change of host."""
     with log.consent.write() as connection, Rows(connection) as rows:
         ledger.open_log(rows, "blog", "other.example", signer_of)
@@ -63,7 +63,7 @@ def test_a_log_is_opened_once(log: app.Databases) -> None:
     assert verifier().open(text).size == 0
 
 
-def test_a_site_without_a_log_has_none(databases: app.Databases) -> None:
+def test_a_site_without_a_log_has_none(databases: Databases) -> None:
     """Reading, listing and locking all say so."""
     with databases.consent.write() as connection, Rows(connection) as rows:
         for ask in (
@@ -75,7 +75,7 @@ def test_a_site_without_a_log_has_none(databases: app.Databases) -> None:
                 ask()
 
 
-def test_every_proof_at_every_size_verifies(log: app.Databases) -> None:
+def test_every_proof_at_every_size_verifies(log: Databases) -> None:
     """In batches of any size across several tiles: inclusion, consistency, old roots, tiles."""
     draw = random.Random(7)  # noqa: S311 - the same every time
     sizes = [1, 1, 254, 1, 255, 300, 1, 511, 77]
@@ -129,7 +129,7 @@ def _tiles(connection: Connection) -> dict[tuple[int, int], bytes]:
     return {(level, index): bytes(hashes) for level, index, hashes in rows}
 
 
-def test_the_second_level_of_tiles_is_written_when_full(log: app.Databases, engine: str) -> None:
+def test_the_second_level_of_tiles_is_written_when_full(log: Databases, engine: str) -> None:
     """At 65,536 leaves a tile of tiles joins, whether a batch ends before or behind it."""
     if engine == "postgresql":
         # What differs between the engines is in the smaller trees above.
@@ -169,7 +169,7 @@ def test_the_second_level_of_tiles_is_written_when_full(log: app.Databases, engi
 
 
 def test_the_root_of_a_full_tile_is_worked_out_once(
-    log: app.Databases, monkeypatch: pytest.MonkeyPatch
+    log: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second proof, by a reader of its own, hashes no full tile but that of its leaf."""
     new = token_bytes(8)  # no other test has remembered these tiles
@@ -195,7 +195,7 @@ def test_the_root_of_a_full_tile_is_worked_out_once(
     assert work[1] < 2 * 255
 
 
-def test_what_the_tree_does_not_have_is_told(log: app.Databases) -> None:
+def test_what_the_tree_does_not_have_is_told(log: Databases) -> None:
     """Leaves and sizes outside it, and nodes that are not complete."""
     grow(log, entries(5))
 
@@ -226,7 +226,7 @@ def test_what_the_tree_does_not_have_is_told(log: app.Databases) -> None:
     ids=["root", "no edge", "other edge"],
 )
 def test_a_head_that_was_touched_is_never_signed_on(
-    log: app.Databases, tampered: dict[str, bytes]
+    log: Databases, tampered: dict[str, bytes]
 ) -> None:
     """Edge and signed root disagree: nothing is appended, the log stays as it is."""
     grow(log, entries(5))
@@ -240,7 +240,7 @@ def test_a_head_that_was_touched_is_never_signed_on(
         assert len(connection.execute(select(ENTRY.c.leaf_index)).all()) == 5
 
 
-def test_a_head_that_the_key_never_signed_is_not_signed_on(log: app.Databases) -> None:
+def test_a_head_that_the_key_never_signed_is_not_signed_on(log: Databases) -> None:
     """Edge and root agree with each other, but not with what the log's key put its name to."""
     grow(log, entries(5))
     other = merkle.Frontier.empty().extend([bytes(32)] * 5)
@@ -254,7 +254,7 @@ def test_a_head_that_the_key_never_signed_is_not_signed_on(log: app.Databases) -
         assert len(connection.execute(select(ENTRY.c.leaf_index)).all()) == 5
 
 
-def test_an_edge_that_is_none_is_refused(log: app.Databases) -> None:
+def test_an_edge_that_is_none_is_refused(log: Databases) -> None:
     """Bytes that are no frontier are told as such."""
     with log.consent.write() as connection:
         connection.execute(update(LOG).values(frontier=b"no edge"))
@@ -263,7 +263,7 @@ def test_an_edge_that_is_none_is_refused(log: app.Databases) -> None:
         grow(log, entries(1))
 
 
-def test_a_rolled_back_head_cannot_write_over_entries(log: app.Databases) -> None:
+def test_a_rolled_back_head_cannot_write_over_entries(log: Databases) -> None:
     """An older head, whole in itself, runs into the entries that it does not know."""
     grow(log, entries(3))
     with log.consent.read() as connection:
@@ -282,7 +282,7 @@ def test_a_rolled_back_head_cannot_write_over_entries(log: app.Databases) -> Non
         assert [bytes(leaf) for leaf in kept] == entries(6)
 
 
-def test_the_newest_epoch_is_written(log: app.Databases) -> None:
+def test_the_newest_epoch_is_written(log: Databases) -> None:
     """Locking takes the last log of the site; the earlier one stays readable."""
     grow(log, entries(2))
     other = Signer("blog.example.org/aboveboard/blog/2", bytes(32))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from consent.errors import OutsideTree
 from consent.log import ledger, merkle, tiles
@@ -23,14 +23,14 @@ HASHES = [merkle.leaf_hash(leaf) for leaf in LEAVES]
 
 
 @pytest.fixture
-def log(databases: app.Databases) -> app.Databases:
+def log(databases: Databases) -> Databases:
     """Open an empty log."""
     with databases.consent.write() as connection, Rows(connection) as rows:
         ledger.open_log(rows, "blog", "blog.example.org", lambda *_: SIGNER)
     return databases
 
 
-def grow(databases: app.Databases, start: int, stop: int) -> None:
+def grow(databases: Databases, start: int, stop: int) -> None:
     """Append leaves in one transaction."""
     with databases.consent.write() as connection, Rows(connection) as rows:
         ledger.append(rows, ledger.lock_head(rows, "blog")(), LEAVES[start:stop], lambda *_: SIGNER)
@@ -71,7 +71,7 @@ def check(connection: Connection, head: Head, chosen: list[tuple[int, Place]]) -
             assert tiles.read_entries(connection, head, place) == bundle(place)
 
 
-def test_every_size_has_its_tiles_and_no_more(log: app.Databases) -> None:
+def test_every_size_has_its_tiles_and_no_more(log: Databases) -> None:
     """While a log grows to 600: its last tiles, all that were ever signed, and none beyond."""
     draw = random.Random(11)  # noqa: S311 - the same every time
     size, signed = 0, set()
@@ -106,7 +106,7 @@ def _beyond(size: int) -> Iterator[tuple[int, Place]]:
     yield 0, Place(10**21 - 1)
 
 
-def test_a_log_of_seventy_thousand_is_cut_as_specified(log: app.Databases) -> None:
+def test_a_log_of_seventy_thousand_is_cut_as_specified(log: Databases) -> None:
     """273 full tiles and one of 112, one and one of 17, one of 1: the example of C2SP."""
     grow(log, 0, 70_000)
     named = list(tiles_of(70_000))

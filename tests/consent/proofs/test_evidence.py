@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded_site import NOTICE, SITE_ID, RecordedSite
 
-from aboveboard import app
+from aboveboard import installation
+from aboveboard.installation import Databases
 from aboveboard.settings import Settings
 from consent.choices.choice import EventType
 from consent.choices.record import commit, leaf
@@ -61,7 +62,7 @@ class Bundled:
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundled]:
     """Fill a log and bundle it."""
     data_dir = tmp_path_factory.mktemp("evidence") / "data"
-    databases = app.open_databases(Settings(data_dir=data_dir))
+    databases = installation.open_databases(Settings(data_dir=data_dir))
     databases.migrate()
     site = RecordedSite(databases, data_dir)
     banner = site.archive(html="<p>May we show ads that fit?</p>")
@@ -116,7 +117,7 @@ def test_a_bundle_verifies(bundled: Bundled) -> None:
     assert not verify(bundled.zipped).logs[0].trusted
 
 
-def test_an_empty_log_verifies(databases: app.Databases, tmp_path: Path) -> None:
+def test_an_empty_log_verifies(databases: Databases, tmp_path: Path) -> None:
     """A notice without any event: nothing to prove, and that is proved."""
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
@@ -153,7 +154,7 @@ def test_a_bundle_is_checked_by_hand_as_it_says(bundled: Bundled, tmp_path: Path
     assert python(check).returncode != 0
 
 
-def test_records_are_selected(databases: app.Databases, tmp_path: Path) -> None:
+def test_records_are_selected(databases: Databases, tmp_path: Path) -> None:
     """By period and by subject; all entries stay, and so does what says that some were erased."""
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
@@ -177,7 +178,7 @@ def test_records_are_selected(databases: app.Databases, tmp_path: Path) -> None:
 
 
 def test_what_is_erased_while_a_bundle_is_made_is_in_it_as_its_entry(
-    databases: app.Databases, tmp_path: Path
+    databases: Databases, tmp_path: Path
 ) -> None:
     """The head is read once: what comes later is left out, what goes is not opened."""
     site = RecordedSite(databases, tmp_path / "data")
@@ -203,7 +204,7 @@ def test_what_is_erased_while_a_bundle_is_made_is_in_it_as_its_entry(
     ids=["entry gone", "last entry gone", "record elsewhere"],
 )
 def test_what_is_not_whole_is_not_bundled(
-    databases: app.Databases, tmp_path: Path, change: str, check: str, index: int
+    databases: Databases, tmp_path: Path, change: str, check: str, index: int
 ) -> None:
     """A database that does not hold what was signed is told of, not papered over."""
     site = RecordedSite(databases, tmp_path / "data")

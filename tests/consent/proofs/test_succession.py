@@ -8,8 +8,8 @@ import pytest
 from edited_bundle import Content, edited, lines, remade, unzipped
 from recorded_site import RecordedSite, copy_rows, put_rows_back
 
-from aboveboard import app
 from aboveboard.checkpoints import histories
+from aboveboard.installation import Databases
 from consent.choices.choice import EventType
 from consent.errors import EvidenceInvalid, LogNotFound
 from consent.log.checkpoint import Signer
@@ -19,7 +19,7 @@ from consent.proofs.archive import Manifest
 
 
 @pytest.fixture
-def site(databases: app.Databases, tmp_path: Path) -> RecordedSite:
+def site(databases: Databases, tmp_path: Path) -> RecordedSite:
     """Record a visit."""
     recorded = RecordedSite(databases, tmp_path / "data")
     recorded.publish()

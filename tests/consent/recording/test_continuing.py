@@ -15,7 +15,8 @@ import pytest
 from consent_house import HOST, House, Process
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard import installation
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from consent import store
@@ -35,10 +36,10 @@ from consent.wire import logs as wire_logs
 
 
 @pytest.fixture
-def house(databases: app.Databases, tmp_path: Path) -> House:
+def house(databases: Databases, tmp_path: Path) -> House:
     """Prepare keys beside migrated databases."""
     settings = Settings(data_dir=tmp_path / "data")
-    app.open_accounts(settings, databases)
+    installation.open_accounts(settings, databases)
     return House(databases, settings)
 
 
@@ -366,7 +367,7 @@ def test_where_a_subject_stands_counts_across_epochs(house: House) -> None:
 
 
 @contextmanager
-def _waiting(databases: app.Databases) -> Iterator[threading.Thread]:
+def _waiting(databases: Databases) -> Iterator[threading.Thread]:
     """Append an entry on a second connection, begun while a first one holds the log's head."""
     done: list[ledger.Head] = []
 

@@ -19,9 +19,9 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 from whole_copy import copy, put_back
 
-from aboveboard.app import Databases
 from aboveboard.cli import main
 from aboveboard.cli.consent import imports
+from aboveboard.installation import Databases
 from consent.choices.choice import Decision, EventType, SubjectKind
 from consent.choices.record import instant
 from consent.errors import MappingInvalid

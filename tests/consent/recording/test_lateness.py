@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from consent_desk import Desk
 
-from aboveboard.app import Databases
+from aboveboard.installation import Databases
 from consent.choices.choice import EventType, Origin, SubjectKind
 from consent.recording.standing import Visitor, Why
 

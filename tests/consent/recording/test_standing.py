@@ -10,7 +10,7 @@ import pytest
 from consent_desk import PURPOSES, SITE, Desk
 from sqlalchemy import select
 
-from aboveboard.app import Databases
+from aboveboard.installation import Databases
 from consent.choices.choice import Actor, Basis, EventType, Method, Origin, Signals, SubjectKind
 from consent.choices.notice import Controller, Notice, Purpose
 from consent.choices.regime import Defaults, GpcPolicy, Regime, RegimeSource

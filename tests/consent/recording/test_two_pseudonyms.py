@@ -3,7 +3,7 @@
 import pytest
 from consent_desk import Desk
 
-from aboveboard.app import Databases
+from aboveboard.installation import Databases
 from consent.choices.choice import EventType, Origin
 from consent.recording.standing import Visitor, Why
 

@@ -9,7 +9,7 @@ import pytest
 from full_ledger import TOGETHER, Visitors, enter, fill
 from sqlalchemy import Connection
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.database import Database
 from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
@@ -49,10 +49,10 @@ def ledgers(
     """Fill one database an engine."""
     url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
     at = Settings(data_dir=tmp_path_factory.mktemp("history") / "data", database_url=url)
-    databases = app.open_databases(at)
+    databases = installation.open_databases(at)
     databases.migrate()
-    app.open_accounts(at, databases)
-    yield Ledgers(databases.consent, app.open_keyring(at, Randomness()))
+    installation.open_accounts(at, databases)
+    yield Ledgers(databases.consent, installation.open_keyring(at, Randomness()))
     databases.close()
 
 

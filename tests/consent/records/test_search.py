@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, insert, select
 from whole_copy import copy, put_back
 
-from aboveboard import app
+from aboveboard import installation
 from aboveboard.database import Database
+from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.choices.choice import Decision, EventType, Method, SubjectKind
@@ -62,10 +63,10 @@ def filled(
     """Fill one database an engine."""
     url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
     at = Settings(data_dir=tmp_path_factory.mktemp("search") / "data", database_url=url)
-    databases = app.open_databases(at)
+    databases = installation.open_databases(at)
     databases.migrate()
-    app.open_accounts(at, databases)
-    yield Filled(databases.consent, app.open_keyring(at, Randomness()))
+    installation.open_accounts(at, databases)
+    yield Filled(databases.consent, installation.open_keyring(at, Randomness()))
     databases.close()
 
 
@@ -218,7 +219,9 @@ def test_tombstones_that_a_restore_wrote_anew_are_found_by_when_it_did(
     }
 
 
-def test_what_a_restore_entombs_again_is_found_from_then_on(databases: app.Databases) -> None:
+def test_what_a_restore_entombs_again_is_found_from_then_on(
+    databases: Databases,
+) -> None:
     """A restore itself, an hour after the erasure that it does again."""
     desk = Desk(databases)
     desk.publish()

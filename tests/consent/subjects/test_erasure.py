@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from aboveboard.app import Databases, open_databases
+from aboveboard.installation import Databases, open_databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter

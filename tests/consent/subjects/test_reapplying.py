@@ -11,7 +11,7 @@ from consent_desk import PURPOSES, SITE, Desk
 from sqlalchemy import select
 from whole_copy import copy, put_back
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from consent import store
 from consent.choices.choice import Basis, EventType
 from consent.choices.notice import Purpose
@@ -25,7 +25,7 @@ from consent.tables import RECORD
 
 
 @pytest.fixture
-def desk(databases: app.Databases) -> Desk:
+def desk(databases: Databases) -> Desk:
     """Open the consent half with one published notice."""
     made = Desk(databases)
     made.publish()

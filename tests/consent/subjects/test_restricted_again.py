@@ -6,7 +6,7 @@ import pytest
 from consent_desk import Desk
 from whole_copy import copy, put_back
 
-from aboveboard.app import Databases
+from aboveboard.installation import Databases
 from consent.choices.choice import EventType, SubjectKind
 from consent.errors import SubjectRestricted
 from consent.recording.mapping import Column, ColumnMapping, ShownIn

@@ -6,7 +6,7 @@ import pytest
 from consent_desk import SITE, Desk
 from sqlalchemy import select
 
-from aboveboard.app import Databases
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.writer import CommandWriter
 from consent.choices.choice import EventType, SubjectKind

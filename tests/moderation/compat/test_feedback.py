@@ -12,7 +12,7 @@ import pytest
 from lone_review import lone_review
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.compat.akismet import check
 from moderation.compat.feedback import Feedbacking, Said
@@ -64,7 +64,7 @@ class Met:
 class House:
     """A site's screening and review without a service."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.databases = databases
         writing, numbers = CommandWriter(databases.moderation), count()
 
@@ -117,7 +117,7 @@ class House:
 @pytest.mark.parametrize("given", [HAM, SPAM])
 @pytest.mark.parametrize("said", [str.split, check.said])
 def test_an_edit_on_the_way_is_not_decided(
-    databases: app.Databases, given: Feedback, said: Said, *, known: bool
+    databases: Databases, given: Feedback, said: Said, *, known: bool
 ) -> None:
     """Whether the judged text was stored before or came with its judgement."""
     house = House(databases)
@@ -131,7 +131,7 @@ def test_an_edit_on_the_way_is_not_decided(
     assert house.judged() == []
 
 
-def test_an_older_text_does_not_come_back(databases: app.Databases) -> None:
+def test_an_older_text_does_not_come_back(databases: Databases) -> None:
     """The newer one waits on; told of itself it is decided."""
     house = House(databases)
     house.check(KIND, RUDE)
@@ -145,7 +145,9 @@ def test_an_older_text_does_not_come_back(databases: app.Databases) -> None:
     assert house.judged() == [("spam", 2)]
 
 
-def test_a_text_that_nobody_has_seen_is_the_next_revision(databases: app.Databases) -> None:
+def test_a_text_that_nobody_has_seen_is_the_next_revision(
+    databases: Databases,
+) -> None:
     """It is screened first, and decided then."""
     house = House(databases)
     house.check(KIND)
@@ -174,7 +176,7 @@ class Slow:
         return await self.house.screening.take(*given, **more)
 
 
-def test_two_edits_on_the_way_do_not_bring_the_judged_text_back(databases: app.Databases) -> None:
+def test_two_edits_on_the_way_do_not_bring_the_judged_text_back(databases: Databases) -> None:
     """Perspective's suggestscore of one process, two edits on another."""
     house = House(databases)
     house.check("at first")

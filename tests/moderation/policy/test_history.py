@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Executable, insert
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows, compiled
 from moderation.policy import history
 from moderation.policy.history import CANDIDATES, Connected, Histories, Question, instant
@@ -31,7 +31,7 @@ EVERY = Rules(
 TRAITS = Traits("ann", "today", ("a.com", "b.com"), "words", SIGNATURE)
 
 
-def add(databases: app.Databases, number: int, *, ago: timedelta, **more: Any) -> None:  # noqa: ANN401
+def add(databases: Databases, number: int, *, ago: timedelta, **more: Any) -> None:  # noqa: ANN401
     """Store a comment with traits, some time ago."""
     received = instant(NOW - ago)
     given = {"site_id": "blog", "state": "published", "domain": None, "signature": None, **more}
@@ -53,7 +53,7 @@ def add(databases: app.Databases, number: int, *, ago: timedelta, **more: Any) -
 
 
 def ask(
-    databases: app.Databases,
+    databases: Databases,
     rules: Rules = EVERY,
     *,
     own: str = "id-own",
@@ -71,12 +71,12 @@ def ask(
     return found
 
 
-def test_nothing_is_known_at_first(databases: app.Databases) -> None:
+def test_nothing_is_known_at_first(databases: Databases) -> None:
     """Of a site without comments."""
     assert ask(databases) == History([])
 
 
-def test_each_thing_is_counted_for_itself(databases: app.Databases) -> None:
+def test_each_thing_is_counted_for_itself(databases: Databases) -> None:
     """By author, by either name of the network, by the busiest domain, by words."""
     soon = timedelta(minutes=1)
     add(databases, 1, ago=soon, author_ref="ann", state="spam")
@@ -95,7 +95,7 @@ def test_each_thing_is_counted_for_itself(databases: app.Databases) -> None:
     assert found == History(["spam", "published"], 2, 2, 2, 1, 1)
 
 
-def test_only_the_time_of_the_rule_counts(databases: app.Databases) -> None:
+def test_only_the_time_of_the_rule_counts(databases: Databases) -> None:
     """What lies just outside does not, nor what came later than the comment itself."""
     for number, ago in enumerate((60 * 60, 60 * 60 + 1, -1)):
         add(
@@ -114,7 +114,7 @@ def test_only_the_time_of_the_rule_counts(databases: app.Databases) -> None:
     assert found == History(["published"] * 2, 1, 1, 1, 1, 1)
 
 
-def test_a_comment_does_not_count_against_itself(databases: app.Databases) -> None:
+def test_a_comment_does_not_count_against_itself(databases: Databases) -> None:
     """Another revision of it is no flood."""
     add(
         databases,
@@ -129,7 +129,7 @@ def test_a_comment_does_not_count_against_itself(databases: app.Databases) -> No
     assert ask(databases, own="id-00001") == History([])
 
 
-def test_what_is_looked_at_is_bounded(databases: app.Databases) -> None:
+def test_what_is_looked_at_is_bounded(databases: Databases) -> None:
     """However many there are: no more are counted than the rule needs to know."""
     for number in range(60):
         add(
@@ -148,7 +148,7 @@ def test_what_is_looked_at_is_bounded(databases: app.Databases) -> None:
     assert len(found.states) == AUTHOR_LOOKS_BACK
 
 
-def test_as_many_are_alike_as_the_rule_counts(databases: app.Databases) -> None:
+def test_as_many_are_alike_as_the_rule_counts(databases: Databases) -> None:
     """A rule that counts more than is looked at otherwise is not left waiting for them."""
     limit = CANDIDATES + 20
     for number in range(limit + 5):
@@ -158,7 +158,7 @@ def test_as_many_are_alike_as_the_rule_counts(databases: app.Databases) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_every_question_is_answered_by_an_index(databases: app.Databases) -> None:
+def test_every_question_is_answered_by_an_index(databases: Databases) -> None:
     """None reads all comments of a site; those that count stop at the rule's number."""
     values = dict.fromkeys(("site_id", "value", "since", "until", "comment_id"), "x")
     every = [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.errors import CommentNotFound
 from moderation.review import erasing as module
@@ -24,7 +24,7 @@ AT = "2026-03-01T12:00:00.000000Z"
 class Desk:
     """Erasing without a service; *noted* is what was written down, *swept* what was said."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.databases = databases
         self.noted: list[Erased] = []
         self.swept: list[bytes] = []
@@ -70,7 +70,7 @@ def noted(*names: str, site: str = "blog") -> Erased:
     return Erased(site, AT, list(names))
 
 
-def test_what_is_asked_for_is_written_down(databases: app.Databases) -> None:
+def test_what_is_asked_for_is_written_down(databases: Databases) -> None:
     """Also what had aged out before, which alone is not; nor is what there is not."""
     desk = Desk(databases)
     desk.store("gone", "aged", "both", "kept")
@@ -86,7 +86,7 @@ def test_what_is_asked_for_is_written_down(databases: app.Databases) -> None:
     assert {b"gone", b"aged", b"both"} <= set(desk.swept)
 
 
-def test_what_cannot_be_written_down_is_not_erased(databases: app.Databases) -> None:
+def test_what_cannot_be_written_down_is_not_erased(databases: Databases) -> None:
     """Nobody is told that a comment is gone that an older backup would bring back."""
     desk = Desk(databases)
     desk.store("stays")
@@ -109,7 +109,7 @@ def test_what_cannot_be_written_down_is_not_erased(databases: app.Databases) -> 
     assert desk.swept == []
 
 
-def test_what_is_back_is_erased_again(databases: app.Databases) -> None:
+def test_what_is_back_is_erased_again(databases: Databases) -> None:
     """On every site; what the copy does not have is no matter, and nothing is written twice."""
     desk = Desk(databases)
     many = [f"m{number:03}" for number in range(250)]
@@ -126,7 +126,7 @@ def test_what_is_back_is_erased_again(databases: app.Databases) -> None:
 
 
 def test_it_is_read_back_to_where_all_is_erased(
-    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page with something that is back, or not there, may have more of it behind; no other."""
     monkeypatch.setattr(module, "PAGE", 2)
@@ -148,7 +148,7 @@ def test_it_is_read_back_to_where_all_is_erased(
 
 
 def test_what_is_cut_off_goes_on_the_next_time(
-    databases: app.Databases, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever was written before: the last lines are done last, and tell that there is more."""
     monkeypatch.setattr(module, "PAGE", 2)

@@ -9,7 +9,7 @@ import pytest
 from lone_review import lone_review
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, usage
 from moderation.cases.case import Moderator
@@ -32,7 +32,7 @@ IDS = (f"01980000-0000-7000-8000-{number:012}" for number in range(1_000_000))
 class Desk:
     """A site's review without a service."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.databases = databases
         self.moment = BEGIN
         self.writing = CommandWriter(databases.moderation)
@@ -112,7 +112,11 @@ class Desk:
     ],
 )
 def test_feedback_is_a_decision(
-    databases: app.Databases, verdict: Verdict, given: Feedback, kind: EventKind, target: State
+    databases: Databases,
+    verdict: Verdict,
+    given: Feedback,
+    kind: EventKind,
+    target: State,
 ) -> None:
     """From wherever the comment stands; told twice, it has happened once and is learnt once."""
     desk = Desk(databases)
@@ -132,7 +136,7 @@ def test_feedback_is_a_decision(
     assert labels == ({"spam": True} if given is SPAM else {"spam": False, "toxicity": False})
 
 
-def test_the_case_is_closed_whoever_holds_it(databases: app.Databases) -> None:
+def test_the_case_is_closed_whoever_holds_it(databases: Databases) -> None:
     """The site's people have decided; a moderator in the middle of it is told how things stand."""
     desk = Desk(databases)
     desk.store("c", Verdict.HOLD)
@@ -159,7 +163,7 @@ def test_the_case_is_closed_whoever_holds_it(databases: app.Databases) -> None:
         )
 
 
-def test_another_word_on_another_label_is_learnt(databases: app.Databases) -> None:
+def test_another_word_on_another_label_is_learnt(databases: Databases) -> None:
     """Of what stands already only the news is kept; a label's last word counts."""
     desk = Desk(databases)
     desk.store("c", Verdict.APPROVE)
@@ -186,7 +190,7 @@ def test_labels_come_to_an_action() -> None:
     assert (rude.action, rude.reason_code) == (Action.REJECT, "spam")
 
 
-def test_usage_is_counted_with_what_it_counts(databases: app.Databases) -> None:
+def test_usage_is_counted_with_what_it_counts(databases: Databases) -> None:
     """Calls by what they were answered, corrections once; native comments are not counted."""
     desk = Desk(databases)
     for name, verdict in (("a", Verdict.APPROVE), ("b", Verdict.SPAM), ("c", Verdict.HOLD)):
@@ -205,7 +209,7 @@ def test_usage_is_counted_with_what_it_counts(databases: app.Databases) -> None:
         assert usage.count_calls(connection, ["blog"], month="2026-11", origin=Origin.CORAL) == 0
 
 
-def test_where_a_comment_came_from_is_kept(databases: app.Databases) -> None:
+def test_where_a_comment_came_from_is_kept(databases: Databases) -> None:
     """Whatever comes next of it, and by whom."""
     desk = Desk(databases)
     desk.store("c", Verdict.APPROVE)
@@ -219,9 +223,7 @@ def test_where_a_comment_came_from_is_kept(databases: app.Databases) -> None:
 
 
 @pytest.mark.parametrize("given", [HAM, SPAM])
-def test_a_judgement_of_one_text_decides_no_other(
-    databases: app.Databases, given: Feedback
-) -> None:
+def test_a_judgement_of_one_text_decides_no_other(databases: Databases, given: Feedback) -> None:
     """Of a text that the comment has no more nothing is decided, learnt, counted or closed."""
     desk = Desk(databases)
     desk.store("c", Verdict.APPROVE, text="kind")
@@ -239,7 +241,7 @@ def test_a_judgement_of_one_text_decides_no_other(
     assert desk.tell("c", given, text="a threat").event.revision == 2
 
 
-def test_nothing_is_decided_on_what_is_not_there(databases: app.Databases) -> None:
+def test_nothing_is_decided_on_what_is_not_there(databases: Databases) -> None:
     """Neither on a comment that nobody has sent nor on one that was erased."""
     desk = Desk(databases)
     desk.store("c", Verdict.APPROVE)

@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import Connection, event
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
@@ -17,7 +17,7 @@ NEARLY = "buy our wonderful cheap watches today and tell all your friends about 
 OTHER = "i do not agree with what the minister said about schools in the north {}"
 
 
-def store(databases: app.Databases, texts: dict[str, str]) -> None:
+def store(databases: Databases, texts: dict[str, str]) -> None:
     """Hold comments: id, text."""
     screened = []
     for comment_id, text in texts.items():
@@ -52,7 +52,7 @@ def store(databases: app.Databases, texts: dict[str, str]) -> None:
 
 
 def test_a_group_is_the_same_and_nearly_the_same_in_the_order_of_the_queue(
-    databases: app.Databases,
+    databases: Databases,
 ) -> None:
     """Without the comment itself and without what says something else."""
     texts = {"c-1": SPAM, "c-2": NEARLY, "c-3": OTHER, "c-4": SPAM, "c-5": NEARLY}
@@ -66,7 +66,7 @@ def test_a_group_is_the_same_and_nearly_the_same_in_the_order_of_the_queue(
     assert alone == []
 
 
-def test_finding_a_group_does_not_walk_the_queue(databases: app.Databases) -> None:
+def test_finding_a_group_does_not_walk_the_queue(databases: Databases) -> None:
     """Every statement is one look-up in an index: no plan reads cases by their place alone."""
     store(databases, {"c-1": SPAM, "c-2": NEARLY, "c-4": SPAM})
     statements: list[str] = []

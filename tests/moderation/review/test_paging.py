@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 from sqlalchemy import Connection, event
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import search
 from moderation.review import paging
@@ -28,7 +28,7 @@ def say(number: int) -> str:
 
 
 @pytest.fixture
-def sixty(databases: app.Databases, monkeypatch: pytest.MonkeyPatch) -> app.Databases:
+def sixty(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Databases:
     """Hold sixty comments, and have little be much: what is common, what is walked for a page."""
     for name, value in (("STEP", 5), ("WALKED", 15), ("RARE", 8)):
         monkeypatch.setattr(paging, name, value)
@@ -37,14 +37,14 @@ def sixty(databases: app.Databases, monkeypatch: pytest.MonkeyPatch) -> app.Data
 
 
 @pytest.fixture
-def shared(sixty: app.Databases) -> app.Databases:
+def shared(sixty: Databases) -> Databases:
     """Hold thirty more at another site, and three at a third."""
     hold(sixty, "news", range(100, 130))
     hold(sixty, "quiet", range(200, 203))
     return sixty
 
 
-def hold(databases: app.Databases, site_id: str, numbers: range) -> None:
+def hold(databases: Databases, site_id: str, numbers: range) -> None:
     """Hold comments that say what their numbers say."""
     texts = {f"c-{number:02}": say(number) for number in numbers}
     screened = [
@@ -82,7 +82,7 @@ def pages(
 
 
 @pytest.mark.parametrize("order", [Order.PRIORITY, Order.NEWEST])
-def test_rare_and_common_words_are_found_to_the_last(sixty: app.Databases, order: Order) -> None:
+def test_rare_and_common_words_are_found_to_the_last(sixty: Databases, order: Order) -> None:
     """Each case once, in the order of the queue, whether the index or the walk found it."""
     with sixty.moderation.read() as connection:
         (everything,) = pages(connection, "!", order, 100)
@@ -99,7 +99,7 @@ def test_rare_and_common_words_are_found_to_the_last(sixty: app.Databases, order
 
 
 @pytest.mark.parametrize("order", Order)
-def test_the_queues_of_several_sites_are_one(shared: app.Databases, order: Order) -> None:
+def test_the_queues_of_several_sites_are_one(shared: Databases, order: Order) -> None:
     """Pages over all of them have every case once, in one order, with words and without."""
     sites = ("blog", "news", "quiet")
     with shared.moderation.read() as connection:
@@ -124,7 +124,7 @@ def test_the_queues_of_several_sites_are_one(shared: app.Databases, order: Order
     assert everything != alone
 
 
-def test_a_page_looks_at_a_bounded_part_of_the_queue(sixty: app.Databases) -> None:
+def test_a_page_looks_at_a_bounded_part_of_the_queue(sixty: Databases) -> None:
     """What is common, but not here, ends a page early; the next one goes on from there."""
     with sixty.moderation.read() as connection:
         found = pages(connection, "fourth", Order.PRIORITY, 50)
@@ -133,7 +133,7 @@ def test_a_page_looks_at_a_bounded_part_of_the_queue(sixty: app.Databases) -> No
 
 
 def test_several_sites_share_what_a_page_may_cost(
-    shared: app.Databases, monkeypatch: pytest.MonkeyPatch
+    shared: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Together they walk no more texts than one; none is walked on for what another has often."""
     walked: list[str] = []
@@ -164,7 +164,7 @@ def test_several_sites_share_what_a_page_may_cost(
                 assert not after.common
 
 
-def test_an_index_of_all_words_is_never_read_to_its_end(sixty: app.Databases) -> None:
+def test_an_index_of_all_words_is_never_read_to_its_end(sixty: Databases) -> None:
     """A page of what every text has asks the index for nothing, of rare words for a few ids."""
     statements: list[str] = []
 

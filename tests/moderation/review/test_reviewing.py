@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from aboveboard import app
 from aboveboard.database import Database
+from aboveboard.installation import Databases
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, sampling, search
@@ -49,7 +50,7 @@ class Sized(CommandWriter):
 class Desk:
     """A site's review without a service; *moment* is the present."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.databases = databases
         self.moment = BEGIN
         self.writing = Sized(databases.moderation)
@@ -91,7 +92,7 @@ class Desk:
             return {row.id: row.state for row in found}
 
 
-def test_what_was_kept_long_enough_is_erased(databases: app.Databases) -> None:
+def test_what_was_kept_long_enough_is_erased(databases: Databases) -> None:
     """By state and age, of the sites that say so, more than one transaction takes; then no more."""
     desk = Desk(databases)
     old = [(f"old-{number:03}", "spam", Verdict.SPAM) for number in range(150)]
@@ -112,7 +113,7 @@ def test_what_was_kept_long_enough_is_erased(databases: app.Databases) -> None:
     assert (after["kept"], after["new"], after["elsewhere"]) == ("published", "spam", "spam")
 
 
-def test_a_key_is_good_for_a_day(databases: app.Databases) -> None:
+def test_a_key_is_good_for_a_day(databases: Databases) -> None:
     """Until then it gets its first answer, and no other body; after that it is a new one."""
     desk = Desk(databases)
     desk.store(("fine", "ham", Verdict.APPROVE))
@@ -140,7 +141,7 @@ def test_a_key_is_good_for_a_day(databases: app.Databases) -> None:
         assert connection.execute(select(REPORT.c.reason)).scalars().all() == ["spam"]
 
 
-def test_only_what_was_approved_or_held_is_drawn(databases: app.Databases) -> None:
+def test_only_what_was_approved_or_held_is_drawn(databases: Databases) -> None:
     """What was hidden or refused says nothing of what is missed, and nobody has to look at it."""
     desk = Desk(databases)
     desk.store(*((verdict.value, verdict.value, verdict) for verdict in Verdict))
@@ -152,7 +153,7 @@ def test_only_what_was_approved_or_held_is_drawn(databases: app.Databases) -> No
     assert set(cases) == {"approve", "hold"}
 
 
-def test_what_waits_too_long_is_told_of_once_and_stays(databases: app.Databases) -> None:
+def test_what_waits_too_long_is_told_of_once_and_stays(databases: Databases) -> None:
     """A10: an event of the system, no change of state, no second one for the same wait."""
     desk = Desk(databases)
     desk.store(("held", "rude", Verdict.HOLD), ("fine", "ham", Verdict.APPROVE))
@@ -171,7 +172,7 @@ def test_what_waits_too_long_is_told_of_once_and_stays(databases: app.Databases)
     assert desk.states() == {"held": "pending", "fine": "published"}
 
 
-def test_the_bytes_of_an_erased_comment_leave_the_files(databases: app.Databases) -> None:
+def test_the_bytes_of_an_erased_comment_leave_the_files(databases: Databases) -> None:
     """SQLite's file, its write-ahead log and the full-text index hold no word of it."""
     desk = Desk(databases)
     filler = [(f"c-{number:03}", f"rude words {number}", Verdict.HOLD) for number in range(80)]
@@ -207,7 +208,7 @@ def _bytes(path: Path) -> bytes:
     return b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
 
 
-def test_what_is_decided_at_once_is_told_by_its_rows(databases: app.Databases) -> None:
+def test_what_is_decided_at_once_is_told_by_its_rows(databases: Databases) -> None:
     """A group of 30 and its undo are as many times the rows of one decision to the writer."""
     desk = Desk(databases)
     desk.store(*((f"c-{number:02}", NEVER_SAID_BEFORE, Verdict.HOLD) for number in range(30)))
@@ -231,7 +232,9 @@ def test_what_is_decided_at_once_is_told_by_its_rows(databases: app.Databases) -
     assert group == undo == 30 * claim
 
 
-def test_a_case_that_opens_again_is_indexed_by_what_is_said_now(databases: app.Databases) -> None:
+def test_a_case_that_opens_again_is_indexed_by_what_is_said_now(
+    databases: Databases,
+) -> None:
     """Its old words, which an edit left there as it needed nobody, find it no more."""
     desk = Desk(databases)
     desk.store(("c-1", "quixotry", Verdict.HOLD))
@@ -257,7 +260,7 @@ def test_a_case_that_opens_again_is_indexed_by_what_is_said_now(databases: app.D
     assert found == [[], ["c-1"]]
 
 
-def test_the_sample_is_told_by_whole_days(databases: app.Databases) -> None:
+def test_the_sample_is_told_by_whole_days(databases: Databases) -> None:
     """Nobody sees a decision counted while they decide; an undone one counts no more."""
     desk = Desk(databases)
     desk.store(

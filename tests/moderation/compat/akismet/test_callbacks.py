@@ -7,7 +7,7 @@ import pytest
 from lone_review import lone_review
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
@@ -24,7 +24,7 @@ URL = "https://blog.example.org/"
 class House:
     """A site's comments, its moderators and who wants to be called, on one clock."""
 
-    def __init__(self, databases: app.Databases) -> None:
+    def __init__(self, databases: Databases) -> None:
         self.databases = databases
         self.now = BEGIN
         self.writing = CommandWriter(databases.moderation)
@@ -84,7 +84,7 @@ class House:
     ],
 )
 def test_a_decision_that_meets_a_check_is_told(
-    databases: app.Databases,
+    databases: Databases,
     verdict: Verdict,
     told: str,
     action: Action,
@@ -105,7 +105,7 @@ def test_a_decision_that_meets_a_check_is_told(
     assert [(due.comment_id, due.result) for due in house.take()] == [("c", result)]
 
 
-def test_what_is_due_stays_due(databases: app.Databases) -> None:
+def test_what_is_due_stays_due(databases: Databases) -> None:
     """A check that is told the news clears nothing; whoever takes it sees that it is known."""
     house = House(databases)
     for name in ("a", "b"):
@@ -121,7 +121,7 @@ def test_what_is_due_stays_due(databases: app.Databases) -> None:
     assert sorted(waiting for _, _, waiting, _ in house.kept()) == [False, True]
 
 
-def test_who_checks_again_elsewhere_is_told_there(databases: app.Databases) -> None:
+def test_who_checks_again_elsewhere_is_told_there(databases: Databases) -> None:
     """Tries at the old address do not count where there is news; where there is none they do."""
     house = House(databases)
     house.store("c", Verdict.SPAM)
@@ -141,7 +141,7 @@ def test_who_checks_again_elsewhere_is_told_there(databases: app.Databases) -> N
     assert [(due.url, due.first_tried) for due in house.take()] == [(f"{URL}new", None)]
 
 
-def test_who_knows_is_not_called(databases: app.Databases) -> None:
+def test_who_knows_is_not_called(databases: Databases) -> None:
     """A check that was told where the comment stands makes nothing due, however often it comes."""
     house = House(databases)
     for name, verdict, told in (
@@ -158,7 +158,7 @@ def test_who_knows_is_not_called(databases: app.Databases) -> None:
     assert house.take() == []
 
 
-def test_nothing_is_kept_of_what_was_erased(databases: app.Databases) -> None:
+def test_nothing_is_kept_of_what_was_erased(databases: Databases) -> None:
     """Since it was answered; nor of a comment that is not there."""
     house = House(databases)
     house.store("c", Verdict.SPAM)

@@ -1,0 +1,40 @@
+"""What is done every hour beside the serving: nobody waits for it, and none of it ends the rest."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from consent.log.keeping import Keeping
+
+HOUSEKEEPING_S = 3600
+
+Chores = Mapping[str, Callable[[], Awaitable[object]]]
+"""What is done every hour, by name."""
+
+log = structlog.get_logger(__name__)
+
+
+async def keep_house(keeping: Keeping, chores: Chores) -> None:
+    """Do everything, time and again, for ever."""
+    while True:
+        await sync(keeping)
+        for name, work in chores.items():
+            await _chore(name, work)
+        await asyncio.sleep(HOUSEKEEPING_S)
+
+
+async def sync(keeping: Keeping) -> None:
+    """Have the kept checkpoints outlast a power cut, too: their commits do not wait for that."""
+    try:
+        await asyncio.to_thread(keeping.sync)
+    except OSError as error:
+        log.error("checkpoints_not_synced", error=type(error).__name__)  # noqa: TRY400 - no traces
+
+
+async def _chore(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do what nobody waits for: should it fail, it is told, and tried again in an hour."""
+    try:
+        await work()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other chores are due
+        log.error("chore_failed", chore=name, error=type(error).__name__)  # noqa: TRY400 - no values

@@ -1,0 +1,117 @@
+"""What the service and every command begin with: databases, sites and keys of a data directory."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from sqlalchemy import MetaData
+
+import aboveboard.tables
+import consent.tables
+import moderation.tables
+from aboveboard import arrivals, clock, marks
+from aboveboard.accounts import Accounts
+from aboveboard.database import Database
+from aboveboard.keeping import KeptFolder
+from aboveboard.keys import KeyFolder
+from aboveboard.settings import Settings
+from consent.sealing.keyring import Keyring
+
+WRAPPING = "key-encryption"
+AUTHOR = "author"
+KEYS_LOOKED_AT_S = 0.02  # every request asks for these keys; a new one may wait so long
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The three sets of tables."""
+
+    aboveboard: Database
+    moderation: Database
+    consent: Database
+
+    def __iter__(self) -> Iterator[Database]:
+        """Go through them in the order in which they are migrated."""
+        yield from (self.aboveboard, self.moderation, self.consent)
+
+    def migrate(self) -> None:
+        """Bring all tables to this release's revision."""
+        for database in self:
+            database.migrate()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for database in self:
+            database.close()
+
+
+def open_databases(settings: Settings) -> Databases:
+    """Make the data directory and its folders if there are none, and describe the databases."""
+    KeyFolder(settings.data_dir).prepare()
+    KeptFolder(settings.data_dir).prepare()
+    arrivals.settle(settings.data_dir)
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    return describe_databases(settings.data_dir, url)
+
+
+def describe_databases(folder: Path, url: str | None) -> Databases:
+    """Describe the databases behind *url*, or else those that are files in *folder*."""
+
+    def database(name: str, metadata: MetaData) -> Database:
+        migrations = Path(str(files(name))) / "migrations"
+        return Database(name, metadata, migrations, data_dir=folder, url=url)
+
+    return Databases(
+        database("aboveboard", aboveboard.tables.METADATA),
+        database("moderation", moderation.tables.METADATA),
+        database("consent", consent.tables.METADATA),
+    )
+
+
+def open_accounts(settings: Settings, databases: Databases) -> Accounts:
+    """Put the sites and keys together, for the service and for commands beside it.
+
+    Raises KeysChanged where a key file is not the one that the databases were made with.
+    """
+    noted = marks.noted(databases.aboveboard)
+    for name in noted:
+        KeyFolder(settings.data_dir).get(name, make=False)
+    found = marked_keys(settings, noted)
+    marks.check(databases.aboveboard, found)
+    return Accounts(databases.aboveboard, pepper=found["pepper"], clock=clock.now)
+
+
+def marked_keys(settings: Settings, noted: Collection[str]) -> dict[str, bytes]:
+    """Return the keys of which the databases note the marks, by name; *noted* must be there.
+
+    A purpose that an earlier release did not have gets its first key.
+    """
+    keys = KeyFolder(settings.data_dir)
+    found = {
+        name: keys.get(name, make=name not in noted) for name in ("pepper", "fingerprint", AUTHOR)
+    }
+    make = not noted
+    for purpose in ("subject", WRAPPING):
+        for number, key in keys.versions(purpose, make=make).items():
+            found[f"{purpose}.{number}"] = key
+    return found
+
+
+def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
+    """Read the keys of the consent half."""
+    keys = KeyFolder(settings.data_dir)
+
+    def log_vkey(site_id: str, epoch: int) -> str | None:
+        name = f"log.{site_id}.{epoch}"
+        return None if keys.holds(name) else keys.find_public(name)
+
+    return Keyring(
+        subject_keys=keys.watch("subject", every_s=KEYS_LOOKED_AT_S),
+        wrapping_keys=keys.watch(WRAPPING),
+        fingerprint_key=keys.get("fingerprint"),
+        log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),
+        log_vkey=log_vkey,
+        keeping=KeptFolder(settings.data_dir),
+        random=random,
+    )
