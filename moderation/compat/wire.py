@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from moderation.compat.coral.wire import Status
 from moderation.compat.openai.categories import Category, mapped
@@ -69,6 +69,15 @@ class OpenaiIn(Wire):
     categories: Annotated[list[MixIn], Field(max_length=len(Category))] | None = Field(
         None, description="what each category is made of; the others score nothing"
     )
+
+    @field_validator("categories")
+    @classmethod
+    def _each_once(cls, categories: list[MixIn] | None) -> list[MixIn] | None:
+        named = [mix.category for mix in categories or ()]
+        if len(set(named)) != len(named):
+            raise ValueError("expected each category once, got one twice")
+        return categories
+
     other: Category | None = Field(
         None,
         description="what is flagged where the policy keeps a text back for spam, a rule or "

@@ -57,10 +57,10 @@ def verify(service: Service, *arguments: str | Path) -> Done:
     )
 
 
-def consent(service: Service, *arguments: str) -> Done:
-    """Run a command of consent on the service's data, whatever comes of it."""
+def consent(service: Service, *arguments: str, data_dir: Path | None = None) -> Done:
+    """Run a command of consent on the service's data or other, whatever comes of it."""
     return subprocess.run(  # noqa: S603
-        [*COMMAND, "consent", *arguments, "--data-dir", str(service.data_dir)],
+        [*COMMAND, "consent", *arguments, "--data-dir", str(data_dir or service.data_dir)],
         env=service.environment,
         capture_output=True,
         text=True,
@@ -214,6 +214,22 @@ def test_a_database_is_checked_beside_the_service(
     assert (problem["check"], problem["epoch"], problem["index"]) == ("record", 1, 1)
     assert (unknown.returncode, misplaced.returncode) == (1, 1)
     assert len(recorded) == 3
+
+
+def test_an_address_that_is_none_makes_nothing(
+    service: Service, site: Site, recorded: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """A bundle that would be taken in at no address leaves no data directory behind."""
+    bundled = tmp_path / "site.zip"
+    made = consent(service, "bundle", "--site", site.id, "--out", str(bundled))
+
+    new = tmp_path / "new"
+    done = consent(service, "import-bundle", str(bundled), "--site-url", "nowhere", data_dir=new)
+
+    assert (made.returncode, len(recorded)) == (0, 3)
+    assert done.returncode == 1
+    assert "expected an http or https URL" in done.stderr
+    assert not new.exists()
 
 
 def test_what_cannot_be_bundled_or_verified_is_told_in_one_line(

@@ -43,12 +43,14 @@ def import_bundle(
     import asyncio
 
     from aboveboard import installation
+    from aboveboard.accounts import parse_url
     from aboveboard.cli.consent.verify import read_checkpoints, read_keys
     from aboveboard.errors import DataDirUnusable
     from aboveboard.keys import KeyFolder
     from consent.audit.intake import check_whole
     from consent.proofs.evidence import verify
 
+    parse_url(site_url)  # before anything is made
     try:
         with file.open("rb") as opened:
             with counting("entries verified") as told:

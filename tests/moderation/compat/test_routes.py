@@ -58,6 +58,21 @@ def test_what_cannot_be_set_is_refused(admin: httpx2.Client, akismet: dict[str, 
     assert admin.get("/v1/compat/settings").json()["akismet"]["hold"] == "false"
 
 
+def test_a_category_is_made_of_one_thing(admin: httpx2.Client) -> None:
+    """Told twice, neither of the two is taken for what was meant."""
+    twice = [{"category": "hate", "labels": [label]} for label in ("insult", "threat")]
+
+    refused = admin.put("/v1/compat/settings", json={"openai": {"categories": twice}})
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [
+        {
+            "where": "openai.categories",
+            "problem": "expected each category once, got one twice",
+        }
+    ]
+
+
 def test_every_dialect_has_its_member(admin: httpx2.Client) -> None:
     """What is set is told as it was given; Coral's secrets are only counted."""
     given = {
