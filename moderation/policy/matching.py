@@ -104,11 +104,17 @@ class Listing:
     def find(self, comment: Looked) -> Entry | None:
         """Return the first entry, by kind, that the comment matches."""
         for kind, finder in self._finders.items():
-            for looked in _LOOKED[kind](comment):
+            for looked in self._looked(kind, comment):
                 at = finder(looked)
                 if at is not None:
                     return Entry(kind, at + 1)
         return None
+
+    def _looked(self, kind: Kind, comment: Looked) -> Iterable[Any]:
+        yield from _LOOKED[kind](comment)
+        # What is allowed is allowed as it was written: markup may hide what nobody would allow.
+        if kind in _SEEN and self.verdict is not Verdict.APPROVE and comment.shown != comment.text:
+            yield comment.shown
 
     def has_host(self, host: str) -> bool:
         """Whether a domain of the list is *host* or above it."""
@@ -122,24 +128,22 @@ def _looked_hosts(comment: Looked) -> Iterable[str]:
         yield from hosts_of(comment.author.url.strip().lower())
 
 
-def _texts(comment: Looked) -> list[str]:
-    return [comment.text] if comment.shown == comment.text else [comment.text, comment.shown]
-
-
 def _present(*values: str | None) -> list[str]:
     return [value for value in values if value]
 
 
+_SEEN = frozenset({Kind.CONTAINS, Kind.PATTERNS})
+
 _LOOKED: Mapping[Kind, Callable[[Looked], Iterable[Any]]] = {
     Kind.WORDS: lambda comment: (comment.words,),
     Kind.CONTAINS: lambda comment: _present(
-        *_texts(comment),
+        comment.text,
         comment.author.name,
         comment.author.email,
         comment.author.url,
         comment.author.user_agent,
     ),
-    Kind.PATTERNS: _texts,
+    Kind.PATTERNS: lambda comment: (comment.text,),
     Kind.DOMAINS: _looked_hosts,
     Kind.EMAILS: lambda comment: _present(comment.author.email),
     Kind.NETWORKS: lambda comment: () if comment.author.ip is None else (comment.author.ip,),

@@ -39,7 +39,7 @@ _END = re.compile(r"[/\\?#]")
 _FOLLOWED = re.compile(r"(?:https?|ftp)://[^\s<>\"']*+", re.IGNORECASE)
 # An address without its scheme, or with breaks in it, is one only where markup says that it is.
 _MARKED = re.compile(
-    r"""\b(?:href|src|action)\s*+=\s*+(?:"([^"<>]*+)|'([^'<>]*+)|([^\s"'<>]++))"""
+    r"""(?<![^\s"'/])(?:href|src|action)\s*+=\s*+(?:"([^"<>]*+)|'([^'<>]*+)|([^\s"'<>]++))"""
     r"|(?:\]\(|\[(?:url|link|img)[\]=])\s*+([/\\]{2}[^\s<>\"'()\[\]]*+)",
     re.IGNORECASE,
 )
@@ -78,15 +78,17 @@ def find_hosts(text: str) -> list[str]:
 
 def _followed(text: str) -> Iterator[str]:
     """Return the links of *text* that may not be the same to a browser as to people."""
-    plain = None
+    plain, followed = None, frozenset[str]()
     if "://" in text and (not text.isascii() or "://[" in text or "@[" in text):
         plain = INVISIBLE.sub("", unescape(text))
-        yield from (link.lower() for link in _FOLLOWED.findall(plain))
+        found = [link.lower() for link in _FOLLOWED.findall(plain)]
+        followed = frozenset(found)
+        yield from found
     if "//" in text or "\\\\" in text or "=" in text:
-        for found in _MARKED.finditer(text if plain is None else plain):
-            address = _STRIPPED.sub("", unescape(found[found.lastindex or 0])).strip()
-            if _LEADS.match(address) is not None:
-                yield address.lower()
+        for marked in _MARKED.finditer(text if plain is None else plain):
+            address = _STRIPPED.sub("", unescape(marked[marked.lastindex or 0])).strip().lower()
+            if _LEADS.match(address) is not None and address not in followed:
+                yield address
 
 
 @lru_cache(maxsize=4096)

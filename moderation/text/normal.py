@@ -16,6 +16,7 @@ by `disguise`, word by word, because a word is looked at only the first time it 
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from moderation.text.addresses import LINK, LINK_FACT, may_link, replace_links, replace_mails
@@ -31,13 +32,15 @@ INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
-# Behind a right-to-left override letters stand backwards, so that people read them forwards.
-_OVERRIDE = "\u202e"
-_OVERRIDDEN = re.compile("\u202e([^\n\u202a-\u202e\u2066-\u2069]*+)\u202c?")
 # Each pictograph is a word of its own, skin tones aside.
 _TONE = re.compile("[\U0001f3fb-\U0001f3ff]+")
 _PICTOGRAPH = re.compile("([\u2600-\u27bf\u2b50\u2b55\U0001f000-\U0001faff])")
 _TAG = re.compile(r"<[A-Za-z/!][^<>]*+>")
+# What begins a line of its own: what stands before it and behind it are no one word.
+_BLOCK = re.compile(
+    r"</?(?:blockquote|br|d[dlt]|div|h[1-6r]|li|ol|p|pre|t[dhr]|table|ul)(?![A-Za-z0-9])[^<>]*+>",
+    re.IGNORECASE,
+)
 _INNER_DOT = re.compile(r"\.[A-Za-z]")
 # A word with a character beyond ASCII; tried at the beginnings of words alone, so in linear time.
 _STRANGE_WORD = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\s\x00-\x7f]\S*")
@@ -48,6 +51,7 @@ _OF_LABELS = (
     .replace("\u00d7", "")
     .replace("\u00f7", "")
 )
+_SCHEMES = (b"http://", b"https://", b"ftp://")
 CALLED = re.compile(rb"!(?=[a-z0-9$@])")
 
 _UPPER = bytes(range(ord("A"), ord("Z") + 1))
@@ -124,7 +128,7 @@ def list_words(text: str) -> list[bytes]:
 def shown(text: str) -> str:
     """Return *text* as people see it: without markup and what is invisible, in one form."""
     if "<" in text:
-        text = _TAG.sub("", text)
+        text = _TAG.sub("", _BLOCK.sub("\n", text))
     text = unescape(text)
     return text if text.isascii() else compose(INVISIBLE.sub("", text))
 
@@ -142,16 +146,21 @@ def find_links(text: str) -> list[str]:
     # Word by word: most have no dot, and the pattern would try each letter of them.
     words = plain.decode("utf-8", "replace").split()
     maybe = [word.encode() for word in words if "." in word or "://" in word]
-    return [_whole(word, found) for word in maybe for found in LINK.finditer(word)]
+    return [link for word in maybe for link in _links(word)]
 
 
-def _whole(word: bytes, link: re.Match[bytes]) -> str:
-    """Return *link* from where it begins in *word*: a domain of Latin letters has accents, too."""
-    begin = link.start()
-    if begin and word[begin - 1] > 0x7F:  # noqa: PLR2004 - beyond ASCII
-        before = word[:begin].decode("utf-8", "replace")
-        begin -= len(before[len(before.rstrip(_OF_LABELS)) :].encode())
-    return word[begin : link.end()].decode("utf-8", "replace")
+def _links(word: bytes) -> Iterator[str]:
+    """Return the links of *word*, each whole: a domain of Latin letters has accents, too."""
+    end = 0
+    for link in LINK.finditer(word):
+        begin = link.start()
+        bare = not link[0].startswith(_SCHEMES)
+        if bare and begin > end and word[begin - 1 : begin] > b"\x7f":
+            # Back to the link before at most: each byte is looked at once.
+            before = word[end:begin].decode("utf-8", "replace")
+            begin -= len(before[len(before.rstrip(_OF_LABELS)) :].encode())
+        end = link.end()
+        yield word[begin:end].decode("utf-8", "replace")
 
 
 def fold(text: str) -> tuple[bytes, bytes]:
@@ -184,8 +193,6 @@ def _compatible(text: str) -> str:
     """Return *text* in compatibility form (NFKC), nothing invisible in it, lookalikes as Latin."""
     beyond = _beyond(text)  # few characters in most texts, and what is looked for is among them
     if INVISIBLE.search(beyond) is not None:
-        if _OVERRIDE in beyond:
-            text = _OVERRIDDEN.sub(lambda run: run[1][::-1], text)
         text = INVISIBLE.sub("", text)
     for written, plain in _QUOTES.items():
         if written in beyond:

@@ -11,7 +11,7 @@ from moderation.text.normal import unescape
 
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*+)([^<>]*+)>|<![^<>]*+>")
 _HREF = re.compile(r"""\shref\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE)
-_SLASHES = re.compile(r"^(https?:|ftp:)?[/\\]{2,}", re.IGNORECASE)
+_SLASHES = re.compile(r"^(?:(https?:|ftp:)[/\\]*+|[/\\]{2,})", re.IGNORECASE)
 _BREAKS = frozenset(
     {"blockquote", "br", "dd", "div", "dt", "h1", "h2", "h3", "hr", "li", "ol", "p", "pre", "ul"}
 )

@@ -49,3 +49,19 @@ def test_corals_links_lead_where_browsers_go(address: str) -> None:
     text = plain_text(f'<p>Look <a href="{address}">here</a></p>')
 
     assert find_hosts(text) == ["evil.example"]
+
+
+def test_what_stands_on_two_lines_is_no_one_word() -> None:
+    """Markup within a line joins, what begins another line does not."""
+    listing = Listing("l", Verdict.SPAM, {Kind.CONTAINS: ["casino"]})
+
+    assert listing.find(Comment("<p>mi casa</p><p>si, no?</p>", received=NOW)) is None
+    assert listing.find(Comment("in casa<br>in order", received=NOW)) is None
+
+
+def test_what_is_allowed_is_allowed_as_it_was_written() -> None:
+    """Markup may hide what nobody would allow."""
+    allowed = Listing("l", Verdict.APPROVE, {Kind.PATTERNS: ["^thank you$"]})
+
+    assert allowed.find(Comment("thank you", received=NOW)) is not None
+    assert allowed.find(Comment("thank <!--spam-->you", received=NOW)) is None

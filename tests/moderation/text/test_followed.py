@@ -47,3 +47,17 @@ def test_a_name_is_the_one_that_is_looked_up(text: str, host: str) -> None:
 def test_what_nobody_follows_is_none(text: str) -> None:
     """Slashes in a text are no link."""
     assert find_hosts(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ('caf\u00e9 <a href="http://evil.example/x">here</a>', ["evil.example"]),
+        ("see http://a.example/?href=//b.example", ["a.example"]),
+        ("caf\u00e9 http://a.example/?src=//b.example", ["a.example"]),
+        ("m\u00fcller.de,k\u00fche.de", ["xn--mller-kva.de", "xn--khe-hoa.de"]),
+    ],
+)
+def test_each_link_is_counted_once(text: str, hosts: list[str]) -> None:
+    """However many readings find it; what an address asks for is no link of its own."""
+    assert find_hosts(text) == hosts

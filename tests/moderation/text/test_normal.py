@@ -13,7 +13,7 @@ from moderation.text.normal import list_words, normalise
     [
         ("Hello   World\n\tagain", b"hello world again"),
         ("ＦＵＬＬ ｗｉｄｔｈ ﬁne", b"full width fine"),  # noqa: RUF001 - the point
-        ("zero\u200bwidth \u202abidi\u202c soft\u00adhyphen", b"zerowidth bidi softhyphen"),
+        ("zero\u200bwidth \u202ebidi\u202c soft\u00adhyphen", b"zerowidth bidi softhyphen"),
         ("caf&eacute; &lt;b&gt; &#x41;&#66;", "café <b> ab".encode()),
         ("STRASSE Straße ÉTÉ", "strasse strasse été".encode()),
         ("a\x00b\x1fc\x7fd", b"a b c d"),
