@@ -241,7 +241,8 @@ class _Intake:
             holdings.suppress(self._rows, self._site_id, unknown)
             for item in page:
                 if item.restricted_until is not None:
-                    holdings.restrict(
+                    # Also of whom nothing is held but that: `restrict` passes them over.
+                    holdings.withhold(
                         self._rows, self._site_id, [item.subject_ref], item.restricted_until
                     )
 

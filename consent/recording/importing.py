@@ -201,7 +201,8 @@ class Importing:
                 erased += 1
                 continue
             ref = next((ref for ref in known if batch.standing(ref)), known[0])
-            if batch.restricted(ref) and Decision.GIVEN in dict(choice.decisions).values():
+            restricted = any(batch.restricted(each) for each in known)
+            if restricted and Decision.GIVEN in dict(choice.decisions).values():
                 refused.append(Refused(choice.number, "expected a no of a restricted subject"))
                 continue
             bases = {} if notice is None else notice.bases()

@@ -288,8 +288,12 @@ class _Part:
         self._batch.enter(ref, content(choice, believed))
 
     def _known(self, refs: Sequence[str]) -> str:
-        """Return the pseudonym under which a subject is known, or the newest."""
-        return next((ref for ref in refs if self._batch.standing(ref)), refs[0])
+        """Return the pseudonym under which a subject is known, or the newest.
+
+        Of several the one that is linked, for a no has to reach whoever is behind it.
+        """
+        known = {ref: at for ref in refs if (at := self._batch.standing(ref))}
+        return next((ref for ref, at in known.items() if at.links), next(iter(known), refs[0]))
 
     def _linked_ref(self, command: Record, ref: str) -> str | None:
         if command.told.event_type is not EventType.LINKED:

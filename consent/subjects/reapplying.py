@@ -77,19 +77,22 @@ class Reapplying:
         """
         noted, missing = iter(newest_first), list[Erasure | Restriction]()
         later: set[tuple[str, str]] = set()
-        erased: set[tuple[str, str]] = set()
+        over: set[tuple[str, str]] = set()
         while page := list(islice(noted, PAGE)):
             known = await self._reading.query(partial(_known, page))
             lost = False
             for done in page:
                 if isinstance(done, Restriction):
-                    # An erasure ends it: who comes back after that is not restricted.
-                    refs = [ref for ref in done.refs if (done.site_id, ref) not in erased]
-                    if refs and not known.issuperset(_tombstones(done)):
+                    # An erasure ends it: who comes back after that is not restricted. So does a
+                    # later one that the log knows: of whom no record is, it never has the older.
+                    refs = [ref for ref in done.refs if (done.site_id, ref) not in over]
+                    if known.issuperset(_tombstones(done)):
+                        over.update((done.site_id, ref) for ref in done.refs)
+                    elif refs:
                         missing.append(done._replace(refs=refs))
                         lost = True
                     continue
-                erased.update((done.site_id, ref) for ref, _ in done.subjects)
+                over.update((done.site_id, ref) for ref, _ in done.subjects)
                 if not done.tombstones:
                     # What has no tombstone cannot be looked up. Done once more, it changes
                     # nothing, but for whoever has been erased anew since: of them it would

@@ -57,8 +57,13 @@ class Comment:
 
     @cached_property
     def hosts(self) -> Sequence[str]:
-        """The hosts that the text links to, one for each link."""
+        """The hosts that the text links to."""
         return find_hosts(self.text)
+
+    @cached_property
+    def linked(self) -> Sequence[str]:
+        """One host for each link, however many a link may be read to have."""
+        return self.hosts if self.text.isascii() else find_hosts(self.text, once=True)
 
 
 class Finding(NamedTuple):
@@ -204,7 +209,8 @@ class Rules:
 
     def _count_links(self, comment: Comment, steps: Steps) -> Iterator[Finding]:
         links = sum(
-            not any(listing.has_host(host) for listing in self._allowed()) for host in comment.hosts
+            not any(listing.has_host(host) for listing in self._allowed())
+            for host in comment.linked
         )
         for verdict, step in (
             (Verdict.REJECT, steps.reject),

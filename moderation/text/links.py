@@ -62,10 +62,11 @@ def find_domains(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(registered, hosts[:HOSTS_READ])))
 
 
-def find_hosts(text: str) -> list[str]:
+def find_hosts(text: str, *, once: bool = False) -> list[str]:
     """Return the host of every link of *text*, in ASCII where it has such a name.
 
-    First as people read the text, then those that a browser finds in it besides.
+    First as people read the text, then those that a browser finds in it besides: of a name that
+    both read in their own way, stra\u00dfe.de or one in lookalikes, there are two; with *once* one.
     """
     links = find_links(text)
     hosts = [host for link in links for host in hosts_of(link)]
@@ -73,6 +74,12 @@ def find_hosts(text: str) -> list[str]:
         return hosts
     read, known = set(links), set(hosts)
     besides = [link for link in _followed(text) if link not in read]
+    if once:
+        besides = [
+            link
+            for link in besides
+            if not any(each in read and hosts_of(each) for each in find_links(link))
+        ]
     return hosts + [host for link in besides for host in hosts_of(link) if host not in known]
 
 

@@ -61,3 +61,12 @@ def test_what_nobody_follows_is_none(text: str) -> None:
 def test_each_link_is_counted_once(text: str, hosts: list[str]) -> None:
     """However many readings find it; what an address asks for is no link of its own."""
     assert find_hosts(text) == hosts
+
+
+@pytest.mark.parametrize("name", ["stra\u00dfe.de", "\u0430\u0445.com"])
+def test_a_link_with_two_names_is_one_link(name: str) -> None:
+    """Lists look for both, as people and as browsers read it; the rule that counts counts one."""
+    text = f"see http://{name}/ and http://b.example"
+
+    assert len(find_hosts(text)) == 3
+    assert len(find_hosts(text, once=True)) == 2
