@@ -38,7 +38,7 @@ the exception that its request shall see. Raising instead means that the batch c
 one: every command is then tried alone, so that a bad one fails alone."""
 
 BATCH_LIMIT = 512  # rows, about: what one transaction may keep the event loop from
-LONG = 128  # rows, about: a command of more is carried out in the thread, and by itself
+LONG = 128  # rows, about: a command of more is carried out in the thread
 WAIT_S = 5.0  # for another process that writes; then the batch is refused
 log = structlog.get_logger(__name__)
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from consent_desk import SITE, Desk
+from whole_copy import copy, put_back
 
 from aboveboard import installation
 from aboveboard.settings import Settings
@@ -15,6 +17,7 @@ from consent.choices.choice import EventType, SubjectKind
 from consent.proofs import evidence
 from consent.recording.standing import Why
 from consent.records.search import Filter
+from consent.subjects.forgetting import Erasure, Restriction
 
 MAIL = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
 
@@ -24,6 +27,19 @@ def desk_at(folder: Path) -> Desk:
     databases = installation.open_databases(Settings(data_dir=folder))
     databases.migrate()
     return Desk(databases)
+
+
+def move(old: Desk, new: Desk, noted: Sequence[Erasure | Restriction]) -> None:
+    """Take the site of one desk in at another."""
+    bundling = Bundling(
+        keyring=old.keyring, reading=old.database, clock=old.clock, made_by="a test"
+    )
+    file = io.BytesIO(b"".join(bundling.bundle(SITE, Filter(), moving=True)))
+    intake = Intake(
+        keyring=new.keyring, writing=CommandWriter(new.database), sweep=lambda _traces: None
+    )
+    asyncio.run(intake.take_in(file, evidence.verify(file), lambda _number: None, noted))
+    new.now = old.now
 
 
 def test_what_a_link_took_over_moves_along(tmp_path: Path) -> None:
@@ -37,15 +53,25 @@ def test_what_a_link_took_over_moves_along(tmp_path: Path) -> None:
     old.record(EventType.LINKED, **link, **MAIL)
     assert old.ask("ads", **MAIL)[0].why is Why.OBJECTED
 
-    bundling = Bundling(
-        keyring=old.keyring, reading=old.database, clock=old.clock, made_by="a test"
-    )
-    file = io.BytesIO(b"".join(bundling.bundle(SITE, Filter(), moving=True)))
-    intake = Intake(
-        keyring=new.keyring, writing=CommandWriter(new.database), sweep=lambda _traces: None
-    )
-    asyncio.run(intake.take_in(file, evidence.verify(file), lambda _number: None, old.noted))
-    new.now = old.now
+    move(old, new, old.noted)
 
     assert new.ask("ads")[0].why is Why.OBJECTED
     assert new.ask("ads", **MAIL)[0].why is Why.OBJECTED
+
+
+def test_a_restriction_of_whom_nothing_is_held_moves_along(tmp_path: Path) -> None:
+    """An older copy was put back, from before anything was recorded of them."""
+    old, new = desk_at(tmp_path / "old"), desk_at(tmp_path / "new")
+    old.publish()
+    copied = copy(old.database)
+    old.give("ads")
+    old.restrict("d-1", days=300)
+    put_back(old.database, copied)
+    asyncio.run(old.continuing.check())
+    asyncio.run(old.reapplying.reapply(reversed(old.noted)))
+    assert old.ask("ads")[0].why is Why.RESTRICTED
+    old.give("ads", device="d-9")
+
+    move(old, new, [])
+
+    assert new.ask("ads")[0].why is Why.RESTRICTED

@@ -4,7 +4,8 @@ import pytest
 from consent_desk import Desk
 
 from aboveboard.installation import Databases
-from consent.choices.choice import EventType, Origin
+from consent.choices.choice import EventType, Origin, SubjectKind
+from consent.recording.mapping import Column, ColumnMapping, ShownIn
 from consent.recording.standing import Visitor, Why
 
 CALIFORNIA = Visitor(jurisdiction="US-CA")
@@ -52,3 +53,41 @@ def test_who_was_asked_under_the_older_key_may_answer(desks: tuple[Desk, Desk]) 
     ahead.record(EventType.GIVEN, {"ads": "given"})
 
     assert ahead.ask("ads")[0].allowed
+
+
+def test_an_import_minds_a_restriction_under_either(desks: tuple[Desk, Desk]) -> None:
+    """A no under the newer key, a yes and its restriction under the older."""
+    ahead, behind = desks
+    ahead.record(EventType.WITHDRAWN, {"count": "refused"}, version=None)
+    behind.give("ads")
+    behind.restrict("d-1", days=300)
+    behind.subject_keys = ahead.subject_keys
+    mapping = ColumnMapping(
+        subject="id",
+        kind=SubjectKind.DEVICE,
+        time="at",
+        purposes={"ads": Column("a")},
+        notice=ShownIn("main", 1, "en"),
+        evidence=True,
+    )
+
+    taken, refused = ahead.take(mapping, [{"id": "d-1", "at": "2026-01-01T00:00:00Z", "a": "yes"}])
+
+    assert (taken.recorded, len(refused)) == (0, 1)
+    assert ahead.ask("ads")[0].why is Why.RESTRICTED
+
+
+def test_a_no_reaches_who_is_linked_under_the_older_key(desks: tuple[Desk, Desk]) -> None:
+    """The account's own yes stands under the newer, its link with the device under the older."""
+    ahead, behind = desks
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    ahead.give("ads", **account)
+    behind.give("ads")
+    behind.record(EventType.LINKED, version=None, linked=(SubjectKind.DEVICE, "d-1"), **account)
+    behind.subject_keys = ahead.subject_keys
+    ahead.later(hours=1)
+
+    ahead.record(EventType.WITHDRAWN, {"ads": "refused"}, version=None, **account)
+
+    assert not ahead.ask("ads", **account)[0].allowed
+    assert not ahead.ask("ads")[0].allowed

@@ -81,3 +81,23 @@ def test_no_start_restricts_who_came_back_after_it(desk: Desk, days: int) -> Non
     assert desk.ask("ads")[0].allowed
     assert asyncio.run(desk.erasing.shred_due()) == 0
     assert desk.ask("ads")[0].allowed
+
+
+def test_a_later_day_of_who_is_known_by_a_link_alone_stays(desk: Desk) -> None:
+    """Of them no tombstone is entered: a start does not take the earlier day for one it lacks."""
+    account = {"device": "a-1", "subject_kind": SubjectKind.ACCOUNT}
+    desk.give("ads", **account)
+    desk.record(EventType.LINKED, version=None, linked=(SubjectKind.DEVICE, "d-1"), **account)
+    copied = copy(desk.database)
+    desk.later(hours=1)
+    desk.restrict("d-1", days=30)
+    put_back(desk.database, copied)
+    start(desk)
+    desk.later(hours=1)
+    desk.restrict("d-1", days=700)
+
+    start(desk)
+
+    desk.later(days=31)
+    assert asyncio.run(desk.erasing.shred_due()) == 0
+    assert desk.ask("ads")[0].why is Why.RESTRICTED
