@@ -7,8 +7,9 @@ the next batch gathers. An answer is given only after the commit.
 
 A thread does what waits. On SQLite that is the commit, and the file's lock where another process
 has it; `BEGIN` and the handlers run on the event loop. Their statements are short, and two threads
-that both want Python's lock lose more to handing it over than the work is worth. On PostgreSQL
-every statement waits for the server, so there the thread does it all.
+that both want Python's lock lose more to handing it over than the work is worth. What has many
+rows is not short: the thread does it all, as it does on PostgreSQL, where every statement waits for
+the server.
 """
 
 import asyncio
