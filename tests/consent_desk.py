@@ -19,7 +19,7 @@ from consent.log.keeping import Kept
 from consent.recording.configuring import Configuring
 from consent.recording.continuing import Continuing
 from consent.recording.importing import Importing, Taken
-from consent.recording.mapping import ColumnMapping, Refused, Row, read
+from consent.recording.mapping import Column, ColumnMapping, Refused, Row, ShownIn, read
 from consent.recording.publishing import Publishing
 from consent.recording.recording import Recording
 from consent.recording.showing import Showing
@@ -36,6 +36,16 @@ PURPOSES = (
     Purpose("ads", "Ads", "Shows ads.", Basis.CONSENT, advertising=True),
     Purpose("count", "Counting", "Counts visits.", Basis.CONSENT),
 )
+EVIDENT = ColumnMapping(
+    subject="id",
+    kind=SubjectKind.DEVICE,
+    time="at",
+    purposes={"ads": Column("a")},
+    notice=ShownIn("main", 1, "en"),
+    evidence=True,
+)
+"""Of another tool's log, a row of which is evidence."""
+
 METHODS = {
     EventType.REQUESTED: Method.API,
     EventType.DEFERRED: Method.CLOSE,

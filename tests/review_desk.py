@@ -1,12 +1,17 @@
 """A queue to review, over HTTP: comments that are held, moderators, what they ask for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any
 
 import httpx2
+from conftest import Service
 
 from aboveboard import clock
+from aboveboard.accounts import Scope
 
 RUDE = "you are a fucking idiot and everybody hates you"
 HAM = "Thanks for the recipe, I baked it on Sunday and my family liked it."
@@ -107,3 +112,24 @@ class Desk:
         """Read what happened to a comment."""
         found = self.client.get(f"/v1/cases/{comment['id']}").json()
         return list(found["events"])
+
+
+@contextmanager
+def review_desk(service: Service) -> Iterator[Desk]:
+    """Sit down at the queue of a new site, without a blind sample."""
+    every = [scope.value for scope in Scope]
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    with service.client(site.key) as client:
+        client.put(
+            "/v1/review/settings", json={"sample_rate": 0, "blind": False}
+        ).raise_for_status()
+        yield Desk(client)
+
+
+def report(desk: Desk, comment: dict[str, Any], reader: str, reason: str = "insult") -> None:
+    """Report a comment as a reader."""
+    answer = desk.client.post(
+        f"/v1/comments/{comment['id']}/reports",
+        json={"reporter": {"id": reader}, "reason": reason},
+    )
+    assert answer.status_code == 201, answer.text

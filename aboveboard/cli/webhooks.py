@@ -47,7 +47,7 @@ def list_webhooks(
     """List the webhooks, without their secrets."""
     from aboveboard.webhooks import wire
 
-    found = _with(data_dir, lambda webhooks: webhooks.list_of(site))
+    found = _with(data_dir, lambda webhooks: webhooks.list_all(site), site=site)
     if json:
         say_json([wire.webhook(one) for one in found])
         return
@@ -189,13 +189,20 @@ def _with_one(
     return _with(data_dir, found)
 
 
-def _with(data_dir: Path | None, work: Callable[[Any], Awaitable[Any]]) -> Any:  # noqa: ANN401
-    """Do something with the webhooks of an installation: `Webhooks`, imported late."""
+def _with(
+    data_dir: Path | None, work: Callable[[Any], Awaitable[Any]], *, site: str | None = None
+) -> Any:  # noqa: ANN401
+    """Do something with the webhooks of an installation: `Webhooks`, imported late.
+
+    Raises SiteNotFound where there is no such *site*.
+    """
     from aboveboard import app as parts
     from aboveboard import installation
 
     with open_databases(data_dir) as (settings, databases):
-        installation.open_accounts(settings, databases)
+        accounts = installation.open_accounts(settings, databases)
+        if site is not None:
+            asyncio.run(accounts.get_site(site))
         webhooks, close = parts.open_webhooks(settings, databases)
 
         async def run() -> Any:  # noqa: ANN401 - whatever the work answers

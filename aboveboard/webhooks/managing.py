@@ -113,14 +113,6 @@ class Webhooks:
         """Return the webhooks of a site, or of all, oldest first."""
         return await self._reading.query(lambda one: store.list_all(one, site_id))
 
-    async def list_of(self, site_id: str | None) -> list[Webhook]:
-        """Return the webhooks of a site, or of all, oldest first. Raises SiteNotFound."""
-        if site_id is not None and not await self._reading.query(
-            lambda one: store.knows_site(one, site_id)
-        ):
-            raise SiteNotFound(f"expected a site, got {site_id!r}, which is none")
-        return await self.list_all(site_id)
-
     async def get(self, site_id: str, webhook_id: str) -> Webhook:
         """Return a webhook. Raises WebhookNotFound."""
         found = await self._reading.query(lambda one: store.find(one, site_id, webhook_id))

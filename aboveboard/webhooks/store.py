@@ -127,11 +127,6 @@ def has_site(rows: Rows, site_id: str) -> bool:
     return bool(rows.find(_SITE, of_site=site_id))
 
 
-def knows_site(connection: Connection, site_id: str) -> bool:
-    """Whether there is such a site, for who only reads."""
-    return connection.execute(_SITE, {"of_site": site_id}).first() is not None
-
-
 def find(connection: Connection, site_id: str, webhook_id: str) -> Webhook | None:
     """Return a webhook of a site, or None."""
     row = connection.execute(_FIND, {"of_webhook": webhook_id, "of_site": site_id}).first()

@@ -1,11 +1,10 @@
 """Two processes, one of which has not noticed a new subject key yet: no refusal gets lost."""
 
 import pytest
-from consent_desk import Desk
+from consent_desk import EVIDENT, Desk
 
 from aboveboard.installation import Databases
 from consent.choices.choice import EventType, Origin, SubjectKind
-from consent.recording.mapping import Column, ColumnMapping, ShownIn
 from consent.recording.standing import Visitor, Why
 
 CALIFORNIA = Visitor(jurisdiction="US-CA")
@@ -62,16 +61,8 @@ def test_an_import_minds_a_restriction_under_either(desks: tuple[Desk, Desk]) ->
     behind.give("ads")
     behind.restrict("d-1", days=300)
     behind.subject_keys = ahead.subject_keys
-    mapping = ColumnMapping(
-        subject="id",
-        kind=SubjectKind.DEVICE,
-        time="at",
-        purposes={"ads": Column("a")},
-        notice=ShownIn("main", 1, "en"),
-        evidence=True,
-    )
 
-    taken, refused = ahead.take(mapping, [{"id": "d-1", "at": "2026-01-01T00:00:00Z", "a": "yes"}])
+    taken, refused = ahead.take(EVIDENT, [{"id": "d-1", "at": "2026-01-01T00:00:00Z", "a": "yes"}])
 
     assert (taken.recorded, len(refused)) == (0, 1)
     assert ahead.ask("ads")[0].why is Why.RESTRICTED

@@ -3,23 +3,14 @@
 import asyncio
 
 import pytest
-from consent_desk import Desk
+from consent_desk import EVIDENT, Desk
 from whole_copy import copy, put_back
 
 from aboveboard.installation import Databases
 from consent.choices.choice import EventType, SubjectKind
 from consent.errors import SubjectRestricted
-from consent.recording.mapping import Column, ColumnMapping, ShownIn
 from consent.recording.standing import Why
 
-MAPPING = ColumnMapping(
-    subject="id",
-    kind=SubjectKind.DEVICE,
-    time="at",
-    purposes={"ads": Column("a")},
-    notice=ShownIn("main", 1, "en"),
-    evidence=True,
-)
 ROWS = [{"id": "d-1", "at": "2026-01-01T00:00:00Z", "a": "yes"}]
 
 
@@ -40,12 +31,12 @@ def start(desk: Desk) -> None:
 def test_a_restriction_holds_of_whom_the_copy_does_not_know(desk: Desk) -> None:
     """Neither an import nor a banner takes a yes of theirs in; a no is recorded."""
     copied = copy(desk.database)
-    desk.take(MAPPING, ROWS)
+    desk.take(EVIDENT, ROWS)
     desk.restrict("d-1", days=300)
     put_back(desk.database, copied)
     start(desk)
 
-    taken, refused = desk.take(MAPPING, ROWS)
+    taken, refused = desk.take(EVIDENT, ROWS)
 
     assert (taken.recorded, len(refused)) == (0, 1)
     assert desk.ask("ads")[0].why is Why.RESTRICTED

@@ -1,27 +1,20 @@
 """Decisions over HTTP, on both engines: claimed, decided, refused when too late, taken back."""
 
 from collections.abc import Iterator
-from secrets import token_hex
 from typing import Any
 
 import pytest
 from conftest import Service
-from review_desk import ANN, BEN, EVA, HAM, RUDE, SPAM, Desk, in_days
+from review_desk import ANN, BEN, EVA, HAM, RUDE, SPAM, Desk, in_days, report, review_desk
 
-from aboveboard.accounts import Scope
 from moderation.cases import search
 
 
 @pytest.fixture
 def desk(service: Service) -> Iterator[Desk]:
     """Sit down at the queue of a site of this test's own, without a blind sample."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
-    with service.client(site.key) as client:
-        client.put(
-            "/v1/review/settings", json={"sample_rate": 0, "blind": False}
-        ).raise_for_status()
-        yield Desk(client)
+    with review_desk(service) as made:
+        yield made
 
 
 def story(desk: Desk, comment: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -528,3 +521,64 @@ def test_the_answers_to_whoever_sent_an_erased_comment_tell_it_no_more(desk: Des
     assert results[0]["comment"]["id"] == second["comment"]["id"]
     assert results[1] == third
     assert desk.comment(edited["id"])["revision"] == edited["revision"] == 2
+
+
+def test_what_is_published_again_stands_where_readers_reported_it(desk: Desk) -> None:
+    """Both reports are open once more, and readers see it: it goes before what is held."""
+    comment, held = desk.send("c-1", HAM), desk.send("c-2")
+    report(desk, comment, "reader-1")
+    removal = desk.decided(desk.comment(comment["id"]), "reject")
+    report(desk, comment, "reader-2")
+
+    assert desk.undo(removal).json()["results"][0]["to"] == "published"
+
+    first, second = desk.cases()
+    assert (first["comment_id"], first["tier"], first["reporters"]) == (comment["id"], 3, 2)
+    assert (second["comment_id"], second["tier"]) == (held["id"], 4)
+
+
+def test_what_is_refused_again_stands_among_the_rest(desk: Desk) -> None:
+    """A comment that was released by mistake and reported there is seen by nobody any more."""
+    comment = desk.send("c-1")
+    desk.decided(comment, "reject")
+    mistake = desk.decide(desk.comment(comment["id"]), "approve").json()
+    report(desk, comment, "reader-1")
+
+    desk.undo(mistake).raise_for_status()
+
+    (case,) = desk.cases()
+    assert (case["tier"], case["reporters"]) == (4, 1)
+
+
+def test_what_was_put_off_is_so_after_undoing(desk: Desk) -> None:
+    """Decided among many while it was snoozed, and taken back: nobody sees it before its time."""
+    comment = desk.send("c-1")
+    until = in_days(2)
+    desk.on_case(comment, "snooze", until=until).raise_for_status()
+    item = {"comment_id": comment["id"], "revision": 1, "version": comment["version"]}
+    many = desk.client.post(
+        "/v1/decisions:bulk", json={"moderator": BEN, "action": "approve", "items": [item]}
+    ).json()
+
+    desk.undo(many, BEN).raise_for_status()
+
+    assert desk.cases() == []
+    assert [each["comment_id"] for each in desk.cases(shelf="snoozed")] == [comment["id"]]
+
+
+@pytest.mark.parametrize(("action", "elsewhere"), [("approve", "pending"), ("spam", "spam")])
+def test_a_link_that_leads_elsewhere_is_looked_at(desk: Desk, action: str, elsewhere: str) -> None:
+    """Approving takes along what leads to the same place; spam, the whole wave."""
+    text = "I wrote about this recipe at length here, have a look: http://{}/recipe"
+    held = {"replaces": 0, "policy": {"links": {"hold": 1}}}
+    desk.client.put("/v1/policy", json=held).raise_for_status()
+    seen, same, other = (
+        desk.send(f"c-{at}", text.format(host))
+        for at, host in enumerate(("cook.example", "www.cook.example", "malware.example"))
+    )
+
+    desk.decided(seen, action, group=True)
+
+    states = [desk.comment(each["id"])["state"] for each in (seen, same, other)]
+    decided = "published" if action == "approve" else "spam"
+    assert states == [decided, decided, elsewhere]

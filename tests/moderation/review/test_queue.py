@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import Service
-from review_desk import ANN, EVA, HAM, Desk, in_days
+from review_desk import ANN, EVA, HAM, Desk, in_days, report, review_desk
 
 from aboveboard.accounts import Scope
 from moderation.cases import search, setting
@@ -21,27 +21,13 @@ MILD = "what a crap article, this author is an idiot"
 @pytest.fixture
 def desk(service: Service) -> Iterator[Desk]:
     """Sit down at the queue of a site of this test's own, without a blind sample."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
-    with service.client(site.key) as client:
-        client.put(
-            "/v1/review/settings", json={"sample_rate": 0, "blind": False}
-        ).raise_for_status()
-        yield Desk(client)
+    with review_desk(service) as made:
+        yield made
 
 
 def names(cases: list[dict[str, Any]]) -> list[str]:
     """Return the external ids of cases."""
     return [case["external_id"] for case in cases]
-
-
-def report(desk: Desk, comment: dict[str, Any], reader: str, reason: str = "insult") -> None:
-    """Report a comment as a reader."""
-    answer = desk.client.post(
-        f"/v1/comments/{comment['id']}/reports",
-        json={"reporter": {"id": reader}, "reason": reason},
-    )
-    assert answer.status_code == 201, answer.text
 
 
 def test_threats_come_first_then_what_readers_report(desk: Desk) -> None:
