@@ -33,7 +33,7 @@ from aboveboard.database import Database
 from aboveboard.dialects import Dialects
 from aboveboard.erasures import Erasures
 from aboveboard.examining import Examining
-from aboveboard.housekeeping import Chores, keep_house, sync
+from aboveboard.housekeeping import Chores, Housekeeping, sync
 from aboveboard.installation import AUTHOR, Databases, open_accounts, open_keyring
 from aboveboard.keys import Daily, KeyFolder
 from aboveboard.limits import BATCH_BYTES
@@ -521,7 +521,20 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     )
 
     writers = (comments, choices, administering)
-    metrics = open_metrics(writers, pushing, telling.delivering)
+    chores: Chores = {  # by the names that metrics and logs tell
+        "forget_keys": moderating.screening.forget_keys,
+        "shred_due": subjects.erasing.shred_due,
+        "retention": subjects.erasing.keep_to_retention,
+        "sweep": partial(subjects.sweeper.finish, choices),
+        "address_keys": partial(asyncio.to_thread, governance.address_keys.destroy),
+        "forget_deliveries": telling.delivering.forget,
+        "comment_retention": reviewed.review.keep_to_retention,
+        "comment_alarm": reviewed.review.alarm,
+        "comment_index": reviewed.review.tidy,
+        "comment_sweep": partial(reviewed.sweeper.finish, comments),
+    }
+    house = Housekeeping(keyring.keeping, chores)
+    metrics = open_metrics(writers, pushing, telling.delivering, house, moderating.screening)
     probes = Probes(
         metrics,
         {
@@ -545,20 +558,8 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 stack.push_async_callback(writer.stop)
             for closing in (pushing, telling.delivering, spoken.calling_back):
                 stack.push_async_callback(closing.close)
-            chores: Chores = {
-                "forget_keys": moderating.screening.forget_keys,
-                "shred_due": subjects.erasing.shred_due,
-                "retention": subjects.erasing.keep_to_retention,
-                "sweep": partial(subjects.sweeper.finish, choices),
-                "address_keys": partial(asyncio.to_thread, governance.address_keys.destroy),
-                "forget_deliveries": telling.delivering.forget,
-                "comment_retention": reviewed.review.keep_to_retention,
-                "comment_alarm": reviewed.review.alarm,
-                "comment_index": reviewed.review.tidy,
-                "comment_sweep": partial(reviewed.sweeper.finish, comments),
-            }
             for work in (
-                keep_house(keyring.keeping, chores),
+                house.run(),
                 pushing.run(),
                 telling.delivering.run(),
                 spoken.calling_back.run(),
@@ -658,13 +659,39 @@ def open_doors(
     return {**catalogue.doors(authenticator), **dialects.doors(authenticator)}
 
 
-def open_metrics(writers: Iterable[Writer], pushing: Pushing, delivering: Delivering) -> Metrics:
+def open_metrics(
+    writers: Iterable[Writer],
+    pushing: Pushing,
+    delivering: Delivering,
+    house: Housekeeping,
+    screening: Screening,
+) -> Metrics:
     """Have everything counted that counts for itself."""
     metrics = Metrics()
     for writer in writers:
         metrics.watch(writer)
-    metrics.follow(pushing.outcomes)
-    metrics.follow_webhooks(delivering.outcomes, lambda: delivering.open)
+    metrics.follow(
+        "aboveboard_checkpoint_pushes",
+        "Checkpoints handed on to where they are kept",
+        ["place", "outcome"],
+        pushing.outcomes,
+    )
+    metrics.follow(
+        "aboveboard_webhook_tries",
+        "Tries to deliver to webhooks",
+        ["outcome"],
+        delivering.outcomes,
+    )
+    metrics.follow(
+        "aboveboard_chores", "Rounds of housekeeping", ["chore", "outcome"], house.outcomes
+    )
+    metrics.follow(
+        "aboveboard_texts_held",
+        "Texts held because they could not be scored or judged",
+        ["step"],
+        screening.failures,
+    )
+    metrics.follow_deliveries(lambda: delivering.open)
     return metrics
 
 

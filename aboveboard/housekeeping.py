@@ -1,6 +1,7 @@
 """What is done every hour beside the serving: nobody waits for it, and none of it ends the rest."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -15,13 +16,21 @@ Chores = Mapping[str, Callable[[], Awaitable[object]]]
 log = structlog.get_logger(__name__)
 
 
-async def keep_house(keeping: Keeping, chores: Chores) -> None:
-    """Do everything, time and again, for ever."""
-    while True:
-        await sync(keeping)
-        for name, work in chores.items():
-            await _chore(name, work)
-        await asyncio.sleep(HOUSEKEEPING_S)
+class Housekeeping:
+    """Does every chore, time and again; *outcomes* counts by chore and what came of it."""
+
+    def __init__(self, keeping: Keeping, chores: Chores) -> None:
+        self._keeping = keeping
+        self._chores = chores
+        self.outcomes = Counter({(name, how): 0 for name in chores for how in ("done", "failed")})
+
+    async def run(self) -> None:
+        """Do everything now and every hour, for ever."""
+        while True:
+            await sync(self._keeping)
+            for name, work in self._chores.items():
+                self.outcomes[name, await _chore(name, work)] += 1
+            await asyncio.sleep(HOUSEKEEPING_S)
 
 
 async def sync(keeping: Keeping) -> None:
@@ -32,9 +41,11 @@ async def sync(keeping: Keeping) -> None:
         log.error("checkpoints_not_synced", error=type(error).__name__)  # noqa: TRY400 - no traces
 
 
-async def _chore(name: str, work: Callable[[], Awaitable[object]]) -> None:
+async def _chore(name: str, work: Callable[[], Awaitable[object]]) -> str:
     """Do what nobody waits for: should it fail, it is told, and tried again in an hour."""
     try:
         await work()
     except Exception as error:  # noqa: BLE001 - whatever it is, the other chores are due
         log.error("chore_failed", chore=name, error=type(error).__name__)  # noqa: TRY400 - no values
+        return "failed"
+    return "done"

@@ -11,12 +11,20 @@ import logging
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from itertools import accumulate
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    Info,
+    Metric,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -63,6 +71,8 @@ ALLOWED = frozenset(
 )
 """The fields that a log line may have; none of them says who wrote or what was written."""
 
+Counts = Mapping[str, int] | Mapping[tuple[str, str], int]
+
 Check = Callable[[], Awaitable[None]]
 """Returns when what it checks is well, raises otherwise."""
 
@@ -108,11 +118,14 @@ class Metrics(Collector):
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+        Info("aboveboard_build", "This release", registry=self.registry).info(
+            {"version": version("aboveboard")}
+        )
         self._requests: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[str, tuple[list[int], list[float]]] = {}  # in each bucket; the sum
         self._writers: dict[str, Gauge] = {}
-        self._pushes: Mapping[tuple[str, str], int] = {}
-        self._tries: Mapping[str, int] = {}
+        self._followed: list[tuple[str, str, Sequence[str], Counts]] = []
         self._open: Callable[[], Mapping[str, int]] = dict
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -143,20 +156,11 @@ class Metrics(Collector):
             buckets = list(zip(bounds, accumulate(counts), strict=True))
             seconds.add_metric([route], buckets, total)
         yield seconds
-        pushes = CounterMetricFamily(
-            "aboveboard_checkpoint_pushes",
-            "Checkpoints handed on to where they are kept",
-            labels=["place", "outcome"],
-        )
-        for (place, outcome), count in self._pushes.items():
-            pushes.add_metric([place, outcome], count)
-        yield pushes
-        tries = CounterMetricFamily(
-            "aboveboard_webhook_tries", "Tries to deliver to webhooks", labels=["outcome"]
-        )
-        for outcome, count in self._tries.items():
-            tries.add_metric([outcome], count)
-        yield tries
+        for name, told, labels, kept in self._followed:
+            family = CounterMetricFamily(name, told, labels=labels)
+            for values, count in kept.items():
+                family.add_metric([values] if isinstance(values, str) else values, count)
+            yield family
         waiting = GaugeMetricFamily(
             "aboveboard_webhook_deliveries",
             "Deliveries that wait to be tried, or were parked after a day of failures",
@@ -166,15 +170,12 @@ class Metrics(Collector):
             waiting.add_metric([state], count)
         yield waiting
 
-    def follow(self, pushes: Mapping[tuple[str, str], int]) -> None:
-        """Tell what became of checkpoints, by place and outcome."""
-        self._pushes = pushes
+    def follow(self, name: str, told: str, labels: Sequence[str], counts: Counts) -> None:
+        """Tell of *counts*, kept elsewhere: a number for each value, or values, of *labels*."""
+        self._followed.append((name, told, labels, counts))
 
-    def follow_webhooks(
-        self, tries: Mapping[str, int], still_open: Callable[[], Mapping[str, int]]
-    ) -> None:
-        """Tell what came of tries, and how many deliveries are still open, by state."""
-        self._tries = tries
+    def follow_deliveries(self, still_open: Callable[[], Mapping[str, int]]) -> None:
+        """Tell how many deliveries to webhooks are still open, by state."""
         self._open = still_open
 
     def watch(self, writer: Writer) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 import hashlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -125,8 +126,9 @@ class Turn:
     not short, each turn scores some.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, failures: Counter[str]) -> None:
         self.classifier = classifier
+        self._failures = failures
         self._limit = LONG_TEXT if classifier.quick else -1
         self._texts: list[str] = []
         self._futures: list[asyncio.Future[Read]] = []
@@ -168,6 +170,7 @@ class Turn:
                 "scoring_failed", error=type(error).__name__, texts=len(texts)
             )
         if len(texts) == 1:
+            self._failures["scoring"] += 1
             return [Read(self.classifier)]
         # One text may have spoiled the batch: the others need not be held with it.
         return [self._read([text])[0] for text in texts]
@@ -208,7 +211,9 @@ class Screening:
         encode: Callable[[Screened], Encoded],
         draw: Callable[[str], float] = never,
     ) -> None:
-        self._turn = Turn(classifier)
+        self.failures = Counter({"scoring": 0, "judging": 0})
+        """How many texts were held because a step of theirs failed, by the step."""
+        self._turn = Turn(classifier, self.failures)
         self._governing = governing
         self._tracing = tracing
         self._writing = writing
@@ -221,7 +226,7 @@ class Screening:
 
     def use(self, classifier: Classifier) -> None:
         """Score with *classifier* from now on; what is being scored is not disturbed."""
-        self._turn = Turn(classifier)
+        self._turn = Turn(classifier, self.failures)
 
     async def score(self, site_id: str, submission: Submission) -> Screened:
         """Score and judge a text without storing anything, and without asking about others."""
@@ -491,6 +496,7 @@ class Screening:
         except Exception as error:  # noqa: BLE001 - whatever it is, the comment is held
             # No traceback: it may quote the text.
             log.error("judging_failed", error=type(error).__name__)  # noqa: TRY400
+            self.failures["judging"] += 1
             judged, question = UNJUDGED, None
         return Screened(
             submission.external_id,

@@ -2,7 +2,9 @@
 
 import ast
 import json
+import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from secrets import token_hex
 
@@ -222,6 +224,19 @@ def test_metrics_count_by_operation(logged: Service) -> None:
         'aboveboard_writer_waiting{database="consent"}',
         'aboveboard_writer_commits{database="moderation"}',
     }
+
+
+def test_metrics_tell_what_an_operator_watches(logged: Service) -> None:
+    """The release, the process, texts held for a failure, and each chore of every hour."""
+    with logged.client() as client:
+        told = _metrics(client)
+
+    assert told[f'aboveboard_build_info{{version="{version("aboveboard")}"}}'] == 1
+    assert told['aboveboard_texts_held_total{step="scoring"}'] == 0
+    assert 'aboveboard_chores_total{chore="retention",outcome="done"}' in told
+    assert told['aboveboard_chores_total{chore="retention",outcome="failed"}'] == 0
+    if sys.platform == "linux":  # where the client library finds /proc
+        assert told["process_resident_memory_bytes"] > 0
 
 
 def _metrics(client: httpx2.Client) -> dict[str, float]:

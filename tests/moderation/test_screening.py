@@ -206,7 +206,8 @@ def test_a_batch_holds_only_what_breaks() -> None:
 
     async def work() -> list[store.Screened]:
         writing = FakeWriting()
-        await screening(FakeScorer(breaks), writing).submit_many(
+        use_case = screening(FakeScorer(breaks), writing)
+        await use_case.submit_many(
             "blog",
             [Submission("c-1", "a"), Submission("c-2", "bad"), Submission("c-3", "spam")],
             idempotency=None,
@@ -215,6 +216,7 @@ def test_a_batch_holds_only_what_breaks() -> None:
         (command,) = writing.commands
         assert command.ids == ["id-0", "id-1", "id-2"]
         assert command.received == "2026-01-02T03:04:05.000000Z"
+        assert use_case.failures == {"scoring": 1, "judging": 0}
         return list(command.screened)
 
     stored = asyncio.run(work())
@@ -388,12 +390,14 @@ def test_what_cannot_be_traced_waits() -> None:
 
     async def work() -> list[store.Screened]:
         writing = FakeWriting()
-        await screening(FakeScorer(), writing, BrokenTracing()).submit_many(
+        use_case = screening(FakeScorer(), writing, BrokenTracing())
+        await use_case.submit_many(
             "blog",
             [Submission("c-1", "a"), Submission("c-2", "bad"), Submission("c-3", "spam")],
             idempotency=None,
             render=lambda _: (200, b""),
         )
+        assert use_case.failures == {"scoring": 0, "judging": 1}
         return list(writing.commands[0].screened)
 
     stored = asyncio.run(work())
