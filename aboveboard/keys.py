@@ -11,12 +11,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
 from aboveboard.clock import Clock
 from aboveboard.disk import sync
-from aboveboard.errors import DataDirUnusable
+from aboveboard.errors import DataDirUnusable, StorageUnavailable
 
 KEY_BYTES = 32
 PRIVATE_DIR = 0o700
@@ -46,7 +47,8 @@ class KeyFolder:
     def get(self, name: str, *, make: bool = True) -> bytes:
         """Return the 32 bytes of key *name*, making them first if there are none.
 
-        Where there must be one (*make* is False), a missing key raises DataDirUnusable.
+        Where there must be one (*make* is False), a missing key raises DataDirUnusable. Where it
+        cannot be written, StorageUnavailable is raised.
         """
         path = self.path / f"{name}.key"
         try:
@@ -109,7 +111,10 @@ class KeyFolder:
             raise DataDirUnusable(f"expected a readable key {name}.vkey, got: {error}") from error
 
     def keep_public(self, name: str, vkey: str) -> None:
-        """Keep the public half of a key whose private half is elsewhere. Raises DataDirUnusable."""
+        """Keep the public half of a key whose private half is elsewhere.
+
+        Raises StorageUnavailable.
+        """
         self._write(self.path / f"{name}.vkey", f"{vkey}\n")
 
     def holds(self, name: str) -> bool:
@@ -138,20 +143,22 @@ class KeyFolder:
         # at once agree on one key, and a crash leaves no half key behind.
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
             try:
-                os.link(draft, path)
-            except FileExistsError:
-                pass
+                handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):
+                    os.link(draft, path)
             finally:
-                draft.unlink()
+                draft.unlink(missing_ok=True)
             sync(path.parent)
         except OSError as error:
-            raise DataDirUnusable(f"expected to write a key at {path}, got: {error}") from error
+            # A client may be told so: the name, not where it lies.
+            raise StorageUnavailable(
+                f"expected to write the key {path.name}, got: {error.strerror}"
+            ) from error
 
 
 class Versions:

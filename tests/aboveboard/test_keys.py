@@ -1,5 +1,6 @@
 """Key files: made once, whole, for their owner alone."""
 
+import errno
 import os
 import threading
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aboveboard.errors import DataDirUnusable
+from aboveboard.errors import DataDirUnusable, StorageUnavailable
 from aboveboard.keys import Daily, KeyFolder
 
 
@@ -111,9 +112,27 @@ def test_a_place_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_a_key_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """Without its folder no key can be made."""
-    with pytest.raises(DataDirUnusable, match=r"pepper\.key"):
+    """Without its folder no key can be made; whoever waits for it is told to try again."""
+    with pytest.raises(StorageUnavailable, match=r"pepper\.key") as caught:
         KeyFolder(tmp_path).get("pepper")
+
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_disk_that_is_full_keeps_no_draft(
+    folder: KeyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the key nor what it was written to first."""
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(StorageUnavailable, match="No space left"):
+        folder.get("pepper")
+
+    assert list(folder.path.iterdir()) == []
 
 
 def test_versions_are_followed(folder: KeyFolder) -> None:
