@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, Executable, Table, bindparam, select
 
 from consent.choices.choice import Basis, EventType
-from consent.choices.notice import Controller, Held, Notice, Purpose, Tracker
+from consent.choices.notice import Controller, Held, Notice, Purpose, purposes
 from consent.choices.projection import Standing
 from consent.choices.setting import NOTHING_SET, Setting
 from consent.tables import (
@@ -173,19 +173,7 @@ def list_notices(
 
 def read_purposes(text: str) -> tuple[Purpose, ...]:
     """Return the purposes in a notice's row."""
-    return tuple(
-        Purpose(
-            **{
-                **purpose,
-                "basis": Basis(purpose["basis"]),
-                "data_categories": tuple(purpose["data_categories"]),
-                "recipients": tuple(purpose["recipients"]),
-                "transfers": tuple(purpose["transfers"]),
-                "trackers": tuple(Tracker(**told) for told in purpose.get("trackers", ())),
-            }
-        )
-        for purpose in orjson.loads(text)
-    )
+    return purposes(orjson.loads(text))
 
 
 def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's columns

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
-import orjson
 from sqlalchemy import Table, bindparam, select
 
 from consent import store
 from consent.choices.choice import SUBJECTLESS, EventType
-from consent.choices.notice import Controller, Notice
-from consent.errors import EvidenceInvalid, IntakeRefused
+from consent.errors import IntakeRefused
 from consent.log import ledger
 from consent.log.checkpoint import Verifier
 from consent.log.keeping import Kept
@@ -29,7 +27,6 @@ from consent.proofs.archive import (
 )
 from consent.proofs.disclosure import (
     Disclosed,
-    DisclosedNotice,
     read_notice,
     read_record,
     read_remembered,
@@ -74,7 +71,8 @@ class TakeIn(NamedTuple):
 def check_whole(verified: VerifiedEvidence) -> None:
     """Check that nothing was left out of a bundle but what is erased. Raises IntakeRefused.
 
-    Where a withdrawal is missing, the consent before it would stand again.
+    Where a withdrawal is missing, the consent before it would stand again; so it would where a
+    remembered refusal is.
     """
     if not _SITE_ID.fullmatch(verified.manifest.site):
         raise IntakeRefused(f"expected a site id of the form {_SITE_ID.pattern}, got another")
@@ -92,6 +90,17 @@ def check_whole(verified: VerifiedEvidence) -> None:
                 f"{log.origin}: expected every record opened or erased, got {closed} that are "
                 "neither; have the bundle written anew"
             )
+    strange = [log.origin for log in verified.logs if not log.trusted]
+    if strange and len(strange) < len(verified.logs):
+        raise IntakeRefused(
+            f"expected a key for every log where one is given, got none for {strange[0]}"
+        )
+    if not verified.sealed:
+        # Entries and records prove themselves; whom a refusal or a restriction is remembered of
+        # is in the manifest alone, and could be left out or put in by anybody.
+        raise IntakeRefused(
+            "expected a bundle whose manifest the newest log's key signed, got one that nobody did"
+        )
 
 
 class Intake:
@@ -175,7 +184,7 @@ class _Intake:
                 told = read_notice(line, number)
                 published = Published(
                     told.version,
-                    _notice(told, number),
+                    told.read(),
                     told.text_sha256,
                     told.material_sha256,
                     told.published,
@@ -280,25 +289,3 @@ def _chunks(batches: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
     for batch in batches:
         for start in range(0, len(batch), CHUNK):
             yield batch[start : start + CHUNK]
-
-
-def _notice(told: DisclosedNotice, number: int) -> Notice:
-    """Make the notice of a line, and check that this release digests it in the same way."""
-    members = told.notice
-    try:
-        notice = Notice(
-            members["notice_id"],
-            members["language"],
-            members["text"],
-            Controller(**members["controller"]),
-            store.read_purposes(orjson.dumps(members["purposes"]).decode()),
-            members["withdrawal_uri"],
-            members["ui_sha256"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise EvidenceInvalid("notice", f"line {number}: expected a notice: {error}") from error
-    if (notice.text_sha256(), notice.material_sha256()) != (told.text_sha256, told.material_sha256):
-        raise EvidenceInvalid(
-            "notice", f"line {number}: expected a notice of its digests, got another"
-        )
-    return notice

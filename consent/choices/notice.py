@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from consent.choices.choice import Basis
 from consent.choices.record import Json, canonical
@@ -156,6 +156,23 @@ class Notice:
 
     def _sorted(self) -> list[Purpose]:
         return sorted(self.purposes, key=lambda purpose: purpose.id)
+
+
+def purposes(told: Iterable[Mapping[str, Any]]) -> tuple[Purpose, ...]:
+    """Return purposes from their members as JSON has them."""
+    return tuple(
+        Purpose(
+            **{
+                **purpose,
+                "basis": Basis(purpose["basis"]),
+                "data_categories": tuple(purpose["data_categories"]),
+                "recipients": tuple(purpose["recipients"]),
+                "transfers": tuple(purpose["transfers"]),
+                "trackers": tuple(Tracker(**each) for each in purpose.get("trackers", ())),
+            }
+        )
+        for purpose in told
+    )
 
 
 def digest(value: Json) -> str:

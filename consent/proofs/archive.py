@@ -57,6 +57,11 @@ _ZIP_ERRORS = (
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _END64_LOCATOR_BYTES = 20
+_LOCAL_BYTES = 30
+"""What stands before the name of a file."""
+
+_BESIDE_BYTES = 20 + 24
+"""What else may belong to a file: its sizes in 64 bits, before it and behind it."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 _Kind = TypeVar("_Kind")
@@ -275,7 +280,7 @@ class Archive:
         except _ZIP_ERRORS as error:
             raise _broken(error) from error
         self._members = self._zip.infolist()
-        _check_members(self._members, size)
+        _check_members(self._members, size, self._zip.start_dir)
         self._places = {member.filename: member for member in self._members}
         self._expected: dict[str, FilePart] = {}
 
@@ -358,20 +363,34 @@ def _check_directory(file: BinaryIO) -> int:
     return size
 
 
-def _check_members(members: Iterable[ZipInfo], size: int) -> None:
-    """Check what the list of files promises, before one of them is unpacked."""
-    packed = count = 0
+def _check_members(members: Iterable[ZipInfo], size: int, directory: int) -> None:
+    """Check what the list of files promises, before one of them is unpacked.
+
+    Files lie side by side up to the *directory*: whoever reads from the front, and not by the
+    list, would unpack what lies between them as well.
+    """
+    packed = count = end = 0
     for member in members:
         count += 1
         packed += member.compress_size
+        _check_gap(end, member.header_offset)
+        head = _LOCAL_BYTES + len(member.filename.encode())
+        end = member.header_offset + head + member.compress_size
         if member.file_size > CHUNK_BYTES + MAX_RATIO * member.compress_size:
             raise EvidenceInvalid(
                 "zip", f"expected files that grow {MAX_RATIO} times at most when unpacked, got more"
             )
         if member.compress_type != ZIP_DEFLATED or member.flag_bits & 1:
             raise EvidenceInvalid("zip", "expected deflated files, not encrypted, got another")
+    _check_gap(end, directory)
     # Files that lie over each other would be more than there is.
     if count > MAX_FILES or packed > size:
         raise EvidenceInvalid(
             "zip", f"expected at most {MAX_FILES} files that lie side by side, got more"
         )
+
+
+def _check_gap(end: int, start: int) -> None:
+    """Check that nothing but their own sizes lies between the end of a file and the next."""
+    if not 0 <= start - end <= (_BESIDE_BYTES if end else 0):
+        raise EvidenceInvalid("zip", "expected files that lie side by side, got another")

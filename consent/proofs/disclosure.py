@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from consent.choices.notice import Notice
+from consent.choices.notice import Controller, Notice, purposes
 from consent.choices.projection import Standing
 from consent.choices.record import SALT_BYTES, canonical
-from consent.errors import EvidenceInvalid
+from consent.errors import ConsentError, EvidenceInvalid
 from consent.sealing.vault import Opened
 
 
@@ -40,6 +40,12 @@ class DisclosedNotice(NamedTuple):
     def place(self) -> tuple[Any, int, Any]:
         """Which notice, version and language this is."""
         return self.notice["notice_id"], self.version, self.notice["language"]
+
+    def read(self) -> Notice:
+        """Make the notice of its members. Raises KeyError, TypeError, ValueError, NoticeInvalid."""
+        controller, told = self.notice["controller"], self.notice["purposes"]
+        members = {"controller": Controller(**controller), "purposes": purposes(told)}
+        return Notice(**{**self.notice, **members})
 
 
 class Remembered(NamedTuple):
@@ -117,9 +123,10 @@ def read_notice(line: bytes, number: int) -> DisclosedNotice:
         members = _object(line)
         wording, substance = members.pop("wording").encode(), members.pop("substance").encode()
         notice = DisclosedNotice(**members)
-        told = _object(wording)
-        same = notice.place == (told["notice_id"], notice.version, told["language"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # People read the notice: it has to say what the digests are of.
+        told = notice.read()
+        same = (canonical(told.wording()), canonical(told.substance())) == (wording, substance)
+    except (AttributeError, KeyError, TypeError, ValueError, ConsentError) as error:
         raise EvidenceInvalid(
             "notice", f"line {number}: expected a notice as canonical JSON, got: {error}"
         ) from error

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any, BinaryIO, NoReturn
 
 import orjson
@@ -40,6 +41,9 @@ from consent.proofs.disclosure import (
     record_of,
 )
 from consent.proofs.succession import Ending, ending
+
+EPOCHS_NAMED = 100
+"""How many epochs of one gap are named: a hostile bundle may have any number."""
 
 Told = Callable[[int], None]
 """Takes how many entries were checked."""
@@ -79,6 +83,16 @@ class VerifiedEvidence:
 
     banners_missing: int
     """Records that name a banner which is not in the bundle."""
+
+    @property
+    def epochs_missing(self) -> list[int]:
+        """Epochs between those of the bundle: lost with an older copy, or left out."""
+        epochs = [log.epoch for log in self.logs]
+        return [
+            epoch
+            for before, after in pairwise(epochs)
+            for epoch in range(before + 1, min(after, before + 1 + EPOCHS_NAMED))
+        ]
 
 
 @dataclass(frozen=True, slots=True)

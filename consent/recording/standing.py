@@ -236,13 +236,13 @@ class _Asking:
             # Only a yes that still stands outlives the signal, and where the law makes that an
             # opt-out only one that was said in its sight.
             return Answer(purpose, allowed=False, why=Why.SIGNAL, signal=True)
-        if why is not Why.GIVEN and self._bases(purpose) == {Basis.STRICTLY_NECESSARY}:
-            # Accepted along with the rest; it needed nobody's consent and needs none now.
-            return Answer(purpose, allowed=True, why=Why.NECESSARY)
         ask = why is not Why.GIVEN
         if at.vendors is not None and not ask and self._visitor.vendor not in at.vendors:
             # Nobody is left where two ids of one person each named others.
             why, ask = Why.OTHER_VENDORS, at.nobody
+        if why is not Why.GIVEN and self._bases(purpose) == {Basis.STRICTLY_NECESSARY}:
+            # Accepted along with the rest; it needed nobody's consent and needs none now.
+            return Answer(purpose, allowed=True, why=Why.NECESSARY)
         return Answer(
             purpose,
             why is Why.GIVEN,

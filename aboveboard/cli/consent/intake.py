@@ -44,7 +44,7 @@ def import_bundle(
 
     from aboveboard import installation
     from aboveboard.accounts import parse_url
-    from aboveboard.cli.consent.verify import read_checkpoints, read_keys
+    from aboveboard.cli.consent.verify import read_checkpoints, read_keys, warnings_of
     from aboveboard.errors import DataDirUnusable
     from aboveboard.keys import KeyFolder
     from consent.audit.intake import check_whole
@@ -58,6 +58,8 @@ def import_bundle(
                     opened, keys=read_keys(keys), older=read_checkpoints(checkpoints), told=told
                 )
             check_whole(verified)
+            for warning in warnings_of(verified):
+                typer.echo(f"WARN  {warning}", err=True)
             site_id, newest = verified.manifest.site, verified.logs[-1]
             with open_databases(data_dir, make=True) as (settings, databases):
                 accounts = installation.open_accounts(settings, databases)

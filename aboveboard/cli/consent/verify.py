@@ -155,6 +155,7 @@ def _say_json(verified: "VerifiedEvidence") -> None:
             "notices": manifest.notices,
             "banners": len(manifest.banners),
             "banners_missing": verified.banners_missing,
+            "epochs_missing": verified.epochs_missing,
             "logs": [
                 {
                     "epoch": log.epoch,
@@ -187,7 +188,7 @@ def _say_plainly(verified: "VerifiedEvidence") -> None:
         say(
             f"       made to be taken in elsewhere; {manifest.remembered:,} standings prove nothing"
         )
-    for warning in _warnings(verified):
+    for warning in warnings_of(verified):
         say(f"WARN   {warning}")
 
 
@@ -202,7 +203,8 @@ def _say_log(log: "VerifiedLog") -> None:
         say(f"         continues the checkpoint of {size:,} entries")
 
 
-def _warnings(verified: "VerifiedEvidence") -> list[str]:
+def warnings_of(verified: "VerifiedEvidence") -> list[str]:
+    """Return what a valid bundle leaves open, a sentence each."""
     warnings = [
         f"the key of {log.origin} came with the bundle, so it is only the bundle that says whose "
         "it is; get it from elsewhere and give it as --key"
@@ -214,6 +216,12 @@ def _warnings(verified: "VerifiedEvidence") -> list[str]:
         for log in verified.logs
         if log.lost
     ]
+    if verified.epochs_missing:
+        epochs = ", ".join(map(str, verified.epochs_missing))
+        warnings.append(
+            f"epochs that lie between are not in the bundle, lost or left out: {epochs}; whoever "
+            "has a receipt or a checkpoint of one has what is missing"
+        )
     if not verified.sealed:
         warnings.append(
             "nobody signed the manifest: which records are opened, unused notices and banners "

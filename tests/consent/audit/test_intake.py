@@ -25,6 +25,7 @@ from consent.choices.choice import EventType
 from consent.choices.projection import Standing
 from consent.errors import EvidenceInvalid, IntakeRefused, VaultUnreadable
 from consent.log import ledger
+from consent.log.checkpoint import Verifier
 from consent.proofs import evidence
 from consent.proofs.archive import Manifest
 from consent.records.batch import SITE
@@ -78,11 +79,14 @@ def adopt_public_keys(new: RecordedSite, zipped: bytes) -> None:
 
 
 def take_in(
-    new: RecordedSite, zipped: bytes, done: Sequence[Erasure | Restriction] = ()
+    new: RecordedSite,
+    zipped: bytes,
+    done: Sequence[Erasure | Restriction] = (),
+    keys: Sequence[Verifier] = (),
 ) -> list[int]:
     """Verify a bundle and take it in; return how many records were told to be."""
     file = io.BytesIO(zipped)
-    verified = evidence.verify(file)
+    verified = evidence.verify(file, keys=keys)
     check_whole(verified)
     told: list[int] = []
     asyncio.run(opened(new).take_in(file, verified, told.append, done))
@@ -253,6 +257,30 @@ def test_only_whole_bundles_are_taken_in(old: RecordedSite, new: RecordedSite) -
             take_in(new, old.bundle(**how))
     with pytest.raises(IntakeRefused, match="got 1 that are neither"):
         take_in(new, remade(manifest, thinned))
+
+
+def test_a_log_that_nobody_vouches_for_comes_with_no_other(
+    old: RecordedSite, new: RecordedSite
+) -> None:
+    """Whoever gives a key means it: a later log under anybody's key is not taken in beside it."""
+    with pytest.raises(IntakeRefused, match="a key for every log"):
+        take_in(new, old.bundle(moving=True), keys=[old.signer(1).verifier])
+
+    assert stored(new, ENTRY) == []
+
+
+def test_what_is_remembered_is_signed_or_not_taken_in(old: RecordedSite, new: RecordedSite) -> None:
+    """Whoever has the bundle but no key leaves refusals and restrictions out: nothing adds up."""
+    content = unzipped(old.bundle(moving=True))
+    manifest = Manifest.from_bytes(content["manifest.json"])
+    forgetful = remade(manifest, {**content, "remembered.jsonl": b""}, remembered=0)
+    assert manifest.remembered
+    assert not evidence.verify(io.BytesIO(forgetful)).sealed
+
+    with pytest.raises(IntakeRefused, match="got one that nobody did"):
+        take_in(new, forgetful)
+
+    assert stored(new, ENTRY) == []
 
 
 @pytest.mark.parametrize("site_id", ["../keys", "UPPER", "", "a" * 41])

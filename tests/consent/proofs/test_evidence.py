@@ -177,6 +177,23 @@ def test_records_are_selected(databases: Databases, tmp_path: Path) -> None:
     assert verify(site.bundle(Filter(since=times[4]))).manifest.selection == {"since": times[4]}
 
 
+def test_an_epoch_that_is_not_there_is_missed(databases: Databases, tmp_path: Path) -> None:
+    """Where an older copy was put back, a whole log may be gone that the next one never knew."""
+    site = RecordedSite(databases, tmp_path / "data")
+    site.publish()
+    site.record(EventType.REQUESTED)
+    site.rotate()
+    site.rotate()
+    zipped = site.bundle()
+    content = {name: told for name, told in unzipped(zipped).items() if "logs/2/" not in name}
+    manifest = verify(zipped).manifest
+    logs = tuple(log for log in manifest.logs if log.epoch != 2)
+
+    whole, without = verify(zipped), verify(remade(replace(manifest, logs=logs), content))
+
+    assert (whole.epochs_missing, without.epochs_missing) == ([], [2])
+
+
 def test_what_is_erased_while_a_bundle_is_made_is_in_it_as_its_entry(
     databases: Databases, tmp_path: Path
 ) -> None:
@@ -347,6 +364,27 @@ def test_a_notice_cannot_be_changed_under_its_events(bundled: Bundled) -> None:
     assert shown.check == "banner"
 
 
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (b'"text":"May we', b'"text":"We may'),
+        (b'"basis":"consent"', b'"basis":"opt_out"'),
+        (b'"notice":{"controller"', b'"notice":{"a":"more","controller"'),
+    ],
+)
+def test_a_notice_says_what_its_digests_are_of(
+    bundled: Bundled, said: bytes, instead: bytes
+) -> None:
+    """Nor can who has the log's key show a notice beside the wording that visitors saw."""
+    changed = bundled.content["notices.jsonl"].replace(said, instead, 1)
+    content = {**bundled.content, "notices.jsonl": changed}
+    assert changed != bundled.content["notices.jsonl"]
+
+    found = refusal(remade(bundled.manifest, content, bundled.sealed_with.sign_note))
+
+    assert found.check == "notice"
+
+
 def test_a_seal_is_of_this_manifest_by_this_key(bundled: Bundled) -> None:
     """Records can be left out only where nobody signed, and then that is said."""
     content = edited(bundled.content, RECORDS, lambda old: old[1:])
@@ -474,8 +512,17 @@ def test_only_the_known_files_in_their_order(bundled: Bundled) -> None:
     assert refusal(out.getvalue()).check == "zip"
 
 
+def unlisted(zipped: bytes) -> bytes:
+    """Put a file behind the others that the list of files does not name."""
+    out = io.BytesIO(zipped)
+    with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("unlisted", b"for whoever reads from the front")
+        file.filelist.pop()
+    return out.getvalue()
+
+
 def test_what_is_no_zip_of_ours_is_refused(bundled: Bundled) -> None:
-    """Empty, cut short, stored instead of deflated, with a comment."""
+    """Empty, cut short, stored instead of deflated, with a comment, behind another."""
     out = io.BytesIO(bundled.zipped)
     with zipfile.ZipFile(out, "a") as file:
         file.comment = b"a comment"
@@ -487,6 +534,9 @@ def test_what_is_no_zip_of_ours_is_refused(bundled: Bundled) -> None:
         bundled.zipped[100:],
         rezipped(bundled.content, compress_type=zipfile.ZIP_STORED),
         out.getvalue(),
+        rezipped({"README.txt": b"Another bundle, for whoever reads from the front"})
+        + bundled.zipped,
+        unlisted(bundled.zipped),
     ]
 
     assert {refusal(file).check for file in files} == {"zip"}

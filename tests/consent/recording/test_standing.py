@@ -521,6 +521,21 @@ def test_what_is_necessary_is_not_superseded(desk: Desk) -> None:
     ]
 
 
+def test_what_is_necessary_is_not_for_some_vendors_alone(desk: Desk) -> None:
+    """Who accepts it along with the rest, vendor by vendor, has no less than who refuses it."""
+    login = Purpose("login", "Login", "Keeps you in.", Basis.STRICTLY_NECESSARY)
+    version = desk.publish((*PURPOSES, login))
+    vendors = {"ads": ("755",), "login": ("755",)}
+    desk.give("ads", "login", version=version, vendors=vendors)
+
+    answers = desk.ask("ads", "login")
+
+    assert [(each.allowed, each.why) for each in answers] == [
+        (False, Why.OTHER_VENDORS),
+        (True, Why.NECESSARY),
+    ]
+
+
 def test_what_is_necessary_outlives_a_button_that_rejects_all(desk: Desk) -> None:
     """Refused along with the rest, it runs as before, and is in nobody's way."""
     login = Purpose("login", "Login", "Keeps you in.", Basis.STRICTLY_NECESSARY)
