@@ -99,7 +99,10 @@ def _shared(definitions: dict[str, Any], operations: Sequence[Operation]) -> dic
     # A query's model is told as parameters; only what it refers to is a schema of its own.
     queries = {item.query.__name__ for item in operations if item.query is not None}
     shared: dict[str, Any] = definitions.get("$defs", {})
-    return {name: schema for name, schema in shared.items() if name not in queries}
+    # Generators name classes by titles, which two models of one name have in common.
+    return {
+        name: {**schema, "title": name} for name, schema in shared.items() if name not in queries
+    }
 
 
 def _distinct(models: Sequence[type[BaseModel]]) -> list[type[BaseModel]]:

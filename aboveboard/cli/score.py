@@ -40,10 +40,10 @@ def score(
     try:
         if source == "-":
             # Whatever the locale says: bytes that are not UTF-8 are an error, never kept as such.
-            lines = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="strict")
+            lines = TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors="strict")
             _score(lines, form)
         else:
-            with Path(source).open(encoding="utf-8", errors="strict") as file:
+            with Path(source).open(encoding="utf-8-sig", errors="strict") as file:
                 _score(file, form)
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, BrokenPipeError):

@@ -107,6 +107,9 @@ class CoralIn(Wire):
     secrets: Annotated[list[Name], Field(max_length=SECRETS_LIMIT)] | None = Field(
         None, description="what Coral signs with; several while it is being changed"
     )
+    secrets_known: int | None = Field(
+        None, description="what `GET` tells, so that it can be sent back; not looked at"
+    )
     sites: Annotated[list[CoralSiteIn], Field(max_length=SITES_LIMIT)] = Field(
         [], description="which site of ours each site of Coral's is; any other is this one"
     )

@@ -289,6 +289,19 @@ def test_members_pass_as_they_were_written(environment: dict[str, str]) -> None:
     assert [line.count('"verdict":"') for line in lines] == [1] * 5
 
 
+def test_a_byte_order_mark_is_no_text(environment: dict[str, str], tmp_path: Path) -> None:
+    """As Windows writes it before UTF-8: passed over in files and pipes alike."""
+    marked = b"\xef\xbb\xbf" + json.dumps({"text": HAM}).encode() + b"\r\n"
+    file = tmp_path / "comments.txt"
+    file.write_bytes(b"\xef\xbb\xbf" + HAM.encode())
+
+    lines = told(run(environment, "score", "-", "--format", "jsonl", given=marked))
+    (found,) = told(run(environment, "score", file, "--format", "json"))
+
+    assert lines == found
+    assert found["text"] == HAM
+
+
 def test_scores_are_written_before_all_is_read(environment: dict[str, str]) -> None:
     """A pipe that stays open is answered chunk by chunk: nothing is gathered to the end."""
     line = json.dumps({"text": HAM}).encode() + b"\n"

@@ -17,6 +17,7 @@ from consent.routes.notices import NoticeRoutes
 from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
 from moderation.routes.comments import CommentRoutes
+from moderation.routes.policies import PolicyRoutes
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,8 @@ def catalogue() -> Catalogue:
     CommentRoutes(
         sentinel.screening, refuse=sentinel.refuse, fingerprint=sentinel.fingerprint
     ).declare(made.declare, batch_bytes=BATCH_BYTES)
+    parts = {name: getattr(sentinel, name) for name in signature(PolicyRoutes).parameters}
+    PolicyRoutes(**parts).declare(made.declare, policy_bytes=BATCH_BYTES)
     for kind in (EventRoutes, StandingRoutes, SettingRoutes, NoticeRoutes, LogRoutes):
         parts = {name: getattr(sentinel, name) for name in signature(kind).parameters}
         kind(**parts).declare(made.declare)
@@ -80,6 +83,15 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     there = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
     assert named == there
+
+
+def test_schemas_are_told_apart(document: dict[str, Any]) -> None:
+    """Each has a title of its own, for code generators name classes by it."""
+    schemas = document["components"]["schemas"]
+    titles = [schema["title"] for name, schema in schemas.items() if name != "Problem"]
+
+    assert any("__" in name for name in schemas)  # models of one name are among them
+    assert len(set(titles)) == len(titles)
 
 
 def test_every_refusal_is_told(document: dict[str, Any]) -> None:

@@ -24,7 +24,6 @@ TEXT_LIMIT = 100_000  # characters
 LONG = 2_048
 SHORT = 256
 CONTEXTS = 20
-REQUIRED = ("blog", "user_ip")
 SPAMMERS = frozenset({"akismet-guaranteed-spam", "viagra-test-123"})
 SPAMMERS_ADDRESS = "akismet-guaranteed-spam@example.com"
 
@@ -54,6 +53,7 @@ _FIELDS = {
 }
 """What is read of a comment, and how many characters of it."""
 
+_VISITOR = {"user_ip": SHORT, "comment_author_IP": SHORT}
 _TAG = re.compile(r"<[A-Za-z/!?][^<>]*>")
 # One after the other, as a browser reads them: no value of one is taken for another.
 _ATTRIBUTE = re.compile(r"""([^\s/>=]++)(?:\s*+=\s*+(?:"([^"]*+)"?|'([^']*+)'?|([^\s>]++)))?""")
@@ -81,10 +81,10 @@ class Check(NamedTuple):
 
 def missing(form: Form) -> str | None:
     """Return the name of the first compulsory field that is not there."""
-    for name in REQUIRED:
-        if not form.get(name) and not (name == "user_ip" and form.get("comment_author_IP")):
-            return name
-    return None
+    if not form.get("blog"):
+        return "blog"
+    # It may be empty: Coral tells no address unless it is set so, and none when people decide.
+    return None if form.pick(_VISITOR) else "user_ip"
 
 
 def read(form: Form, *, slashed: bool) -> Check:
@@ -148,8 +148,10 @@ def external_id(*, permalink: str, author: str, email: str, text: str) -> str:
     A digest of what does not change between the check and a later submit: the page, the author's
     name and address, and what is `said`.
     """
+    # WordPress stores names cleaned like texts, and rechecks what it has stored.
+    name = said(author)[0]
     # No part holds U+0000, so that what is joined by it can be told apart.
-    parts = ("akismet-comment/v1", permalink, _unslashed(author), email.lower(), *said(text))
+    parts = ("akismet-comment/v1", permalink, name, email.lower(), *said(text))
     return f"akismet:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
 
 

@@ -13,7 +13,7 @@ from moderation.cases.usage import Counts, Tally
 from moderation.compat.akismet import check, replies, reports
 from moderation.compat.akismet.callbacks import Callbacks
 from moderation.compat.akismet.check import Check
-from moderation.compat.akismet.form import Form
+from moderation.compat.akismet.form import Form, of_parts
 from moderation.compat.akismet.replies import Answered
 from moderation.compat.configuring import Configuring
 from moderation.compat.dialect import Call, Declare, Refusal, Reply, Speaker
@@ -31,6 +31,9 @@ SUBMIT, FEEDBACK = "comments:submit", "comments:feedback"
 BODY_BYTES = 256 * 1024
 _KEY = re.compile(r"[0-9a-f]{12}|ab[a-z2-7]{60}")
 _CHARSET = re.compile(rb"""charset\s*+=\s*+["']?([\w.:-]+)""", re.IGNORECASE)
+_BOUNDARY = re.compile(
+    rb"""multipart/form-data\s*+;(?:.*;)?\s*+boundary\s*+=\s*+"?([^",;\s]+)""", re.IGNORECASE
+)
 _REPORT = ("month", "filter", "format", "order", "limit", "offset")
 _SPAM_AT = LABELS.index(Label.SPAM)
 _OF_SENDERS = frozenset({"honeypot", "list"})
@@ -323,7 +326,10 @@ def _form(call: Call) -> Form:
     media = call.headers.get(b"content-type", b"")
     found = _CHARSET.search(media) if b"charset" in media.lower() else None
     charset = "" if found is None else found[1].decode("latin-1")
-    return Form(call.query_string, call.body, charset=charset)
+    # Akismet is PHP's, which reads both kinds of form, so that some clients send parts.
+    parts = _BOUNDARY.match(media)
+    body = call.body if parts is None else of_parts(call.body, parts[1])
+    return Form(call.query_string, body, charset=charset)
 
 
 def _credential(call: Call, form: Form, first: str = "api_key") -> str:

@@ -16,14 +16,32 @@ _PRODUCTION: Mapping[str, Label | None] = {
     "PROFANITY": Label.OBSCENE,
     "THREAT": Label.THREAT,
 }
-_BRIDGING = ("AFFINITY", "COMPASSION", "CURIOSITY", "NUANCE", "PERSONAL_STORY", "REASONING")
+_BRIDGING = (
+    "AFFINITY",
+    "COMPASSION",
+    "CONSTRUCTIVE",
+    "CURIOSITY",
+    "NUANCE",
+    "PERSONAL_STORY",
+    "REASONING",
+    "RESPECT",
+)
+_PERSUASION = (
+    "ALIENATION",
+    "FEARMONGERING",
+    "GENERALIZATION",
+    "MORAL_OUTRAGE",
+    "POWER_APPEAL",
+    "SCAPEGOATING",
+)
 
 ATTRIBUTES: Mapping[str, Label | None] = {
     **_PRODUCTION,
     **{f"{name}_EXPERIMENTAL": label for name, label in _PRODUCTION.items()},
+    "TOXICITY_FAST": Label.TOXICITY,
     "SEXUALLY_EXPLICIT": Label.SEXUAL_EXPLICIT,
     "FLIRTATION": None,
-    **{f"{name}_EXPERIMENTAL": None for name in (*_BRIDGING, "RESPECT")},
+    **{f"{name}_EXPERIMENTAL": None for name in (*_BRIDGING, *_PERSUASION)},
     "ATTACK_ON_AUTHOR": None,
     "ATTACK_ON_COMMENTER": None,
     "INCOHERENT": None,
@@ -33,7 +51,7 @@ ATTRIBUTES: Mapping[str, Label | None] = {
     "SPAM": Label.SPAM,
     "UNSUBSTANTIAL": None,
 }
-"""Every attribute that Perspective's documentation names, with the label that answers for it."""
+"""Every attribute that Perspective has or had, with the label that answers for it."""
 
 SUPPORTED: Mapping[str, Label] = {
     name: label for name, label in ATTRIBUTES.items() if label is not None

@@ -105,6 +105,17 @@ def test_every_dialect_has_its_member(admin: httpx2.Client) -> None:
     }
 
 
+def test_what_is_told_can_be_sent_back(admin: httpx2.Client) -> None:
+    """To change one thing and keep the others, secrets that are not told among them."""
+    first = admin.put("/v1/compat/settings", json={"coral": {"secrets": ["one"]}}).json()
+    told = admin.get("/v1/compat/settings").json()
+
+    back = admin.put("/v1/compat/settings", json=told)
+
+    assert back.status_code == 200, back.text
+    assert back.json() == told == first
+
+
 def test_a_setting_of_a_newer_release_is_read() -> None:
     """Members that this release does not know are passed over."""
     wanted = CompatSetting(AkismetSetting(hold=True))

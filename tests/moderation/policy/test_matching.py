@@ -182,12 +182,15 @@ def test_an_e_mail_address_is_itself_or_its_domain(email: str, number: int | Non
         ("2001:db9::1", None),
         ("198.51.100.7", 3),
         ("198.51.100.8", None),
+        ("203.0.113.9", 4),
+        ("::ffff:203.0.113.9", 4),
+        ("203.0.113.16", None),
     ],
 )
 def test_networks_hold_addresses(address: str, number: int | None) -> None:
     """Of either version; an address alone is a network of one."""
     author = Author(ip=ip_address(address))
-    entries = ["192.0.2.1/24", "2001:db8::/32", "198.51.100.7"]
+    entries = ["192.0.2.1/24", "2001:db8::/32", "198.51.100.7", "::ffff:203.0.113.0/124"]
 
     assert find(Kind.NETWORKS, entries, Looked("", author)) == number
 
@@ -278,3 +281,14 @@ def test_a_part_is_found_where_python_finds_it(text: str, entries: list[str]) ->
     held = any(entry.lower() in text.lower() for entry in plain)
 
     assert (find(Kind.CONTAINS, plain, Looked(text)) is not None) is held
+
+
+@pytest.mark.parametrize("kind", [Kind.CONTAINS, Kind.WORDS])
+@pytest.mark.parametrize("number", [0, 511, 512, 19_999])
+def test_any_entry_of_a_long_list_is_found(kind: Kind, number: int) -> None:
+    """As many as a policy may have: wherever it stands, and however long the text."""
+    entries = [f"so {at} of them" for at in range(20_000)]
+    text = f"{'here is much to read, ' * 4_000} and so {number} of them"
+
+    assert find(kind, entries, Looked(text)) == number + 1
+    assert find(kind, entries, Looked(text.replace("so ", "such "))) is None

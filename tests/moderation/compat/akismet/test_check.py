@@ -93,6 +93,15 @@ def test_a_comment_is_known_again() -> None:
         assert read(**changed).submission.external_id != name, changed
 
 
+def test_an_author_is_known_again() -> None:
+    """As WordPress cleans a name before it stores it: that is what its rechecks send."""
+    name = read(comment_author="Tom & O'Hara").submission.external_id
+
+    for stored in ("Tom &amp; O'Hara", "Tom &amp; O\\'Hara", "<b>Tom</b>  & O'Hara"):
+        assert read(comment_author=stored).submission.external_id == name, stored
+    assert read(comment_author="Tom O'Hara").submission.external_id != name
+
+
 def test_a_comment_that_leads_elsewhere_is_another() -> None:
     """What a link looks like does not count, but where it leads does, however it is written."""
     linked = '<a href="http://a.example/?b=1&section=2">I like</a> tea.'
@@ -194,10 +203,12 @@ def test_long_values_are_the_same_with_slashes_and_without() -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    """The address of the site and of the visitor; WordPress may call the latter otherwise."""
+    """The address of the site and of the visitor, be it empty; WordPress may call it otherwise."""
     assert check.missing(Form(b"user_ip=1.2.3.4")) == "blog"
     assert check.missing(Form(b"blog=x")) == "user_ip"
+    assert check.missing(Form(b"blog=&user_ip=1.2.3.4")) == "blog"
     assert check.missing(Form(b"blog=x&comment_author_IP=1.2.3.4")) is None
+    assert check.missing(Form(b"blog=x&user_ip=")) is None
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.binary(max_size=80)))

@@ -283,11 +283,20 @@ def test_discarding_is_off_until_it_is_wanted(blog: Blog) -> None:
 @pytest.mark.parametrize("field", ["blog", "user_ip"])
 def test_what_is_missing_is_said(blog: Blog, field: str) -> None:
     """Neither true nor false, so that a client holds the comment; the header says why."""
-    for told in (blog.check(HAM, **{field: None}), blog.tell("spam", HAM, **{field: ""})):
+    for told in (blog.check(HAM, **{field: None}), blog.tell("spam", HAM, **{field: None})):
         assert told.status_code == 200
         assert told.text == f"Missing required field: {field}"
         assert field in told.headers["x-akismet-debug-help"]
     assert blog.comments() == []
+
+
+def test_an_address_may_be_empty(blog: Blog) -> None:
+    """As Coral sends it, of what its moderators decide always, and Discourse of what is old."""
+    checked = blog.check(SPAM, user_ip="")
+    told = blog.tell("ham", SPAM, user_ip="")
+
+    assert (checked.text, told.text) == ("true", THANKS)
+    assert blog.comment()["state"] == "published"
 
 
 def test_wrong_keys_and_addresses_are_invalid(blog: Blog, service: Service) -> None:
@@ -520,3 +529,25 @@ def test_wrong_keys_are_limited(service: Service) -> None:
     assert told[-1].status_code == 429
     assert told[-1].headers["retry-after"] == "60"
     assert LEGACY not in told[-1].text
+
+
+def test_forms_may_come_in_parts(blog: Blog) -> None:
+    """As `multipart/form-data`: what programs send that hand a form to their HTTP library."""
+    form = {
+        "api_key": blog.key,
+        "blog": blog.url,
+        "user_ip": "198.51.100.7",
+        "comment_author": "Ann",
+        "comment_content": "Grüße & 100 % tea\r\n\r\n--more = good",
+        "comment_context[]": "news",
+    }
+
+    told = blog.akismet.post(
+        "/1.1/comment-check", files={name: (None, value) for name, value in form.items()}
+    )
+
+    assert told.text == "false"
+    found = blog.native.get(f"/v1/comments/{blog.comment()['id']}").json()
+    assert found["text"] == form["comment_content"]
+    assert found["author"]["name"] == "Ann"
+    assert found["origin_details"]["context"] == ["news"]

@@ -48,8 +48,8 @@ def test_attributes_are_answered_by_the_label_that_fits() -> None:
         ("TOXICITY", Label.TOXICITY),
     ]
     assert found.languages == found.detected == ["en"]
-    assert len(ATTRIBUTES) == 29
-    assert len(SUPPORTED) == 15
+    assert len(ATTRIBUTES) == 37
+    assert len(SUPPORTED) == 16
     assert set(SUPPORTED.values()) == set(Label)
 
 
@@ -62,6 +62,15 @@ def test_an_attribute_without_a_label_is_refused_in_a_way_clients_go_on_after() 
         "attribute": "FLIRTATION",
         "detectedLanguages": ["en"],
     }
+
+
+@pytest.mark.parametrize("name", ["CONSTRUCTIVE", "FEARMONGERING", "MORAL_OUTRAGE", "POWER_APPEAL"])
+def test_what_perspective_measures_besides_is_known(name: str) -> None:
+    """Its later attributes are none that it does not have, which no client goes on after."""
+    request = asked("TOXICITY_FAST", f"{name}_EXPERIMENTAL", drop_unsupported_attributes=True)
+
+    assert wanted(request, known=True, language="en").labels == {"TOXICITY_FAST": Label.TOXICITY}
+    assert refusal(asked(f"{name}_EXPERIMENTAL"))["errorType"] == UNSUPPORTED
 
 
 def test_a_site_or_a_client_may_have_such_attributes_left_out() -> None:
