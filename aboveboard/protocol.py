@@ -3,12 +3,15 @@
 A client has *headers_s* seconds to finish a request's headers, counted from its first byte or, on a
 new connection, from connecting, and *body_s* seconds from there to finish its body.
 A request that arrives whole in one read never meets a timer; keep-alive is left to uvicorn.
+A client that takes nothing of its answer for *stalled_s* seconds is let go of, with what waits for
+it in memory.
 
     uvicorn.Config(app, http=deadlined(headers_s=5, body_s=8), loop="uvloop", lifespan="on")
 """
 
 import asyncio
 import json
+import sys
 from typing import Final, cast
 
 from uvicorn._types import HTTPScope
@@ -26,14 +29,22 @@ HEADERS_S: Final = 5.0
 BODY_S: Final = 8.0
 """Seconds that a request's body may take once its headers are read."""
 
+STALLED_S: Final = 60.0
+"""Seconds in which a client takes something of its answer, however little."""
+
 HEADERS_LIMIT: Final = 64 * 1024
 """Bytes of one request's headers past its first packet: httptools itself would take any number."""
+
+_FRAMING: Final = frozenset([b"content-length", b"transfer-encoding"])
+"""The headers that say where a body ends."""
 
 _IDLE: Final = object()
 """Awaited where no request has begun."""
 
 
-def deadlined(*, headers_s: float = HEADERS_S, body_s: float = BODY_S) -> type["DeadlinedProtocol"]:
+def deadlined(
+    *, headers_s: float = HEADERS_S, body_s: float = BODY_S, stalled_s: float = STALLED_S
+) -> type["DeadlinedProtocol"]:
     """Return the protocol class with these deadlines, in seconds, for uvicorn's `http` setting."""
 
     class Protocol(DeadlinedProtocol):
@@ -41,6 +52,7 @@ def deadlined(*, headers_s: float = HEADERS_S, body_s: float = BODY_S) -> type["
 
     Protocol.headers_s = headers_s
     Protocol.body_s = body_s
+    Protocol.stalled_s = stalled_s
     return Protocol
 
 
@@ -49,6 +61,7 @@ class DeadlinedProtocol(HttpToolsProtocol):
 
     headers_s: float = HEADERS_S
     body_s: float = BODY_S
+    stalled_s: float = STALLED_S
 
     def __init__(
         self,
@@ -64,6 +77,9 @@ class DeadlinedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._read_whole: HTTPScope | None = None  # the scope of the last request read to its end
         self._headers_read = 0  # bytes, after the packet in which the headers began
+        self._offer_end: int | None = None  # in the packet, of headers that offer another protocol
+        self._again = False  # whether the parser is told the framing of such a request's body
+        self._stalling: asyncio.TimerHandle | None = None  # while a client takes its answer slowly
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of a client that may never say anything."""
@@ -74,6 +90,9 @@ class DeadlinedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse *data*; set a timer only if it leaves a request unfinished, stop a met one."""
         super().data_received(data)
+        while self._offer_end is not None:
+            data, self._offer_end = self._declined(data[self._offer_end :]), None
+            super().data_received(data)
         if (
             self._read_whole is not self.scope
             or self._awaited is not None
@@ -81,8 +100,21 @@ class DeadlinedProtocol(HttpToolsProtocol):
         ):
             self._watch(len(data))
 
+    def on_message_begin(self) -> None:
+        """Begin a request, unless its body is what begins."""
+        if not self._again:
+            super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Hand a request to the application, unless it was when another protocol was offered."""
+        if not self._again:
+            super().on_headers_complete()
+        self._again = False
+
     def on_message_complete(self) -> None:
         """Remember which request was read to its end (uvicorn forgets it if already answered)."""
+        if self.parser.should_upgrade() and self._framing():
+            return  # to the parser alone: what follows is its body
         self._read_whole = self.scope
         super().on_message_complete()
 
@@ -94,9 +126,21 @@ class DeadlinedProtocol(HttpToolsProtocol):
         self.headers = []
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock with the connection."""
+        """Stop the clocks with the connection."""
         self._disarm()
+        self._stop_looking()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to look whether the client takes anything."""
+        super().pause_writing()
+        if self._stalling is None:
+            self._look(None)
+
+    def resume_writing(self) -> None:
+        """Look no longer: the client has taken what there was."""
+        super().resume_writing()
+        self._stop_looking()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not ours
         """Tell a client that its bytes are no HTTP by a problem document, and close.
@@ -120,7 +164,24 @@ class DeadlinedProtocol(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         # A client may always offer an upgrade and a server ignore it (RFC 9110 §7.8): no event.
-        return
+        offer = sys.exception()
+        self._offer_end = offer.args[0] if offer is not None else None
+
+    def _framing(self) -> list[tuple[bytes, bytes]]:
+        return [pair for pair in self.scope["headers"] if pair[0] in _FRAMING]
+
+    def _declined(self, rest: bytes) -> bytes:
+        """Return what the parser has to read next, of *rest*, after an offer that is ignored.
+
+        It takes a body for the other protocol's, and the next packet for another request: with a
+        head of its own the body is read as one.
+        """
+        framing = self._framing()
+        if not framing:
+            return rest
+        self._again, self.headers = True, []  # not in the scope once more
+        lines = [name + b": " + value + b"\r\n" for name, value in framing]
+        return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n", rest])
 
     def _watch(self, received: int) -> None:
         """Set the timer for what is awaited now that *received* bytes have been parsed."""
@@ -143,6 +204,23 @@ class DeadlinedProtocol(HttpToolsProtocol):
             self._headers_read += received
             if self._headers_read > HEADERS_LIMIT:
                 self._refuse(431, "headers-too-large", "Request Header Fields Too Large")
+
+    def _look(self, waiting: int | None) -> None:
+        """Let go of a client that has taken nothing of what was *waiting* before.
+
+        Closing alone would wait for it, too.
+        """
+        now = self.transport.get_write_buffer_size()
+        if now == waiting:
+            self._stalling = None
+            self.transport.abort()
+        else:
+            self._stalling = self.loop.call_later(self.stalled_s, self._look, now)
+
+    def _stop_looking(self) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
 
     def _arm(self, seconds: float) -> None:
         self._timer = self.loop.call_later(seconds, self._expire, seconds, self.flow.read_paused)

@@ -108,7 +108,7 @@ def served() -> Iterator[Running]:
     app = App()
     read = threading.Semaphore(0)
 
-    class Told(deadlined(headers_s=DEADLINE, body_s=DEADLINE)):  # type: ignore[misc]
+    class Told(deadlined(headers_s=DEADLINE, body_s=DEADLINE, stalled_s=DEADLINE)):  # type: ignore[misc]
         """Tells of everything it has read."""
 
         def data_received(self, data: bytes) -> None:
@@ -368,3 +368,51 @@ def test_upgrades_are_ignored(served: Running, protocol: bytes) -> None:
         )
 
         assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("framing", "sent"),
+    [
+        (b"Content-Length: 32\r\n", b"GET /early HTTP/1.1\r\nHost: t\r\n\r\n"),
+        (b"Transfer-Encoding: chunked\r\n", b"2\r\nhi\r\n3\r\nyou\r\n0\r\n\r\n"),
+        (b"Content-Length: 0\r\n", b""),
+        (b"", b""),
+    ],
+    ids=["length", "chunked", "empty", "none"],
+)
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "at once"])
+def test_what_comes_with_an_offer_is_its_body(
+    served: Running,
+    framing: bytes,
+    sent: bytes,
+    apart: bool,  # noqa: FBT001
+) -> None:
+    """As Java's client offers h2c with each request: its body is read, and is no other request."""
+    head = (
+        b"POST / HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n" + framing + b"\r\n"
+    )
+    with served.connect() as connection:
+        if apart:
+            connection.sendall(head)
+            time.sleep(DEADLINE / 3)
+        connection.sendall((b"" if apart else head) + sent + post(b"next"))
+
+        read_until(connection, b"next")
+    body = b"hiyou" if b"chunked" in framing else sent
+    assert served.app.bodies == [body, b"next"]
+    assert [len(headers) for headers in served.app.headers] == [4 if framing else 3, 2]
+
+
+def test_a_client_that_takes_nothing_is_let_go(served: Running) -> None:
+    """Whoever reads slowly gets everything; whoever does not read keeps no answer in memory."""
+    body = b"x" * 8_000_000
+    with served.connect() as slow, served.connect() as stalled:
+        stalled.sendall(post(body))
+        slow.sendall(post(body))
+        received = 0
+        while received < len(body) and (chunk := slow.recv(200_000)):
+            received += len(chunk)
+            time.sleep(DEADLINE / 20)
+
+        assert received >= len(body)
+        assert len(read_to_close(stalled)) < len(body)
