@@ -15,7 +15,7 @@ from aboveboard import problems
 from aboveboard.accounts import Caller
 from aboveboard.auth import Authenticator, site_of
 from aboveboard.errors import ClientGone, Unauthenticated
-from aboveboard.limits import SINGLE_BYTES, check_length, check_path, read_body
+from aboveboard.limits import SINGLE_BYTES, check_length, check_once, check_path, read_body
 from aboveboard.operations import (
     CLOSE,
     COMMON_HEADERS,
@@ -167,7 +167,7 @@ class DialectDoor:
             more = [(b"allow", self._allow), CLOSE]
         else:
             try:
-                reply = await self._answer(operation, call, receive)
+                reply = await self._answer(operation, call, scope, receive)
             except ClientGone:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the dialect says it
@@ -185,8 +185,9 @@ class DialectDoor:
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _answer(
-        self, operation: DialectOperation, call: DialectCall, receive: Receive
+        self, operation: DialectOperation, call: DialectCall, scope: Scope, receive: Receive
     ) -> Reply:
+        check_once(call.headers, scope["headers"])
         if call.method in WITH_BODY:
             check_length(call.headers, operation.limit)
             call.body = await read_body(receive, operation.limit)

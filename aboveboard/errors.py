@@ -21,6 +21,7 @@ AboveboardError
 │   ├── AddressUnknown
 │   ├── BodyTooLarge
 │   ├── ClientGone
+│   ├── HeaderAmbiguous
 │   ├── IdempotencyKeyInvalid
 │   ├── MediaTypeUnsupported
 │   ├── QueryAmbiguous
@@ -138,6 +139,10 @@ class BodyTooLarge(RequestRefused):
 
 class ClientGone(RequestRefused):
     """The client went away before its request was whole; nobody is there to answer."""
+
+
+class HeaderAmbiguous(RequestRefused):
+    """A header that says who asks, or of what, comes twice."""
 
 
 class IdempotencyKeyInvalid(RequestRefused):

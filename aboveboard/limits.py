@@ -3,14 +3,42 @@
 Deadlines for reading are kept one floor down, in `protocol`, where the bytes arrive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.types import Receive
 
-from aboveboard.errors import AddressUnknown, BodyTooLarge, ClientGone, MediaTypeUnsupported
+from aboveboard.errors import (
+    AddressUnknown,
+    BodyTooLarge,
+    ClientGone,
+    HeaderAmbiguous,
+    MediaTypeUnsupported,
+)
 
 SINGLE_BYTES = 256 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
+ONCE = (
+    b"authorization",
+    b"content-encoding",
+    b"content-type",
+    b"host",
+    b"idempotency-key",
+    b"x-site",
+)
+"""Headers that say who asks, of what, and how it is to be read."""
+
+
+def check_once(headers: Mapping[bytes, bytes], pairs: Sequence[tuple[bytes, bytes]]) -> None:
+    """Refuse a header of `ONCE` that is twice among *pairs*. Raises HeaderAmbiguous.
+
+    A proxy may have read one, and *headers* have the other.
+    """
+    if len(headers) == len(pairs):
+        return
+    for name in ONCE:
+        count = sum(1 for pair in pairs if pair[0] == name)
+        if count > 1:
+            raise HeaderAmbiguous(f"expected the header {name.decode()} once, got it {count} times")
 
 
 def check_headers(headers: dict[bytes, bytes], limit: int) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import accumulate
 
@@ -46,6 +47,9 @@ from aboveboard.writer import Writer
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
+FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+"""Headers of requests that came through a proxy."""
+
 ALLOWED = frozenset(
     [
         "event",
@@ -58,6 +62,7 @@ ALLOWED = frozenset(
         "comments",
         "database",
         "error",
+        "library",
         "method",
         "model",
         "ms",
@@ -67,6 +72,7 @@ ALLOWED = frozenset(
         "status",
         "texts",
         "version",
+        "webhook",
     ]
 )
 """The fields that a log line may have; none of them says who wrote or what was written."""
@@ -83,6 +89,7 @@ def configure_logs() -> None:
     """Write the service's logs as JSON lines on standard error."""
     # The driver quotes rows in what it says of errors; whatever failed is logged by its type here.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+    logging.lastResort = _Libraries(logging.WARNING)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -98,6 +105,25 @@ def configure_logs() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
+
+
+class _Libraries(logging.Handler):
+    """Tells as a line of ours what a library logs: whose it is and where, never its words.
+
+    They may quote, and are no JSON.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log that a library said something."""
+        failed = record.exc_info[0] if record.exc_info else None
+        with suppress(OSError):  # a full disk must not cost whoever logs more than the line
+            log.log(
+                record.levelno,
+                "library",
+                library=record.name,
+                at=f"{record.pathname}:{record.lineno}",
+                error=failed.__name__ if failed else None,
+            )
 
 
 def _allowed_only(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -284,7 +310,7 @@ class Probes:
             return hmac.compare_digest(given, expected)
         try:
             # Behind a proxy everybody seems local: a forwarded request needs the token.
-            forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+            forwarded = any(name in request.headers for name in FORWARDED)
             client = request.client.host if request.client else ""
             return ipaddress.ip_address(client).is_loopback and not forwarded
         except ValueError:

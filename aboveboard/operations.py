@@ -33,7 +33,7 @@ from aboveboard.errors import (
     StorageError,
     TooManyFailures,
 )
-from aboveboard.limits import SINGLE_BYTES, check_headers, check_path, read_body
+from aboveboard.limits import SINGLE_BYTES, check_headers, check_once, check_path, read_body
 from aboveboard.streaming import Streamed, begin, stream
 
 log = structlog.get_logger(__name__)
@@ -210,6 +210,7 @@ class Door:
 
     async def _answer(self, operation: Operation, scope: Scope, receive: Receive) -> Answer:
         headers = dict(scope["headers"])
+        check_once(headers, scope["headers"])
         caller = NOBODY
         if operation.body is not None:
             check_headers(headers, operation.limit)

@@ -46,6 +46,7 @@ KINDS: dict[type[Exception], Kind] = {
     service.AddressUnknown: NOT_FOUND,
     service.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     service.ClientGone: Kind(400, "client-gone", "The body never came whole"),
+    service.HeaderAmbiguous: Kind(400, "header-ambiguous", "A header comes twice"),
     service.IdempotencyKeyInvalid: Kind(
         400, "idempotency-key-invalid", "The idempotency key cannot be used"
     ),

@@ -37,6 +37,13 @@ def _public(value: str) -> str:
     return value
 
 
+def _database(value: SecretStr) -> SecretStr:
+    # A variable that came out empty, as of a secret that is not there, is no wish for SQLite.
+    if not value.get_secret_value():
+        raise ValueError("expected postgresql://…, got nothing; leave it out for SQLite")
+    return value
+
+
 def split_list(value: str) -> list[str]:
     """Read a list given with commas: of names, addresses, networks or digests."""
     return [one.strip().lower() for one in value.split(",") if one.strip()]
@@ -74,13 +81,13 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(Path("data"), description="where databases and keys live")
-    database_url: SecretStr | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_database)] | None = Field(
         None, description="postgresql://… for PostgreSQL; unset means SQLite in the data directory"
     )
     postgres_bin: Path | None = Field(
         None, description="directory of pg_dump and psql, for backups; unset means the PATH"
     )
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
         "",

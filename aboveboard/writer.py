@@ -237,6 +237,27 @@ class Writer:
             self._transact(_one_by_one, batch)
         except Exception as again:  # noqa: BLE001 - whatever it was, nobody is left waiting
             self._abandoned(batch, again)
+        else:
+            self._look_at_refused(batch)
+
+    def _look_at_refused(self, batch: _Batch) -> None:
+        """Tell which commands the database refused alone; perhaps it takes no others either.
+
+        One that has become read-only refuses each by itself, and takes the empty transaction. So
+        readiness tries a real write.
+        """
+        refused = [job.outcome for job in batch if isinstance(job.outcome, StorageUnavailable)]
+        if not refused:
+            return
+        self.failing = True
+        with suppress(Exception):
+            log.error(
+                "write_failed",
+                database=self._database.name,
+                error=type(refused[0]).__name__,
+                cause=type(refused[0].__cause__).__name__,
+                commands=len(refused),
+            )
 
     def _transact(self, work: _Work, batch: _Batch) -> None:
         """Begin, let *work* carry out the batch, commit."""
@@ -375,13 +396,16 @@ def _one_by_one(connection: Connection, batch: _Batch, follow_ups: list[FollowUp
                 raise
             # Where the engine has rolled everything back, those before are not stored either.
             check_open(connection)
-            job.outcome = (
-                StorageUnavailable(
-                    f"expected rows that can be stored, got {type(error.orig).__name__}"
-                )
-                if isinstance(error, DBAPIError)
-                else error
-            )
+            job.outcome = _refusal(error) if isinstance(error, DBAPIError) else error
+
+
+def _refusal(error: DBAPIError) -> StorageUnavailable:
+    """Return what a command is told that the database refused."""
+    refusal = StorageUnavailable(
+        f"expected rows that can be stored, got {type(error.orig).__name__}"
+    )
+    refusal.__cause__ = error.orig
+    return refusal
 
 
 def _lock_sites(connection: Connection, batch: _Batch) -> None:

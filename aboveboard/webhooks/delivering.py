@@ -212,7 +212,9 @@ class Delivering:
                 await self._writing.write(self._release, webhook_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others get their turns
             self._resting[webhook_id] = self._clock() + REST
-            log.error("webhook_turn_failed", error=type(error).__name__)  # noqa: TRY400 - no values
+            log.error(  # noqa: TRY400 - no values
+                "webhook_turn_failed", webhook=webhook_id, error=type(error).__name__
+            )
 
     def _over(self, webhook_id: str, _turn: asyncio.Task[None]) -> None:
         del self._turns[webhook_id]
@@ -300,7 +302,13 @@ class Delivering:
         if tried.is_well:
             return self._ended(attempted, State.DELIVERED, now, tried.outcome), tried
         if is_to_be_parked(datetime.fromisoformat(attempted.first_tried or ""), now):
-            log.warning("webhook_delivery_parked", status=tried.status, error=tried.outcome)
+            log.warning(
+                "webhook_delivery_parked",
+                site=webhook.site_id,
+                webhook=webhook.id,
+                status=tried.status,
+                error=tried.outcome,
+            )
             return self._ended(attempted, State.PARKED, now, tried.outcome), tried
         due = now + retry_after(attempted.attempts, drawn(self._random))
         return replace(attempted, due=instant(due), outcome=tried.outcome), tried
@@ -320,7 +328,13 @@ class Delivering:
         held_until = None
         if silent:
             if failures == 1:
-                log.warning("webhook_held", status=answers[0].status, error=str(answers[0].outcome))
+                log.warning(
+                    "webhook_held",
+                    site=webhook.site_id,
+                    webhook=webhook.id,
+                    status=answers[0].status,
+                    error=str(answers[0].outcome),
+                )
             held_until = instant(self._clock() + hold_after(failures, drawn(self._random)))
         return _Settled(
             webhook.id,
@@ -374,7 +388,7 @@ class Delivering:
         if command.is_back:
             backlog.hasten(rows, command.webhook_id, instant(self._clock()))
         if command.is_gone:
-            log.warning("webhook_disabled", status=410)
+            log.warning("webhook_disabled", webhook=command.webhook_id, status=410)
             store.disable(rows, command.webhook_id, Disabled.GONE)
         return self._leased(rows, command.webhook_id)
 

@@ -221,7 +221,10 @@ class _Inspection:
                 self._found.unwhole += 1
                 continue
             if subject.standing != standings.get(subject.subject_ref, PLAIN):
-                finding = "expected the standing that the events lead to, got another"
+                finding = (
+                    "expected the standing that the events lead to, got another; where it is of "
+                    "an earlier release, aboveboard consent rebuild makes it anew"
+                )
                 raise LedgerDamaged("standing", f"{subject.subject_ref}: {finding}")
             self._found.replayed += subject.subject_ref != SITE
 

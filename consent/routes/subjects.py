@@ -1,5 +1,6 @@
 """`/v1/consent/subjects`: what a person may ask of whoever holds records about them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from consent.routes.call import PROBLEM, Answer, Call, Streamed
@@ -64,7 +65,9 @@ class SubjectRoutes:
         )
         if given.format is wire.Rendering.JSON:
             return 200, wire.held(held)
-        return 200, Streamed(f"{TEXT}; charset=utf-8".encode(), _once(letter.write(held)))
+        # In a thread: with each record comes the whole notice, to be read sign by sign.
+        written = await asyncio.to_thread(letter.write, held)
+        return 200, Streamed(f"{TEXT}; charset=utf-8".encode(), _once(written))
 
     async def erase(self, call: Call) -> Answer:
         """Answer 201 with the receipt of the tombstone, 200 where no record was left to erase."""

@@ -188,4 +188,6 @@ def _named(purpose: str, names: Mapping[str, str]) -> str:
 
 def _line(text: str) -> str:
     """Keep *text* on its line, and what does not print out of it."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return text.strip()

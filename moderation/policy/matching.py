@@ -23,7 +23,9 @@ from moderation.verdict import Verdict
 
 MEMORY = 64 << 20  # bytes that RE2 may take for what it remembers of one list
 _BEGINNING = 4  # characters
+LEAST_MEMORY = 256 << 10  # bytes, of which no pattern has less
 PROGRAM_LIMIT = 20_000  # RE2's instructions, the patterns of a list together
+PROGRAM_MEMORY = 4 << 20  # bytes: enough to compile three times as many
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -163,7 +165,8 @@ def plain_words(entry: str) -> list[str]:
 def compile_pattern(pattern: str) -> Any:  # noqa: ANN401 - re2 has no types
     """Compile one pattern. Raises PatternInvalid, without repeating it."""
     try:
-        made = re2.compile(pattern, _options())
+        # In little memory: to be found too large, a pattern of twenty characters may take a second.
+        made = re2.compile(pattern, _options(PROGRAM_MEMORY))
     except re2.error as error:
         told = error.args[0] if error.args else b""
         problem = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
@@ -242,6 +245,9 @@ def _find_pattern(entries: Sequence[str]) -> Finder:
             f"expected the patterns of a list to have at most {PROGRAM_LIMIT} instructions "
             f"together, got {total}"
         )
+    # Each a share by its size, always enough for its program: else each would take it all.
+    shares = [MEMORY * made.programsize // total + LEAST_MEMORY for made in every]
+    every = [re2.compile(*each) for each in zip(entries, map(_options, shares), strict=True)]
 
     def find(text: str) -> int | None:
         return next((at for at, made in enumerate(every) if made.search(text) is not None), None)
@@ -348,8 +354,8 @@ _FINDERS: Mapping[Kind, Callable[[Sequence[str]], Finder]] = {
 }
 
 
-def _options() -> Any:  # noqa: ANN401 - as above
+def _options(memory: int) -> Any:  # noqa: ANN401 - as above
     options = re2.Options()
-    options.max_mem = MEMORY
+    options.max_mem = memory
     options.log_errors = False
     return options

@@ -5,6 +5,7 @@ is the policy's. What became of an author's other comments is taken as it is now
 gone: lists of networks cannot be rehearsed.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 PAGE = 200  # comments read at once
 EXAMPLES = 10  # ids told of each change
+AT_ONCE = 2  # dry runs: each keeps a connection for as long as it judges, and reads need some, too
 
 
 class Reading(Protocol):
@@ -56,11 +58,12 @@ class Rehearsing:
     def __init__(self, *, reading: Reading, tracing: Tracing) -> None:
         self._reading = reading
         self._tracing = tracing
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def rehearse(
         self, site_id: str, present: Policy, other: Policy, *, since: datetime, limit: int
     ) -> Rehearsal:
-        """Judge the newest comments since an instant again, at most *limit*."""
+        """Judge the newest comments since an instant again, at most *limit*; others wait."""
 
         def ask(connection: Connection) -> Rehearsal:
             ids: dict[tuple[Verdict, Verdict], list[str]] = defaultdict(list)
@@ -78,7 +81,8 @@ class Rehearsing:
             ]
             return Rehearsal(comments, sorted(changes, key=lambda change: -change.comments))
 
-        return await self._reading.query(ask)
+        async with self._turns:
+            return await self._reading.query(ask)
 
     def _judge(
         self, connection: Connection, site_id: str, past: "_Past", policy: Policy

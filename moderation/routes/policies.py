@@ -1,12 +1,15 @@
 """`/v1/policy`: what a site wants done with comments."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from moderation.errors import PolicyNotFound
 from moderation.policy.configuring import Configuring, Policies
+from moderation.policy.judging import Bands
 from moderation.policy.rehearsal import Rehearsing
 from moderation.routes.comments import PROBLEM, Answer, Call
+from moderation.verdict import Label
 from moderation.wire import document
 from moderation.wire import policies as wire
 
@@ -86,12 +89,14 @@ class PolicyRoutes:
         """Answer 200 with the present policy."""
         asked = wire.PolicyGetIn.model_validate_strings(call.query())
         version = await self._configuring.get(call.site(asked.site))
-        given = document.read_json(version.content)
-        return 200, wire.present(version, given.policy("", self._policies.default.bands).bands)
+        default = self._policies.default.bands
+        bands = await asyncio.to_thread(_bands, version.content, default)
+        return 200, wire.present(version, bands)
 
     async def put(self, call: Call) -> Answer:
         """Answer 200 with the new version, 409 where another came in between."""
-        given = wire.PolicyPutIn.model_validate_json(call.body)
+        # In a thread: every entry is read, and of patterns there may be thousands to compile.
+        given = await asyncio.to_thread(wire.PolicyPutIn.model_validate_json, call.body)
         made = await self._configuring.put(
             call.site(given.site), given.policy.to_json(), replaces=given.replaces
         )
@@ -115,13 +120,17 @@ class PolicyRoutes:
 
     async def dry_run(self, call: Call) -> Answer:
         """Answer 200 with what would change."""
-        given = wire.DryRunIn.model_validate_json(call.body)
+        given = await asyncio.to_thread(wire.DryRunIn.model_validate_json, call.body)
         site_id = call.site(given.site)
         found = await self._rehearsing.rehearse(
             site_id,
             await self._policies.find(site_id),
-            given.policy.policy("", self._policies.default.bands),
+            await asyncio.to_thread(given.policy.policy, "", self._policies.default.bands),
             since=self._clock() - timedelta(days=given.days),
             limit=given.limit,
         )
         return 200, wire.dry_run(found)
+
+
+def _bands(content: str, default: Mapping[Label, Bands]) -> Mapping[Label, Bands]:
+    return document.read_json(content).policy("", default).bands

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from aboveboard.errors import BodyTooLarge, ClientGone, MediaTypeUnsupported
-from aboveboard.limits import check_headers, read_body
+from aboveboard.errors import BodyTooLarge, ClientGone, HeaderAmbiguous, MediaTypeUnsupported
+from aboveboard.limits import ONCE, check_headers, check_once, read_body
 
 
 def read(*messages: dict[str, Any], limit: int = 10) -> tuple[bytes | Exception, int]:
@@ -98,3 +98,13 @@ def test_bad_headers_are_refused_before_the_body(
     """By length, type and encoding alone."""
     with pytest.raises(refusal):
         check_headers({name.encode(): value.encode()}, 10)
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_what_says_who_asks_comes_once(name: bytes) -> None:
+    """A proxy may have read the other; of any other header the last counts."""
+    twice = [(name, b"a"), (b"accept", b"x"), (b"accept", b"y"), (name, b"a")]
+
+    with pytest.raises(HeaderAmbiguous, match=f"{name.decode()} once, got it 2 times"):
+        check_once(dict(twice), twice)
+    check_once(dict(twice[1:]), twice[1:])

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import socket
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -280,3 +281,24 @@ def test_what_is_not_allowed_is_not_logged(capsys: pytest.CaptureFixture[str]) -
     told = json.loads(capsys.readouterr().err)
     assert (told["event"], told["route"]) == ("said", "/v1/x")
     assert "canary" not in str(told)
+
+
+def test_what_a_library_says_is_json_without_its_words(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Bytes that are no HTTP are a line of uvicorn's, whose words nobody has looked at."""
+    served = Service(tmp_path / "data", environment)
+    served.start()
+    try:
+        with socket.create_connection(("127.0.0.1", served.port)) as sending:
+            sending.sendall(b"\x16\x03\x01canary\r\n\r\n")
+            sending.recv(1024)
+    finally:
+        served.stop()
+
+    written = served.log.read_text()
+    said = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+
+    assert [(line["event"], line["library"]) for line in said] == [("library", "uvicorn.error")]
+    assert "Invalid HTTP" not in written
+    assert "canary" not in written

@@ -83,6 +83,25 @@ def test_a_value_that_cannot_be_is_refused(
     assert "canary" not in str(caught.value)
 
 
+def test_an_empty_database_url_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A variable that came out empty would begin another installation, on SQLite."""
+    monkeypatch.setenv("ABOVEBOARD_DATABASE_URL", "")
+    with pytest.raises(SettingsInvalid, match="database_url"):
+        settings.load()
+
+    monkeypatch.delenv("ABOVEBOARD_DATABASE_URL")
+    (tmp_path / "aboveboard.toml").write_text('database_url = ""\n')
+    with pytest.raises(SettingsInvalid, match="database_url"):
+        settings.load(data_dir=tmp_path)
+
+
+def test_an_empty_host_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be every address of the machine, where the default is loopback."""
+    monkeypatch.setenv("ABOVEBOARD_HOST", "")
+    with pytest.raises(SettingsInvalid, match="host"):
+        settings.load()
+
+
 @pytest.mark.parametrize("content", [b"port = ", b"\xff", b'port = "many"'])
 def test_a_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
     """What is not TOML, or not a value, is told in one line."""

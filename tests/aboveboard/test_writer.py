@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from aboveboard import installation
 from aboveboard.errors import QueueFull, StorageUnavailable
@@ -189,6 +190,46 @@ def test_rows_that_do_not_fit_fail_alone(databases: Databases) -> None:
     assert isinstance(answers[1], StorageUnavailable)
     assert "canary" not in str(answers[1])
     assert stored(databases) == ["b", "canary"]
+
+
+def test_a_database_that_refuses_every_command_is_not_ready(databases: Databases) -> None:
+    """As a PostgreSQL does that became a read-only standby: it is told, and readiness tries."""
+    read_only = (
+        "PRAGMA query_only=ON" if databases.aboveboard.is_sqlite else "SET TRANSACTION READ ONLY"
+    )
+
+    def turn(connection: Connection) -> None:
+        connection.exec_driver_sql(read_only)
+
+    async def work(writer: Writer) -> None:
+        with pytest.raises(StorageUnavailable):
+            await writer.write(store, "a")
+        with pytest.raises(StorageUnavailable):
+            await writer.check()
+        with pytest.raises(StorageUnavailable):
+            await writer.check()
+
+    event.listen(databases.aboveboard._writing, "begin", turn)
+
+    with capture_logs() as lines:
+        serve(databases, work)
+
+    assert [(line["event"], line["commands"]) for line in lines] == [("write_failed", 1)] * 3
+    assert all(line["cause"] != "NoneType" for line in lines)
+
+
+def test_one_command_that_is_refused_leaves_the_database_ready(databases: Databases) -> None:
+    """Readiness tries a real write once, and knows better."""
+
+    async def work(writer: Writer) -> list[bool]:
+        await writer.write(store, "a")
+        with pytest.raises(StorageUnavailable):
+            await writer.write(store, "a")
+        before = writer.failing
+        await writer.check()
+        return [before, writer.failing]
+
+    assert serve(databases, work) == [True, False]
 
 
 def test_after_the_engine_rolled_back_nothing_more_is_stored(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_receiver_that_refuses_is_tried_for_a_day(house: WebhookHouse) -> None
     began = house.time.now
     tries: list[tuple[timedelta, Post]] = []
     with receiving(Receiver(status=500)) as receiver, capture_logs() as told:
-        house.make(worker, receiver)
+        made = house.make(worker, receiver).webhook
         house.choose()
         while house.states() != ["parked"]:
             worker.look()
@@ -226,6 +226,7 @@ def test_a_receiver_that_refuses_is_tried_for_a_day(house: WebhookHouse) -> None
     assert timedelta(days=1) <= tries[-1][0] <= timedelta(days=1) + LAST_RETRY
     assert (row["attempts"], row["outcome"]) == (len(tries), "500")
     assert [line["event"] for line in told] == ["webhook_delivery_parked"]
+    assert (told[0]["site"], told[0]["webhook"]) == (house.site, made.id)
     assert worker.delivering.outcomes == {"delivered": 0, "refused": len(tries), "failed": 0}
 
 
@@ -256,7 +257,7 @@ def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(house: Webhoo
     """One try at a time while nobody answers; then all that waited, each once."""
     worker = house.worker()
     with receiving() as receiver:
-        house.make(worker, receiver)
+        made = house.make(worker, receiver).webhook
     for number in range(20):
         house.choose(f"d-{number}")
     tries = []
@@ -280,6 +281,7 @@ def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(house: Webhoo
     assert len(set(ids(posts))) == len(posts) == 20
     assert set(house.states()) == {"delivered"}
     assert [line["event"] for line in told] == ["webhook_held"]
+    assert (told[0]["site"], told[0]["webhook"]) == (house.site, made.id)
 
 
 def test_a_clock_that_was_ahead_silences_no_webhook(house: WebhookHouse) -> None:

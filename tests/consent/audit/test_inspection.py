@@ -344,6 +344,18 @@ def test_damage_is_told_with_its_place(
         assert (found.epoch, found.index) == (1, index)
 
 
+def test_a_standing_of_an_earlier_release_says_what_to_do(site: RecordedSite) -> None:
+    """A projection that is read in another way since is no damage, and is told like one."""
+    with undone(site) as connection:
+        connection.exec_driver_sql(
+            "UPDATE subject SET standing = replace(standing, 'given', 'refused')"
+        )
+        found = damage(site, connection)
+
+    assert found.check == "standing"
+    assert "consent rebuild" in str(found)
+
+
 def test_of_several_the_first_is_told(site: RecordedSite) -> None:
     """Whatever kind of damage it is."""
     with undone(site) as connection:

@@ -1,10 +1,13 @@
 """Lists: each kind of entry alone, in the forms that people write it; nothing but RE2."""
 
 import ast
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from random import Random
+from resource import RUSAGE_SELF, getrusage
 
 import pytest
 from hypothesis import given
@@ -231,6 +234,19 @@ def test_patterns_are_bounded_together() -> None:
 
     with pytest.raises(PatternInvalid, match="together"):
         Listing("bad", Verdict.HOLD, {Kind.PATTERNS: [pattern] * (PROGRAM_LIMIT // size + 1)})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is told in other units")
+def test_patterns_share_the_memory_of_a_list() -> None:
+    """What RE2 remembers of a text is bounded for all of them, not for each."""
+    random = Random(1)  # noqa: S311 - no secret
+    looked = Looked("".join(random.choices("ab", k=50_000)))
+    patterns = [rf"[ab]*a[ab]{{20}}c{at}" for at in range(100)]
+
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    assert find(Kind.PATTERNS, patterns, looked) is None
+    grown = (getrusage(RUSAGE_SELF).ru_maxrss - before) << 10
+    assert grown < 3 * matching.MEMORY, grown  # it was 15 times as much
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(x+x+)+y", "(?:a?){400}a{400}b", "a[ab]{400}c"])

@@ -60,6 +60,15 @@ def verdicts(client: httpx2.Client, comments: list[dict[str, Any]]) -> list[str]
     return [result["comment"]["verdict"] for result in answer.json()["results"]]
 
 
+def test_patterns_that_are_large_to_compile_are_refused(client: httpx2.Client) -> None:
+    """However small they are to write."""
+    patterns = [rf"(?i)\pL{{1000}}{at}" for at in range(100)]
+    policy = {"lists": [{"name": "bad", "verdict": "hold", "patterns": patterns}]}
+
+    for path, method in (("/v1/policy", "PUT"), ("/v1/policy:dry-run", "POST")):
+        assert client.request(method, path, json={"policy": policy}).status_code == 422
+
+
 # -- the policy itself ------------------------------------------------------------------------
 
 
