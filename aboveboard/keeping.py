@@ -84,10 +84,15 @@ class KeptFolder:
     def sync(self) -> None:
         """Wait until what was kept is on the disk. Raises OSError."""
         names, self._unsynced = self._unsynced, set()
-        for name in sorted(names):
-            sync(self.path / name)
-        if names:
-            sync(self.path)
+        try:
+            for name in sorted(names):
+                sync(self.path / name)
+            if names:
+                sync(self.path)
+        except OSError:
+            # Synced next time, then, along with what was kept meanwhile.
+            self._unsynced |= names
+            raise
 
     def _create(self, path: Path, content: bytes) -> None:
         draft = self.path / DRAFT

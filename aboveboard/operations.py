@@ -27,6 +27,7 @@ from aboveboard.auth import Authenticator, site_of
 from aboveboard.errors import (
     BodyTooLarge,
     ClientGone,
+    HeaderAmbiguous,
     IdempotencyKeyInvalid,
     QueryAmbiguous,
     SiteUnclear,
@@ -315,7 +316,7 @@ def leaves_unread(error: Exception, status: int) -> bool:
 
     Or it would be drained for nothing.
     """
-    return isinstance(error, (BodyTooLarge, ClientGone)) or status in {401, 403, 415}
+    return isinstance(error, BodyTooLarge | ClientGone | HeaderAmbiguous) or status in {401, 403, 415}
 
 
 def patience(error: Exception) -> int | None:

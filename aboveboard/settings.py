@@ -20,7 +20,6 @@ from aboveboard.targets import Targets
 PREFIX = "ABOVEBOARD_"
 DEFAULT_SITE_URL = "http://localhost:8080"
 SHA256_DIGITS = 64
-NOT_SETTINGS = frozenset({"ABOVEBOARD_CHROMIUM"})  # read by the tests, not by the service
 
 
 def _address(value: SecretStr) -> SecretStr:
@@ -141,7 +140,7 @@ def load(**arguments: Any) -> Settings:  # noqa: ANN401 - whatever the command w
     given = {name: value for name, value in arguments.items() if value is not None}
     known = set(Settings.model_fields)
     for name in os.environ:  # noqa: TID251 - this is the file that may
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+        if name.startswith(PREFIX):
             setting = name.removeprefix(PREFIX).lower()
             if setting not in known:
                 raise SettingsInvalid(

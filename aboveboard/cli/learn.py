@@ -195,6 +195,7 @@ def use(
     from aboveboard import app
     from aboveboard.cli.options import read_settings
     from aboveboard.errors import DataDirUnusable
+    from moderation.verdict import LABELS
 
     settings = read_settings(data_dir=data_dir)
     if not settings.data_dir.is_dir():
@@ -202,6 +203,13 @@ def use(
     selection = app.open_selection(settings)
     found = selection.select_shipped() if folder is None else selection.select(folder)
     say(f"{found.name} is used from now on, manifest SHA-256 {found.digest}")
+    bare = [
+        label
+        for label in LABELS
+        if (bands := found.thresholds.get(label)) is None or bands.hold is bands.spam is None
+    ]
+    if bare:
+        say(f"it has no threshold for {', '.join(bare)}: only a policy can hold anything for them")
 
 
 @model.command("card")

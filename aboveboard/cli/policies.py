@@ -117,6 +117,8 @@ def dry_run(
         return
     changed = sum(change.comments for change in found.changes)
     say(f"{found.comments:,} comments judged again, {changed:,} would fare otherwise")
+    if found.comments == limit:
+        say(f"those were the newest; there may be more of the last {against}: see --limit")
     for change in found.changes:
         say(f"{change.comments:8,}  {change.before} -> {change.after}, such as:")
         for comment_id in change.examples:

@@ -14,6 +14,7 @@ from consent.choices.linking import follow
 from consent.choices.projection import Standing
 from consent.log import ledger
 from consent.records.history import read_vault
+from consent.records.membership import among, members
 from consent.sealing.keyring import Keyring
 from consent.tables import RECORD, SUBJECT
 
@@ -50,7 +51,7 @@ def with_linked(
     known = {subject.subject_ref: subject for subject in subjects}
     missing = _links(known.values()) - known.keys()
     while missing:
-        rows = connection.execute(_SUBJECTS, {"site_id": site_id, "refs": sorted(missing)})
+        rows = connection.execute(_SUBJECTS, {"site_id": site_id, "refs": members(missing)})
         found = {row.subject_ref: _stored(*row) for row in rows}
         known |= found
         missing = _links(found.values()) - known.keys()
@@ -80,7 +81,7 @@ def replay(
 
     Of those who are linked, all have to be given. Raises VaultUnreadable.
     """
-    rows = connection.execute(_PLACES, {"site_id": site_id, "refs": sorted(refs)})
+    rows = connection.execute(_PLACES, {"site_id": site_id, "refs": members(refs)})
     places = iter(sorted((epoch, index, record_id) for record_id, epoch, index in rows))
     standings: dict[str, Standing] = {}
     while page := list(islice(places, PAGE)):
@@ -105,7 +106,7 @@ _SUBJECTS = select(
     SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped, SUBJECT.c.standing
 ).where(
     SUBJECT.c.site_id == bindparam("site_id"),
-    SUBJECT.c.subject_ref.in_(bindparam("refs", expanding=True)),
+    among(SUBJECT.c.subject_ref, "refs"),
 )
 _PAGE = (
     select(SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped, SUBJECT.c.standing)
@@ -115,5 +116,5 @@ _PAGE = (
 )
 _PLACES = select(RECORD.c.record_id, RECORD.c.epoch, RECORD.c.leaf_index).where(
     RECORD.c.site_id == bindparam("site_id"),
-    RECORD.c.subject_ref.in_(bindparam("refs", expanding=True)),
+    among(RECORD.c.subject_ref, "refs"),
 )

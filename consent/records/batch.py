@@ -67,11 +67,6 @@ class Batch(Filing):
         if kept is not None:
             kept.check_reached(head.epoch, head.frontier.size, head.root)
 
-    @property
-    def head(self) -> ledger.Head:
-        """The head that this batch builds on."""
-        return self._head
-
     def enter(self, ref: str, content: Mapping[str, Json]) -> None:
         """Seal an event under the key of *ref* and queue it for the log."""
         record_id, received_at = str(content["record_id"]), str(content["received_at"])

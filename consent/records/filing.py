@@ -78,10 +78,6 @@ class Filing:
         subject = self._subjects.get(ref)
         return subject is not None and subject.restricted_until is not None
 
-    def change(self, ref: str, standing: Standing) -> None:
-        """Set where a known subject stands, for what is no event of their own."""
-        self._changed[ref] = standing
-
     def file(
         self, ref: str, event: Mapping[str, Any], opened: Opened, *, epoch: int, leaf_index: int
     ) -> None:

@@ -12,6 +12,7 @@ from consent.choices.record import instant
 from consent.errors import SubjectNotFound
 from consent.records.exhibit import Exhibit, Exhibits
 from consent.records.history import read_vault
+from consent.records.membership import among, members
 from consent.sealing.keyring import Keyring
 from consent.tables import IDEMPOTENCY, RECORD, SUBJECT
 
@@ -98,7 +99,7 @@ class Accessing:
             return None
         ids = list(connection.execute(_RECORDS, {"site_id": site_id, "ref": ref}).scalars())
         vault = read_vault(connection, self._keyring, site_id, ids)
-        keys = connection.execute(_KEYS, {"site_id": site_id, "record_ids": ids}) if ids else ()
+        keys = connection.execute(_KEYS, {"site_id": site_id, "record_ids": members(ids)})
         return Account(
             ref,
             Standing.from_json(row.standing),
@@ -119,5 +120,5 @@ _RECORDS = (
 )
 _KEYS = select(IDEMPOTENCY.c.record_id, IDEMPOTENCY.c.key).where(
     IDEMPOTENCY.c.site_id == bindparam("site_id"),
-    IDEMPOTENCY.c.record_id.in_(bindparam("record_ids", expanding=True)),
+    among(IDEMPOTENCY.c.record_id, "record_ids"),
 )

@@ -4,7 +4,7 @@ Rows are deleted, the data key is destroyed, and a tombstone names the records t
 keeps their salted commitments; nothing opens them any more.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
@@ -24,12 +24,12 @@ from consent.records.holdings import Aged, Held
 from consent.sealing.keyring import Keyring
 from consent.store import Rows, Subject
 from consent.subjects.forgetting import (
-    TOMBSTONE_RECORDS,
     Erasure,
     Forgotten,
     find_linked,
     find_naming,
     find_questions,
+    for_tombstones,
     forget,
     key_digest,
     traces,
@@ -153,23 +153,21 @@ class Erasing:
         due = await self._reading.query(
             lambda connection: holdings.list_due(connection, instant(now))
         )
-        erased = 0
-        for site_id, ref in due:
-            done = await self._write(
-                Erase(site_id, now, Method.JOB, Actor.SYSTEM, refs=[ref], due=instant(now))
-            )
-            erased += len(done.record_ids)
-        return erased
+
+        async def shred(site_id: str, ref: str) -> int:
+            command = Erase(site_id, now, Method.JOB, Actor.SYSTEM, refs=[ref], due=instant(now))
+            return len((await self._write(command)).record_ids)
+
+        return await _each(shred(*place) for place in due)
 
     async def keep_to_retention(self) -> int:
         """Erase on every site what is older than it wants kept; return how many records went."""
         now = self._clock()
-        return sum(
-            [
-                await self.retain(site_id, now - timedelta(days=setting.retention_days))
-                for site_id, setting in await self._reading.query(store.list_settings)
-                if setting.retention_days is not None
-            ]
+        settings = await self._reading.query(store.list_settings)
+        return await _each(
+            self.retain(site_id, now - timedelta(days=setting.retention_days))
+            for site_id, setting in settings
+            if setting.retention_days is not None
         )
 
     async def retain(self, site_id: str, older_than: datetime) -> int:
@@ -277,7 +275,7 @@ class Erasing:
     def _entomb(self, batch: Batch, command: Erase, held: Sequence[Held]) -> list[str]:
         """Name in the log what is erased, and return the ids of these events."""
         made = []
-        for start in range(0, len(held), TOMBSTONE_RECORDS):
+        for named in for_tombstones([item.record_id for item in held]):
             made.append(self._ids())
             batch.enter(
                 SITE,
@@ -285,7 +283,7 @@ class Erasing:
                     record_id=made[-1],
                     site_id=command.site_id,
                     event_type=EventType.ERASED,
-                    record_ids=[item.record_id for item in held[start : start + TOMBSTONE_RECORDS]],
+                    record_ids=named,
                     method=command.method,
                     by=command.by,
                     received_at=command.received,
@@ -318,6 +316,22 @@ class Erasing:
         )
         sweep = self._sweep_later if command.unneeded else self._sweep
         rows.afterwards(partial(sweep, traces(held, forgotten)))
+
+
+async def _each(works: Iterable[Awaitable[int]]) -> int:
+    """Do everything, and return what it comes to together.
+
+    What fails takes nobody else's turn; it is raised in the end.
+    """
+    done, failure = 0, None
+    for work in works:
+        try:
+            done += await work
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are due
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return done
 
 
 def _with_linked(rows: Rows, site_id: str, refs: Sequence[str]) -> list[str]:

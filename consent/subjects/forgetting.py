@@ -67,6 +67,14 @@ class Forgotten(NamedTuple):
     remembered: Sequence[str]
 
 
+def for_tombstones(record_ids: Sequence[str]) -> list[Sequence[str]]:
+    """Return what each tombstone names, in order."""
+    return [
+        record_ids[start : start + TOMBSTONE_RECORDS]
+        for start in range(0, len(record_ids), TOMBSTONE_RECORDS)
+    ]
+
+
 def forget(
     rows: Rows,
     keyring: Keyring,
@@ -323,9 +331,15 @@ def find_naming(
     ]
     for item, sealed in holdings.find_links(rows, site_id, near):
         subject = linked[item.subject_ref]
-        if subject.wrapped:
+        if not subject.wrapped:
+            continue
+        try:
             key = keyring.unwrap(site_id, item.subject_ref, subject.key_version, subject.wrapped)
             event = orjson.loads(key.open(site_id, item.record_id, sealed).event)
+        except VaultUnreadable:
+            # It may name them, and a key that is lost is no reason to keep what it sealed.
+            found.append(item)
+        else:
             if event["linked"]["subject_ref"] in named:
                 found.append(item)
     return found

@@ -20,7 +20,7 @@ from consent.records import holdings
 from consent.records.batch import SITE, Batch
 from consent.sealing.keyring import Keyring
 from consent.store import Rows
-from consent.subjects.forgetting import TOMBSTONE_RECORDS, Erasure, Restriction, reapply
+from consent.subjects.forgetting import Erasure, Restriction, for_tombstones, reapply
 
 T = TypeVar("T")
 
@@ -130,10 +130,9 @@ class Reapplying:
         traces = reapply(rows, self._keyring, done, now=instant(command.received))
         batch.know(store.ask_subjects(rows, done.site_id, [SITE])())
         named = done.record_ids if isinstance(done, Erasure) else _of_restricted(rows, done)
-        for number, record_id in enumerate(done.tombstones):
-            concerned = named[number * TOMBSTONE_RECORDS : (number + 1) * TOMBSTONE_RECORDS]
-            if concerned:
-                batch.enter(SITE, _entombed(command, record_id, concerned))
+        # Of a restriction there may be fewer by now.
+        for record_id, concerned in zip(done.tombstones, for_tombstones(named), strict=False):
+            batch.enter(SITE, _entombed(command, record_id, concerned))
         batch.close()
         if traces:
             rows.afterwards(partial(self._sweep, traces))

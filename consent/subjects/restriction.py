@@ -16,7 +16,13 @@ from consent.records import holdings
 from consent.records.batch import SITE, Batch, Receipt
 from consent.sealing.keyring import Keyring
 from consent.store import Rows
-from consent.subjects.forgetting import Restriction, find_linked, find_naming, seal_off
+from consent.subjects.forgetting import (
+    Restriction,
+    find_linked,
+    find_naming,
+    for_tombstones,
+    seal_off,
+)
 
 
 class Writing(Protocol):
@@ -28,7 +34,7 @@ class Writing(Protocol):
 
 
 class Restricted(NamedTuple):
-    """Which records are kept as evidence, and until when; *receipt* is of the tombstone."""
+    """Which records are kept as evidence, and until when; *receipt* is of the last tombstone."""
 
     receipt: Receipt
     record_ids: Sequence[str]
@@ -41,7 +47,6 @@ class Restrict(NamedTuple):
     site_id: str
     refs: Sequence[str]
     until: str
-    record_id: str
     received: datetime
     method: Method
 
@@ -86,7 +91,6 @@ class Restricting:
             site_id,
             self._keyring.refs(site_id, kind, subject_id),
             instant(evidence_until),
-            self._ids(),
             now,
             method,
         )
@@ -123,26 +127,25 @@ class Restricting:
             raise _nobody()
         batch.know(store.ask_subjects(rows, site_id, [SITE])())
         record_ids = [item.record_id for item in held]
-        batch.enter(
-            SITE,
-            tombstone(
-                record_id=command.record_id,
-                site_id=site_id,
-                event_type=EventType.RESTRICTED,
-                record_ids=record_ids,
-                method=command.method,
-                by=Actor.CONTROLLER,
-                received_at=command.received,
-            ),
-        )
-        (receipt,) = batch.close().receipts
+        tombstones = []
+        for named in for_tombstones(record_ids):
+            tombstones.append(self._ids())
+            batch.enter(
+                SITE,
+                tombstone(
+                    record_id=tombstones[-1],
+                    site_id=site_id,
+                    event_type=EventType.RESTRICTED,
+                    record_ids=named,
+                    method=command.method,
+                    by=Actor.CONTROLLER,
+                    received_at=command.received,
+                ),
+            )
+        receipt = batch.close().receipts[-1]
         seal_off(rows, site_id, refs, command.until)
         # Before the commit, like an erasure.
-        self._note(
-            Restriction(
-                site_id, instant(command.received), [command.record_id], refs, command.until
-            )
-        )
+        self._note(Restriction(site_id, instant(command.received), tombstones, refs, command.until))
         return Restricted(receipt, record_ids, command.until)
 
 

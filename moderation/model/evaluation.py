@@ -369,8 +369,12 @@ def rows_of(data: Path, wanted: TestSet) -> list[dict[str, Any]]:
 
 
 def _refuse_seen(name: str, texts: Sequence[str], seen: NDArray[np.uint64]) -> None:
-    met = np.isin(corpus.seen(texts), seen).sum()
-    if met:
+    numbers = corpus.seen(texts)
+    met = numbers[np.isin(numbers, seen)]
+    if met.size:
+        # Which one: "Thanks!" is among everybody's comments, and somebody has to find it.
+        first = next(text for text in texts if np.isin(corpus.seen([text]), met).all())
         raise EvaluationRefused(
-            f"{name}: expected rows that the bundle was not made with, got {met} that it was"
+            f"{name}: expected rows that the bundle was not made with, got {met.size} that it was,"
+            f" the first {first!r:.60}"
         )

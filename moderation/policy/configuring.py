@@ -81,6 +81,7 @@ class Policies:
         self._newest = looking.prepare(versions.NEWEST)
         self._content = looking.prepare(versions.CONTENT)
         self._remembered: dict[str, _Remembered] = {}
+        self._changes = 0
 
     async def find(self, site_id: str) -> Policy:
         """Return the site's policy, or the default one."""
@@ -88,6 +89,7 @@ class Policies:
         known = self._remembered.get(site_id)
         if known is not None and known.read <= now < known.read + REMEMBERED:
             return known.policy
+        changes = self._changes
         version = (await self._looking.look(self._newest, site_id=site_id))[0][0] or 0
         known = self._remembered.get(site_id)
         if known is None or known.version != version:
@@ -96,7 +98,9 @@ class Policies:
             policy = known.policy
         if len(self._remembered) >= SITES_REMEMBERED:
             self._remembered.clear()
-        self._remembered[site_id] = _Remembered(now, version, policy)
+        # Where it was changed meanwhile, this is not believed the next time.
+        read = now if self._changes == changes else now - REMEMBERED
+        self._remembered[site_id] = _Remembered(read, version, policy)
         return policy
 
     def use(self, default: Policy) -> None:
@@ -106,6 +110,7 @@ class Policies:
 
     def forget(self, site_id: str) -> None:
         """Forget what is remembered of a site: its policy has changed."""
+        self._changes += 1
         known = self._remembered.get(site_id)
         if known is not None:
             self._remembered[site_id] = known._replace(read=known.read - REMEMBERED)

@@ -513,8 +513,12 @@ class Review:
             return
         self._untidy = False
         pages = -TIDIED_PAGES
-        while await self._writing.write(search.tidy, pages):
-            pages = TIDIED_PAGES
+        try:
+            while await self._writing.write(search.tidy, pages):
+                pages = TIDIED_PAGES
+        except Exception:
+            self._untidy = True
+            raise
 
     # -- what follows -------------------------------------------------------------------------
 

@@ -1,15 +1,13 @@
 """`/v1/policy`: what a site wants done with comments."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from moderation.errors import PolicyNotFound
 from moderation.policy.configuring import Configuring, Policies
-from moderation.policy.judging import Bands
 from moderation.policy.rehearsal import Rehearsing
 from moderation.routes.comments import PROBLEM, Answer, Call
-from moderation.verdict import Label
 from moderation.wire import document
 from moderation.wire import policies as wire
 
@@ -89,9 +87,8 @@ class PolicyRoutes:
         """Answer 200 with the present policy."""
         asked = wire.PolicyGetIn.model_validate_strings(call.query())
         version = await self._configuring.get(call.site(asked.site))
-        default = self._policies.default.bands
-        bands = await asyncio.to_thread(_bands, version.content, default)
-        return 200, wire.present(version, bands)
+        given = await asyncio.to_thread(document.read_json, version.content)
+        return 200, wire.present(version, given.over(self._policies.default.bands))
 
     async def put(self, call: Call) -> Answer:
         """Answer 200 with the new version, 409 where another came in between."""
@@ -130,7 +127,3 @@ class PolicyRoutes:
             limit=given.limit,
         )
         return 200, wire.dry_run(found)
-
-
-def _bands(content: str, default: Mapping[Label, Bands]) -> Mapping[Label, Bands]:
-    return document.read_json(content).policy("", default).bands

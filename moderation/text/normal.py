@@ -25,7 +25,7 @@ from moderation.text.homoglyphs import PLAIN
 _PIECE = 1024  # characters; composing a run of combining marks is quadratic in the run
 
 # Bounded on purpose: html.unescape alone raises on a reference of thousands of digits.
-_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 # Soft hyphen, joiners, zero-width, bidi controls, variation selectors, tags, byte order mark.
 INVISIBLE = re.compile(
@@ -176,7 +176,7 @@ def fold(text: str) -> tuple[bytes, bytes]:
 
 def unescape(text: str) -> str:
     """Return *text* with the characters that HTML references name, where there is one."""
-    return _REFERENCE.sub(_character, text) if "&" in text else text
+    return REFERENCE.sub(_character, text) if "&" in text else text
 
 
 def folded(text: str) -> bytes:

@@ -10,13 +10,16 @@ Span(word=b'moron', start=4, end=9)
 import re
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from moderation.text.addresses import LINK, LINK_TOKEN, MAIL, MAIL_TOKEN
-from moderation.text.normal import folded, normalise
+from moderation.text.normal import REFERENCE, folded, normalise
 
 _PIECE = re.compile(r"[^\s\x00-\x1f\x7f]+")
 _AROUND = '.,:;!?()"'
+_MARK = re.compile(REFERENCE.pattern + r"|[^\w\s\x00-\x7f]")
 
 
 class Span(NamedTuple):
@@ -43,10 +46,44 @@ def spans(text: str, words: list[bytes] | None = None) -> list[Span]:
         if piece[0].isascii() and "&" not in piece[0]:
             found += _found(folded(piece[0]), words, piece.start())
             continue
-        inner = piece[0] if "&" in piece[0] else piece[0].strip(_AROUND)
-        start = piece.start() + piece[0].find(inner)
-        found += [Span(word, start, start + len(inner)) for word in words]
+        parts = _parts(piece[0]) if len(words) > 1 else []
+        if not parts or [word for part in parts for word in part.words] != words:
+            parts = [_Part(words, 0, len(piece[0]))]
+        for part in parts:
+            whole = piece[0][part.start : part.end]
+            inner = whole if "&" in whole else whole.strip(_AROUND)
+            start = piece.start() + part.start + whole.find(inner)
+            found += [Span(word, start, start + len(inner)) for word in part.words]
     return found
+
+
+class _Part(NamedTuple):
+    """What stands between two signs of a piece, or such a sign."""
+
+    words: list[bytes]
+    start: int
+    end: int
+
+
+def _parts(piece: str) -> list[_Part]:
+    """Return the parts of a *piece* that has words, cut where a sign or a reference parts words."""
+    cuts = [0]
+    for mark in _MARK.finditer(piece):
+        if _divides(mark[0]):
+            cuts += mark.span()
+    cuts.append(len(piece))
+    parts = [
+        _Part(normalise(piece[start:end]).words, start, end)
+        for start, end in pairwise(cuts)
+        if start < end
+    ]
+    return [part for part in parts if part.words]
+
+
+@lru_cache(maxsize=1 << 10)
+def _divides(mark: str) -> bool:
+    """Whether what stands on both sides of *mark* is no one word."""
+    return len(normalise(f"a{mark}a").words) > 1
 
 
 def _found(plain: bytes, words: list[bytes], offset: int) -> list[Span]:

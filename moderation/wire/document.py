@@ -222,6 +222,10 @@ class PolicyIn(Wire):
         """Write it for its row: only what was set."""
         return self.model_dump_json(exclude_defaults=True)
 
+    def over(self, bands: Mapping[Label, Bands]) -> dict[Label, Bands]:
+        """Return the model's *bands* with those of the labels that are named in their place."""
+        return {**bands, **self.thresholds.bands()}
+
     def policy(self, version: str, bands: Mapping[Label, Bands]) -> Policy:
         """Return it compiled, over the model's *bands*. Raises PatternInvalid."""
         ignored = self.honeypot.verdict is Verdict.APPROVE
@@ -250,7 +254,7 @@ class PolicyIn(Wire):
             same=_limit(self.duplicates.exact),
             alike=_limit(self.duplicates.near),
         )
-        return Policy(version, {**bands, **self.thresholds.bands()}, rules)
+        return Policy(version, self.over(bands), rules)
 
 
 def _values(given: BaseModel) -> tuple[Any, ...]:

@@ -115,6 +115,19 @@ def test_a_bundle_is_not_measured_on_what_it_was_made_with(
     assert "other: expected rows that the bundle was not made with" in error_line(refused)
 
 
+def test_whoever_uses_a_bundle_is_told_what_it_does_not_look_for(
+    environment: dict[str, str], bundles: Path, tmp_path: Path
+) -> None:
+    """Comments of one's own about spam alone take threats and the rest away."""
+    data_dir = ("--data-dir", tmp_path)
+    used = run(environment, "model", "use", bundles / "mine-1", *data_dir).stdout.decode()
+    shipped = run(environment, "model", "use", *data_dir).stdout.decode()
+
+    assert "mine-1 is used from now on" in used
+    assert "no threshold for toxicity, severe_toxicity, obscene, threat, insult" in used
+    assert "no threshold" not in shipped
+
+
 def test_a_changed_bundle_is_refused_in_one_line(
     environment: dict[str, str], bundles: Path, tmp_path: Path
 ) -> None:

@@ -103,6 +103,34 @@ def test_what_was_kept_is_synced_once(folder: KeptFolder, monkeypatch: pytest.Mo
     assert synced == ["blog.1", "shop.1", "checkpoints"]
 
 
+def test_what_could_not_be_synced_is_synced_the_next_time(
+    folder: KeptFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One failure loses no name, of that file or of those that come after it."""
+    synced: list[str] = []
+    failing = ["blog.1", "checkpoints"]
+
+    def sync(path: Path) -> None:
+        if path.name in failing:
+            failing.remove(path.name)
+            raise OSError(5, "Input/output error")
+        synced.append(path.name)
+
+    monkeypatch.setattr("aboveboard.keeping.sync", sync)
+    folder.keep(signed(1))
+    folder.keep(signed(1, site="blog"))
+
+    for _ in range(2):
+        synced.clear()
+        with pytest.raises(OSError, match="Input/output"):
+            folder.sync()
+    folder.keep(signed(1, site="club"))
+    synced.clear()
+    folder.sync()
+
+    assert synced == ["blog.1", "club.1", "shop.1", "checkpoints"]
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """A file in its place is one readable sentence."""
     (tmp_path / "checkpoints").write_bytes(b"")

@@ -65,6 +65,25 @@ def test_a_policy_is_tried_and_set_beside_the_service(service: Service, tmp_path
     assert HAM not in told.stdout + tried.stdout
 
 
+def test_a_dry_run_says_where_it_was_cut(service: Service, tmp_path: Path) -> None:
+    """What it tells of some comments nobody takes for what it tells of all."""
+    site = service.add_site("https://cut.example.org")
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY)
+    with service.client(site.key) as client:
+        for number in range(2):
+            client.post("/v1/comments", json={"external_id": f"c-{number}", "text": HAM})
+    cut, whole = (
+        run(service, "dry-run", str(file), "--site", site.id, "--limit", limit)
+        for limit in ("1", "3")
+    )
+
+    assert cut.stdout.startswith("1 comments judged again")
+    assert "there may be more of the last 30d" in cut.stdout
+    assert whole.stdout.startswith("2 comments judged again")
+    assert "more" not in whole.stdout
+
+
 def test_who_is_late_is_told(service: Service, tmp_path: Path) -> None:
     """A version that is not the present one is not replaced; earlier ones are shown."""
     site = service.add_site("https://late.example.org")

@@ -577,6 +577,27 @@ def test_a_restore_that_is_cut_off_is_finished_by_whoever_comes_next(
     assert record(place)[0].leaf_index == 1
 
 
+@pytest.mark.parametrize("step", ["placed", "resume", "forget"])
+def test_a_restore_that_is_cut_off_can_be_begun_anew(
+    place: Place, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whoever gives the command again is such a command, too."""
+    path = place.back_up()
+    record(place, 2)
+    with monkeypatch.context() as patch:
+        _cut_at(step, patch)
+        with pytest.raises(Cut):
+            place.restore(path)
+
+    place.restore(path)
+
+    sizes = place.heads()
+    assert sizes[0] == (1, 3)
+    assert len(sizes) == 2  # what the first try had begun is in no backup
+    assert not (place.settings.data_dir / "restored").exists()
+    assert record(place)[0].leaf_index == 1
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_restore_that_is_cut_off_before_it_is_whole_changes_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch

@@ -60,13 +60,6 @@ def test_unknown_settings_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path:
         settings.load()
 
 
-def test_the_tests_own_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The path of a browser for the tests does not stop the service."""
-    monkeypatch.setenv("ABOVEBOARD_CHROMIUM", "/usr/bin/chromium")
-
-    assert settings.load().port == 8080
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PORT", "canary"), ("PORT", "70000"), ("HEADER_DEADLINE_S", "0"), ("QUEUE_LIMIT", "-1")],

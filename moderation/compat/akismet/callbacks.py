@@ -24,13 +24,16 @@ T = TypeVar("T")
 URL_LIMIT = 2_048  # characters
 LEASE = timedelta(seconds=60)  # well over the longest try
 AT_ONCE = 20
+ALONE = 1_000_000
+"""Rows that taking is told to be, so that it has a transaction of its own: whose clients are due,
+and so which sites it locks, is known only inside."""
 
 
 class Writing(Protocol):
     """Carries out commands durably, many requests' at once."""
 
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
+        """Return what *handler* answered to *command*, of about *size* rows, once durable."""
         ...
 
 
@@ -71,6 +74,11 @@ class _Settled(NamedTuple):
     again: str | None
     first_tried: str | None
 
+    @property
+    def site_id(self) -> str:
+        """By which the writer locks a batch's sites in one order."""
+        return self.due.site_id
+
 
 class Callbacks:
     """The use cases of callbacks; *seal* hides a key under the name of what it is for."""
@@ -102,7 +110,8 @@ class Callbacks:
         waiting = await self._reading.query(lambda asked: bool(_find(asked, instant(now), limit=1)))
         if not waiting:
             return []
-        found: list[Due] = await self._writing.write(_take, (instant(now), instant(now + LEASE)))
+        lease = instant(now), instant(now + LEASE)
+        found: list[Due] = await self._writing.write(_take, lease, size=ALONE)
         return found
 
     async def settle(self, due: Due, *, told: bool, again: timedelta | None = None) -> None:

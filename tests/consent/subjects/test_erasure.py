@@ -11,6 +11,7 @@ from consent_desk import SITE, Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from whole_copy import copy, put_back
 
 from aboveboard.installation import Databases, open_databases
 from aboveboard.rows import Rows
@@ -29,7 +30,7 @@ from consent.records.batch import SITE as SITE_REF
 from consent.records.batch import Receipt
 from consent.records.history import read_vault
 from consent.store import Subject
-from consent.subjects.forgetting import reapply
+from consent.subjects.forgetting import Erasure, reapply
 from consent.tables import IDEMPOTENCY, METADATA, RECORD, RECORD_PURPOSE, SUBJECT
 
 Row = tuple[Any, ...]
@@ -418,6 +419,26 @@ def test_whom_a_subject_was_linked_with_keeps_their_own(desk: Desk) -> None:
     with desk.database.read() as connection:
         standings = list(connection.execute(select(SUBJECT.c.standing)).scalars())
     assert not any(ref in standing for standing in standings)
+
+
+def lose(desk: Desk, kind: SubjectKind, name: str) -> None:
+    """Spoil a subject's key."""
+    (ref,) = desk.keyring.refs(SITE, kind, name)
+    with desk.database.write() as connection:
+        lost = SUBJECT.update().where(SUBJECT.c.subject_ref == ref).values(wrapped=b"\0" * 60)
+        connection.execute(lost)
+
+
+def test_a_link_with_somebody_whose_key_is_lost_keeps_nobody(desk: Desk) -> None:
+    """What may name who is erased goes along, for nobody can say that it does not."""
+    given = desk.give("ads")
+    link = account(desk, "d-1")
+    lose(desk, SubjectKind.ACCOUNT, "a-1")
+
+    erased = desk.erase(device="d-1")
+
+    assert {given.record_id, link.record_id} <= set(erased.record_ids)
+    assert subject(desk) is None
 
 
 def test_nothing_far_rests_on_what_was_erased(desk: Desk) -> None:
@@ -938,7 +959,7 @@ def test_a_large_erasure_has_several_tombstones(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the receipt of each stays one that verifies; all are of one transaction."""
-    monkeypatch.setattr("consent.subjects.erasure.TOMBSTONE_RECORDS", 2)
+    monkeypatch.setattr("consent.subjects.forgetting.TOMBSTONE_RECORDS", 2)
     for _ in range(5):
         desk.refuse("ads")
 
@@ -950,6 +971,29 @@ def test_a_large_erasure_has_several_tombstones(
     assert list(desk.noted[0].tombstones) == [event["record_id"] for event in made]
     assert erased.receipt is not None
     assert erased.receipt.record_id == made[-1]["record_id"]
+
+
+def test_a_large_restriction_has_several_tombstones(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the same reason; of a copy that does not know of it, each is entered again."""
+    monkeypatch.setattr("consent.subjects.forgetting.TOMBSTONE_RECORDS", 2)
+    for _ in range(5):
+        desk.refuse("ads")
+    copied = copy(desk.database)
+
+    restricted = desk.restrict(days=90)
+
+    made = tombstones(desk)
+    assert [len(event["record_ids"]) for event in made] == [2, 2, 1]
+    assert list(restricted.record_ids) == [name for event in made for name in event["record_ids"]]
+    assert restricted.receipt.record_id == made[-1]["record_id"]
+    put_back(desk.database, copied)
+    asyncio.run(desk.continuing.check())
+    asyncio.run(desk.reapplying.reapply(reversed(desk.noted)))
+    again = [event for event in tombstones(desk) if event["event_type"] == "restricted"]
+    assert [event["record_id"] for event in again] == [event["record_id"] for event in made]
+    assert [event["record_ids"] for event in again] == [event["record_ids"] for event in made]
 
 
 def test_a_restriction_is_waited_out_and_then_shredded(desk: Desk) -> None:
@@ -970,6 +1014,33 @@ def test_a_restriction_is_waited_out_and_then_shredded(desk: Desk) -> None:
     assert row is not None
     assert (row.wrapped, row.restricted_until) == (b"", None)
     assert len(held(desk)) == 2
+
+
+def test_what_cannot_be_shredded_keeps_nobody_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is due after somebody who cannot be erased goes in the same round; it is told."""
+    devices = ("d-1", "d-2", "d-3")
+    for device in devices:
+        desk.give("ads", device=device)
+        desk.restrict(device, days=1)
+    desk.later(days=2)
+    first, *others = sorted(
+        desk.keyring.refs(SITE, SubjectKind.DEVICE, device)[0] for device in devices
+    )
+
+    def note(erasure: Erasure) -> None:
+        if first in dict(erasure.subjects):
+            raise OSError("expected a disk that takes it")
+
+    monkeypatch.setattr(desk.erasing, "_note", note)
+    with pytest.raises(OSError, match="a disk that takes it"):
+        asyncio.run(desk.erasing.shred_due())
+
+    with desk.database.read() as connection:
+        left = set(connection.execute(select(SUBJECT.c.subject_ref)).scalars())
+    assert first in left
+    assert left.isdisjoint(others)
 
 
 def test_a_refusal_of_ones_own_does_not_end_with_the_consent_taken_over(desk: Desk) -> None:

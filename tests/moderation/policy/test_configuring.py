@@ -1,6 +1,7 @@
 """Which policy holds: remembered for a second, compiled once, and held where it is unusable."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -106,6 +107,35 @@ def test_ones_own_change_is_seen_at_once() -> None:
     assert same is first
     assert house.find().version == "2"
     assert house.compiled == ["1", "2"]
+
+
+def test_ones_own_change_is_seen_at_once_though_the_one_before_is_being_compiled() -> None:
+    """Who began to compile it before the change remembers it no longer than that."""
+    house = House()
+    house.looking.version = 1
+    begun, changed = threading.Event(), threading.Event()
+
+    def compile_slowly(version: str, content: str) -> Policy:
+        begun.set()
+        assert changed.wait(10)
+        return document.read_json(content).policy(version, DEFAULT.bands)
+
+    policies = Policies(
+        default=DEFAULT,
+        compiling=compile_slowly,
+        looking=house.looking,
+        clock=lambda: house.now,
+    )
+
+    async def change_meanwhile() -> list[str]:
+        first = asyncio.create_task(policies.find("blog"))
+        await asyncio.to_thread(begun.wait)
+        house.looking.version = 2
+        policies.forget("blog")
+        changed.set()
+        return [(await first).version, (await policies.find("blog")).version]
+
+    assert asyncio.run(change_meanwhile()) == ["1", "2"]
 
 
 def test_a_clock_that_goes_back_is_no_reason_to_believe_what_is_remembered() -> None:

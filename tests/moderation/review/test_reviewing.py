@@ -204,6 +204,33 @@ def test_the_bytes_of_an_erased_comment_leave_the_files(databases: Databases) ->
         assert not any(word in _bytes(path) for word in words)
 
 
+def test_tidying_that_failed_is_done_the_next_time(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was erased may still be in the index; once all is tidy there is nothing to do."""
+    desk = Desk(databases)
+    asked: list[int] = []
+    answers: list[bool | Exception] = [True, OSError("disk full"), True, False]
+
+    async def write(_handler: object, pages: int) -> bool:
+        asked.append(pages)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(desk.writing, "write", write)
+
+    with pytest.raises(OSError, match="disk full"):
+        asyncio.run(desk.review.tidy())
+    asyncio.run(desk.review.tidy())
+    asyncio.run(desk.review.tidy())
+
+    first, more = asked[:2]
+    assert asked == [first, more, first, more]
+    assert first < 0
+
+
 def _bytes(path: Path) -> bytes:
     return b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
 

@@ -1,7 +1,9 @@
 """Policies over HTTP, on both engines: set, versioned, tried, and what comments meet."""
 
+import asyncio
 import json
 from datetime import timedelta
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -10,8 +12,15 @@ import pytest
 from conftest import Service, Site
 
 from aboveboard import clock
-from aboveboard.accounts import Scope
+from aboveboard.accounts import Caller, Scope
+from aboveboard.app import open_governance, open_selection
+from aboveboard.installation import Databases, open_accounts
+from aboveboard.operations import Call
+from aboveboard.settings import Settings
+from aboveboard.writer import CommandWriter
+from moderation.routes.policies import PolicyRoutes
 from moderation.tables import METADATA
+from moderation.wire.document import PolicyIn
 
 HAM = "Thanks for the recipe, I baked it on Sunday and my family liked it."
 WORDS = ["apple", "bridge", "candle", "dragon", "engine", "forest", "garden", "harbour"]
@@ -423,3 +432,36 @@ def test_no_address_is_in_any_file(new_service: Service) -> None:
     for address in [*addresses, "192.0.2", "2001:db8:77"]:
         for content in [log, dump, *files]:
             assert address.encode() not in content
+
+
+def test_a_policy_is_read_without_being_compiled(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long lists take a second, for which nobody else would be answered."""
+    settings = Settings(data_dir=tmp_path / "data")
+    open_accounts(settings, databases)
+    governance = open_governance(
+        settings,
+        databases,
+        CommandWriter(databases.moderation),
+        open_selection(settings).load(),
+    )
+    content = {
+        "thresholds": {"spam": {"hold": 0.5}},
+        "lists": [{"name": "l", "verdict": "spam", "words": ["x"]}],
+    }
+    asyncio.run(governance.configuring.put("s", json.dumps(content), replaces=0))
+    routes = PolicyRoutes(
+        configuring=governance.configuring,
+        policies=governance.policies,
+        rehearsing=governance.rehearsing,
+        clock=clock.now,
+    )
+    monkeypatch.setattr(PolicyIn, "policy", lambda *_: pytest.fail("it was compiled"))
+
+    status, body = asyncio.run(
+        routes.get(Call(b"", {}, {}, b"", Caller("k", frozenset({Scope.SITE_ADMIN}), ("s",))))
+    )
+
+    assert status == 200
+    assert json.loads(body)["thresholds"]["spam"] == {"hold": 0.5}

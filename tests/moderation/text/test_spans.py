@@ -22,6 +22,11 @@ from moderation.text.spans import in_utf16, spans
         ("sh!t happens!", ["sh!t", "happens"]),
         ("\U0001f600 caf\u00e9\u200b, fu\u0441k!", ["\U0001f600", "caf\u00e9\u200b", "fu\u0441k"]),
         ("one &lt;b&gt; two", ["one", "&lt;b&gt;", "two"]),
+        (
+            "You&nbsp;are&nbsp;an&nbsp;idiot, caf&eacute;",
+            ["You", "are", "an", "idiot", "caf&eacute;"],
+        ),
+        ("try\u2026idiot\U0001f602now", ["try", "idiot", "\U0001f602", "now"]),
     ],
 )
 def test_a_span_quotes_the_text_as_it_was_written(text: str, quoted: list[str]) -> None:

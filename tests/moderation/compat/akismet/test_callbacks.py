@@ -1,17 +1,20 @@
 """Who wants to be called back, on both engines: no decision that meets a check is forgotten."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import pytest
 from lone_review import lone_review
 from sqlalchemy import select
 
 from aboveboard.installation import Databases
-from aboveboard.writer import CommandWriter
+from aboveboard.rows import Rows
+from aboveboard.writer import CommandWriter, Writer
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
-from moderation.compat.akismet.callbacks import Callbacks, Due
+from moderation.compat.akismet.callbacks import Callbacks, Due, Reading
 from moderation.review.deciding import Decision
 from moderation.store import Encoded, Put, Screened, find_external, put
 from moderation.tables import COMPAT_CALLBACK
@@ -29,24 +32,28 @@ class House:
         self.now = BEGIN
         self.writing = CommandWriter(databases.moderation)
         self.review = lone_review(databases.moderation, lambda: self.now)
-        self.callbacks = Callbacks(
-            writing=self.writing,
-            reading=databases.moderation,
+        self.callbacks = self.open(self.writing)
+
+    def open(self, writing: Writer | CommandWriter, reading: Reading | None = None) -> Callbacks:
+        """Put callbacks together that write, and look for who is due, like that."""
+        return Callbacks(
+            writing=writing,
+            reading=reading or self.databases.moderation,
             clock=lambda: self.now,
             seal=lambda _name, key: key,
         )
 
-    def store(self, name: str, verdict: Verdict) -> None:
+    def store(self, name: str, verdict: Verdict, *, site: str = "blog") -> None:
         """Store a comment as it was judged."""
         screened = Screened(name, name, name, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p")
         received = self.now.isoformat(timespec="microseconds")[:26] + "Z"
         encoded = Encoded("null", "[]", "{}")
-        command = Put("blog", [screened], [name], received, lambda _: (200, b""), lambda _: encoded)
+        command = Put(site, [screened], [name], received, lambda _: (200, b""), lambda _: encoded)
         asyncio.run(self.writing.write(put, command))
 
-    def keep(self, name: str, told: str, *, url: str = URL) -> None:
+    def keep(self, name: str, told: str, *, url: str = URL, site: str = "blog") -> None:
         """Note where the client of a check wants to be told, and what it was told."""
-        asyncio.run(self.callbacks.keep("blog", name, url, "key", told=told))
+        asyncio.run(self.callbacks.keep(site, name, url, "key", told=told))
 
     def decide(self, name: str, action: Action) -> None:
         """Have a moderator decide, a second later."""
@@ -168,3 +175,76 @@ def test_nothing_is_kept_of_what_was_erased(databases: Databases) -> None:
         house.keep(name, "true")
 
     assert house.kept() == []
+
+
+class At(NamedTuple):
+    """Something is done for a site."""
+
+    site_id: str
+
+
+class SomebodyIsDue:
+    """Says so at once, so that whoever takes comes into the batch of what came just before."""
+
+    async def query(self, _ask: object) -> Any:  # noqa: ANN401 - as asked
+        """Answer that somebody waits."""
+        return True
+
+
+class Crossing:
+    """Holds a batch up, once it has locked its site, until the other one has come as far."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self.calls = 0
+
+    def hold(self, rows: Rows, commands: Sequence[At]) -> list[None]:
+        """Lock the site of each command, and wait."""
+        rows.lock(sorted({command.site_id for command in commands}))
+        rows.settle()
+        self.calls += 1
+        while self.calls < 2 and not self._somebody_waits():
+            pass
+        return [None] * len(commands)
+
+    def _somebody_waits(self) -> bool:
+        with self._databases.moderation.read() as connection:
+            asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            return bool(connection.exec_driver_sql(asked).scalar_one())
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("settled", [True, False], ids=["settle", "take"])
+def test_processes_do_not_lock_each_other_out(databases: Databases, *, settled: bool) -> None:
+    """Each has locked one site for others when it comes to callbacks of the other, or of both."""
+    house = House(databases)
+    for site in ("a", "b"):
+        house.store(site, Verdict.SPAM, site=site)
+        house.keep(site, "false", site=site)
+    dues = {due.site_id: due for due in house.take()} if settled else {}
+    crossing = Crossing(databases)
+
+    async def work() -> None:
+        writers = [Writer(databases.moderation, limit=10) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        try:
+            await asyncio.gather(
+                *(
+                    part
+                    for writer, site, other in zip(writers, "ab", "ba", strict=True)
+                    for part in (
+                        writer.write(crossing.hold, At(site)),
+                        house.open(writer).settle(dues[other], told=True)
+                        if settled
+                        else house.open(writer, SomebodyIsDue()).take(),
+                    )
+                )
+            )
+        finally:
+            for writer in writers:
+                await writer.stop()
+
+    asyncio.run(work())
+
+    assert crossing.calls == 2  # nothing was tried again
