@@ -316,7 +316,8 @@ def leaves_unread(error: Exception, status: int) -> bool:
 
     Or it would be drained for nothing.
     """
-    return isinstance(error, BodyTooLarge | ClientGone | HeaderAmbiguous) or status in {401, 403, 415}
+    unread = isinstance(error, BodyTooLarge | ClientGone | HeaderAmbiguous)
+    return unread or status in {401, 403, 415}
 
 
 def patience(error: Exception) -> int | None:

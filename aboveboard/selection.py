@@ -16,7 +16,7 @@ from typing import NamedTuple
 import structlog
 
 from aboveboard.errors import DataDirUnusable
-from moderation.errors import BundleNotFound, BundleRefused, BundleUnreadable
+from moderation.errors import BundleNotFound, BundleUnreadable
 from moderation.model import bundle, classifier, pipeline
 from moderation.model.classifier import Classifier
 
@@ -92,7 +92,7 @@ class Selection:
             self._seen = mark
             try:
                 found = await asyncio.to_thread(self.load)
-            except BundleRefused as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next one is followed
                 log.error("model_refused", error=type(error).__name__)  # noqa: TRY400 - no traces
                 continue
             use(found)

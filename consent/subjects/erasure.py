@@ -24,6 +24,7 @@ from consent.records.holdings import Aged, Held
 from consent.sealing.keyring import Keyring
 from consent.store import Rows, Subject
 from consent.subjects.forgetting import (
+    WHOLE_BATCH,
     Erasure,
     Forgotten,
     find_linked,
@@ -39,9 +40,6 @@ T = TypeVar("T")
 
 PAGE = 500
 """Records that retention erases in one transaction."""
-
-WHOLE_BATCH = 1_000_000
-"""Rows that an erasure is told to be, so that it has a transaction of its own."""
 
 
 class Writing(Protocol):

@@ -17,6 +17,7 @@ from consent.records.batch import SITE, Batch, Receipt
 from consent.sealing.keyring import Keyring
 from consent.store import Rows
 from consent.subjects.forgetting import (
+    WHOLE_BATCH,
     Restriction,
     find_linked,
     find_naming,
@@ -94,7 +95,9 @@ class Restricting:
             now,
             method,
         )
-        restricted: Restricted = await self._writing.write(self.carry_out, command)
+        restricted: Restricted = await self._writing.write(
+            self.carry_out, command, size=WHOLE_BATCH
+        )
         return restricted
 
     # -- inside the writer's transaction ------------------------------------------------------

@@ -257,7 +257,7 @@ def _held(of: Held) -> dict[str, Any]:
 
 
 def case(of: Case, now: str) -> dict[str, Any]:
-    """Return the members of a of."""
+    """Return the members of a case."""
     state = state_of(of, now)
     is_claimed = state is CaseState.CLAIMED
     return {

@@ -210,6 +210,14 @@ def test_a_large_body_is_refused_before_the_key_is_asked_for() -> None:
     assert authenticator.asked == []
 
 
+def test_a_body_of_another_type_is_not_read() -> None:
+    """Its rest would be the next request: the connection is closed."""
+    answered = request(echo, headers={"content-type": "text/plain"})
+
+    assert answered is not None
+    assert (answered[0], answered[1]["connection"]) == (415, "close")
+
+
 def test_a_fault_of_ours_is_logged_without_its_words() -> None:
     """500 says nothing; the log has operation, type and place, never the message."""
     with capture_logs() as logs:

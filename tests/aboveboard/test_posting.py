@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
+import httpcore2
 import pytest
 from inside_addresses import INSIDE, SPELLINGS
 from own_certificate import certify
 from receiver import Receiver, listening, receiving
 
 from aboveboard.errors import NotPosted
-from aboveboard.posting import ANSWER_BYTES, RESOLVING, Check, Poster, Resolve, Resolver
+from aboveboard.posting import ANSWER_BYTES, RESOLVING, TRIED, Check, Poster, Resolve, Resolver
 from aboveboard.targets import Targets, parse
 
 LOOPBACK = Targets(["127.0.0.1"])
@@ -159,6 +160,25 @@ def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
         told = post(f"http://hooks.example:{receiver.port}/", check=allowed, resolve=resolve)
 
     assert told == [204]
+
+
+def test_of_many_addresses_some_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile name may have any number, and each that is silent costs its time."""
+    connected: list[str] = []
+
+    async def connect(_self: object, host: str, _port: int, **_: object) -> None:
+        connected.append(host)
+        raise httpcore2.ConnectError
+
+    monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", connect)
+    addresses = [f"127.0.0.{at}" for at in range(2, 30)]
+    resolve, _ = resolving(addresses)
+    allowed = Targets(["127.0.0.0/8"]).check_address
+
+    told = post("http://hooks.example/", check=allowed, resolve=resolve)
+
+    assert told == ["unreachable"]
+    assert connected == addresses[:TRIED]
 
 
 # -- when there is no answer ------------------------------------------------------------------

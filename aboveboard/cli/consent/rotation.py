@@ -67,7 +67,7 @@ def rotate_wrapping(
         say_json({"version": newest, "keys": done, "retired": retired if retire else []})
         return
     say(f"{done} data keys are wrapped under {WRAPPING}.{newest} now; keep that file safe.")
-    if retire:
+    if retire and retired:
         say(f"Destroyed: {_named(WRAPPING, retired)}. No backup from before opens any more.")
     elif retired:
         say(f"Older backups still need {_named(WRAPPING, retired)}.")

@@ -210,7 +210,8 @@ class AkismetRoutes:
         blog = form.get("blog")
         sites = (await call.site(speaker, blog),) if blog else speaker.sites
         now = reports.month_of(self._clock())
-        since = reports.months_before(now, reports.SPANS.get(form.get("from"), reports.PAGE))
+        span = reports.SPANS.get(form.get("from"), reports.SPANS["all"])
+        since = reports.months_before(now, span)
         months = await self._reading.query(
             lambda asked: usage.by_month(asked, sites, since=since, origin=Origin.AKISMET)
         )
