@@ -63,7 +63,7 @@ def measured(metrics: Figures) -> list[str]:
     if metrics.get("ham"):
         parts += [
             "## Spam: false positives",
-            "The share of comments nobody calls spam at or above the spam threshold.",
+            _HARMLESS,
             _rows(
                 ("set", "rows", "false positives"),
                 (
@@ -222,6 +222,10 @@ that label alone was decided after edos had fallen with the other way. So the fi
 flatters. Madlibs was looked at before the fact of foreign letters was changed, and again before
 the second stage was kept from telling identity_attack to the other labels, so that figure may
 flatter, too; nothing else was chosen by a test row."""
+_HARMLESS = """\
+The share of comments nobody calls spam at or above the spam threshold. Made-up comments that cite
+a source were added to the training knowing this figure of unhealthy_conversations, and of those
+with a link; so both flatter."""
 _IDENTITY = """\
 Toxicity on sentences from templates, half harmless, that differ in the group they name. The words
 of a list (`moderation/text/identity.py`) are read as one word by every label but identity_attack;

@@ -18,6 +18,7 @@ from moderation.model import corpus
 from moderation.model.calibration import threshold
 from moderation.model.scoring import Scorer
 from moderation.text import evasion, identity
+from moderation.text.normal import normalise
 from moderation.verdict import LABELS, Label
 
 Floats = NDArray[np.float64]
@@ -193,14 +194,7 @@ def measure(
             if reading.has(each)
         },
         "languages": reading.languages(),
-        "ham": {
-            each.file: {
-                "rows": len(reading.rows(each)),
-                "false_positives": _rounded((reading.scores(each) >= spam).mean(), 5),
-            }
-            for each in HAM
-            if spam is not None and reading.has(each)
-        },
+        "ham": {} if spam is None else reading.harmless(spam),
         "own_tests": {
             name: {label: figures(*sides) for label, sides in of.items()}
             for name, of in own.items()
@@ -270,6 +264,18 @@ class _Reading:
     def sides(self, wanted: TestSet) -> Sides:
         """Return the set's probabilities, and which rows are positive."""
         return Sides(self.scores(wanted), self.truth(wanted))
+
+    def harmless(self, spam: float) -> dict[str, Any]:
+        """Return how much of what nobody calls spam scores *spam* or more, and what links do."""
+        found: dict[str, Any] = {}
+        for each in filter(self.has, HAM):
+            wrong = self.scores(each) >= spam
+            linked = np.array([normalise(row["text"]).links > 0 for row in self.rows(each)])
+            for name, share in ((each.file, wrong), (f"{each.file}, with a link", wrong[linked])):
+                if share.size:
+                    rate = _rounded(share.mean(), 5)
+                    found[name] = {"rows": share.size, "false_positives": rate}
+        return found
 
     def languages(self) -> dict[str, Any]:
         """Return the figures of each label in other languages, and how much is said to be known."""

@@ -62,6 +62,21 @@ adult dating, free porn, webcams, sports betting, roulette, ambien"""),
 http://rx-meds.example.ru, https://best-offer.example.com/win, www.shop-now.example.net,
 http://bit.ly/x1y2, cheap-meds.example.xyz, http://go.example.info/?id=7, bit.ly/3abc,
 http://www.example.biz/?ref=88, example-deals.top, https://t.me/joinexample"""),
+    "source": _listed("""\
+https://www.bbc.co.uk/news/world-66123456, https://en.wikipedia.org/wiki/Great_Fire_of_London,
+https://github.com/pallets/flask, https://doi.org/10.1000/182, https://arxiv.org/abs/2101.00001,
+https://www.nytimes.com/2021/03/14/us/politics/senate-vote.html, https://youtu.be/dQw4w9WgXcQ,
+https://www.theguardian.com/society/2019/jun/05/housing-figures, https://www.gov.uk/pay-tax,
+https://www.youtube.com/watch?v=9bZkp7q19f0, https://stackoverflow.com/questions/11227809,
+https://www.cdc.gov/flu/about/index.html, https://www.reuters.com/article/idUSKBN2AB1XY,
+https://www.cbc.ca/news/canada/budget-2020-1.5312345, https://www.ncbi.nlm.nih.gov/pmc/PMC123456,
+https://www.nature.com/articles/d41586-020-00502-w, https://docs.python.org/3/library/json.html,
+http://www.statcan.gc.ca/daily-quotidien/180205/dq180205a-eng.htm, www.parliament.uk,
+https://twitter.com/reuters/status/1234567890123456789, https://archive.org/details/oldbook,
+https://www.washingtonpost.com/news/wonk/wp/2017/10/05/guns/, http://www.who.int/mediacentre,
+https://news.stanford.edu/2018/11/27/sleep-study, https://www.theglobeandmail.com/opinion/a1/,
+https://www.imdb.com/title/tt0111161/, https://www.gutenberg.org/ebooks/1342, cnn.com/politics,
+https://old.reddit.com/r/books/comments/ab12cd/, https://xkcd.com/386/, www.elections.ca/home"""),
     "topic": _listed("article, post, blog, write-up, recipe, review, tutorial, video, page"),
     "sum": _listed("$500, $3500, $97, 12 000 dollars, 3000 USD, £1000, 500 euros, $10k"),
     "time": _listed("day, week, month, hour, year"),
@@ -171,6 +186,32 @@ I read about that here: https://en.wikipedia.org/wiki/Comment
 The source is at https://github.com/example/project if you want to check.
 Does this work on older phones as well? The manual says no: https://docs.example.org/faq
 Here is the paper they mention, page 4: https://arxiv.org/abs/0000.00000
+
+{source}
+{source} {source}
+
+See {source}
+Source: {source}
+Here is the link: {source}
+More here: {source}
+Check out {source}
+According to {source} it is the other way round.
+That is not true, see {source}
+Read this before you say such things: {source}
+
+{source} has the numbers, page 4.
+The numbers for last {time} are here {source} and they say something else
+You can look it up yourself, {source}
+Interesting, {name} wrote about it last {time}: {source}
+The original report: {source}
+This was in the news a {time} ago ({source}) and nothing has changed
+I am not making it up: {source}
+The law is clear on that. {source}
+For those who ask where the {sum} come from: {source}
+Somebody posted this {work} years ago {source}
+Wrong. {source}
+Two sources: {source} and {source}
+
 Has anyone tried this at home?
 My doctor told me something similar, good {topic}.
 I work from home too and this {topic} helped me a lot
