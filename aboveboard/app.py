@@ -1,11 +1,10 @@
 """The parts list: everything the service is made of, put together once.
 
-No work at import time; `assemble` opens, `Service.close` closes.
+The parts of either half are in `consenting` and `moderating`. No work at import time.
 """
 
 import asyncio
 import gc
-import hmac
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -28,23 +27,20 @@ from starlette.types import ASGIApp
 from aboveboard import clock, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
-from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histories
-from aboveboard.database import Database
+from aboveboard.checkpoints import Pushing
+from aboveboard.consenting import open_bundling, open_pushing, open_subjects
 from aboveboard.dialects import Dialects
-from aboveboard.erasures import Erasures
-from aboveboard.examining import Examining
 from aboveboard.housekeeping import Chores, Housekeeping, sync
-from aboveboard.installation import AUTHOR, Databases, open_accounts, open_keyring
-from aboveboard.keys import Daily, KeyFolder
+from aboveboard.installation import Databases, open_accounts, open_keyring
+from aboveboard.keys import KeyFolder
 from aboveboard.limits import BATCH_BYTES
+from aboveboard.moderating import fingerprints, open_cursors, open_moderation
 from aboveboard.observe import Head, Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Doorway, Entrance, no_such_route, routes
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
 from aboveboard.sealing import Seal
-from aboveboard.selection import Selection
 from aboveboard.settings import Settings, split_list
-from aboveboard.sweeping import Sweeper
 from aboveboard.targets import Targets
 from aboveboard.webhooks.callbacks import CallingBack
 from aboveboard.webhooks.delivering import Delivering
@@ -56,11 +52,8 @@ from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
 from aboveboard.writer import CommandWriter, Writer
 from consent.audit.auditing import Auditing
-from consent.audit.bundling import Bundling
-from consent.audit.intake import Intake
 from consent.audit.statistics import Counting
 from consent.recording.configuring import Configuring
-from consent.recording.continuing import Continuing
 from consent.recording.proving import Proving
 from consent.recording.publishing import Publishing
 from consent.recording.recording import Recording
@@ -76,13 +69,6 @@ from consent.routes.settings import SettingRoutes
 from consent.routes.standings import StandingRoutes
 from consent.routes.statistics import StatisticsRoutes
 from consent.routes.subjects import SubjectRoutes
-from consent.sealing.keyring import Keyring
-from consent.subjects.access import Accessing
-from consent.subjects.erasure import Erasing, Writing
-from consent.subjects.reapplying import Reapplying
-from consent.subjects.restriction import Restricting
-from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
-from moderation.cases import sampling
 from moderation.compat.akismet.callbacks import Callbacks
 from moderation.compat.akismet.routes import AkismetRoutes
 from moderation.compat.configuring import Configuring as CompatConfiguring
@@ -91,78 +77,18 @@ from moderation.compat.feedback import Feedbacking
 from moderation.compat.openai.routes import OpenaiRoutes
 from moderation.compat.perspective.routes import PerspectiveRoutes
 from moderation.compat.routes import CompatRoutes
-from moderation.model.classifier import Classifier
-from moderation.policy.configuring import Configuring as PolicyConfiguring
 from moderation.policy.configuring import Policies
-from moderation.policy.configuring import Writing as PolicyWriting
-from moderation.policy.judging import Bands, Policy
-from moderation.policy.pseudonym import Pseudonyms
-from moderation.policy.rehearsal import Rehearsing
-from moderation.policy.traits import Tracing
-from moderation.review.erasing import Erasing as ErasingComments
-from moderation.review.erasing import Writing as ErasingWriting
 from moderation.review.reviewing import Review
-from moderation.review.reviewing import Writing as ReviewWriting
 from moderation.routes.cases import CaseRoutes
 from moderation.routes.comments import CommentRoutes
 from moderation.routes.decisions import DecisionRoutes
 from moderation.routes.policies import PolicyRoutes
 from moderation.routes.review import ReviewRoutes
 from moderation.screening import Screening
-from moderation.wire import comments as wire
-from moderation.wire import document
-from moderation.wire.cursor import Cursors
 
 CORAL_SECRET = b"coral-secret/v1\x00"
 CALLBACK_KEY = b"akismet-callback/v1\x00"
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
-
-ERASED_COMMENTS = (
-    "comment",
-    "revision",
-    "review_case",
-    "case_text",
-    "review_note",
-    "idempotency",
-    "report",
-    "comment_domain",
-    "comment_band",
-)
-"""The tables of moderation that an erasure takes from."""
-
-
-def open_pushing(settings: Settings, database: Database, keyring: Keyring) -> Pushing:
-    """Put together what hands checkpoints on to where the settings want them kept."""
-    logs = Logs(database, keyring)
-    places: list[Place] = []
-    if settings.checkpoint_dir is not None:
-        places.append(Folder(settings.checkpoint_dir, logs))
-    if settings.checkpoint_webhook is not None:
-        places.append(Webhook(settings.checkpoint_webhook))
-    return Pushing(places, logs, interval_s=settings.checkpoint_interval_s)
-
-
-def open_bundling(settings: Settings, databases: Databases) -> Bundling:
-    """Put together what writes evidence bundles."""
-    return Bundling(
-        keyring=open_keyring(settings, Randomness()),
-        reading=databases.consent,
-        clock=clock.now,
-        made_by=f"aboveboard {version('aboveboard')}",
-        history=histories(settings.checkpoint_dir),
-    )
-
-
-def open_continuing(settings: Settings, databases: Databases) -> Continuing:
-    """Put together what begins new epochs: before the service starts, and for commands."""
-    random = Randomness()
-    return Continuing(
-        keyring=open_keyring(settings, random),
-        writing=CommandWriter(databases.consent),
-        reading=databases.consent,
-        clock=clock.now,
-        ids=clock.uuid7(random),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,198 +147,6 @@ def open_webhooks(
     return telling.webhooks, telling.delivering.close
 
 
-def open_sweeper(databases: Databases) -> Sweeper:
-    """Return what looks after the bytes of records that were erased."""
-    erased_from = (RECORD, RECORD_PURPOSE, SUBJECT, IDEMPOTENCY)
-    return Sweeper(databases.consent, [table.name for table in erased_from])
-
-
-@dataclass(frozen=True, slots=True)
-class Subjects:
-    """The use cases of a person's rights."""
-
-    accessing: Accessing
-    erasing: Erasing
-    restricting: Restricting
-    sweeper: Sweeper
-
-
-def open_subjects(
-    settings: Settings,
-    databases: Databases,
-    writing: Writing,
-    *,
-    keyring: Keyring,
-    ids: clock.Ids,
-) -> Subjects:
-    """Put together what answers a person, for the service and for commands beside it."""
-    reading, note = databases.consent, Erasures(settings.data_dir).note
-    sweeper = open_sweeper(databases)
-    return Subjects(
-        Accessing(keyring=keyring, reading=reading, clock=clock.now),
-        Erasing(
-            keyring=keyring,
-            writing=writing,
-            reading=reading,
-            clock=clock.now,
-            ids=ids,
-            note=note,
-            sweep=sweeper.sweep,
-            sweep_later=sweeper.note,
-        ),
-        Restricting(keyring=keyring, writing=writing, clock=clock.now, ids=ids, note=note),
-        sweeper,
-    )
-
-
-def open_examining(settings: Settings, databases: Databases) -> Examining:
-    """Put together what checks the rows of consent."""
-    return Examining(databases.consent, open_keyring(settings, Randomness()))
-
-
-def open_intake(settings: Settings, databases: Databases, sweeper: Sweeper) -> Intake:
-    """Put together what takes evidence bundles in."""
-    return Intake(
-        keyring=open_keyring(settings, Randomness()),
-        writing=CommandWriter(databases.consent),
-        sweep=sweeper.sweep,
-    )
-
-
-def open_reapplying(settings: Settings, databases: Databases, sweeper: Sweeper) -> Reapplying:
-    """Put together what erases again after a restore."""
-    return Reapplying(
-        keyring=open_keyring(settings, Randomness()),
-        writing=CommandWriter(databases.consent),
-        reading=databases.consent,
-        clock=clock.now,
-        sweep=sweeper.sweep,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Governance:
-    """The use cases of policies, and what rules know comments by."""
-
-    policies: Policies
-    configuring: PolicyConfiguring
-    rehearsing: Rehearsing
-    tracing: Tracing
-    pseudonyms: Pseudonyms
-    address_keys: Daily
-
-
-def open_governance(
-    settings: Settings,
-    databases: Databases,
-    writing: PolicyWriting,
-    model: Classifier,
-) -> Governance:
-    """Put together what policies need, for the service and for commands beside it."""
-    keys, reading = KeyFolder(settings.data_dir), databases.moderation
-    address_keys = Daily(keys, "address", clock=clock.now)
-    pseudonyms = Pseudonyms(author_key=keys.get(AUTHOR, make=False), address_key=address_keys)
-    tracing = Tracing(pseudonyms)
-
-    def compiling(number: str, content: str) -> Policy:
-        return document.read_json(content).policy(number, policies.default.bands)
-
-    policies = Policies(
-        default=default_policy(model), compiling=compiling, looking=reading, clock=clock.now
-    )
-    configuring = PolicyConfiguring(
-        compiling=compiling,
-        writing=writing,
-        reading=reading,
-        clock=clock.now,
-        changed=policies.forget,
-    )
-    rehearsing = Rehearsing(reading=reading, tracing=tracing)
-    return Governance(policies, configuring, rehearsing, tracing, pseudonyms, address_keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """The use cases of review, and what looks after the bytes of comments that were erased."""
-
-    review: Review
-    sweeper: Sweeper
-
-
-def open_erasing(
-    settings: Settings, databases: Databases, writing: ErasingWriting
-) -> tuple[ErasingComments, Sweeper]:
-    """Put together what erases comments, and what looks after their bytes."""
-    sweeper = Sweeper(databases.moderation, ERASED_COMMENTS, words=True)
-    erasing = ErasingComments(
-        writing=writing,
-        reading=databases.moderation,
-        clock=clock.now,
-        note=Erasures(settings.data_dir).note,
-        sweep=sweeper.note,
-    )
-    return erasing, sweeper
-
-
-def open_review(
-    settings: Settings,
-    databases: Databases,
-    writing: ReviewWriting,
-    pseudonyms: Pseudonyms,
-    ids: clock.Ids,
-    screening: Screening,
-) -> Reviewed:
-    """Put together what moderators and readers who report need."""
-    erasing, sweeper = open_erasing(settings, databases, writing)
-    review = Review(
-        writing=writing,
-        reading=databases.moderation,
-        clock=clock.now,
-        ids=ids,
-        reporter=pseudonyms.reader,
-        erasing=erasing,
-        explain=partial(screening.explain, floor=0.0),
-    )
-    return Reviewed(review, sweeper)
-
-
-@dataclass(frozen=True, slots=True)
-class Moderating:
-    """The use cases of comments, over the classifier that is selected."""
-
-    governance: Governance
-    screening: Screening
-    reviewed: Reviewed
-    selection: Selection
-
-    def use(self, model: Classifier) -> None:
-        """Score, and judge by default, as *model* says; at once, so that the two never differ."""
-        self.governance.policies.use(default_policy(model))
-        self.screening.use(model)
-
-
-def open_moderation(
-    settings: Settings, databases: Databases, comments: Writer, ids: clock.Ids
-) -> Moderating:
-    """Put together what a comment meets. Raises BundleRefused."""
-    selection = open_selection(settings)
-    model = selection.load()
-    governance = open_governance(settings, databases, comments, model)
-    screening = Screening(
-        classifier=model,
-        governing=governance.policies,
-        tracing=governance.tracing,
-        writing=comments,
-        reading=databases.moderation,
-        clock=clock.now,
-        ids=ids,
-        encode=wire.encode,
-        draw=sampling.draw(fingerprints(settings, "sample")),
-    )
-    reviewed = open_review(settings, databases, comments, governance.pseudonyms, ids, screening)
-    return Moderating(governance, screening, reviewed, selection)
-
-
 def review_routes(
     settings: Settings, review: Review
 ) -> tuple[CaseRoutes, DecisionRoutes, ReviewRoutes]:
@@ -425,25 +159,6 @@ def review_routes(
         DecisionRoutes(review, refuse=problems.render, fingerprint=fingerprint),
         ReviewRoutes(review, fingerprint=fingerprint),
     )
-
-
-def open_cursors(settings: Settings) -> Cursors:
-    """Return what seals cursors, under a key of their own."""
-    key = KeyFolder(settings.data_dir).get("fingerprint")
-    return Cursors(hmac.digest(key, b"cursor\0", "sha256"))
-
-
-def fingerprints(settings: Settings, purpose: str) -> Callable[[bytes], str]:
-    """Return a keyed digest of request bodies: nobody without the key can try bodies."""
-    key = KeyFolder(settings.data_dir).get("fingerprint")
-    keyed = hmac.new(key, purpose.encode() + b"\0", "sha256")
-
-    def fingerprint(body: bytes) -> str:
-        digest = keyed.copy()
-        digest.update(body)
-        return digest.hexdigest()
-
-    return fingerprint
 
 
 def assemble(settings: Settings, databases: Databases) -> ASGIApp:
@@ -528,9 +243,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         "sweep": partial(subjects.sweeper.finish, choices),
         "address_keys": partial(asyncio.to_thread, governance.address_keys.destroy),
         "forget_deliveries": telling.delivering.forget,
-        "comment_retention": reviewed.review.keep_to_retention,
-        "comment_alarm": reviewed.review.alarm,
-        "comment_index": reviewed.review.tidy,
+        "comment_retention": reviewed.upkeep.keep_to_retention,
+        "comment_alarm": reviewed.upkeep.alarm,
+        "comment_index": reviewed.erasing.tidy,
         "comment_sweep": partial(reviewed.sweeper.finish, comments),
     }
     house = Housekeeping(keyring.keeping, chores)
@@ -693,14 +408,3 @@ def open_metrics(
     )
     metrics.follow_deliveries(lambda: delivering.open)
     return metrics
-
-
-def open_selection(settings: Settings) -> Selection:
-    """Put together what knows which classifier is used."""
-    return Selection(settings.data_dir, split_list(settings.trusted_pipelines))
-
-
-def default_policy(model: Classifier) -> Policy:
-    """Return the policy of a site that has set none: the thresholds that came with the model."""
-    bands = {label: Bands(at.hold, at.spam) for label, at in model.thresholds.items()}
-    return Policy(f"default-{model.name}", bands)

@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aboveboard import app, installation
+from aboveboard import installation, moderating
 from aboveboard.database import Database
 from aboveboard.errors import AboveboardError
 from aboveboard.settings import Settings
@@ -53,7 +53,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _model(settings: Settings) -> Finding:
     try:
-        found = app.open_selection(settings).load()
+        found = moderating.open_selection(settings).load()
     except BundleRefused as error:
         return Finding("model", Level.WRONG, str(error))
     return Finding("model", Level.WELL, f"{found.name}, every file as its manifest says")

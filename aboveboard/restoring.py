@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from aboveboard import app, arrivals, backup, installation, marks
+from aboveboard import arrivals, backup, consenting, installation, marks, moderating
 from aboveboard.backup import Backup, Engine, Manifest
 from aboveboard.database import serving_alone
 from aboveboard.dumping import DUMP, Programs
@@ -135,14 +135,14 @@ def resume(settings: Settings, databases: Databases) -> Resumed:
 
 
 async def _resume(settings: Settings, databases: Databases, doubt: Doubt) -> Resumed:
-    continued = await app.open_continuing(settings, databases).check(doubt)
-    sweeper = app.open_sweeper(databases)
-    reapplying = app.open_reapplying(settings, databases, sweeper)
+    continued = await consenting.open_continuing(settings, databases).check(doubt)
+    sweeper = consenting.open_sweeper(databases)
+    reapplying = consenting.open_reapplying(settings, databases, sweeper)
     erasures = Erasures(settings.data_dir)
     again = await reapplying.reapply(erasures.read())
     await sweeper.finish(CommandWriter(databases.consent))
     writing = CommandWriter(databases.moderation)
-    erasing, of_comments = app.open_erasing(settings, databases, writing)
+    erasing, of_comments = moderating.open_erasing(settings, databases, writing)
     comments = await erasing.again(erasures.read_comments())
     if comments:
         await of_comments.finish(writing)
@@ -186,7 +186,7 @@ def _doubt(settings: Settings, databases: Databases, *, replace: bool) -> Doubt:
             "expected no databases here yet, got some; --replace puts the backup in their place"
         )
     try:
-        knows_all = asyncio.run(app.open_continuing(settings, databases).knows_all())
+        knows_all = asyncio.run(consenting.open_continuing(settings, databases).knows_all())
     except (AboveboardError, ConsentError, SQLAlchemyError):
         # What is to be replaced may well be broken.
         return Doubt.ALL

@@ -17,7 +17,7 @@ from typing import Any
 
 from facts import facts, listed
 
-from aboveboard import app, installation
+from aboveboard import consenting, installation
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.proofs import evidence
@@ -48,7 +48,7 @@ def bundle(folder: Path, _records: int) -> None:
     settings = Settings(data_dir=folder)
     databases = installation.open_databases(settings)
     with (folder / "bundle.zip").open("wb") as file:
-        for part in app.open_bundling(settings, databases).bundle(SITE):
+        for part in consenting.open_bundling(settings, databases).bundle(SITE):
             file.write(part)
     databases.close()
 
@@ -65,7 +65,7 @@ def fsck(folder: Path, records: int) -> None:
     """Check the database that it was made from."""
     settings = Settings(data_dir=folder)
     databases = installation.open_databases(settings)
-    found = app.open_examining(settings, databases).examine(SITE, [], lambda _: None)
+    found = consenting.open_examining(settings, databases).examine(SITE, [], lambda _: None)
     if found.records != records:
         raise ValueError(f"expected {records} records, got {found.records}")
     databases.close()

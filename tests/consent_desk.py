@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from aboveboard.app import open_sweeper
+from aboveboard.consenting import open_sweeper
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from consent.choices.choice import Basis, Decision, EventType, Method, Origin, SubjectKind

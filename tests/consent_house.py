@@ -8,7 +8,7 @@ from typing import Any
 
 from whole_copy import Copy, copy, put_back
 
-from aboveboard import app, clock, installation
+from aboveboard import clock, consenting, installation
 from aboveboard.erasures import Erasures
 from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
@@ -62,8 +62,8 @@ class Process:
             clock=clock.now,
             ids=ids,
             note=Erasures(self.settings.data_dir).note,
-            sweep=app.open_sweeper(self.databases).sweep,
-            sweep_later=app.open_sweeper(self.databases).note,
+            sweep=consenting.open_sweeper(self.databases).sweep,
+            sweep_later=consenting.open_sweeper(self.databases).note,
         )
         self.proving = Proving(keyring=self.keyring, reading=reading)
 

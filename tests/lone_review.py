@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 from itertools import count
-from typing import Any
 
 from aboveboard.database import Database
 from aboveboard.writer import CommandWriter
-from moderation.review.erasing import Erased, Erasing
+from moderation.review.erasing import Erasing
 from moderation.review.reviewing import Review
 
 
@@ -17,20 +16,26 @@ def lone_review(
     *,
     writing: CommandWriter | None = None,
     ids: Callable[[], str] | None = None,
-    note: Callable[[Erased], None] = lambda _done: None,
-    sweep: Callable[[Any], None] = lambda _said: None,
+    erasing: Erasing | None = None,
 ) -> Review:
-    """Put a review together that explains nothing; *note* and *sweep* hear of erasures."""
+    """Put a review together that explains nothing, and tells nobody of erasures by itself."""
     writing = writing or CommandWriter(moderation)
+    silent = Erasing(
+        writing=writing, reading=moderation, clock=clock, note=_ignored, sweep=_ignored
+    )
     return Review(
         writing=writing,
         reading=moderation,
         clock=clock,
         ids=ids or map("01980000-0000-7000-8000-{:012x}".format, count()).__next__,
         reporter=lambda _site, reader: reader,
-        erasing=Erasing(writing=writing, reading=moderation, clock=clock, note=note, sweep=sweep),
+        erasing=erasing or silent,
         explain=_unexplained,
     )
+
+
+def _ignored(_told: object) -> None:
+    """Look at nothing."""
 
 
 async def _unexplained(_text: str) -> None:

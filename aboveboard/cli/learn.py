@@ -192,7 +192,7 @@ def use(
     The bundle is checked and copied into the data directory first. A folder with a joblib file
     is taken only when the setting trusted_pipelines lists the file's SHA-256.
     """
-    from aboveboard import app
+    from aboveboard import moderating
     from aboveboard.cli.options import read_settings
     from aboveboard.errors import DataDirUnusable
     from moderation.verdict import LABELS
@@ -200,7 +200,7 @@ def use(
     settings = read_settings(data_dir=data_dir)
     if not settings.data_dir.is_dir():
         raise DataDirUnusable(f"expected a data directory at {settings.data_dir}, got none")
-    selection = app.open_selection(settings)
+    selection = moderating.open_selection(settings)
     found = selection.select_shipped() if folder is None else selection.select(folder)
     say(f"{found.name} is used from now on, manifest SHA-256 {found.digest}")
     bare = [

@@ -18,7 +18,7 @@ from aboveboard.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from aboveboard.app import Governance
+    from aboveboard.moderating import Governance
     from moderation.wire.document import PolicyIn
 
 T = TypeVar("T")
@@ -186,14 +186,13 @@ def _governed(
     """Lend what runs a use case of a site's policy."""
     import asyncio
 
-    from aboveboard import app as service
-    from aboveboard import installation
+    from aboveboard import installation, moderating
     from aboveboard.writer import CommandWriter
 
     with open_databases(data_dir) as (settings, databases):
         accounts = installation.open_accounts(settings, databases)
-        selection = service.open_selection(settings)
-        governance = service.open_governance(
+        selection = moderating.open_selection(settings)
+        governance = moderating.open_governance(
             settings, databases, CommandWriter(databases.moderation), selection.load()
         )
 

@@ -54,7 +54,7 @@ def score(
 def _score(lines: TextIO, form: Format) -> None:
     import orjson
 
-    from aboveboard.app import default_policy
+    from aboveboard.moderating import default_policy
     from moderation.model import bundle, classifier
     from moderation.policy.judging import judge
     from moderation.verdict import LABEL_NAMES

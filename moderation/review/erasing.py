@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, select
 
+from moderation.cases import search
 from moderation.cases.transition import ActorKind
 from moderation.policy.history import instant
 from moderation.review import deciding
@@ -23,6 +24,7 @@ from moderation.verdict import State
 T = TypeVar("T")
 
 BATCH = 100  # comments a transaction
+TIDIED_PAGES = 500  # of the full-text index, in one step
 PAGE = 500
 """Erasures that are looked up at once. Where a whole page is erased, so is all before."""
 
@@ -72,6 +74,7 @@ class Erasing:
         self._clock = clock
         self._note = note
         self._sweep = sweep
+        self._untidy = True
 
     async def erase(self, site_id: str, comment_id: str) -> None:
         """Erase a comment because a site asks for it. Raises CommentNotFound."""
@@ -101,6 +104,19 @@ class Erasing:
             await self._erase(site_id, comment_ids, ActorKind.SYSTEM)
         return len({(site_id, each) for site_id, comment_ids in found for each in comment_ids})
 
+    async def tidy(self) -> None:
+        """Leave nothing of erased texts in the full-text index."""
+        if not self._untidy:
+            return
+        self._untidy = False
+        pages = -TIDIED_PAGES
+        try:
+            while await self._writing.write(search.tidy, pages):
+                pages = TIDIED_PAGES
+        except Exception:
+            self._untidy = True
+            raise
+
     async def _erase(self, site_id: str, comment_ids: Sequence[str], actor: ActorKind) -> None:
         said: list[str] = []
         now = instant(self._clock())
@@ -118,6 +134,7 @@ class Erasing:
 
         size = DECISION_ROWS * len(comment_ids)
         await self._writing.write(carry_out, Work(site_id, now, do, None), size=size)
+        self._untidy = True
         self._sweep([text.encode() for text in said])
 
 

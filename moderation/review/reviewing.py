@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, func, select
 from sqlalchemy import case as choose
 
-from moderation.cases import events, sampling, search, setting
+from moderation.cases import events, sampling, setting
 from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator, is_open
 from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
@@ -37,16 +37,14 @@ from moderation.review.deciding import (
     telling,
 )
 from moderation.review.desk import Desk
-from moderation.review.erasing import BATCH, Erasing
+from moderation.review.erasing import Erasing
 from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
-from moderation.tables import CASE, COMMENT, EVENT, REVIEW_SETTING, SAMPLE
-from moderation.verdict import State
+from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE
 
 T = TypeVar("T")
 KEYS_LIVE = timedelta(hours=24)
-TIDIED_PAGES = 500  # of the full-text index, in one step
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +118,6 @@ class Review:
         self._reporter = reporter
         self._erasing = erasing
         self._explain = explain
-        self._untidy = True
 
     # -- the queue ----------------------------------------------------------------------------
 
@@ -477,48 +474,6 @@ class Review:
     async def erase(self, site_id: str, comment_id: str) -> None:
         """Erase a comment, and have its bytes leave the files. Raises CommentNotFound."""
         await self._erasing.erase(site_id, comment_id)
-        self._untidy = True
-
-    # -- every hour ---------------------------------------------------------------------------
-
-    async def keep_to_retention(self) -> None:
-        """Erase what sites do not keep for longer, by its state and when it came in."""
-        for site_id, wanted in (await self._reading.query(_settings)).items():
-            for state, days in wanted.keep_days.items():
-                before = instant(self._clock() - timedelta(days=days))
-                while comment_ids := await self._reading.query(
-                    partial(_older, site_id=site_id, state=state, before=before)
-                ):
-                    await self._erasing.age(site_id, comment_ids)
-                    self._untidy = True
-
-    async def alarm(self) -> None:
-        """Tell of comments that have been held for longer than their site wants (A10)."""
-        settings = await self._reading.query(_settings)
-        for site_id in await self._reading.query(_sites):
-            wanted = settings.get(site_id, setting.DEFAULT)
-            before = instant(self._clock() - timedelta(hours=wanted.alarm_hours))
-            told = 0
-            while comment_ids := await self._reading.query(
-                partial(_waiting, site_id=site_id, before=before)
-            ):
-                await self._work(site_id, partial(_expire, comment_ids), None, size=BATCH)
-                told += len(comment_ids)
-            if told:
-                log.warning("comments_wait", site=site_id, comments=told)
-
-    async def tidy(self) -> None:
-        """Leave nothing of erased texts in the full-text index."""
-        if not self._untidy:
-            return
-        self._untidy = False
-        pages = -TIDIED_PAGES
-        try:
-            while await self._writing.write(search.tidy, pages):
-                pages = TIDIED_PAGES
-        except Exception:
-            self._untidy = True
-            raise
 
     # -- what follows -------------------------------------------------------------------------
 
@@ -622,54 +577,6 @@ class Review:
 def _setting(connection: Connection, site_id: str) -> ReviewSetting:
     of_site = select(REVIEW_SETTING.c.setting).where(REVIEW_SETTING.c.site_id == site_id)
     return setting.read(connection.execute(of_site).scalar_one_or_none())
-
-
-def _settings(connection: Connection) -> dict[str, ReviewSetting]:
-    rows = connection.execute(select(REVIEW_SETTING.c.site_id, REVIEW_SETTING.c.setting))
-    return {row.site_id: setting.read(row.setting) for row in rows}
-
-
-def _sites(connection: Connection) -> list[str]:
-    return list(connection.execute(select(CASE.c.site_id).distinct()).scalars())
-
-
-def _older(connection: Connection, *, site_id: str, state: State, before: str) -> list[str]:
-    # Ids are made in the order of time: what came in first is looked at first.
-    first = (
-        select(COMMENT.c.id, COMMENT.c.received)
-        .where(COMMENT.c.site_id == site_id, COMMENT.c.state == state.value)
-        .order_by(COMMENT.c.id)
-        .limit(BATCH)
-        .subquery()
-    )
-    found = connection.execute(select(first.c.id).where(first.c.received < before))
-    return list(found.scalars())
-
-
-def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
-    found = connection.execute(
-        select(CASE.c.comment_id)
-        .join_from(
-            CASE,
-            COMMENT,
-            (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
-        )
-        .where(
-            CASE.c.site_id == site_id,
-            queue.UNRESOLVED,
-            CASE.c.opened < before,
-            CASE.c.alarmed.is_(False),
-            COMMENT.c.state == State.PENDING.value,
-        )
-        .limit(BATCH)
-    )
-    return list(found.scalars())
-
-
-def _expire(comment_ids: Sequence[str], desk: Desk) -> Answer:
-    for comment_id in comment_ids:
-        deciding.expire(desk, comment_id)
-    return 200, b""
 
 
 def _each(

@@ -27,7 +27,7 @@ ENTRY_CHARS = 256
 PATTERN_CHARS = 1_000
 PATTERNS = 100  # of one list
 LISTS = 20
-ENTRIES = 20_000  # of all lists together
+ENTRIES = 100_000  # of all lists together
 DAYS_LIMIT = 36_500
 MINUTES_LIMIT = 30 * 24 * 60
 

@@ -16,7 +16,7 @@ from consent_house import House, Process
 from embedded_postgres import programs
 from sqlalchemy import select
 
-from aboveboard import app, arrivals, backup, copying, installation, restoring
+from aboveboard import arrivals, backup, copying, installation, moderating, restoring
 from aboveboard.backup import Manifest
 from aboveboard.database import serving_alone
 from aboveboard.dumping import Programs
@@ -367,7 +367,7 @@ def test_a_comment_that_was_erased_does_not_come_back(place: Place) -> None:
     comments(place, "kept", "gone")
     path = place.back_up()
     with place.opened() as house:
-        erasing, _ = app.open_erasing(
+        erasing, _ = moderating.open_erasing(
             place.settings, house.databases, CommandWriter(house.databases.moderation)
         )
         asyncio.run(erasing.erase("blog", "gone"))

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from aboveboard import app, installation, sweeping
+from aboveboard import consenting, installation, sweeping
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
@@ -51,7 +51,7 @@ class Subjects:
 
     def __init__(self, databases: Databases, seed: int) -> None:
         self.database = databases.consent
-        self.sweeper = app.open_sweeper(databases)
+        self.sweeper = consenting.open_sweeper(databases)
         self.writer = CommandWriter(self.database)
         random = Random(seed)  # noqa: S311 - repeatable, nothing secret
         made = [(f"1.{random.randbytes(16).hex()}", random.randbytes(60)) for _ in range(1500)]

@@ -49,13 +49,13 @@ def bundle(
 
     It holds personal data of all whose records it opens, pseudonymous but whole.
     """
-    from aboveboard import app, installation
+    from aboveboard import consenting, installation
     from consent.records.search import Filter
 
     begin, end = read_period(since, until)
     with open_databases(data_dir) as (settings, databases):
         installation.open_accounts(settings, databases)
-        bundling = app.open_bundling(settings, databases)
+        bundling = consenting.open_bundling(settings, databases)
         wanted = Filter(
             refs=None if subject is None else bundling.refs(site, *read_subject(subject)),
             since=begin,

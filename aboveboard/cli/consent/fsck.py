@@ -31,7 +31,7 @@ def fsck(
 
     Names the first bad entry of a site and what is wrong with it, and then exits 1.
     """
-    from aboveboard import app, installation
+    from aboveboard import consenting, installation
     from aboveboard.cli.consent.verify import read_checkpoints
     from aboveboard.errors import DataDirUnusable
     from aboveboard.examining import by_site
@@ -45,7 +45,7 @@ def fsck(
     with open_databases(data_dir, as_is=True) as (settings, databases):
         sites = _choose(installation.open_accounts(settings, databases).list_sites(), site)
         kept = by_site(older, [each.id for each in sites])
-        examining = app.open_examining(settings, databases)
+        examining = consenting.open_examining(settings, databases)
         for each in sites:
             with counting(f"entries of {each.id} checked") as told:
                 try:

@@ -104,16 +104,16 @@ async def _move(
     goes_on: bool,
 ) -> int:
     """Take a bundle in, begin the epoch that is due, and entomb what was erased again."""
-    from aboveboard import app
+    from aboveboard import consenting
     from aboveboard.erasures import Erasures
     from aboveboard.writer import CommandWriter
 
-    sweeper, erasures = app.open_sweeper(databases), Erasures(settings.data_dir)
-    intake = app.open_intake(settings, databases, sweeper)
+    sweeper, erasures = consenting.open_sweeper(databases), Erasures(settings.data_dir)
+    intake = consenting.open_intake(settings, databases, sweeper)
     await intake.take_in(file, verified, told, [*erasures.read()][::-1])
     if not goes_on:
-        await app.open_continuing(settings, databases).rotate(verified.manifest.site)
-    again = await app.open_reapplying(settings, databases, sweeper).reapply(erasures.read())
+        await consenting.open_continuing(settings, databases).rotate(verified.manifest.site)
+    again = await consenting.open_reapplying(settings, databases, sweeper).reapply(erasures.read())
     await sweeper.finish(CommandWriter(databases.consent))
     return again
 

@@ -21,11 +21,11 @@ def rotate_log(
     """
     import asyncio
 
-    from aboveboard import app, installation
+    from aboveboard import consenting, installation
 
     with open_databases(data_dir) as (settings, databases):
         installation.open_accounts(settings, databases)
-        made = asyncio.run(app.open_continuing(settings, databases).rotate(site))
+        made = asyncio.run(consenting.open_continuing(settings, databases).rotate(site))
     if json:
         say_json(
             {

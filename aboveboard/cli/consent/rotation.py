@@ -29,7 +29,7 @@ def rotate_wrapping(
     """
     import asyncio
 
-    from aboveboard import app, marks
+    from aboveboard import consenting, marks
     from aboveboard.installation import WRAPPING, open_accounts, open_keyring
     from aboveboard.keys import KeyFolder
     from aboveboard.randomness import Randomness
@@ -53,7 +53,7 @@ def rotate_wrapping(
                     done += keys
                     show(done)
                     await asyncio.sleep(PAUSE_S)
-            await app.open_sweeper(databases).renew(writing)
+            await consenting.open_sweeper(databases).renew(writing)
             return done
 
         done = asyncio.run(rewrap())

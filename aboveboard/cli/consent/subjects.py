@@ -117,8 +117,7 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
     """Lend the use cases of an installation that has this site."""
     import asyncio
 
-    from aboveboard import app as service
-    from aboveboard import clock, installation
+    from aboveboard import clock, consenting, installation
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
 
@@ -126,7 +125,7 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
     with open_databases(data_dir) as (settings, databases):
         accounts = installation.open_accounts(settings, databases)
         asyncio.run(accounts.get_site(site))
-        yield service.open_subjects(
+        yield consenting.open_subjects(
             settings,
             databases,
             CommandWriter(databases.consent),

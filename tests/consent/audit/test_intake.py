@@ -14,7 +14,7 @@ from full_ledger import VERSIONS, Visitors, fill
 from recorded_site import NOTICE, SITE_ID, RecordedSite
 from sqlalchemy import Table, select
 
-from aboveboard import app, installation
+from aboveboard import consenting, installation
 from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
 from aboveboard.rows import Rows
@@ -186,8 +186,8 @@ def test_nobody_comes_back_who_was_erased_since(new: RecordedSite, tmp_path: Pat
 
     copy_log_keys(source, new)
     take_in(new, zipped, source.noted)
-    sweeper = app.open_sweeper(new.databases)
-    reapplying = app.open_reapplying(Settings(data_dir=new.data_dir), new.databases, sweeper)
+    sweeper = consenting.open_sweeper(new.databases)
+    reapplying = consenting.open_reapplying(Settings(data_dir=new.data_dir), new.databases, sweeper)
     again = asyncio.run(reapplying.reapply(reversed(source.noted)))
 
     assert forgotten.record_id not in {row["record_id"] for row in stored(new, RECORD)}

@@ -270,14 +270,6 @@ def test_nothing_of_an_operator_reaches_pythons_own_patterns() -> None:
     assert "re" not in imported
 
 
-def test_twenty_thousand_entries_are_one_pattern() -> None:
-    """A long list is compiled and the last of its entries found."""
-    entries = [f"word{at:05}x" for at in range(20_000)]
-
-    assert find(Kind.CONTAINS, entries, Looked("so, Word19999x it is")) == 20_000
-    assert find(Kind.WORDS, entries, Looked("so, Word19999x it is")) == 20_000
-
-
 def test_the_first_entry_by_kind_is_told() -> None:
     """A list of several kinds names the one that matched."""
     listing = Listing("bad", Verdict.SPAM, {Kind.WORDS: ["x", "pills"], Kind.CONTAINS: ["pill"]})
@@ -300,10 +292,10 @@ def test_a_part_is_found_where_python_finds_it(text: str, entries: list[str]) ->
 
 
 @pytest.mark.parametrize("kind", [Kind.CONTAINS, Kind.WORDS])
-@pytest.mark.parametrize("number", [0, 511, 512, 19_999])
+@pytest.mark.parametrize("number", [0, 1, 99_999])
 def test_any_entry_of_a_long_list_is_found(kind: Kind, number: int) -> None:
     """As many as a policy may have: wherever it stands, and however long the text."""
-    entries = [f"so {at} of them" for at in range(20_000)]
+    entries = [f"so {at} of them" for at in range(100_000)]
     text = f"{'here is much to read, ' * 4_000} and so {number} of them"
 
     assert find(kind, entries, Looked(text)) == number + 1

@@ -10,7 +10,7 @@ import pytest
 from lone_review import lone_review
 from sqlalchemy import select
 
-from aboveboard import app
+from aboveboard import moderating
 from aboveboard.database import Database
 from aboveboard.installation import Databases
 from aboveboard.sweeping import Sweeper
@@ -23,8 +23,9 @@ from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind
 from moderation.errors import IdempotencyMismatch
 from moderation.review.deciding import Decision
-from moderation.review.erasing import Erased
+from moderation.review.erasing import Erased, Erasing
 from moderation.review.reviewing import Given, Result
+from moderation.review.upkeep import Upkeep
 from moderation.store import Encoded, Put, Screened, put
 from moderation.tables import CASE, COMMENT, REPORT, SAMPLE
 from moderation.verdict import State, Verdict
@@ -54,14 +55,23 @@ class Desk:
         self.databases = databases
         self.moment = BEGIN
         self.writing = Sized(databases.moderation)
-        self.sweeper = Sweeper(databases.moderation, app.ERASED_COMMENTS, words=True)
+        self.sweeper = Sweeper(databases.moderation, moderating.ERASED_COMMENTS, words=True)
         self.noted: list[Erased] = []
-        self.review = lone_review(
-            databases.moderation,
-            lambda: self.moment,
+        self.erasing = Erasing(
             writing=self.writing,
+            reading=databases.moderation,
+            clock=lambda: self.moment,
             note=self.noted.append,
             sweep=self.sweeper.note,
+        )
+        self.review = lone_review(
+            databases.moderation, lambda: self.moment, writing=self.writing, erasing=self.erasing
+        )
+        self.upkeep = Upkeep(
+            writing=self.writing,
+            reading=databases.moderation,
+            clock=lambda: self.moment,
+            erasing=self.erasing,
         )
 
     def store(
@@ -102,15 +112,39 @@ def test_what_was_kept_long_enough_is_erased(databases: Databases) -> None:
     desk.store(("new", "spam", Verdict.SPAM))
     asyncio.run(desk.review.put_setting("blog", ReviewSetting(keep_days={State.SPAM: 30})))
 
-    asyncio.run(desk.review.keep_to_retention())
+    asyncio.run(desk.upkeep.keep_to_retention())
     before = desk.states()
     desk.moment += timedelta(days=11)
-    asyncio.run(desk.review.keep_to_retention())
+    asyncio.run(desk.upkeep.keep_to_retention())
 
     assert State.ERASED not in before.values()
     after = desk.states()
     assert {after[name] for name, _, _ in old} == {"erased"}
     assert (after["kept"], after["new"], after["elsewhere"]) == ("published", "spam", "spam")
+
+
+def test_one_site_that_fails_ends_no_other(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are kept to what they want, and the failure is told in the end."""
+    desk = Desk(databases)
+    for site in ("a", "b", "c"):
+        desk.store((f"old-{site}", "spam", Verdict.SPAM), site=site)
+        asyncio.run(desk.review.put_setting(site, ReviewSetting(keep_days={State.SPAM: 30})))
+    desk.moment += timedelta(days=31)
+    age = desk.erasing.age
+
+    async def fail_for_one(site_id: str, comment_ids: Sequence[str]) -> None:
+        if site_id == "a":
+            raise OSError("disk full")
+        await age(site_id, comment_ids)
+
+    monkeypatch.setattr(desk.erasing, "age", fail_for_one)
+
+    with pytest.raises(OSError, match="disk full"):
+        asyncio.run(desk.upkeep.keep_to_retention())
+
+    assert desk.states() == {"old-a": "spam", "old-b": "erased", "old-c": "erased"}
 
 
 def test_a_key_is_good_for_a_day(databases: Databases) -> None:
@@ -157,11 +191,11 @@ def test_what_waits_too_long_is_told_of_once_and_stays(databases: Databases) -> 
     """A10: an event of the system, no change of state, no second one for the same wait."""
     desk = Desk(databases)
     desk.store(("held", "rude", Verdict.HOLD), ("fine", "ham", Verdict.APPROVE))
-    asyncio.run(desk.review.alarm())
+    asyncio.run(desk.upkeep.alarm())
     desk.moment += timedelta(hours=73)
 
-    asyncio.run(desk.review.alarm())
-    asyncio.run(desk.review.alarm())
+    asyncio.run(desk.upkeep.alarm())
+    asyncio.run(desk.upkeep.alarm())
 
     with databases.moderation.read() as connection:
         story = events.list_comment(connection, "blog", "held")
@@ -195,7 +229,7 @@ def test_the_bytes_of_an_erased_comment_leave_the_files(databases: Databases) ->
     there = path is None or any(word in _bytes(path) for word in words)
 
     asyncio.run(desk.review.erase("blog", "gone"))
-    asyncio.run(desk.review.tidy())
+    asyncio.run(desk.erasing.tidy())
     asyncio.run(desk.sweeper.finish(desk.writing))
 
     assert there
@@ -222,9 +256,9 @@ def test_tidying_that_failed_is_done_the_next_time(
     monkeypatch.setattr(desk.writing, "write", write)
 
     with pytest.raises(OSError, match="disk full"):
-        asyncio.run(desk.review.tidy())
-    asyncio.run(desk.review.tidy())
-    asyncio.run(desk.review.tidy())
+        asyncio.run(desk.erasing.tidy())
+    asyncio.run(desk.erasing.tidy())
+    asyncio.run(desk.erasing.tidy())
 
     first, more = asked[:2]
     assert asked == [first, more, first, more]

@@ -13,8 +13,8 @@ from conftest import Service, Site
 
 from aboveboard import clock
 from aboveboard.accounts import Caller, Scope
-from aboveboard.app import open_governance, open_selection
 from aboveboard.installation import Databases, open_accounts
+from aboveboard.moderating import open_governance, open_selection
 from aboveboard.operations import Call
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter

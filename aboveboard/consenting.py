@@ -1,0 +1,127 @@
+"""What consent is made of: its use cases over an installation, put together once."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from aboveboard import clock
+from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook, histories
+from aboveboard.database import Database
+from aboveboard.erasures import Erasures
+from aboveboard.examining import Examining
+from aboveboard.installation import Databases, open_keyring
+from aboveboard.randomness import Randomness
+from aboveboard.settings import Settings
+from aboveboard.sweeping import Sweeper
+from aboveboard.writer import CommandWriter
+from consent.audit.bundling import Bundling
+from consent.audit.intake import Intake
+from consent.recording.continuing import Continuing
+from consent.sealing.keyring import Keyring
+from consent.subjects.access import Accessing
+from consent.subjects.erasure import Erasing, Writing
+from consent.subjects.reapplying import Reapplying
+from consent.subjects.restriction import Restricting
+from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
+
+
+def open_pushing(settings: Settings, database: Database, keyring: Keyring) -> Pushing:
+    """Put together what hands checkpoints on to where the settings want them kept."""
+    logs = Logs(database, keyring)
+    places: list[Place] = []
+    if settings.checkpoint_dir is not None:
+        places.append(Folder(settings.checkpoint_dir, logs))
+    if settings.checkpoint_webhook is not None:
+        places.append(Webhook(settings.checkpoint_webhook))
+    return Pushing(places, logs, interval_s=settings.checkpoint_interval_s)
+
+
+def open_bundling(settings: Settings, databases: Databases) -> Bundling:
+    """Put together what writes evidence bundles."""
+    return Bundling(
+        keyring=open_keyring(settings, Randomness()),
+        reading=databases.consent,
+        clock=clock.now,
+        made_by=f"aboveboard {version('aboveboard')}",
+        history=histories(settings.checkpoint_dir),
+    )
+
+
+def open_continuing(settings: Settings, databases: Databases) -> Continuing:
+    """Put together what begins new epochs: before the service starts, and for commands."""
+    random = Randomness()
+    return Continuing(
+        keyring=open_keyring(settings, random),
+        writing=CommandWriter(databases.consent),
+        reading=databases.consent,
+        clock=clock.now,
+        ids=clock.uuid7(random),
+    )
+
+
+def open_sweeper(databases: Databases) -> Sweeper:
+    """Return what looks after the bytes of records that were erased."""
+    erased_from = (RECORD, RECORD_PURPOSE, SUBJECT, IDEMPOTENCY)
+    return Sweeper(databases.consent, [table.name for table in erased_from])
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The use cases of a person's rights."""
+
+    accessing: Accessing
+    erasing: Erasing
+    restricting: Restricting
+    sweeper: Sweeper
+
+
+def open_subjects(
+    settings: Settings,
+    databases: Databases,
+    writing: Writing,
+    *,
+    keyring: Keyring,
+    ids: clock.Ids,
+) -> Subjects:
+    """Put together what answers a person, for the service and for commands beside it."""
+    reading, note = databases.consent, Erasures(settings.data_dir).note
+    sweeper = open_sweeper(databases)
+    return Subjects(
+        Accessing(keyring=keyring, reading=reading, clock=clock.now),
+        Erasing(
+            keyring=keyring,
+            writing=writing,
+            reading=reading,
+            clock=clock.now,
+            ids=ids,
+            note=note,
+            sweep=sweeper.sweep,
+            sweep_later=sweeper.note,
+        ),
+        Restricting(keyring=keyring, writing=writing, clock=clock.now, ids=ids, note=note),
+        sweeper,
+    )
+
+
+def open_examining(settings: Settings, databases: Databases) -> Examining:
+    """Put together what checks the rows of consent."""
+    return Examining(databases.consent, open_keyring(settings, Randomness()))
+
+
+def open_intake(settings: Settings, databases: Databases, sweeper: Sweeper) -> Intake:
+    """Put together what takes evidence bundles in."""
+    return Intake(
+        keyring=open_keyring(settings, Randomness()),
+        writing=CommandWriter(databases.consent),
+        sweep=sweeper.sweep,
+    )
+
+
+def open_reapplying(settings: Settings, databases: Databases, sweeper: Sweeper) -> Reapplying:
+    """Put together what erases again after a restore."""
+    return Reapplying(
+        keyring=open_keyring(settings, Randomness()),
+        writing=CommandWriter(databases.consent),
+        reading=databases.consent,
+        clock=clock.now,
+        sweep=sweeper.sweep,
+    )

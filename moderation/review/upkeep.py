@@ -1,0 +1,133 @@
+"""What comes of comments in time: old ones are erased, those that wait too long are told of.
+
+One site's failure takes no other's turn: it is raised in the end.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection, select
+
+from moderation.cases import setting
+from moderation.cases.setting import ReviewSetting
+from moderation.policy.history import instant
+from moderation.review import deciding, queue
+from moderation.review.deciding import Answer, Work, carry_out
+from moderation.review.desk import Desk
+from moderation.review.erasing import BATCH, Erasing, Reading, Writing
+from moderation.tables import CASE, COMMENT, REVIEW_SETTING
+from moderation.verdict import State
+
+log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """What is looked at every hour."""
+
+    def __init__(
+        self,
+        *,
+        writing: Writing,
+        reading: Reading,
+        clock: Callable[[], datetime],
+        erasing: Erasing,
+    ) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._clock = clock
+        self._erasing = erasing
+
+    async def keep_to_retention(self) -> None:
+        """Erase what sites do not keep for longer, by its state and when it came in."""
+        settings = await self._reading.query(_settings)
+        await _each(self._keep(site_id, wanted) for site_id, wanted in settings.items())
+
+    async def _keep(self, site_id: str, wanted: ReviewSetting) -> None:
+        for state, days in wanted.keep_days.items():
+            before = instant(self._clock() - timedelta(days=days))
+            while comment_ids := await self._reading.query(
+                partial(_older, site_id=site_id, state=state, before=before)
+            ):
+                await self._erasing.age(site_id, comment_ids)
+
+    async def alarm(self) -> None:
+        """Tell of comments that have been held for longer than their site wants (A10)."""
+        settings = await self._reading.query(_settings)
+        sites = await self._reading.query(_sites)
+        await _each(
+            self._tell(site_id, settings.get(site_id, setting.DEFAULT)) for site_id in sites
+        )
+
+    async def _tell(self, site_id: str, wanted: ReviewSetting) -> None:
+        now = self._clock()
+        before = instant(now - timedelta(hours=wanted.alarm_hours))
+        told = 0
+        while comment_ids := await self._reading.query(
+            partial(_waiting, site_id=site_id, before=before)
+        ):
+            work = Work(site_id, instant(now), partial(_expire, comment_ids), None)
+            await self._writing.write(carry_out, work, size=BATCH)
+            told += len(comment_ids)
+        if told:
+            log.warning("comments_wait", site=site_id, comments=told)
+
+
+async def _each(works: Iterable[Awaitable[None]]) -> None:
+    failure = None
+    for work in works:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are due
+            failure = failure or error
+    if failure is not None:
+        raise failure
+
+
+def _settings(connection: Connection) -> dict[str, ReviewSetting]:
+    rows = connection.execute(select(REVIEW_SETTING.c.site_id, REVIEW_SETTING.c.setting))
+    return {row.site_id: setting.read(row.setting) for row in rows}
+
+
+def _sites(connection: Connection) -> list[str]:
+    return list(connection.execute(select(CASE.c.site_id).distinct()).scalars())
+
+
+def _older(connection: Connection, *, site_id: str, state: State, before: str) -> list[str]:
+    # Ids are made in the order of time: what came in first is looked at first.
+    first = (
+        select(COMMENT.c.id, COMMENT.c.received)
+        .where(COMMENT.c.site_id == site_id, COMMENT.c.state == state.value)
+        .order_by(COMMENT.c.id)
+        .limit(BATCH)
+        .subquery()
+    )
+    found = connection.execute(select(first.c.id).where(first.c.received < before))
+    return list(found.scalars())
+
+
+def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
+    found = connection.execute(
+        select(CASE.c.comment_id)
+        .join_from(
+            CASE,
+            COMMENT,
+            (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
+        )
+        .where(
+            CASE.c.site_id == site_id,
+            queue.UNRESOLVED,
+            CASE.c.opened < before,
+            CASE.c.alarmed.is_(False),
+            COMMENT.c.state == State.PENDING.value,
+        )
+        .limit(BATCH)
+    )
+    return list(found.scalars())
+
+
+def _expire(comment_ids: Sequence[str], desk: Desk) -> Answer:
+    for comment_id in comment_ids:
+        deciding.expire(desk, comment_id)
+    return 200, b""
