@@ -91,6 +91,8 @@ class _Settled:
     """What came of some tries, and what follows for their webhook."""
 
     webhook_id: str
+    url: str
+    """The address that was tried: of another, meanwhile, nothing follows."""
     deliveries: Sequence[Delivery]
     failures: int
     held_until: str | None
@@ -338,6 +340,7 @@ class Delivering:
             held_until = instant(self._clock() + hold_after(failures, drawn(self._random)))
         return _Settled(
             webhook.id,
+            webhook.url,
             [delivery for delivery, _ in tried],
             failures,
             held_until,
@@ -384,12 +387,13 @@ class Delivering:
         # Whoever's turn it is by now: what was delivered was delivered.
         for delivery in command.deliveries:
             backlog.settle(rows, delivery)
-        store.hold(rows, command.webhook_id, failures=command.failures, until=command.held_until)
+        tried = {"webhook_id": command.webhook_id, "url": command.url}
+        store.hold(rows, **tried, failures=command.failures, until=command.held_until)
         if command.is_back:
             backlog.hasten(rows, command.webhook_id, instant(self._clock()))
         if command.is_gone:
             log.warning("webhook_disabled", webhook=command.webhook_id, status=410)
-            store.disable(rows, command.webhook_id, Disabled.GONE)
+            store.disable(rows, **tried, why=Disabled.GONE)
         return self._leased(rows, command.webhook_id)
 
     def _forget(self, rows: Rows, commands: Sequence[str]) -> list[bool]:

@@ -211,14 +211,15 @@ def release(rows: Rows, webhook_id: str, *, holder: str) -> None:
     rows.change(_RELEASE, of_webhook=webhook_id, holder=holder)
 
 
-def hold(rows: Rows, webhook_id: str, *, failures: int, until: str | None) -> None:
-    """Leave a receiver alone for a while, or no longer."""
-    rows.change(_HOLD, of_webhook=webhook_id, new_failures=failures, new_held_until=until)
+def hold(rows: Rows, webhook_id: str, *, url: str, failures: int, until: str | None) -> None:
+    """Leave a receiver alone for a while, or no longer, where it is still at *url*."""
+    values = {"new_failures": failures, "new_held_until": until}
+    rows.change(_HOLD, of_webhook=webhook_id, tried_url=url, **values)
 
 
-def disable(rows: Rows, webhook_id: str, why: Disabled) -> None:
-    """Deliver nothing any more."""
-    rows.change(_DISABLE, of_webhook=webhook_id, why=why)
+def disable(rows: Rows, webhook_id: str, *, url: str, why: Disabled) -> None:
+    """Deliver nothing any more, where the receiver is still at *url*."""
+    rows.change(_DISABLE, of_webhook=webhook_id, tried_url=url, why=why)
 
 
 _OF = WEBHOOK.c.id == bindparam("of_webhook")
@@ -243,12 +244,13 @@ _RELEASE = (
     .where(_OF, WEBHOOK.c.lease_by == bindparam("holder"))
     .values(lease_by=null(), lease_until=null())
 )
+_TRIED = WEBHOOK.c.url == bindparam("tried_url")
 _HOLD = (
     update(WEBHOOK)
-    .where(_OF)
+    .where(_OF, _TRIED)
     .values(failures=bindparam("new_failures"), held_until=bindparam("new_held_until"))
 )
-_DISABLE = update(WEBHOOK).where(_OF).values(disabled=bindparam("why"))
+_DISABLE = update(WEBHOOK).where(_OF, _TRIED).values(disabled=bindparam("why"))
 
 
 def list_work(connection: Connection, *, holder: str, now: str, beyond: str) -> list[Work]:

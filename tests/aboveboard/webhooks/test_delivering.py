@@ -391,6 +391,27 @@ def test_a_receiver_that_is_gone_ends_its_webhook(house: WebhookHouse) -> None:
         assert len(set(ids(receiver.taken()))) == 2
 
 
+@pytest.mark.parametrize("status", [410, 500])
+def test_what_an_old_address_answers_is_nothing_to_the_new_one(
+    house: WebhookHouse, status: int
+) -> None:
+    """The address is changed while the old one is tried: it neither ends nor delays the webhook."""
+    worker, other = house.worker(), house.worker()
+    with receiving() as moved, receiving() as receiver:
+        made = house.make(worker, receiver).webhook
+
+        def move_away(_post: object) -> int:
+            other.run(lambda: other.webhooks.change(house.site, made.id, url=moved.url))
+            return status
+
+        receiver.answer = move_away
+        house.choose()
+        worker.look()
+        found = worker.run(lambda: worker.webhooks.get(house.site, made.id))
+
+    assert (found.disabled, found.failures, found.held_until) == (None, 0, None)
+
+
 def test_the_backlog_of_a_dead_receiver_is_bounded(
     house: WebhookHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
