@@ -283,6 +283,8 @@ class Measuring:
         self.tables += [
             f"## Spam: false positives at the shipped threshold, {threshold}",
             "\n".join(table(("set", "rows", "share"), lines)),
+            "Made-up comments that cite a source were added to the training knowing what was taken "
+            "for spam of unhealthy_conversations: that figure flatters.",
         ]
 
     def evasions(self) -> None:
