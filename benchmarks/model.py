@@ -52,6 +52,11 @@ LEAST_POSITIVES: Final = 100  # for a claim about calibration
 MAJORITY: Final = 0.5  # of the raters
 TOXICITY: Final = LABELS.index(Label.TOXICITY)
 
+_FLATTERS: Final = (
+    "Made-up comments that cite a source were added to the training knowing what was taken "
+    "for spam of unhealthy_conversations: that figure flatters."
+)
+
 
 class Asked(NamedTuple):
     """Comments that another is asked, whether each is what is sought, and our logits."""
@@ -283,8 +288,7 @@ class Measuring:
         self.tables += [
             f"## Spam: false positives at the shipped threshold, {threshold}",
             "\n".join(table(("set", "rows", "share"), lines)),
-            "Made-up comments that cite a source were added to the training knowing what was taken "
-            "for spam of unhealthy_conversations: that figure flatters.",
+            _FLATTERS,
         ]
 
     def evasions(self) -> None:
