@@ -28,6 +28,8 @@ def send(staged: Path, data_dir: Path, doubt: Doubt) -> None:
         (staged / DOUBT).write_text(doubt.value, encoding="ascii")
         sync(staged / DOUBT)
         sync(staged)
+        # One that came before and could not be finished has no claim any more.
+        shutil.rmtree(data_dir / FOLDER, ignore_errors=True)
         staged.replace(data_dir / FOLDER)
         sync(data_dir)
     except OSError as error:

@@ -116,9 +116,9 @@ class _Libraries(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log that a library said something."""
         failed = record.exc_info[0] if record.exc_info else None
-        with suppress(OSError):  # a full disk must not cost whoever logs more than the line
+        with suppress(Exception):  # a full disk must not cost whoever logs more than the line
             log.log(
-                record.levelno,
+                min(record.levelno // 10 * 10, logging.CRITICAL),  # some have levels of their own
                 "library",
                 library=record.name,
                 at=f"{record.pathname}:{record.lineno}",

@@ -10,10 +10,13 @@ it in memory.
 """
 
 import asyncio
+import fcntl
 import json
 import sys
+import termios
 from typing import Final, cast
 
+from httptools import HttpRequestParser
 from uvicorn._types import HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
@@ -180,6 +183,11 @@ class DeadlinedProtocol(HttpToolsProtocol):
         if not framing:
             return rest
         self._again, self.headers = True, []  # not in the scope once more
+        if not self.cycle.keep_alive:
+            # It drops all that comes after a request that is the last, its body as well.
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            framing.append((b"connection", b"close"))
         lines = [name + b": " + value + b"\r\n" for name, value in framing]
         return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n", rest])
 
@@ -210,12 +218,21 @@ class DeadlinedProtocol(HttpToolsProtocol):
 
         Closing alone would wait for it, too.
         """
-        now = self.transport.get_write_buffer_size()
+        now = self.transport.get_write_buffer_size() + self._unacknowledged()
         if now == waiting:
             self._stalling = None
             self.transport.abort()
         else:
             self._stalling = self.loop.call_later(self.stalled_s, self._look, now)
+
+    def _unacknowledged(self) -> int:
+        """Return the bytes in the kernel's buffer, which asks for more only once much is free."""
+        connection = self.transport.get_extra_info("socket")
+        try:
+            found = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return 0
+        return int.from_bytes(found, sys.byteorder)
 
     def _stop_looking(self) -> None:
         if self._stalling is not None:

@@ -97,11 +97,6 @@ def restore(settings: Settings, path: Path, *, replace: bool) -> Restored:
                     f"expected no service on {settings.data_dir}, got one; stop it first"
                 ) from error
         _check(settings, databases, found.manifest)
-        if arrivals.are_new(settings.data_dir):
-            # One that was cut off is finished first, as by every other command.
-            databases.migrate()
-            resume(settings, databases)
-            databases.close()
         doubt = _doubt(settings, databases, replace=replace)
         folder = stack.enter_context(backup.emptied(settings.data_dir / STAGED))
         if settings.database_url is None:
@@ -186,6 +181,11 @@ def _doubt(settings: Settings, databases: Databases, *, replace: bool) -> Doubt:
             "expected no databases here yet, got some; --replace puts the backup in their place"
         )
     try:
+        if arrivals.are_new(settings.data_dir):
+            # One that was cut off is finished first, as by every other command.
+            databases.migrate()
+            resume(settings, databases)
+            databases.close()
         knows_all = asyncio.run(consenting.open_continuing(settings, databases).knows_all())
     except (AboveboardError, ConsentError, SQLAlchemyError):
         # What is to be replaced may well be broken.

@@ -455,7 +455,7 @@ class Screening:
         scored: Sequence[tuple[Submission, Read]],
         site_id: str | None,
     ) -> list[Screened]:
-        """Judge submissions, in a thread when they are long together.
+        """Judge submissions, in a thread when they are long together, or patterns are many.
 
         What is stored for a site has its traits, and what other comments are asked.
         """
@@ -464,7 +464,7 @@ class Screening:
         def work() -> list[Screened]:
             return [self._judged(model, policy, item, read, site_id, now) for item, read in scored]
 
-        if sum(len(item.text) for item, _ in scored) > LONG_TEXT:
+        if sum(len(item.text) for item, _ in scored) * policy.rules.readings > LONG_TEXT:
             return await _aside(work)
         return work()
 

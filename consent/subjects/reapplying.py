@@ -168,7 +168,11 @@ def _but_for(done: Erasure, later: Container[tuple[str, str]]) -> list[Erasure]:
 
 
 def _tombstones(done: Erasure | Restriction) -> set[tuple[str, str]]:
-    return {(done.site_id, record_id) for record_id in done.tombstones}
+    """Return the tombstone that a log has where it has any.
+
+    They are entered together, the first always; of a restriction done again there may be fewer.
+    """
+    return {(done.site_id, record_id) for record_id in done.tombstones[:1]}
 
 
 def _known(page: Sequence[Erasure | Restriction], connection: Connection) -> set[tuple[str, str]]:

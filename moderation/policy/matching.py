@@ -6,6 +6,7 @@ is read once for each kind of them, not once for each entry.
 """
 
 import ipaddress
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -219,21 +220,35 @@ class _Parts:
     """
 
     def __init__(self, numbers: Mapping[str, int]) -> None:
-        self._numbers = numbers
-        self._begun: dict[int, dict[str, set[int]]] = {}  # lengths, by beginnings of one length
-        for part in numbers:
-            begun = self._begun.setdefault(min(len(part), _BEGINNING), {})
-            begun.setdefault(part[:_BEGINNING], set()).add(len(part))
+        self._sorted = sorted(numbers)
+        self._longest = max(map(len, numbers))
+        self._begun: dict[int, set[str]] = {}  # beginnings, by their length
+        self._lowest: dict[str, int] = {}  # of a part and those that it begins with
+        self._within: dict[str, str | None] = {}  # the longest part that one begins with
+        part = None
+        for each in self._sorted:
+            while part is not None and not each.startswith(part):
+                part = self._within[part]
+            number = numbers[each]
+            self._lowest[each] = number if part is None else min(number, self._lowest[part])
+            self._within[each] = part
+            self._begun.setdefault(min(len(each), _BEGINNING), set()).add(each[:_BEGINNING])
+            part = each
 
     def find(self, text: str) -> int | None:
         """Return the lowest number of a part that *text* has."""
         found: set[int] = set()
         for size, begun in self._begun.items():
             for at in range(len(text) - size + 1):
-                lengths = begun.get(text[at : at + size])
-                if lengths is not None:
-                    parts = [text[at : at + length] for length in lengths]
-                    found.update(self._numbers[part] for part in parts if part in self._numbers)
+                if text[at : at + size] in begun:
+                    rest = text[at : at + self._longest]
+                    # Whatever *rest* begins with, the last part not after it begins with, too: of
+                    # hundreds of lengths one is looked up.
+                    part: str | None = self._sorted[bisect_right(self._sorted, rest) - 1]
+                    while part is not None and not rest.startswith(part):
+                        part = self._within[part]
+                    if part is not None:
+                        found.add(self._lowest[part])
         return min(found, default=None)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from moderation.policy.matching import Listing
+from moderation.policy.matching import Kind, Listing
 from moderation.policy.traits import NOBODY, Author
 from moderation.text.links import find_hosts
 from moderation.text.normal import list_words, shown
@@ -157,6 +157,11 @@ class Rules:
         return self.knows_authors or any(
             (self.author_flood, self.address_flood, self.domain_flood, self.same, self.alike)
         )
+
+    @property
+    def readings(self) -> float:
+        """How often a text is read, about: once, and once more for each ten patterns."""
+        return 1 + sum(len(each.entries.get(Kind.PATTERNS, ())) for each in self.lists) / 10
 
     def look(self, comment: Comment) -> list[Finding]:
         """Return what the comment alone gives rise to."""

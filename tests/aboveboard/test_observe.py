@@ -2,6 +2,7 @@
 
 import ast
 import json
+import logging
 import socket
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import structlog
 from conftest import Service
 from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from aboveboard import installation, observe
 from aboveboard.settings import Settings
@@ -302,3 +304,14 @@ def test_what_a_library_says_is_json_without_its_words(
     assert [(line["event"], line["library"]) for line in said] == [("library", "uvicorn.error")]
     assert "Invalid HTTP" not in written
     assert "canary" not in written
+
+
+@pytest.mark.parametrize(("level", "told"), [(35, "warning"), (60, "critical")])
+def test_a_library_may_have_a_level_of_its_own(level: int, told: str) -> None:
+    """It is told as the next one below, and whoever logs notices nothing."""
+    said = logging.LogRecord("lib", level, __file__, 1, "canary", None, None)
+
+    with capture_logs() as lines:
+        observe._Libraries().emit(said)
+
+    assert [(line["event"], line["log_level"]) for line in lines] == [("library", told)]

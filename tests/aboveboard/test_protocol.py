@@ -403,6 +403,28 @@ def test_what_comes_with_an_offer_is_its_body(
     assert [len(headers) for headers in served.app.headers] == [4 if framing else 3, 2]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nConnection: Upgrade, close\r\n",
+        b"POST / HTTP/1.0\r\nConnection: Upgrade\r\n",
+    ],
+    ids=["close", "1.0"],
+)
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "at once"])
+def test_so_it_is_of_the_last_request(served: Running, head: bytes, apart: bool) -> None:  # noqa: FBT001
+    """A parser that is told that no other follows reads nothing more, not even a body."""
+    head += b"Host: t\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n"
+    with served.connect() as connection:
+        if apart:
+            connection.sendall(head)
+            time.sleep(DEADLINE / 3)
+        connection.sendall((b"" if apart else head) + b"hi" + post(b"next"))
+
+        assert read_to_close(connection).startswith(b"HTTP/1.1 200")
+    assert served.app.bodies == [b"hi"]
+
+
 def test_a_client_that_takes_nothing_is_let_go(served: Running) -> None:
     """Whoever reads slowly gets everything; whoever does not read keeps no answer in memory."""
     body = b"x" * 8_000_000

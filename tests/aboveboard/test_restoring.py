@@ -599,6 +599,28 @@ def test_a_restore_that_is_cut_off_can_be_begun_anew(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("broken", ["consent", "moderation"])
+def test_a_restore_that_cannot_be_finished_is_replaced(
+    place: Place, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """What it left may well be broken, as may be whatever a backup is to replace."""
+    path = place.back_up()
+    record(place, 2)
+    with monkeypatch.context() as patch:
+        _cut_at("resume", patch)
+        with pytest.raises(Cut):
+            place.restore(path)
+    (place.settings.data_dir / f"{broken}.sqlite3").write_bytes(b"no database" * 1000)
+
+    place.restore(path)
+
+    assert place.heads()[0] == (1, 3)
+    assert len(place.heads()) == 2
+    assert not (place.settings.data_dir / "restored").exists()
+    assert record(place)[0].leaf_index == 1
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_restore_that_is_cut_off_before_it_is_whole_changes_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,6 +165,8 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 
 def test_the_page_names_what_is_there(served: Service) -> None:
     """Each metric and each setting that it tells of."""
+    with served.client("wrong") as client:
+        assert client.get("/metrics").status_code == 404  # though it is this machine that asks
     with served.client("a long random word") as client:
         told = client.get("/metrics").text
     named = set(re.findall(r"`(aboveboard_[a-z_]+)", PAGE))

@@ -1,6 +1,7 @@
 """Screening: what cannot be scored is held, alone; one key has one request in flight."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,9 @@ from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
 from moderation.model.scoring import Scored
 from moderation.policy.judging import Bands, Policy
+from moderation.policy.matching import Kind, Listing
 from moderation.policy.pseudonym import Pseudonyms
+from moderation.policy.rules import Rules
 from moderation.policy.traits import Author, Tracing, Traits
 from moderation.screening import LONG_TEXT, Idempotency, Screening, Submission
 from moderation.text.language import Language
@@ -75,10 +78,13 @@ class FakeWriting:
 class FakeGoverning:
     """Has one policy for every site."""
 
+    def __init__(self, policy: Policy = POLICY) -> None:
+        self.policy = policy
+
     async def find(self, site_id: str) -> Policy:
         """Answer it."""
         del site_id
-        return POLICY
+        return self.policy
 
 
 class FakeReading:
@@ -99,12 +105,13 @@ def screening(
     writing: FakeWriting,
     tracing: Tracing | None = None,
     explain: Callable[[str], Why] = no_reason,
+    policy: Policy = POLICY,
 ) -> Screening:
     """Put the use case together over fakes, at a fixed hour."""
     numbers = iter(range(10_000))
     return Screening(
         classifier=Classifier("m-1", "0" * 64, scorer, {}, explain),
-        governing=FakeGoverning(),
+        governing=FakeGoverning(policy),
         tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
         reading=FakeReading(),
@@ -383,6 +390,37 @@ class BrokenTracing(Tracing):
         if text == "bad":
             raise OSError("no key")
         return super().find(site_id, author, text)
+
+
+class NotingTracing(Tracing):
+    """Notes in which thread a comment is judged."""
+
+    def __init__(self) -> None:
+        super().__init__(Pseudonyms(author_key=bytes(32), address_key=lambda _: None))
+        self.threads: list[str] = []
+
+    def find(self, site_id: str, author: Author, text: str) -> Traits:
+        """Note the thread."""
+        self.threads.append(threading.current_thread().name)
+        return super().find(site_id, author, text)
+
+
+@pytest.mark.parametrize(("patterns", "aside"), [(0, False), (10, False), (100, True)])
+def test_many_patterns_are_read_in_a_thread(patterns: int, *, aside: bool) -> None:
+    """However short the comment: each may take as long as it is allowed to."""
+    lists = (Listing("bad", Verdict.HOLD, {Kind.PATTERNS: ["a.*b"] * patterns}),)
+    policy = Policy("p-1", {}, Rules(lists=lists))
+    tracing = NotingTracing()
+
+    async def work() -> None:
+        await screening(FakeScorer(), FakeWriting(), tracing, policy=policy).submit(
+            "blog", Submission("c", "a" * 500), idempotency=None, render=lambda _: (200, b"")
+        )
+
+    asyncio.run(work())
+
+    (thread,) = tracing.threads
+    assert thread.startswith("screening") is aside
 
 
 def test_what_cannot_be_traced_waits() -> None:

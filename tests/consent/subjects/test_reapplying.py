@@ -114,6 +114,23 @@ def test_records_that_the_copy_never_had_are_entombed_too(desk: Desk) -> None:
     assert again(desk) == 0
 
 
+def test_fewer_records_make_fewer_tombstones_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy from before the later records has one tombstone; it is entered once."""
+    monkeypatch.setattr("consent.subjects.forgetting.TOMBSTONE_RECORDS", 2)
+    desk.give("ads")
+    copied = copy(desk.database)
+    desk.give("ads")
+    desk.give("ads")
+    desk.restrict(days=30)
+    assert len(desk.noted[0].tombstones) == 3
+    put_back(desk.database, copied)
+
+    assert again(desk) == 1
+    assert again(desk) == 0
+
+
 def test_a_restriction_holds_again(desk: Desk) -> None:
     """Nothing is allowed for whom processing was restricted after the copy was made."""
     given = desk.give("ads")

@@ -300,3 +300,14 @@ def test_any_entry_of_a_long_list_is_found(kind: Kind, number: int) -> None:
 
     assert find(kind, entries, Looked(text)) == number + 1
     assert find(kind, entries, Looked(text.replace("so ", "such "))) is None
+
+
+@given(
+    st.text("aAb\u0130\u00df\ufb01\u0307", max_size=12),
+    st.lists(st.text("aAb\u0130\u00df\ufb01", min_size=1, max_size=7), min_size=1, max_size=8),
+)
+def test_the_first_part_is_told_whatever_others_begin_alike(text: str, entries: list[str]) -> None:
+    """As if each were looked for by itself."""
+    held = [at for at, entry in enumerate(entries, 1) if entry.casefold() in text.casefold()]
+
+    assert find(Kind.CONTAINS, entries, Looked(text)) == min(held, default=None)
