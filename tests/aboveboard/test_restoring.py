@@ -554,27 +554,37 @@ def _cut_at(step: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(restoring if step == "resume" else arrivals, step, cut)
 
 
+def _cut_off(place: Place, step: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Back up, record more, and restore up to *step*; return the backup."""
+    path = place.back_up()
+    record(place, 2)
+    with monkeypatch.context() as patch:
+        _cut_at(step, patch)
+        with pytest.raises(Cut):
+            place.restore(path)
+    return path
+
+
+def _newest_epoch(place: Place) -> int:
+    """Check that one new log goes on behind what was restored; return its epoch."""
+    restored, newest = place.heads()
+    assert restored == (1, 3)
+    assert not (place.settings.data_dir / "restored").exists()
+    assert record(place)[0].leaf_index == 1
+    return newest[0]
+
+
 @pytest.mark.parametrize("step", ["placed", "resume", "forget"])
 def test_a_restore_that_is_cut_off_is_finished_by_whoever_comes_next(
     place: Place, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Never half of the databases, and never a log that goes on as if nothing had been."""
-    path = place.back_up()
-    record(place, 2)
+    _cut_off(place, step, monkeypatch)
 
-    with monkeypatch.context() as patch:
-        _cut_at(step, patch)
-        with pytest.raises(Cut):
-            place.restore(path)
     with place.opened() as house:
         restoring.resume(place.settings, house.databases)
 
-    sizes = place.heads()
-    assert sizes[0] == (1, 3)
-    assert len(sizes) == 2
-    assert sizes[1][0] in {2, 3}
-    assert not (place.settings.data_dir / "restored").exists()
-    assert record(place)[0].leaf_index == 1
+    assert _newest_epoch(place) in {2, 3}
 
 
 @pytest.mark.parametrize("step", ["placed", "resume", "forget"])
@@ -582,20 +592,11 @@ def test_a_restore_that_is_cut_off_can_be_begun_anew(
     place: Place, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Whoever gives the command again is such a command, too."""
-    path = place.back_up()
-    record(place, 2)
-    with monkeypatch.context() as patch:
-        _cut_at(step, patch)
-        with pytest.raises(Cut):
-            place.restore(path)
+    path = _cut_off(place, step, monkeypatch)
 
     place.restore(path)
 
-    sizes = place.heads()
-    assert sizes[0] == (1, 3)
-    assert len(sizes) == 2  # what the first try had begun is in no backup
-    assert not (place.settings.data_dir / "restored").exists()
-    assert record(place)[0].leaf_index == 1
+    _newest_epoch(place)  # one alone: what the first try had begun is in no backup
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -604,20 +605,12 @@ def test_a_restore_that_cannot_be_finished_is_replaced(
     place: Place, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     """What it left may well be broken, as may be whatever a backup is to replace."""
-    path = place.back_up()
-    record(place, 2)
-    with monkeypatch.context() as patch:
-        _cut_at("resume", patch)
-        with pytest.raises(Cut):
-            place.restore(path)
+    path = _cut_off(place, "resume", monkeypatch)
     (place.settings.data_dir / f"{broken}.sqlite3").write_bytes(b"no database" * 1000)
 
     place.restore(path)
 
-    assert place.heads()[0] == (1, 3)
-    assert len(place.heads()) == 2
-    assert not (place.settings.data_dir / "restored").exists()
-    assert record(place)[0].leaf_index == 1
+    _newest_epoch(place)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
