@@ -38,7 +38,7 @@ from consent.records.filing import Filing
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
 from consent.store import Banner, Published, Rows
-from consent.subjects.forgetting import Erasure, Restriction, reapply
+from consent.subjects.forgetting import Erasure, Restriction, reapply, shown_by
 from consent.tables import BANNER, LOG, NOTICE, RECORD
 
 CHUNK = 1000
@@ -268,10 +268,10 @@ class _Intake:
 
     def _is_known(self, done: Erasure | Restriction) -> bool:
         """Whether the logs taken in know what was done; what has no tombstone goes by its time."""
-        if not done.tombstones:
+        shown = shown_by(done)
+        if not shown:
             return isinstance(done, Restriction) or done.erased_at < self._manifest.made
-        found = store.find_stored(self._rows.connection, self._site_id, done.tombstones)
-        return found.issuperset(done.tombstones)
+        return bool(store.find_stored(self._rows.connection, self._site_id, shown))
 
 
 def _owner(event: Mapping[str, Any]) -> str:

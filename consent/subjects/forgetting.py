@@ -70,6 +70,14 @@ class Forgotten(NamedTuple):
     remembered: Sequence[str]
 
 
+def shown_by(done: Erasure | Restriction) -> Sequence[str]:
+    """Return the tombstone that a log has where it has any of *done*; none where there is none.
+
+    They are entered together, the first always; of a restriction done again there may be fewer.
+    """
+    return done.tombstones[:1]
+
+
 def for_tombstones(record_ids: Sequence[str]) -> list[Sequence[str]]:
     """Return what each tombstone names, in order."""
     return [

@@ -20,7 +20,7 @@ from consent.records import holdings
 from consent.records.batch import SITE, Batch
 from consent.sealing.keyring import Keyring
 from consent.store import Rows
-from consent.subjects.forgetting import Erasure, Restriction, for_tombstones, reapply
+from consent.subjects.forgetting import Erasure, Restriction, for_tombstones, reapply, shown_by
 
 T = TypeVar("T")
 
@@ -168,18 +168,14 @@ def _but_for(done: Erasure, later: Container[tuple[str, str]]) -> list[Erasure]:
 
 
 def _tombstones(done: Erasure | Restriction) -> set[tuple[str, str]]:
-    """Return the tombstone that a log has where it has any.
-
-    They are entered together, the first always; of a restriction done again there may be fewer.
-    """
-    return {(done.site_id, record_id) for record_id in done.tombstones[:1]}
+    return {(done.site_id, record_id) for record_id in shown_by(done)}
 
 
 def _known(page: Sequence[Erasure | Restriction], connection: Connection) -> set[tuple[str, str]]:
     """Return those tombstones, by site and id, that are recorded."""
     by_site: dict[str, list[str]] = {}
     for done in page:
-        by_site.setdefault(done.site_id, []).extend(done.tombstones)
+        by_site.setdefault(done.site_id, []).extend(shown_by(done))
     return {
         (site_id, record_id)
         for site_id, record_ids in by_site.items()

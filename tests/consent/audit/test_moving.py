@@ -5,7 +5,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from consent_desk import SITE, Desk
+from sqlalchemy import select
 from whole_copy import copy, put_back
 
 from aboveboard import installation
@@ -18,6 +20,7 @@ from consent.proofs import evidence
 from consent.recording.standing import Why
 from consent.records.search import Filter
 from consent.subjects.forgetting import Erasure, Restriction
+from consent.tables import SUBJECT
 
 MAIL = {"device": "ada@example.org", "subject_kind": SubjectKind.EMAIL}
 
@@ -40,6 +43,12 @@ def move(old: Desk, new: Desk, noted: Sequence[Erasure | Restriction]) -> None:
     )
     asyncio.run(intake.take_in(file, evidence.verify(file), lambda _number: None, noted))
     new.now = old.now
+
+
+def until(desk: Desk) -> list[str | None]:
+    """Return until when subjects are restricted."""
+    with desk.database.read() as connection:
+        return list(connection.execute(select(SUBJECT.c.restricted_until)).scalars())
 
 
 def test_what_a_link_took_over_moves_along(tmp_path: Path) -> None:
@@ -75,3 +84,25 @@ def test_a_restriction_of_whom_nothing_is_held_moves_along(tmp_path: Path) -> No
     move(old, new, [])
 
     assert new.ask("ads")[0].why is Why.RESTRICTED
+
+
+def test_the_last_day_of_a_restriction_moves_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier one that a copy did again with fewer tombstones is known, and not set anew."""
+    monkeypatch.setattr("consent.subjects.forgetting.TOMBSTONE_RECORDS", 2)
+    old, new = desk_at(tmp_path / "old"), desk_at(tmp_path / "new")
+    old.publish()
+    old.give("ads")
+    copied = copy(old.database)
+    old.give("ads")
+    old.give("ads")
+    old.restrict(days=90)
+    put_back(old.database, copied)
+    asyncio.run(old.continuing.check())
+    asyncio.run(old.reapplying.reapply(reversed(old.noted)))
+    old.restrict(days=30)
+
+    move(old, new, old.noted)
+
+    assert until(new) == until(old)
