@@ -37,7 +37,7 @@ from aboveboard.errors import (
     StorageUnavailable,
 )
 from aboveboard.lookups import Lookups
-from aboveboard.rows import Statement
+from aboveboard.rows import Statement, name_failure
 
 T = TypeVar("T")
 
@@ -145,7 +145,7 @@ class Database:
                         check_open(own)
         except DBAPIError as error:
             raise StorageUnavailable(
-                f"{self.name}: expected a durable write, got {type(error.orig).__name__}"
+                f"{self.name}: expected a durable write, got {name_failure(error)}"
             ) from error
 
     def _begin(self, connection: Connection, *, wait_s: float | None) -> RootTransaction:
@@ -173,7 +173,7 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise StorageUnavailable(
-                f"{self.name}: expected an answer, got {type(error.orig).__name__}"
+                f"{self.name}: expected an answer, got {name_failure(error)}"
             ) from error
         except sqlalchemy.exc.TimeoutError as error:
             raise StorageUnavailable(
@@ -229,7 +229,7 @@ class Database:
             return self._inline.execute(statement.sql, statement.bind(values)).fetchall()
         except sqlite3.Error as error:
             raise StorageUnavailable(
-                f"{self.name}: expected an answer, got {type(error).__name__}"
+                f"{self.name}: expected an answer, got {name_failure(error)}"
             ) from error
 
     def close(self) -> None:

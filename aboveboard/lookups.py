@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from aboveboard.errors import QueueFull, StorageUnavailable
-from aboveboard.rows import Statement
+from aboveboard.rows import Statement, name_failure
 
 Found = list[tuple[Any, ...]]
 TOGETHER = 256  # questions of one pipeline
@@ -159,7 +159,7 @@ class Lookups:
             return [cursor.fetchall() for cursor in cursors]
 
     def _refusal(self, error: Exception) -> StorageUnavailable:
-        return StorageUnavailable(f"{self._name}: expected an answer, got {type(error).__name__}")
+        return StorageUnavailable(f"{self._name}: expected an answer, got {name_failure(error)}")
 
     def _part(self) -> None:
         if self._connection is not None:

@@ -202,6 +202,17 @@ class Rows:
         return cast("Exception", told)
 
 
+def name_failure(error: BaseException) -> str:
+    """Return what the driver calls its error, with the code by which the engine's manual lists it.
+
+    SQLite's `OperationalError SQLITE_FULL`, PostgreSQL's `DiskFull 53100`: no statement, no value.
+    """
+    told = getattr(error, "orig", None) or error
+    code = getattr(told, "sqlite_errorname", None) or getattr(told, "sqlstate", None)
+    name = type(told).__name__
+    return f"{name} {code}" if code else name
+
+
 @lru_cache(maxsize=256)
 def _insert(table: Table, dialect: Dialect) -> str:
     """Return an insert that SQLite's driver runs row by row, PostgreSQL's once for all of them."""

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aboveboard.database import Database, check_open
 from aboveboard.errors import QueueFull, StorageBusy, StorageUnavailable
-from aboveboard.rows import FollowUp, Rows
+from aboveboard.rows import FollowUp, Rows, name_failure
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -255,7 +255,7 @@ class Writer:
                 "write_failed",
                 database=self._database.name,
                 error=type(refused[0]).__name__,
-                cause=type(refused[0].__cause__).__name__,
+                cause=_cause(refused[0]),
                 commands=len(refused),
             )
 
@@ -296,7 +296,7 @@ class Writer:
             error
             if isinstance(error, StorageUnavailable | StorageBusy)
             else StorageUnavailable(
-                f"{self._database.name}: expected a durable write, got {type(error).__name__}"
+                f"{self._database.name}: expected a durable write, got {name_failure(error)}"
             )
         )
         for job in batch:
@@ -313,7 +313,7 @@ class Writer:
                 "write_failed",
                 database=self._database.name,
                 error=type(error).__name__,
-                cause=type(error.__cause__).__name__ if error.__cause__ else None,
+                cause=_cause(error),
                 commands=len(batch),
             )
         return batch
@@ -401,11 +401,13 @@ def _one_by_one(connection: Connection, batch: _Batch, follow_ups: list[FollowUp
 
 def _refusal(error: DBAPIError) -> StorageUnavailable:
     """Return what a command is told that the database refused."""
-    refusal = StorageUnavailable(
-        f"expected rows that can be stored, got {type(error.orig).__name__}"
-    )
+    refusal = StorageUnavailable(f"expected rows that can be stored, got {name_failure(error)}")
     refusal.__cause__ = error.orig
     return refusal
+
+
+def _cause(error: Exception) -> str | None:
+    return name_failure(error.__cause__) if error.__cause__ else None
 
 
 def _lock_sites(connection: Connection, batch: _Batch) -> None:
