@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 from aboveboard import clock, openapi, problems
 from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
+from aboveboard.background import Background
 from aboveboard.checkpoints import Pushing
 from aboveboard.consenting import open_bundling, open_pushing, open_subjects
 from aboveboard.dialects import Dialects
@@ -249,7 +250,18 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         "comment_sweep": partial(reviewed.sweeper.finish, comments),
     }
     house = Housekeeping(keyring.keeping, chores)
-    metrics = open_metrics(writers, pushing, telling.delivering, house, moderating.screening)
+    background = Background(
+        {  # by the names that metrics and logs tell
+            "housekeeping": house.run,
+            "checkpoints": pushing.run,
+            "webhooks": telling.delivering.run,
+            "callbacks": spoken.calling_back.run,
+            "model": partial(moderating.selection.follow, moderating.use),
+        }
+    )
+    metrics = open_metrics(
+        writers, pushing, telling.delivering, house, background, moderating.screening
+    )
     probes = Probes(
         metrics,
         {
@@ -273,14 +285,8 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
                 stack.push_async_callback(writer.stop)
             for closing in (pushing, telling.delivering, spoken.calling_back):
                 stack.push_async_callback(closing.close)
-            for work in (
-                house.run(),
-                pushing.run(),
-                telling.delivering.run(),
-                spoken.calling_back.run(),
-                moderating.selection.follow(moderating.use),
-            ):
-                stack.callback(asyncio.create_task(work).cancel)
+            background.start()
+            stack.callback(background.cancel)
             # What start-up made stays; requests make much that soon goes by itself.
             gc.collect()
             gc.freeze()
@@ -379,6 +385,7 @@ def open_metrics(
     pushing: Pushing,
     delivering: Delivering,
     house: Housekeeping,
+    background: Background,
     screening: Screening,
 ) -> Metrics:
     """Have everything counted that counts for itself."""
@@ -399,6 +406,12 @@ def open_metrics(
     )
     metrics.follow(
         "aboveboard_chores", "Rounds of housekeeping", ["chore", "outcome"], house.outcomes
+    )
+    metrics.follow(
+        "aboveboard_work_failures",
+        "Works beside the serving that had to begin anew",
+        ["work"],
+        background.failures,
     )
     metrics.follow(
         "aboveboard_texts_held",

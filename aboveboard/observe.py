@@ -73,6 +73,7 @@ ALLOWED = frozenset(
         "texts",
         "version",
         "webhook",
+        "work",
     ]
 )
 """The fields that a log line may have; none of them says who wrote or what was written."""

@@ -236,6 +236,7 @@ def test_metrics_tell_what_an_operator_watches(logged: Service) -> None:
 
     assert told[f'aboveboard_build_info{{version="{version("aboveboard")}"}}'] == 1
     assert told['aboveboard_texts_held_total{step="scoring"}'] == 0
+    assert told['aboveboard_work_failures_total{work="webhooks"}'] == 0
     assert 'aboveboard_chores_total{chore="retention",outcome="done"}' in told
     assert told['aboveboard_chores_total{chore="retention",outcome="failed"}'] == 0
     if sys.platform == "linux":  # where the client library finds /proc
