@@ -15,10 +15,11 @@ from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter
 from consent.audit.bundling import Bundling
 from consent.audit.intake import Intake
+from consent.database import Writing
 from consent.recording.continuing import Continuing
 from consent.sealing.keyring import Keyring
 from consent.subjects.access import Accessing
-from consent.subjects.erasure import Erasing, Writing
+from consent.subjects.erasure import Erasing
 from consent.subjects.reapplying import Reapplying
 from consent.subjects.restriction import Restricting
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT

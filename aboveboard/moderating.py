@@ -16,18 +16,16 @@ from aboveboard.settings import Settings, split_list
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import Writer
 from moderation.cases import sampling
+from moderation.database import Writing
 from moderation.model.classifier import Classifier
 from moderation.policy.configuring import Configuring as PolicyConfiguring
 from moderation.policy.configuring import Policies
-from moderation.policy.configuring import Writing as PolicyWriting
 from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.rehearsal import Rehearsing
 from moderation.policy.traits import Tracing
 from moderation.review.erasing import Erasing as ErasingComments
-from moderation.review.erasing import Writing as ErasingWriting
 from moderation.review.reviewing import Review
-from moderation.review.reviewing import Writing as ReviewWriting
 from moderation.review.upkeep import Upkeep
 from moderation.screening import Screening
 from moderation.wire import comments as wire
@@ -63,7 +61,7 @@ class Governance:
 def open_governance(
     settings: Settings,
     databases: Databases,
-    writing: PolicyWriting,
+    writing: Writing,
     model: Classifier,
 ) -> Governance:
     """Put together what policies need, for the service and for commands beside it."""
@@ -100,7 +98,7 @@ class Reviewed:
 
 
 def open_erasing(
-    settings: Settings, databases: Databases, writing: ErasingWriting
+    settings: Settings, databases: Databases, writing: Writing
 ) -> tuple[ErasingComments, Sweeper]:
     """Put together what erases comments, and what looks after their bytes."""
     sweeper = Sweeper(databases.moderation, ERASED_COMMENTS, words=True)
@@ -117,7 +115,7 @@ def open_erasing(
 def open_review(
     settings: Settings,
     databases: Databases,
-    writing: ReviewWriting,
+    writing: Writing,
     pseudonyms: Pseudonyms,
     ids: clock.Ids,
     screening: Screening,

@@ -5,15 +5,16 @@ Takes a connection inside a transaction; never commits one.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Executable, Table, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from consent.choices.choice import Basis, EventType
 from consent.choices.notice import Controller, Held, Notice, Purpose, purposes
 from consent.choices.projection import Standing
 from consent.choices.setting import NOTHING_SET, Setting
+from consent.database import Rows
 from consent.tables import (
     BANNER,
     ENTRY,
@@ -24,45 +25,6 @@ from consent.tables import (
     SHOWN,
     SUBJECT,
 )
-
-Found = Callable[[], list[tuple[Any, ...]]]
-
-
-class Rows(Protocol):
-    """The rows of one open transaction; *connection* is for all that is not busy.
-
-    Functions named `ask_…` send a question and return what reads its answer, so that several
-    travel together.
-    """
-
-    @property
-    def connection(self) -> Connection:
-        """The connection itself."""
-        ...
-
-    def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
-        """Send *select*; its rows are read by calling what this returns."""
-        ...
-
-    def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of *select*."""
-        ...
-
-    def change(self, statement: Executable, /, **values: Any) -> None:  # noqa: ANN401
-        """Carry out an update or a delete."""
-        ...
-
-    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = "") -> None:
-        """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
-        ...
-
-    def lock(self, names: Sequence[str]) -> None:
-        """Keep other processes from writing under these *names* until the transaction ends."""
-        ...
-
-    def afterwards(self, work: Callable[[], None]) -> None:
-        """Have *work* done right after the commit, before anybody is answered."""
-        ...
 
 
 def put_subjects(rows: Rows, subjects: Sequence[tuple[str, str, int, bytes, str]]) -> None:

@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import structlog
-from sqlalchemy import Connection
 
 from moderation import store
 from moderation.cases.arrivals import never
 from moderation.cases.usage import Tally
+from moderation.database import Reading, Writing
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import FLOOR, Why
@@ -51,22 +51,6 @@ async def _aside(work: Callable[[], T]) -> T:
     """Do in a thread what would keep the event loop from others."""
     run = contextvars.copy_context().run
     return await asyncio.get_running_loop().run_in_executor(_ASIDE, run, work)
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command* of *size* rows, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Governing(Protocol):
@@ -445,8 +429,7 @@ class Screening:
         )._replace(draw=self._draw, tally=tally, once=once)
         # A long text is much of an index: no batch is to keep others waiting for long.
         size = len(screened) + sum(len(one.text) for one in screened) // INDEXED_TEXT
-        answer: Answer = await self._writing.write(store.put, command, size=size)
-        return answer
+        return await self._writing.write(store.put, command, size=size)
 
     async def _judge(
         self,

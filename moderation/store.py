@@ -22,9 +22,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from moderation.cases.arrivals import Arrivals, never
-from moderation.cases.events import Rows
 from moderation.cases.transition import Standing
 from moderation.cases.usage import Tally, Usage
+from moderation.database import Rows
 from moderation.errors import IdempotencyMismatch
 from moderation.policy.history import Asked, Histories, Question
 from moderation.policy.resemblance import bands, resemblance

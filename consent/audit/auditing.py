@@ -1,11 +1,12 @@
 """What auditors ask: which records there are, one of them proved, all of them in their order."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
 from consent.choices.choice import SUBJECTLESS, Decision, SubjectKind
+from consent.database import Reading
 from consent.records.batch import Receipt
 from consent.records.exhibit import Exhibits
 from consent.records.history import (
@@ -22,16 +23,6 @@ from consent.records.search import Filter, Listed, list_records
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
 from consent.store import Published
-
-T = TypeVar("T")
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class File(Protocol):

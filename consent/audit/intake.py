@@ -7,12 +7,13 @@ is sealed anew. All of it becomes one transaction, and memory holds a part of it
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 from sqlalchemy import Table, bindparam, select
 
 from consent import store
 from consent.choices.choice import SUBJECTLESS, EventType
+from consent.database import Rows, Writing
 from consent.errors import IntakeRefused
 from consent.log import ledger
 from consent.log.checkpoint import Verifier
@@ -37,7 +38,7 @@ from consent.records.batch import SITE
 from consent.records.filing import Filing
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
-from consent.store import Banner, Published, Rows
+from consent.store import Banner, Published
 from consent.subjects.forgetting import Erasure, Restriction, reapply, shown_by
 from consent.tables import BANNER, LOG, NOTICE, RECORD
 
@@ -46,14 +47,6 @@ MAX_EPOCH = 999_999_999
 _SITE_ID = re.compile(r"[a-z0-9-]{1,40}")
 WHOLE = 1_000_000
 """Rows that an intake is told to be, so that it has a transaction of its own."""
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
-        """Return what *handler* answered to *command*, of about *size* rows, once durable."""
-        ...
 
 
 class TakeIn(NamedTuple):

@@ -6,21 +6,13 @@ their events no longer say it all.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from consent import store
 from consent.audit.replay import find_unwhole, page_of_subjects, replay, with_linked
+from consent.database import Rows, Writing
 from consent.log import ledger
 from consent.sealing.keyring import Keyring
-from consent.store import Rows
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
 
 
 class Rebuild(NamedTuple):
@@ -51,7 +43,7 @@ class Rebuilding:
         """Go through all subjects of a site, a page a transaction. Raises LogNotFound."""
         total = Rebuilt()
         while True:
-            done: Rebuilt = await self._writing.write(self.carry_out, Rebuild(site_id, total.last))
+            done = await self._writing.write(self.carry_out, Rebuild(site_id, total.last))
             if not done.last:
                 return total
             total = Rebuilt(

@@ -5,20 +5,19 @@ no longer counted.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, func, select
 
 from consent.choices.choice import GIVING, Decision, EventType
+from consent.database import Reading
 from consent.records.search import id_bounds
 from consent.tables import RECORD, SHOWN
-
-T = TypeVar("T")
 
 ANSWERS = GIVING | {EventType.REFUSED, EventType.OPTED_OUT, EventType.OBJECTED}
 """Event types by which a subject decides; a withdrawal ends what was decided before."""
@@ -91,14 +90,6 @@ class Asked(NamedTuple):
     until: date | None = None
     notice_id: str | None = None
     by: By = By.DAY
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Counting:

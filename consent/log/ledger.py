@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from consent.database import Rows
 from consent.errors import CheckpointInvalid, ForkRefused, LogNotFound, OutsideTree
 from consent.log.checkpoint import Checkpoint, Signer
 from consent.log.merkle import (
@@ -23,7 +24,6 @@ from consent.log.merkle import (
     leaf_hash,
     node_hash,
 )
-from consent.store import Rows
 from consent.tables import ENTRY, LOG, TILE
 
 TILE_HEIGHT = 8

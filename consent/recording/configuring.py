@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -10,26 +10,8 @@ from consent import store
 from consent.choices.record import instant
 from consent.choices.regime import GpcPolicy, gpc_json, updated
 from consent.choices.setting import Setting
+from consent.database import Reading, Rows, Writing
 from consent.log import ledger
-from consent.store import Rows
-
-T = TypeVar("T")
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Configure(NamedTuple):

@@ -7,13 +7,14 @@ checkpoint of the one before, so that nobody can leave that one out.
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from consent import store
 from consent.choices.choice import Actor, Method, Previous, Reason
 from consent.choices.record import continuation
+from consent.database import Reading, Rows, Writing
 from consent.errors import CheckpointInvalid, LogNotFound, OutsideTree
 from consent.log import ledger
 from consent.log.checkpoint import Verifier
@@ -21,25 +22,6 @@ from consent.log.keeping import Kept
 from consent.log.ledger import Head, Nodes
 from consent.records.batch import SITE, Batch
 from consent.sealing.keyring import Keyring
-from consent.store import Rows
-
-T = TypeVar("T")
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Doubt(StrEnum):
@@ -146,8 +128,7 @@ class Continuing:
         self, site_id: str, reason: Reason, doubt: Doubt = Doubt.NONE
     ) -> Continued | None:
         command = Continue(site_id, reason, self._ids(), self._clock(), doubt)
-        made: Continued | None = await self._writing.write(self.carry_out, command)
-        return made
+        return await self._writing.write(self.carry_out, command)
 
     # -- inside the writer's transaction ------------------------------------------------------
 

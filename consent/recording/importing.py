@@ -8,7 +8,7 @@ nothing, however the exports spell them, and nobody who was erased comes back.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import orjson
 
@@ -27,23 +27,16 @@ from consent.choices.choice import (
 )
 from consent.choices.record import event, instant, normalise
 from consent.choices.regime import RegimeSource
+from consent.database import Rows, Writing
 from consent.errors import MappingInvalid, NoticeUnknown, SubjectInvalid
 from consent.recording.mapping import ColumnMapping, Imported, Refused
 from consent.records.batch import Batch, Closed
 from consent.sealing.keyring import Keyring
-from consent.store import Published, Rows
+from consent.store import Published
 from consent.subjects.forgetting import Erasure, Restriction
 from consent.tables import IDEMPOTENCY
 
 BATCH = 500  # choices a transaction: others wait for the log meanwhile
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
 
 
 class Take(NamedTuple):
@@ -153,7 +146,7 @@ class Importing:
         remaining = iter(once.values())
         while batch := list(islice(remaining, BATCH)):
             command = Take(site_id, mapping, batch, [self._ids() for _ in batch], self._clock())
-            outcome: _Outcome = await self._writing.write(self.carry_out, command)
+            outcome = await self._writing.write(self.carry_out, command)
             recorded, known = recorded + outcome.taken.recorded, known + outcome.taken.known
             erased += outcome.taken.erased
             for one in outcome.refused:

@@ -1,13 +1,13 @@
 """What anyone may ask a log: its key, its checkpoint, its proofs, its tiles."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from consent import store
 from consent.choices.choice import EventType
+from consent.database import Reading
 from consent.log import ledger, tiles
 from consent.log.checkpoint import Verifier, format_proof
 from consent.log.ledger import Head, Nodes
@@ -15,8 +15,6 @@ from consent.log.tiles import Place
 from consent.records.batch import SITE
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,6 @@ def signed(keyring: Keyring, head: Head) -> Signed:
     verifier = keyring.verifier(head.site_id, head.epoch, head.origin)
     text = verifier.render(head.frontier.size, head.root, head.signature)
     return Signed(head, verifier, text)
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Log(NamedTuple):

@@ -4,36 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar
-
-from sqlalchemy import Connection
 
 from consent import store
 from consent.choices.notice import Joins, Next, Notice, publish
 from consent.choices.record import canonical, instant
 from consent.choices.revision import Change, changes
+from consent.database import Reading, Rows, Writing
 from consent.errors import BannerNotFound, NoticeInvalid, NoticeNotFound
 from consent.log import ledger
 from consent.sealing.keyring import Keyring
-from consent.store import Banner, Published, Rows
-
-T = TypeVar("T")
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
+from consent.store import Banner, Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +58,7 @@ class Publishing:
         The first notice of a site opens its log.
         """
         command = Publish(site_id, host, notice, instant(self._clock()))
-        answer: tuple[Published, bool] = await self._writing.write(self.carry_out, command)
+        answer = await self._writing.write(self.carry_out, command)
         self._changed(site_id)
         return answer
 
@@ -148,8 +128,7 @@ class Publishing:
         banner = Banner(
             sha256(content).hexdigest(), "application/json", content, instant(self._clock())
         )
-        kept: Banner = await self._writing.write(self.keep, Archive(site_id, banner))
-        return kept
+        return await self._writing.write(self.keep, Archive(site_id, banner))
 
     async def get_banner(self, site_id: str, ui_sha256: str) -> Banner:
         """Return an archived banner. Raises BannerNotFound."""

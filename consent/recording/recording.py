@@ -6,7 +6,7 @@ refuses that event alone.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from consent import store
 from consent.choices.choice import (
@@ -35,6 +35,7 @@ from consent.choices.transition import (
     check_purposes,
     named_question,
 )
+from consent.database import Rows, Writing
 from consent.errors import (
     BannerUnknown,
     ConsentError,
@@ -53,7 +54,7 @@ from consent.log import ledger
 from consent.log.checkpoint import format_proof
 from consent.records.batch import Batch, Closed, Receipt
 from consent.sealing.keyring import Keyring
-from consent.store import Answered, Published, Rows
+from consent.store import Answered, Published
 from consent.tables import IDEMPOTENCY
 
 LINKS = 64
@@ -61,14 +62,6 @@ LINKS = 64
 
 REACH = 256
 """Ids that a link may bring together, near or far: each is read when one of them says no."""
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
 
 
 class Record(NamedTuple):
@@ -131,7 +124,7 @@ class Recording:
                 self._ids(),
                 received,
             )
-            receipt: Receipt = await self._writing.write(self.carry_out, command)
+            receipt = await self._writing.write(self.carry_out, command)
         except ConsentError:
             raise
         except Exception:

@@ -2,24 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from consent import store
 from consent.choices.record import instant
 from consent.choices.served import LIFE, Served, token
+from consent.database import Rows, Writing
 from consent.errors import NoticeUnknown
 from consent.sealing.keyring import Keyring
-from consent.store import Rows
 
 NONCE_BYTES = 8
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
 
 
 class Show(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select
 
@@ -19,6 +19,7 @@ from consent.choices.projection import PurposeStanding, Standing
 from consent.choices.record import instant
 from consent.choices.regime import Defaults, Regime, RegimeSource, gpc_ends, runs_undecided
 from consent.choices.setting import Setting
+from consent.database import Looking
 from consent.sealing.keyring import Keyring
 from consent.tables import NOTICE, SUBJECT
 
@@ -94,18 +95,6 @@ REMEMBERED = timedelta(seconds=1)
 
 SITES_REMEMBERED = 10_000
 ANSWERS_REMEMBERED = 10_000
-
-
-class Looking(Protocol):
-    """Answers prepared point reads."""
-
-    def prepare(self, select: Any) -> Any:  # noqa: ANN401 - a select in, a statement out
-        """Return *select* compiled."""
-        ...
-
-    async def look(self, statement: Any, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of a prepared statement."""
-        ...
 
 
 class StandingRead:

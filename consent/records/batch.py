@@ -5,13 +5,13 @@ from functools import partial
 from typing import NamedTuple
 
 from consent.choices.record import SALT_BYTES, Json, commit, encode, leaf
+from consent.database import Rows
 from consent.log import ledger
 from consent.log.checkpoint import format_proof
 from consent.log.keeping import Kept
 from consent.records.filing import Filing
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
-from consent.store import Rows
 
 SITE = "site"
 """Stands for the site itself where a subject's pseudonym would: its own events are sealed so."""

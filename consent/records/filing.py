@@ -10,10 +10,11 @@ from consent import store
 from consent.choices.choice import SUBJECTLESS
 from consent.choices.linking import follow, reach
 from consent.choices.projection import Standing
+from consent.database import Rows
 from consent.log import ledger
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import DataKey, Opened, SiteWrapping
-from consent.store import Rows, Subject
+from consent.store import Subject
 from consent.tables import RECORD, RECORD_PURPOSE
 
 

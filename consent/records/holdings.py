@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from consent.choices.choice import EventType
 from consent.choices.projection import Standing
+from consent.database import Rows
 from consent.records.batch import SITE
 from consent.records.search import read_in_order
-from consent.store import Rows
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 
 HEAD_BYTES = 32

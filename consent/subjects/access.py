@@ -2,29 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
 from consent.choices.choice import SubjectKind
 from consent.choices.projection import Standing
 from consent.choices.record import instant
+from consent.database import Reading
 from consent.errors import SubjectNotFound
 from consent.records.exhibit import Exhibit, Exhibits
 from consent.records.history import read_vault
 from consent.records.membership import among, members
 from consent.sealing.keyring import Keyring
 from consent.tables import IDEMPOTENCY, RECORD, SUBJECT
-
-T = TypeVar("T")
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Account(NamedTuple):

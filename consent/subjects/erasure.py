@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -17,12 +17,13 @@ from consent.choices.choice import Actor, EventType, Method, SubjectKind
 from consent.choices.projection import Standing
 from consent.choices.record import instant, tombstone
 from consent.choices.suppression import evidence, in_force
+from consent.database import Reading, Rows, Writing
 from consent.errors import LogNotFound, RecordNotFound, SubjectNotFound
 from consent.records import holdings
 from consent.records.batch import SITE, Batch, Receipt
 from consent.records.holdings import Aged, Held
 from consent.sealing.keyring import Keyring
-from consent.store import Rows, Subject
+from consent.store import Subject
 from consent.subjects.forgetting import (
     WHOLE_BATCH,
     Erasure,
@@ -36,26 +37,8 @@ from consent.subjects.forgetting import (
     traces,
 )
 
-T = TypeVar("T")
-
 PAGE = 500
 """Records that retention erases in one transaction."""
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
-        """Return what *handler* answered to *command*, of about *size* rows, once durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Erased(NamedTuple):
@@ -197,8 +180,7 @@ class Erasing:
             after = page[-1].record_id
 
     async def _write(self, command: Erase) -> Erased:
-        erased: Erased = await self._writing.write(self.carry_out, command, size=WHOLE_BATCH)
-        return erased
+        return await self._writing.write(self.carry_out, command, size=WHOLE_BATCH)
 
     # -- inside the writer's transaction ------------------------------------------------------
 

@@ -15,6 +15,7 @@ from consent.choices.choice import EventType
 from consent.choices.linking import follow
 from consent.choices.projection import Standing
 from consent.choices.suppression import NO_RECORD, Noes, remember, without, without_consent
+from consent.database import Rows
 from consent.errors import VaultUnreadable
 from consent.log import ledger
 from consent.records import holdings
@@ -23,7 +24,7 @@ from consent.records.holdings import Held
 from consent.records.membership import among, members
 from consent.records.search import Listed
 from consent.sealing.keyring import Keyring
-from consent.store import Rows, Subject
+from consent.store import Subject
 from consent.tables import RECORD
 
 TOMBSTONE_RECORDS = 5000

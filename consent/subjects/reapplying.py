@@ -8,41 +8,23 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from consent import store
 from consent.choices.choice import Actor, EventType, Method
 from consent.choices.record import instant, tombstone
+from consent.database import Reading, Rows, Writing
 from consent.errors import LogNotFound
 from consent.records import holdings
 from consent.records.batch import SITE, Batch
 from consent.sealing.keyring import Keyring
-from consent.store import Rows
 from consent.subjects.forgetting import Erasure, Restriction, for_tombstones, reapply, shown_by
-
-T = TypeVar("T")
 
 PAGE = 500
 """Erasures that are looked up at once. Where a whole page is known to the log, so is all before:
 that many are never on their way to it at the same time."""
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Again(NamedTuple):

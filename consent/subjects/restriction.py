@@ -6,16 +6,16 @@ The step between keeping and erasing (GDPR Art. 18; Art. 17(3)(e) while claims m
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from consent import store
 from consent.choices.choice import Actor, EventType, Method, SubjectKind
 from consent.choices.record import instant, tombstone
+from consent.database import Rows, Writing
 from consent.errors import LogNotFound, RestrictionInvalid, SubjectNotFound
 from consent.records import holdings
 from consent.records.batch import SITE, Batch, Receipt
 from consent.sealing.keyring import Keyring
-from consent.store import Rows
 from consent.subjects.forgetting import (
     WHOLE_BATCH,
     Restriction,
@@ -24,14 +24,6 @@ from consent.subjects.forgetting import (
     for_tombstones,
     seal_off,
 )
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
-        """Return what *handler* answered to *command*, of about *size* rows, once durable."""
-        ...
 
 
 class Restricted(NamedTuple):
@@ -95,10 +87,7 @@ class Restricting:
             now,
             method,
         )
-        restricted: Restricted = await self._writing.write(
-            self.carry_out, command, size=WHOLE_BATCH
-        )
-        return restricted
+        return await self._writing.write(self.carry_out, command, size=WHOLE_BATCH)
 
     # -- inside the writer's transaction ------------------------------------------------------
 

@@ -3,36 +3,16 @@
 Beside a running service: a few rows at a time, each time under the lock that events take too.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection
-
+from consent.database import Reading, Rows, Writing
 from consent.log import ledger
 from consent.records import holdings
 from consent.sealing.keyring import Keyring
-from consent.store import Rows
-
-T = TypeVar("T")
 
 PAGE = 500
 """Keys that are wrapped anew in one transaction."""
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Rewrap(NamedTuple):
@@ -68,7 +48,7 @@ class Rewrapping:
             after: str | None = ""
             while after is not None:
                 command = Rewrap(site_id, after)
-                done: Rewrapped = await self._writing.write(self.carry_out, command)
+                done = await self._writing.write(self.carry_out, command)
                 after = done.last
                 yield done.keys
 

@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, case, null, select, update
 
 from moderation.cases import events, priority, search, setting
 from moderation.cases.case import CaseState, Cause
-from moderation.cases.events import Rows
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, EventKind, Standing, edit, stays
+from moderation.database import Rows
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
 from moderation.tables import CASE, CASE_TEXT, SAMPLE

@@ -5,47 +5,15 @@ site first: so its events are numbered without a gap, in the order of their comm
 who has seen one has seen all before it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Executable, Table, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from moderation.cases.transition import ActorKind, Event, EventKind
+from moderation.database import Rows
 from moderation.tables import COMMENT, EVENT, REVIEW_SETTING
 from moderation.verdict import State
-
-Found = Callable[[], list[tuple[Any, ...]]]
-"""Answers the rows that were asked for, once they are wanted."""
-
-
-class Rows(Protocol):
-    """The rows of one open transaction; *connection* is for all that is not busy."""
-
-    @property
-    def connection(self) -> Connection:
-        """The connection itself."""
-        ...
-
-    def lock(self, names: Sequence[str]) -> None:
-        """Keep other processes from writing under these *names* until the transaction ends."""
-        ...
-
-    def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
-        """Send *select*; its rows are read by calling what this returns."""
-        ...
-
-    def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of *select*."""
-        ...
-
-    def change(self, statement: Executable, /, **values: Any) -> None:  # noqa: ANN401
-        """Carry out an update or a delete."""
-        ...
-
-    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = "") -> None:
-        """Insert *rows*, tuples in the order of the table's columns; *tail* ends the statement."""
-        ...
-
 
 _HEAD = select(
     select(func.max(EVENT.c.seq)).where(EVENT.c.site_id == bindparam("site_id")).scalar_subquery(),

@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from moderation.cases.events import Rows
+from moderation.database import Rows
 from moderation.tables import CASE_TEXT
 
 WORDS_LIMIT = 32  # of a query

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from moderation.cases.events import Rows
 from moderation.cases.transition import RESTRICTED
+from moderation.database import Rows
 from moderation.tables import COMPAT_USAGE
 from moderation.verdict import Origin, State
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
 
-from moderation.cases.events import Rows
 from moderation.compat import setting
 from moderation.compat.setting import CompatSetting
+from moderation.database import Looking, Rows, Writing
 from moderation.policy.history import instant
 from moderation.tables import COMPAT_SETTING
 
@@ -16,26 +16,6 @@ REMEMBERED = timedelta(seconds=1)
 """How long a change by another process may go unnoticed; this one's own is known at once."""
 
 SITES_REMEMBERED = 1_000
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
-
-
-class Looking(Protocol):
-    """Answers prepared point reads."""
-
-    def prepare(self, select: Any) -> Any:  # noqa: ANN401 - a select in, a statement out
-        """Return *select* compiled."""
-        ...
-
-    async def look(self, statement: Any, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of a prepared statement."""
-        ...
 
 
 class Put(NamedTuple):

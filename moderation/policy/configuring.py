@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection
 
+from moderation.database import Looking, Reading, Writing
 from moderation.errors import PolicyInvalid
 from moderation.policy import versions
 from moderation.policy.history import instant
@@ -15,42 +15,12 @@ from moderation.policy.judging import Policy
 from moderation.policy.rules import Rules
 from moderation.policy.versions import Replace, Version
 
-T = TypeVar("T")
-
 REMEMBERED = timedelta(seconds=1)
 """How long the policy of another process may go unnoticed; its own is known at once."""
 
 SITES_REMEMBERED = 1_000
 
 log = structlog.get_logger(__name__)
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
-
-
-class Looking(Protocol):
-    """Answers prepared point reads."""
-
-    def prepare(self, select: Any) -> Any:  # noqa: ANN401 - a select in, a statement out
-        """Return *select* compiled."""
-        ...
-
-    async def look(self, statement: Any, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of a prepared statement."""
-        ...
 
 
 Compiling = Callable[[str, str], Policy]
@@ -176,6 +146,6 @@ class Configuring:
         """
         await asyncio.to_thread(self._compiling, "", content)
         command = Replace(site_id, content, replaces, instant(self._clock()))
-        made: Version = await self._writing.write(versions.replace, command)
+        made = await self._writing.write(versions.replace, command)
         self._changed(site_id)
         return made

@@ -5,12 +5,13 @@ comments of the same transaction, is remembered and counted as well.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Executable, Table, bindparam, func, literal, select
 
+from moderation.database import Found
 from moderation.policy.judging import Judged, Policy, judge
 from moderation.policy.resemblance import alike, bands
 from moderation.policy.rules import AUTHOR_LOOKS_BACK, Finding, History, Limit
@@ -20,9 +21,6 @@ from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN
 DOMAINS_ASKED = 10  # of one comment; who links to more has other rules to fear
 CANDIDATES = 50
 """Comments that may be alike, looked at for each band; more where the rule counts more."""
-
-
-Found = Callable[[], list[tuple[Any, ...]]]
 
 
 class Asking(Protocol):

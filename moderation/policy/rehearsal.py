@@ -7,13 +7,14 @@ gone: lists of networks cannot be rehearsed.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, select
 
+from moderation.database import Reading
 from moderation.policy.history import Connected, Histories, Question, instant
 from moderation.policy.judging import Policy, judge
 from moderation.policy.rules import Comment
@@ -21,19 +22,9 @@ from moderation.policy.traits import NOBODY, Author, Tracing
 from moderation.tables import COMMENT, REVISION
 from moderation.verdict import LABEL_NAMES, State, Verdict
 
-T = TypeVar("T")
-
 PAGE = 200  # comments read at once
 EXAMPLES = 10  # ids told of each change
 AT_ONCE = 2  # dry runs: each keeps a connection for as long as it judges, and reads need some, too
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Change(NamedTuple):

@@ -4,28 +4,13 @@ Takes rows inside a transaction; never commits one.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Executable, Table, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
+from moderation.database import Rows
 from moderation.errors import PolicyConflict, PolicyNotFound
 from moderation.tables import POLICY
-
-
-class Rows(Protocol):
-    """The rows of one open transaction."""
-
-    def lock(self, names: Sequence[str]) -> None:
-        """Keep other processes from writing under these *names* until the transaction ends."""
-        ...
-
-    def find(self, select: Executable, /, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Return the rows of *select*."""
-        ...
-
-    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert *rows*, tuples in the order of the table's columns."""
-        ...
 
 
 class Version(NamedTuple):

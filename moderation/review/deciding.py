@@ -13,9 +13,9 @@ from sqlalchemy import delete, insert, select
 from moderation.cases import case as cases
 from moderation.cases import transition
 from moderation.cases.case import Case, Moderator, is_open
-from moderation.cases.events import Rows
 from moderation.cases.judgement import Source, judged
 from moderation.cases.transition import Action, ActorKind, Event, EventKind, Standing
+from moderation.database import Rows
 from moderation.errors import (
     CaseClosed,
     CommentErased,

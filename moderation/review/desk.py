@@ -25,11 +25,11 @@ from sqlalchemy import (
 
 from moderation.cases import events, priority, search, setting
 from moderation.cases.case import Case, CaseState, Cause, is_claimed, is_open, release, state_of
-from moderation.cases.events import Rows
 from moderation.cases.judgement import Source
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import RESTRICTED, Event, Standing, was_decided
 from moderation.cases.usage import Tally, Usage
+from moderation.database import Rows
 from moderation.errors import CommentNotFound
 from moderation.policy.resemblance import resemblance
 from moderation.store import LEFT

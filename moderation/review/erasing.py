@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
 from moderation.cases import search
 from moderation.cases.transition import ActorKind
+from moderation.database import Reading, Writing
 from moderation.policy.history import instant
 from moderation.review import deciding
 from moderation.review.deciding import DECISION_ROWS, Answer, Work, carry_out
@@ -21,28 +22,10 @@ from moderation.review.desk import Desk
 from moderation.tables import COMMENT
 from moderation.verdict import State
 
-T = TypeVar("T")
-
 BATCH = 100  # comments a transaction
 TIDIED_PAGES = 500  # of the full-text index, in one step
 PAGE = 500
 """Erasures that are looked up at once. Where a whole page is erased, so is all before."""
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command* of *size* rows, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Erased(NamedTuple):

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, func, select
@@ -21,6 +20,7 @@ from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, Event
 from moderation.cases.usage import Tally
+from moderation.database import Reading, Writing
 from moderation.errors import ModerationError
 from moderation.model.explanation import Why
 from moderation.policy.history import instant
@@ -43,26 +43,9 @@ from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
 from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE
 
-T = TypeVar("T")
 KEYS_LIVE = timedelta(hours=24)
 
 log = structlog.get_logger(__name__)
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command* of *size* rows, once it is durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -564,8 +547,7 @@ class Review:
             old = instant(self._clock() - KEYS_LIVE)
             key = Key(given.route, given.key, given.fingerprint, old)
         work = Work(site_id, self._now(), do, key)
-        answer: Answer = await self._writing.write(carry_out, work, size=size)
-        return answer
+        return await self._writing.write(carry_out, work, size=size)
 
     def _now(self) -> str:
         return instant(self._clock())

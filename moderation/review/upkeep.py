@@ -12,11 +12,12 @@ from sqlalchemy import Connection, select
 
 from moderation.cases import setting
 from moderation.cases.setting import ReviewSetting
+from moderation.database import Reading, Writing
 from moderation.policy.history import instant
 from moderation.review import deciding, queue
 from moderation.review.deciding import Answer, Work, carry_out
 from moderation.review.desk import Desk
-from moderation.review.erasing import BATCH, Erasing, Reading, Writing
+from moderation.review.erasing import BATCH, Erasing
 from moderation.tables import CASE, COMMENT, REVIEW_SETTING
 from moderation.verdict import State
 

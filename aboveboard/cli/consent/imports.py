@@ -113,7 +113,7 @@ class _UndoingWriter:
     def __init__(self, database: "Database") -> None:
         self._database = database
 
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
+    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401, ARG002
         """Return what *handler* answers to *command*, or raise it."""
         from aboveboard.rows import Rows
 

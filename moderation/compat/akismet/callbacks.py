@@ -8,18 +8,16 @@ that nothing is forgotten; whoever posts takes what is due, for a while.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, and_, bindparam, select, update
 
-from moderation.cases.events import Rows
 from moderation.cases.transition import RESTRICTED
+from moderation.database import Reading, Rows, Writing
 from moderation.policy.history import instant
 from moderation.tables import COMMENT, COMPAT_CALLBACK, REVISION
 from moderation.verdict import State
-
-T = TypeVar("T")
 
 URL_LIMIT = 2_048  # characters
 LEASE = timedelta(seconds=60)  # well over the longest try
@@ -27,22 +25,6 @@ AT_ONCE = 20
 ALONE = 1_000_000
 """Rows that taking is told to be, so that it has a transaction of its own: whose clients are due,
 and so which sites it locks, is known only inside."""
-
-
-class Writing(Protocol):
-    """Carries out commands durably, many requests' at once."""
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401
-        """Return what *handler* answered to *command*, of about *size* rows, once durable."""
-        ...
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class Due(NamedTuple):
@@ -111,8 +93,7 @@ class Callbacks:
         if not waiting:
             return []
         lease = instant(now), instant(now + LEASE)
-        found: list[Due] = await self._writing.write(_take, lease, size=ALONE)
-        return found
+        return await self._writing.write(_take, lease, size=ALONE)
 
     async def settle(self, due: Due, *, told: bool, again: timedelta | None = None) -> None:
         """Note that a client was told, or is to be told *again* after a while, or never."""

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from moderation.cases import usage
 from moderation.cases.usage import Counts, Tally
@@ -19,13 +19,12 @@ from moderation.compat.configuring import Configuring
 from moderation.compat.dialect import Call, Declare, Refusal, Reply, Speaker
 from moderation.compat.feedback import Feedbacking
 from moderation.compat.setting import AkismetSetting
+from moderation.database import Reading
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.screening import Screening
 from moderation.store import Screened, Stored
 from moderation.tables import COMMENT
 from moderation.verdict import LABELS, STATE_OF_VERDICT, Label, Origin, State, Verdict
-
-T = TypeVar("T")
 
 SUBMIT, FEEDBACK = "comments:submit", "comments:feedback"
 BODY_BYTES = 256 * 1024
@@ -38,14 +37,6 @@ _REPORT = ("month", "filter", "format", "order", "limit", "offset")
 _SPAM_AT = LABELS.index(Label.SPAM)
 _OF_SENDERS = frozenset({"honeypot", "list"})
 """The rules that may find something where nothing is said."""
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class AkismetRoutes:

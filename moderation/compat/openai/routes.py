@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from moderation.compat.configuring import Configuring
 from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
@@ -10,19 +10,10 @@ from moderation.compat.openai import refusals, wire
 from moderation.compat.openai.categories import judge, mapped
 from moderation.compat.setting import OpenaiSetting
 from moderation.errors import OpenaiRefused
-from moderation.policy.judging import Policy
-from moderation.screening import Read, Screening, Submission
+from moderation.screening import Governing, Read, Screening, Submission
 from moderation.verdict import Origin, State, Verdict
 
 BODY_BYTES = 1024 * 1024
-
-
-class Governing(Protocol):
-    """Knows which policy holds for a site."""
-
-    async def find(self, site_id: str) -> Policy:
-        """Return the site's policy."""
-        ...
 
 
 class Standing(NamedTuple):
