@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import accumulate
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -28,14 +28,13 @@ from moderation.policy.history import Question, instant
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
-from moderation.store import Detail, Encoded, Put, Screened, Stored
+from moderation.store import Detail, Encoded, Idempotency, Put, Screened, Stored
 from moderation.text.language import Language, is_foreign, script
 from moderation.verdict import Origin, Verdict
 
 T = TypeVar("T")
 Answer = tuple[int, bytes]
 
-KEYS_LIVE = timedelta(hours=24)
 INDEXED_TEXT = 2_000  # characters that cost a write about as much as a row
 LONG_TEXT = 4_000  # characters, of all texts of a call: more is scored in a thread
 TURN_TEXT = 16_000  # characters that one turn of the event loop scores; more wait for the next
@@ -76,14 +75,6 @@ class Submission(NamedTuple):
     thread_published: datetime | None = None
     language: str | None = None
     origin: Origin = Origin.NATIVE
-
-
-class Idempotency(NamedTuple):
-    """The key a client gave its request, and a digest of the request's body."""
-
-    route: str
-    key: str
-    fingerprint: str
 
 
 class Read(NamedTuple):
@@ -342,7 +333,8 @@ class Screening:
 
     async def forget_keys(self) -> None:
         """Delete idempotency keys that are older than a day."""
-        await self._writing.write(store.forget_keys, self._expired_before())
+        before = store.expired_before(instant(self._clock()))
+        await self._writing.write(store.forget_keys, before)
 
     # -- parts --------------------------------------------------------------------------------
 
@@ -416,17 +408,11 @@ class Screening:
             instant(self._clock()),
             render,
             self._encode,
-            *(
-                (
-                    idempotency.route,
-                    idempotency.key,
-                    idempotency.fingerprint,
-                    self._expired_before(),
-                )
-                if idempotency
-                else ()
-            ),
-        )._replace(draw=self._draw, tally=tally, once=once)
+            idempotency,
+            self._draw,
+            tally,
+            once,
+        )
         # A long text is much of an index: no batch is to keep others waiting for long.
         size = len(screened) + sum(len(one.text) for one in screened) // INDEXED_TEXT
         return await self._writing.write(store.put, command, size=size)
@@ -514,9 +500,6 @@ class Screening:
         if first < today:
             earlier = self._tracing.locate(site_id, submission.author, on=first)
         return [name] if earlier is None else [name, earlier]
-
-    def _expired_before(self) -> str:
-        return instant(self._clock() - KEYS_LIVE)
 
 
 def _looked(submission: Submission, now: datetime, known: bool | None) -> Comment:  # noqa: FBT001

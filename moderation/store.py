@@ -5,6 +5,7 @@ Takes a connection inside a transaction; never commits one.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,12 +27,14 @@ from moderation.cases.transition import Standing
 from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
 from moderation.errors import IdempotencyMismatch
-from moderation.policy.history import Asked, Histories, Question
+from moderation.policy.history import Asked, Histories, Question, instant
 from moderation.policy.resemblance import bands, resemblance
 from moderation.policy.traits import NOTHING, Traits
 from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
 from moderation.text.language import Language
 from moderation.verdict import Origin, Reason, State, Verdict
+
+KEYS_LIVE = timedelta(hours=24)
 
 
 class Screened(NamedTuple):
@@ -97,6 +100,19 @@ class Detail:
     version: int
 
 
+class Idempotency(NamedTuple):
+    """The key a client gave its request, and a digest of the request's body."""
+
+    route: str
+    key: str
+    fingerprint: str
+
+
+def expired_before(now: str) -> str:
+    """Return before which instant idempotency keys were made that count no more at *now*."""
+    return instant(datetime.fromisoformat(now) - KEYS_LIVE)
+
+
 class Put(NamedTuple):
     """Store these revisions in one request's name.
 
@@ -112,10 +128,7 @@ class Put(NamedTuple):
     received: str
     render: Callable[[Sequence[Stored]], tuple[int, bytes]]
     encode: Callable[[Screened], Encoded]
-    route: str = ""
-    key: str | None = None
-    fingerprint: str = ""
-    expired_before: str = ""
+    idempotency: Idempotency | None = None
     draw: Callable[[str], float] = never
     tally: Tally | None = None
     once: bool = False
@@ -195,11 +208,10 @@ class _Batch:
             self._ask(site_id, own)
 
     def _read_answers(self, site_id: str, commands: list[Put]) -> None:
-        keyed = [command for command in commands if command.key is not None]
-        if not keyed:
+        keys = [command.idempotency.key for command in commands if command.idempotency]
+        if not keys:
             return
-        keys = [command.key for command in keyed]
-        live = max(command.expired_before for command in keyed)
+        live = expired_before(max(command.received for command in commands))
         for route, key, fingerprint, status, answer, made in self._rows.find(
             _KEYS, site_id=site_id, keys=keys
         ):
@@ -244,10 +256,10 @@ class _Batch:
                 self._asked[new_id] = self._histories.ask(site_id, comment_id, item.question)
 
     def put(self, command: Put) -> Answer | Exception:
-        place = (command.site_id, command.route, command.key or "")
-        if command.key is not None and place in self._answers:
-            fingerprint, status, body = self._answers[place]
-            if fingerprint != command.fingerprint:
+        given = command.idempotency
+        if given is not None and (command.site_id, given.route, given.key) in self._answers:
+            fingerprint, status, body = self._answers[command.site_id, given.route, given.key]
+            if fingerprint != given.fingerprint:
                 return IdempotencyMismatch(
                     "expected the body that first came with this key, got another"
                 )
@@ -261,15 +273,10 @@ class _Batch:
             self._usage = self._usage or Usage(self._rows)
             for one in stored:
                 self._usage.answered(command.site_id, command.tally, State(one.state))
-        if command.key is not None:
-            self._answers[place] = (command.fingerprint, status, body)
-            self._keys[place] = (
-                *place,
-                command.fingerprint,
-                status,
-                body.decode(),
-                command.received,
-            )
+        if given is not None:
+            place = (command.site_id, given.route, given.key)
+            self._answers[place] = (given.fingerprint, status, body)
+            self._keys[place] = (*place, given.fingerprint, status, body.decode(), command.received)
         return status, body
 
     def _put_one(self, command: Put, item: Screened, new_id: str) -> Stored:

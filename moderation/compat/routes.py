@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from moderation.compat import wire
 from moderation.compat.configuring import Configuring
-from moderation.routes.comments import Answer, Call
+from moderation.routes.call import Answer, Call
 from moderation.wire.comments import CommentGetIn
 
 ADMIN = "site:admin"

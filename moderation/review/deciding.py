@@ -25,6 +25,7 @@ from moderation.errors import (
     ReviewRefused,
 )
 from moderation.review.desk import Desk
+from moderation.store import Idempotency, expired_before
 from moderation.tables import IDEMPOTENCY
 from moderation.verdict import Label, State
 
@@ -33,22 +34,13 @@ T = TypeVar("T")
 Answer = tuple[int, bytes]
 
 
-class Key(NamedTuple):
-    """An idempotency key: of which route, what was sent with it, and which keys are too old."""
-
-    route: str
-    key: str
-    fingerprint: str
-    expired_before: str
-
-
 class Work(NamedTuple):
     """One request: *do* works on the site's desk and makes the answer."""
 
     site_id: str
     now: str
     do: Callable[[Desk], Answer]
-    key: Key | None = None
+    idempotency: Idempotency | None = None
 
 
 class Decision(NamedTuple):
@@ -95,16 +87,17 @@ def carry_out(rows: Rows, works: Sequence[Work]) -> list[Answer | Exception]:
 
 
 def _once(desk: Desk, work: Work) -> Answer:
-    if work.key is None:
+    given = work.idempotency
+    if given is None:
         return work.do(desk)
     of_key = (
         IDEMPOTENCY.c.site_id == desk.site_id,
-        IDEMPOTENCY.c.route == work.key.route,
-        IDEMPOTENCY.c.key == work.key.key,
+        IDEMPOTENCY.c.route == given.route,
+        IDEMPOTENCY.c.key == given.key,
     )
     known = desk.connection.execute(select(IDEMPOTENCY).where(*of_key)).first()
-    if known is not None and known.made >= work.key.expired_before:
-        if known.fingerprint != work.key.fingerprint:
+    if known is not None and known.made >= expired_before(work.now):
+        if known.fingerprint != given.fingerprint:
             raise IdempotencyMismatch(
                 "expected the body that first came with this key, got another"
             )
@@ -114,9 +107,9 @@ def _once(desk: Desk, work: Work) -> Answer:
     desk.connection.execute(
         insert(IDEMPOTENCY).values(
             site_id=desk.site_id,
-            route=work.key.route,
-            key=work.key.key,
-            fingerprint=work.key.fingerprint,
+            route=given.route,
+            key=given.key,
+            fingerprint=given.fingerprint,
             status=status,
             answer=body.decode(),
             made=desk.now,

@@ -31,7 +31,6 @@ from moderation.review.deciding import (
     Answer,
     Decided,
     Decision,
-    Key,
     Work,
     carry_out,
     telling,
@@ -41,20 +40,10 @@ from moderation.review.erasing import Erasing
 from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
+from moderation.store import Idempotency
 from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE
 
-KEYS_LIVE = timedelta(hours=24)
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The key that a client gave its request, and a digest of the request's body."""
-
-    route: str
-    key: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +138,7 @@ class Review:
         order: Order,
         *,
         render: Callable[[Held | None], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Have *by* hold the first case that nobody else does."""
         token, until = self._ids(), self._in(seconds=LEASE_S)
@@ -163,7 +152,7 @@ class Review:
             )
             return render(_held(desk, case))
 
-        return await self._work(site_id, do, given)
+        return await self._work(site_id, do, idempotency)
 
     # -- one case -----------------------------------------------------------------------------
 
@@ -175,7 +164,7 @@ class Review:
         *,
         take_over: bool,
         render: Callable[[Held], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Have *by* hold a case. Raises as `case.claim` does."""
         do = partial(
@@ -186,7 +175,7 @@ class Review:
             until=self._in(seconds=LEASE_S),
             take_over=take_over,
         )
-        return await self._on_case(site_id, comment_id, do, render, given)
+        return await self._on_case(site_id, comment_id, do, render, idempotency)
 
     async def renew(
         self,
@@ -223,12 +212,12 @@ class Review:
         token: str | None,
         *,
         render: Callable[[Held], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Leave a case to others for a day. Raises as `case.check_claim` does."""
         until = self._in(seconds=SKIPPED_H * 3600)
         do = partial(deciding.skip, comment_id=comment_id, by=by, token=token, until=until)
-        return await self._on_case(site_id, comment_id, do, render, given)
+        return await self._on_case(site_id, comment_id, do, render, idempotency)
 
     async def snooze(
         self,
@@ -239,13 +228,13 @@ class Review:
         *,
         until: datetime,
         render: Callable[[Held], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Show a case to nobody before an instant. Raises as `case.check_claim` does."""
         do = partial(
             deciding.snooze, comment_id=comment_id, by=by, token=token, until=instant(until)
         )
-        return await self._on_case(site_id, comment_id, do, render, given)
+        return await self._on_case(site_id, comment_id, do, render, idempotency)
 
     async def escalate(
         self,
@@ -256,7 +245,7 @@ class Review:
         *,
         note: str | None,
         render: Callable[[Held], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Leave a case to managers. Raises as `case.check_claim` does."""
         note_id = self._ids()
@@ -267,7 +256,7 @@ class Review:
                 deciding.note(desk, note_id, comment_id, by, note)
             return case
 
-        return await self._on_case(site_id, comment_id, do, render, given)
+        return await self._on_case(site_id, comment_id, do, render, idempotency)
 
     async def note(
         self,
@@ -277,7 +266,7 @@ class Review:
         text: str,
         *,
         render: Callable[[str, str], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Keep what *by* writes down of a comment. Raises CommentNotFound and CommentErased."""
         note_id = self._ids()
@@ -286,7 +275,7 @@ class Review:
             telling(desk, comment_id, lambda: deciding.note(desk, note_id, comment_id, by, text))
             return render(note_id, desk.now)
 
-        return await self._work(site_id, do, given)
+        return await self._work(site_id, do, idempotency)
 
     # -- decisions ----------------------------------------------------------------------------
 
@@ -298,7 +287,7 @@ class Review:
         *,
         group: bool,
         render: Callable[[str, Sequence[Result]], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Decide on a comment, and with *group* on every open case that says nearly the same.
 
@@ -340,7 +329,7 @@ class Review:
                 ],
             )
 
-        return await self._work(site_id, do, given, size=DECISION_ROWS * (1 + members))
+        return await self._work(site_id, do, idempotency, size=DECISION_ROWS * (1 + members))
 
     async def decide_many(
         self,
@@ -350,7 +339,7 @@ class Review:
         *,
         dry: bool,
         render: Callable[[str | None, Sequence[Result]], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Decide on each of many comments, or with *dry* say only what would come of it."""
         decision_id = self._ids()
@@ -359,7 +348,7 @@ class Review:
             results = _each(desk, decisions, by, decision_id=decision_id, dry=dry)
             return render(None if dry else decision_id, results)
 
-        return await self._work(site_id, do, given, size=DECISION_ROWS * len(decisions))
+        return await self._work(site_id, do, idempotency, size=DECISION_ROWS * len(decisions))
 
     async def undo(
         self,
@@ -368,7 +357,7 @@ class Review:
         by: Moderator,
         *,
         render: Callable[[str | None, Sequence[Result]], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Take back everything that was decided at once, as far as nothing has happened since.
 
@@ -397,7 +386,7 @@ class Review:
         size = DECISION_ROWS * await self._reading.query(
             partial(events.count_decided, site_id=site_id, decision_id=decision_id)
         )
-        return await self._work(site_id, do, given, size=max(size, DECISION_ROWS))
+        return await self._work(site_id, do, idempotency, size=max(size, DECISION_ROWS))
 
     async def feedback(
         self,
@@ -443,7 +432,7 @@ class Review:
         reader: str,
         reason: str,
         render: Callable[[str], Answer],
-        given: Given | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Answer:
         """Take in what a reader says against a comment. Raises CommentNotFound, CommentErased."""
         reporter = self._reporter(site_id, reader)
@@ -452,7 +441,7 @@ class Review:
             telling(desk, comment_id, lambda: deciding.report(desk, comment_id, reporter, reason))
             return render(desk.now)
 
-        return await self._work(site_id, do, given)
+        return await self._work(site_id, do, idempotency)
 
     async def erase(self, site_id: str, comment_id: str) -> None:
         """Erase a comment, and have its bytes leave the files. Raises CommentNotFound."""
@@ -526,27 +515,23 @@ class Review:
         comment_id: str,
         do: Callable[[Desk], Case],
         render: Callable[[Held], Answer],
-        given: Given | None,
+        idempotency: Idempotency | None,
     ) -> Answer:
         return await self._work(
             site_id,
             lambda desk: render(_held(desk, telling(desk, comment_id, lambda: do(desk)))),
-            given,
+            idempotency,
         )
 
     async def _work(
         self,
         site_id: str,
         do: Callable[[Desk], Answer],
-        given: Given | None,
+        idempotency: Idempotency | None,
         *,
         size: int = DECISION_ROWS,
     ) -> Answer:
-        key = None
-        if given is not None:
-            old = instant(self._clock() - KEYS_LIVE)
-            key = Key(given.route, given.key, given.fingerprint, old)
-        work = Work(site_id, self._now(), do, key)
+        work = Work(site_id, self._now(), do, idempotency)
         return await self._writing.write(carry_out, work, size=size)
 
     def _now(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from moderation.review.reviewing import Review
-from moderation.routes.comments import PROBLEM, Answer, Call
+from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
 from moderation.wire import cases as wire
 from moderation.wire import contexts
@@ -143,7 +143,7 @@ class CaseRoutes:
             wire.wanted_next(given),
             given.order,
             render=wire.claimed,
-            given=self._keys.of(call, "cases:claim", given.idempotency_key),
+            idempotency=self._keys.of(call, "cases:claim", given.idempotency_key),
         )
 
     async def read(self, call: Call) -> Answer:
@@ -163,7 +163,7 @@ class CaseRoutes:
             moderator(given.moderator),
             take_over=given.take_over,
             render=wire.held,
-            given=self._keys.on_comment(call, "claim", given.idempotency_key),
+            idempotency=self._keys.on_comment(call, "claim", given.idempotency_key),
         )
 
     async def renew(self, call: Call) -> Answer:
@@ -197,7 +197,7 @@ class CaseRoutes:
             moderator(given.moderator),
             given.claim_token,
             render=wire.held,
-            given=self._keys.on_comment(call, "skip", given.idempotency_key),
+            idempotency=self._keys.on_comment(call, "skip", given.idempotency_key),
         )
 
     async def snooze(self, call: Call) -> Answer:
@@ -210,7 +210,7 @@ class CaseRoutes:
             given.claim_token,
             until=given.until,
             render=wire.held,
-            given=self._keys.on_comment(call, "snooze", given.idempotency_key),
+            idempotency=self._keys.on_comment(call, "snooze", given.idempotency_key),
         )
 
     async def escalate(self, call: Call) -> Answer:
@@ -223,7 +223,7 @@ class CaseRoutes:
             given.claim_token,
             note=given.note,
             render=wire.held,
-            given=self._keys.on_comment(call, "escalate", given.idempotency_key),
+            idempotency=self._keys.on_comment(call, "escalate", given.idempotency_key),
         )
 
     async def note(self, call: Call) -> Answer:
@@ -236,5 +236,5 @@ class CaseRoutes:
             by,
             given.text,
             render=lambda note_id, at: contexts.noted(note_id, at, by, given.text),
-            given=self._keys.on_comment(call, "notes", given.idempotency_key),
+            idempotency=self._keys.on_comment(call, "notes", given.idempotency_key),
         )

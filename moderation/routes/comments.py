@@ -3,50 +3,19 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
 from moderation.errors import CursorInvalid
-from moderation.screening import Idempotency, Screening, Submission
+from moderation.routes.call import PROBLEM, Answer, Call
+from moderation.routes.keys import Keys
+from moderation.screening import Screening, Submission
 from moderation.store import Stored
 from moderation.wire import comments as wire
 
-Answer = tuple[int, bytes]
-PROBLEM = "application/problem+json"
 _COMMENT_ID = re.compile(wire.ID)
-
-
-class Call(Protocol):
-    """One request: its bytes, and what the door found out about it."""
-
-    @property
-    def body(self) -> bytes:
-        """The body as it came."""
-        ...
-
-    @property
-    def path(self) -> Mapping[str, str]:
-        """The path's parameters."""
-        ...
-
-    def site(self, named: str | None = None) -> str:
-        """Return the site that is spoken for."""
-        ...
-
-    def sites(self, named: str | None = None) -> tuple[str, ...]:
-        """Return the one site that is spoken for, or all of the key's where none is named."""
-        ...
-
-    def idempotency_key(self, in_body: str | None) -> str | None:
-        """Return the request's key, from a header or *in_body*."""
-        ...
-
-    def query(self) -> dict[str, str]:
-        """Return the query's parameters."""
-        ...
 
 
 class CommentRoutes:
@@ -61,7 +30,7 @@ class CommentRoutes:
     ) -> None:
         self._screening = screening
         self._refuse = refuse
-        self._fingerprint = fingerprint
+        self._keys = Keys(fingerprint)
 
     def declare(self, operation: Callable[..., None], *, batch_bytes: int) -> None:
         """Hand every operation to the catalogue."""
@@ -134,7 +103,7 @@ class CommentRoutes:
         return await self._screening.submit(
             call.site(given.site),
             _submission(given),
-            idempotency=self._idempotency(call, "comments", given.idempotency_key),
+            idempotency=self._keys.of(call, "comments", given.idempotency_key),
             render=wire.single,
         )
 
@@ -172,7 +141,7 @@ class CommentRoutes:
         return await self._screening.submit_many(
             site_id,
             submissions,
-            idempotency=self._idempotency(call, "comments:batch", given.idempotency_key),
+            idempotency=self._keys.of(call, "comments:batch", given.idempotency_key),
             render=render,
         )
 
@@ -198,10 +167,6 @@ class CommentRoutes:
             limit=asked.limit,
         )
         return 200, wire.page(found, None if following is None else _cursor(following))
-
-    def _idempotency(self, call: Call, route: str, in_body: str | None) -> Idempotency | None:
-        key = call.idempotency_key(in_body)
-        return None if key is None else Idempotency(route, key, self._fingerprint(call.body))
 
 
 def _submission(given: wire.ItemIn) -> Submission:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from moderation.review.reviewing import Review
-from moderation.routes.comments import PROBLEM, Answer, Call
+from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
 from moderation.wire import cursor
 from moderation.wire import decisions as wire
@@ -78,7 +78,7 @@ class DecisionRoutes:
             moderator(given.moderator),
             group=given.group,
             render=lambda decision_id, done: wire.results(decision_id, done, self._refuse),
-            given=self._keys.on_comment(call, "decisions", given.idempotency_key),
+            idempotency=self._keys.on_comment(call, "decisions", given.idempotency_key),
         )
 
     async def decide_many(self, call: Call) -> Answer:
@@ -90,7 +90,7 @@ class DecisionRoutes:
             moderator(given.moderator),
             dry=given.dry_run,
             render=lambda decision_id, done: wire.results(decision_id, done, self._refuse),
-            given=self._keys.of(call, "decisions:bulk", given.idempotency_key),
+            idempotency=self._keys.of(call, "decisions:bulk", given.idempotency_key),
         )
 
     async def undo(self, call: Call) -> Answer:
@@ -102,7 +102,7 @@ class DecisionRoutes:
             decision_id,
             moderator(given.moderator),
             render=lambda of, done: wire.results(of, done, self._refuse),
-            given=self._keys.of(call, f"decisions/{decision_id}/undo", given.idempotency_key),
+            idempotency=self._keys.of(call, f"decisions/{decision_id}/undo", given.idempotency_key),
         )
 
     async def changes(self, call: Call) -> Answer:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from moderation.errors import PolicyNotFound
 from moderation.policy.configuring import Configuring, Policies
 from moderation.policy.rehearsal import Rehearsing
-from moderation.routes.comments import PROBLEM, Answer, Call
+from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.wire import document
 from moderation.wire import policies as wire
 

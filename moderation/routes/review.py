@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from moderation.review.reviewing import Review
-from moderation.routes.comments import PROBLEM, Answer, Call
+from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
 from moderation.wire import comments, reports, settings
 from moderation.wire import statistics as shares
@@ -86,7 +86,7 @@ class ReviewRoutes:
             reader=given.reporter.id,
             reason=given.reason,
             render=lambda at: reports.reported(comment_id, at),
-            given=self._keys.on_comment(call, "reports", given.idempotency_key),
+            idempotency=self._keys.on_comment(call, "reports", given.idempotency_key),
         )
 
     async def erase(self, call: Call) -> Answer:

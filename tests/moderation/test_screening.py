@@ -20,7 +20,8 @@ from moderation.policy.matching import Kind, Listing
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.rules import Rules
 from moderation.policy.traits import Author, Tracing, Traits
-from moderation.screening import LONG_TEXT, Idempotency, Screening, Submission
+from moderation.screening import LONG_TEXT, Screening, Submission
+from moderation.store import Idempotency
 from moderation.text.language import Language
 from moderation.verdict import Label, Verdict
 

@@ -12,7 +12,7 @@ from moderation import store
 from moderation.errors import IdempotencyMismatch
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
-from moderation.store import Put, Screened, Stored
+from moderation.store import Idempotency, Put, Screened, Stored
 from moderation.tables import (
     CASE,
     COMMENT,
@@ -24,6 +24,7 @@ from moderation.tables import (
 from moderation.verdict import State, Verdict
 
 DAY_1 = "2026-01-01T00:00:00.000000Z"
+DAY_LATER = "2026-01-02T00:00:00.000000Z"
 DAY_2 = "2026-01-02T00:00:00.000001Z"
 
 
@@ -41,7 +42,6 @@ def put(
     key: str | None = None,
     fingerprint: str = "digest",
     received: str = DAY_1,
-    expired_before: str = "2025-12-31T00:00:00.000000Z",
 ) -> tuple[int, bytes] | Exception:
     """Store revisions in a transaction of their own; the answer tells revisions and states."""
     return commit(
@@ -53,10 +53,7 @@ def put(
             received,
             _told,
             lambda _: store.Encoded("{}", "[]", "{}"),
-            "comments",
-            key,
-            fingerprint,
-            expired_before,
+            None if key is None else Idempotency("comments", key, fingerprint),
         ),
     )[0]
 
@@ -150,14 +147,11 @@ def test_commands_of_one_batch_see_each_other(databases: Databases) -> None:
         DAY_1,
         _told,
         lambda _: store.Encoded("{}", "[]", "{}"),
-        "comments",
-        "k-1",
-        "digest",
-        DAY_1,
+        Idempotency("comments", "k-1", "digest"),
     )
     same = command._replace(ids=["id-2"])
-    other = command._replace(fingerprint="other")
-    unkeyed = command._replace(key=None, ids=["id-3"])
+    other = command._replace(idempotency=Idempotency("comments", "k-1", "other"))
+    unkeyed = command._replace(idempotency=None, ids=["id-3"])
 
     answers = commit(databases, command, same, other, unkeyed)
 
@@ -194,15 +188,8 @@ def test_sites_do_not_meet(databases: Databases) -> None:
 def test_a_key_is_good_for_a_day(databases: Databases) -> None:
     """Within it the first answer comes again; afterwards the key is free for another body."""
     first = put(databases, screened("a"), key="k-1", received=DAY_1)
-    within = put(databases, screened("x"), key="k-1", received=DAY_2, expired_before=DAY_1)
-    after = put(
-        databases,
-        screened("b"),
-        key="k-1",
-        fingerprint="other",
-        received=DAY_2,
-        expired_before="2026-01-01T00:00:00.000001Z",
-    )
+    within = put(databases, screened("x"), key="k-1", received=DAY_LATER)
+    after = put(databases, screened("b"), key="k-1", fingerprint="other", received=DAY_2)
     anew = put(databases, screened("b"), key="k-1", fingerprint="other", received=DAY_2)
 
     assert within == first == (201, b"1:published:1")

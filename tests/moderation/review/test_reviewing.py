@@ -24,9 +24,9 @@ from moderation.cases.transition import Action, EventKind
 from moderation.errors import IdempotencyMismatch
 from moderation.review.deciding import Decision
 from moderation.review.erasing import Erased, Erasing
-from moderation.review.reviewing import Given, Result
+from moderation.review.reviewing import Result
 from moderation.review.upkeep import Upkeep
-from moderation.store import Encoded, Put, Screened, put
+from moderation.store import Encoded, Idempotency, Put, Screened, put
 from moderation.tables import CASE, COMMENT, REPORT, SAMPLE
 from moderation.verdict import State, Verdict
 
@@ -159,7 +159,7 @@ def test_a_key_is_good_for_a_day(databases: Databases) -> None:
             reader="jane",
             reason=reason,
             render=lambda at: (201, at.encode()),
-            given=Given("reports", "key-1", reason),
+            idempotency=Idempotency("reports", "key-1", reason),
         )
         return asyncio.run(sent)[1]
 
