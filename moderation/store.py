@@ -30,7 +30,14 @@ from moderation.errors import IdempotencyMismatch
 from moderation.policy.history import Asked, Histories, Question, instant
 from moderation.policy.resemblance import bands, resemblance
 from moderation.policy.traits import NOTHING, Traits
-from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, IDEMPOTENCY, REVISION
+from moderation.tables import (
+    COMMENT,
+    COMMENT_BAND,
+    COMMENT_DOMAIN,
+    IDEMPOTENCY,
+    IS_CURRENT,
+    REVISION,
+)
 from moderation.text.language import Language
 from moderation.verdict import Origin, Reason, State, Verdict
 
@@ -464,13 +471,7 @@ _KNOWN = select(
 ).select_from(_WANTED)
 _CURRENT = (
     select(*_STORED, REVISION.c.text_sha256, COMMENT.c.version, COMMENT.c.human)
-    .join_from(
-        COMMENT,
-        REVISION,
-        (REVISION.c.site_id == COMMENT.c.site_id)
-        & (REVISION.c.comment_id == COMMENT.c.id)
-        & (REVISION.c.revision == COMMENT.c.revision),
-    )
+    .join_from(COMMENT, REVISION, IS_CURRENT)
     .where(
         COMMENT.c.site_id == bindparam("site_id"),
         COMMENT.c.id.in_(bindparam("ids", expanding=True)),
@@ -572,13 +573,7 @@ def forget_keys(rows: Rows, before: Iterable[str]) -> list[int]:
 
 
 def _details() -> Select[Any]:
-    return select(*_DETAIL).join_from(
-        COMMENT,
-        REVISION,
-        (REVISION.c.site_id == COMMENT.c.site_id)
-        & (REVISION.c.comment_id == COMMENT.c.id)
-        & (REVISION.c.revision == COMMENT.c.revision),
-    )
+    return select(*_DETAIL).join_from(COMMENT, REVISION, IS_CURRENT)
 
 
 def _detail(row: Any) -> Detail:  # noqa: ANN401 - a row of _DETAIL

@@ -425,5 +425,12 @@ COMPAT_SETTING: Table = METADATA.tables["compat_setting"]
 COMPAT_USAGE: Table = METADATA.tables["compat_usage"]
 COMPAT_CALLBACK: Table = METADATA.tables["compat_callback"]
 
+IS_CURRENT = (
+    (REVISION.c.site_id == COMMENT.c.site_id)
+    & (REVISION.c.comment_id == COMMENT.c.id)
+    & (REVISION.c.revision == COMMENT.c.revision)
+)
+"""Joins a comment with its current revision."""
+
 CASE_TEXT: Table = IndexTable.metadata.tables["case_text"]
 METADATA.info["indexes"] = frozenset(IndexTable.metadata.tables)

@@ -19,7 +19,7 @@ from moderation.policy.history import Connected, Histories, Question, instant
 from moderation.policy.judging import Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, Author, Tracing
-from moderation.tables import COMMENT, REVISION
+from moderation.tables import COMMENT, IS_CURRENT, REVISION
 from moderation.verdict import LABEL_NAMES, State, Verdict
 
 PAGE = 200  # comments read at once
@@ -116,13 +116,7 @@ def _pasts(connection: Connection, site_id: str, since: str, limit: int) -> Iter
     """Read comments, the newest first, page by page."""
     every = (
         select(*_COLUMNS)
-        .join_from(
-            COMMENT,
-            REVISION,
-            (REVISION.c.site_id == COMMENT.c.site_id)
-            & (REVISION.c.comment_id == COMMENT.c.id)
-            & (REVISION.c.revision == COMMENT.c.revision),
-        )
+        .join_from(COMMENT, REVISION, IS_CURRENT)
         .where(
             COMMENT.c.site_id == site_id,
             COMMENT.c.received >= since,

@@ -20,7 +20,7 @@ from moderation.model.explanation import Why
 from moderation.review import likeness, queue
 from moderation.review.likeness import Member
 from moderation.store import Detail
-from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, NOTE, REPORT, REVISION
+from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, IS_CURRENT, NOTE, REPORT, REVISION
 from moderation.verdict import State
 
 LOOKED_BACK = 1_000  # comments of an author or a domain
@@ -217,11 +217,6 @@ _BRIEF = (
     func.substr(REVISION.c.text, 1, 300).label("excerpt"),
     CASE.c.comment_id.is_not(None).label("open"),
 )
-_CURRENT = (
-    (REVISION.c.site_id == COMMENT.c.site_id)
-    & (REVISION.c.comment_id == COMMENT.c.id)
-    & (REVISION.c.revision == COMMENT.c.revision)
-)
 
 
 def _parent(connection: Connection, site_id: str, comment: Detail) -> Recent | None:
@@ -229,7 +224,7 @@ def _parent(connection: Connection, site_id: str, comment: Detail) -> Recent | N
         return None
     row = connection.execute(
         select(*_BRIEF)
-        .join_from(COMMENT, REVISION, _CURRENT)
+        .join_from(COMMENT, REVISION, IS_CURRENT)
         .join(CASE, _IN_QUEUE, isouter=True)
         .where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == comment.parent_id)
     ).first()
@@ -245,7 +240,7 @@ def _earlier(connection: Connection, site_id: str, comment_id: str) -> Sequence[
     )
     rows = connection.execute(
         select(*_BRIEF)
-        .join_from(COMMENT, REVISION, _CURRENT)
+        .join_from(COMMENT, REVISION, IS_CURRENT)
         .join(CASE, _IN_QUEUE, isouter=True)
         .where(
             COMMENT.c.site_id == site_id,
@@ -277,7 +272,7 @@ def _author(
     )
     recent = connection.execute(
         select(*_BRIEF)
-        .join_from(COMMENT, REVISION, _CURRENT)
+        .join_from(COMMENT, REVISION, IS_CURRENT)
         .join(CASE, _IN_QUEUE, isouter=True)
         .where(*of_author, COMMENT.c.id != comment_id)
         .order_by(COMMENT.c.received.desc())

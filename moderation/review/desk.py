@@ -42,6 +42,7 @@ from moderation.tables import (
     COMPAT_CALLBACK,
     EVENT,
     IDEMPOTENCY,
+    IS_CURRENT,
     JUDGEMENT,
     NOTE,
     REPORT,
@@ -594,13 +595,7 @@ class Desk:
                 COMMENT.c.author_ref,
                 COMMENT.c.fingerprint,
             )
-            .join_from(
-                COMMENT,
-                REVISION,
-                (REVISION.c.site_id == COMMENT.c.site_id)
-                & (REVISION.c.comment_id == COMMENT.c.id)
-                & (REVISION.c.revision == COMMENT.c.revision),
-            )
+            .join_from(COMMENT, REVISION, IS_CURRENT)
             .where(COMMENT.c.site_id == self.site_id, COMMENT.c.id == comment_id)
         ).one()
         labels = orjson.loads(row.labels)

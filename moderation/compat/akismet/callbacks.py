@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, bindparam, select, update
 from moderation.cases.transition import RESTRICTED
 from moderation.database import Reading, Rows, Writing
 from moderation.policy.history import instant
-from moderation.tables import COMMENT, COMPAT_CALLBACK, REVISION
+from moderation.tables import COMMENT, COMPAT_CALLBACK, IS_CURRENT, REVISION
 from moderation.verdict import State
 
 URL_LIMIT = 2_048  # characters
@@ -179,14 +179,7 @@ def _find(connection: Connection, now: str, *, limit: int) -> Sequence[Any]:
                 COMMENT.c.id == COMPAT_CALLBACK.c.comment_id,
             ),
         )
-        .join(
-            REVISION,
-            and_(
-                REVISION.c.site_id == COMMENT.c.site_id,
-                REVISION.c.comment_id == COMMENT.c.id,
-                REVISION.c.revision == COMMENT.c.revision,
-            ),
-        )
+        .join(REVISION, IS_CURRENT)
         .where(COMPAT_CALLBACK.c.due <= now)
         .order_by(COMPAT_CALLBACK.c.due)
         .limit(limit)
