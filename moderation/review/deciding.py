@@ -322,31 +322,6 @@ def undo(desk: Desk, comment_id: str, seq: int, by: Moderator) -> Decided:
     return Decided(comment_id, undone.to_state, target, event)
 
 
-def erase(desk: Desk, comment_id: str, actor: ActorKind, actor_id: str | None) -> list[str]:
-    """Erase a comment (A9); return what was said in it. Nothing happens to one that is erased.
-
-    Raises CommentNotFound.
-    """
-    standing = desk.standing(comment_id)
-    if standing.state is State.ERASED:
-        return []
-    return desk.erase(
-        Event(
-            desk.site_id,
-            0,
-            desk.now,
-            comment_id,
-            standing.revision,
-            EventKind.ERASED,
-            actor,
-            actor_id,
-            standing.state,
-            State.ERASED,
-        ),
-        human=standing.human,
-    )
-
-
 def expire(desk: Desk, comment_id: str) -> bool:
     """Note that a comment has been pending for too long (A10): it stays where it is."""
     standing = desk.standing(comment_id)

@@ -13,7 +13,6 @@ import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     Table,
     bindparam,
     delete,
@@ -32,16 +31,12 @@ from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
 from moderation.errors import CommentNotFound
 from moderation.policy.resemblance import resemblance
-from moderation.store import LEFT
 from moderation.tables import (
     CASE,
     CASE_TEXT,
     COMMENT,
-    COMMENT_BAND,
-    COMMENT_DOMAIN,
     COMPAT_CALLBACK,
     EVENT,
-    IDEMPOTENCY,
     IS_CURRENT,
     JUDGEMENT,
     NOTE,
@@ -53,15 +48,6 @@ from moderation.tables import (
     SKIP,
 )
 from moderation.verdict import State
-
-SUBMIT_ROUTE = "comments"
-BATCH_ROUTE = "comments:batch"
-"""What submissions are called among idempotency keys."""
-
-
-def notes_route(comment_id: str) -> str:
-    """Return what the notes on a comment are called among idempotency keys."""
-    return f"comments/{comment_id}/notes"
 
 
 class Desk:
@@ -373,97 +359,6 @@ class Desk:
                 .values({column: column + step})
             )
 
-    # -- erasing ------------------------------------------------------------------------------
-
-    def erase(self, event: Event, *, human: bool) -> list[str]:
-        """Leave nothing of a comment but ids and events (A9); return what was taken, as stored."""
-        comment_id = event.comment_id
-        of_comment = {"of_site": self.site_id, "of_comment": comment_id}
-        said = self._said(comment_id)
-        case = self.find_case(comment_id)
-        self.happen(event, human=human)
-        for statement in _ERASING:
-            self.connection.execute(statement, of_comment)
-        # The answers to whoever wrote notes quote them.
-        self.connection.execute(
-            delete(IDEMPOTENCY).where(
-                IDEMPOTENCY.c.site_id == self.site_id,
-                IDEMPOTENCY.c.route == notes_route(comment_id),
-            )
-        )
-        self._forget_answers(comment_id)
-        forget, which = search.forgetting(self.site_id, comment_id)
-        self.connection.execute(forget, which)
-        if case is not None:
-            self.save(
-                release(case)._replace(
-                    state=CaseState.RESOLVED,
-                    label=None,
-                    reason=None,
-                    language=None,
-                    author=None,
-                    thread_id=None,
-                    fingerprint=None,
-                    escalated=False,
-                    snoozed_until=None,
-                    resolved=self.now,
-                    resolved_seq=self._seq,
-                )
-            )
-        return said
-
-    def _forget_answers(self, comment_id: str) -> None:
-        """Have no stored answer to whoever submitted a comment tell its scores."""
-        # Made at the instant of a revision: that has an index, what an answer tells of has none.
-        # With the site beside it SQLite would rather walk every key of the site.
-        found = self.connection.execute(
-            select(IDEMPOTENCY).where(
-                IDEMPOTENCY.c.made.in_(
-                    select(REVISION.c.received).where(
-                        REVISION.c.site_id == self.site_id, REVISION.c.comment_id == comment_id
-                    )
-                )
-            )
-        ).all()
-        for row in found:
-            if row.site_id != self.site_id or comment_id not in row.answer:
-                continue
-            of_key = (
-                IDEMPOTENCY.c.site_id == self.site_id,
-                IDEMPOTENCY.c.route == row.route,
-                IDEMPOTENCY.c.key == row.key,
-            )
-            if row.route == SUBMIT_ROUTE:
-                self.connection.execute(delete(IDEMPOTENCY).where(*of_key))
-            elif row.route == BATCH_ROUTE:
-                # Without its answer, a batch sent again would take back edits of the others.
-                answer = orjson.loads(row.answer)
-                for each in answer["results"]:
-                    told = each.get("comment")  # a refused item has none
-                    if told is not None and told["id"] == comment_id:
-                        told |= LEFT
-                left = orjson.dumps(answer).decode()
-                self.connection.execute(update(IDEMPOTENCY).where(*of_key).values(answer=left))
-
-    def _said(self, comment_id: str) -> list[str]:
-        """Return texts, as they were written and as they are indexed, authors and notes."""
-        revisions = self.connection.execute(
-            select(REVISION.c.text, REVISION.c.details).where(
-                REVISION.c.site_id == self.site_id, REVISION.c.comment_id == comment_id
-            )
-        ).all()
-        notes = self.connection.execute(
-            select(NOTE.c.text).where(
-                NOTE.c.site_id == self.site_id, NOTE.c.comment_id == comment_id
-            )
-        ).scalars()
-        said = [*notes]
-        for row in revisions:
-            said += [row.text, search.row(self.site_id, comment_id, row.text)[-1]]
-            if author := orjson.loads(row.details).get("author"):
-                said.append(orjson.dumps(author).decode())
-        return [each for each in said if each]
-
     # -- notes and skips ----------------------------------------------------------------------
 
     def note(self, note_id: str, comment_id: str, moderator: str, text: str) -> None:
@@ -627,34 +522,22 @@ class Desk:
         )
 
 
-def _of_comment(table: Table, comment: str = "comment_id") -> tuple[ColumnElement[bool], ...]:
+def of_comment(table: Table, comment: str = "comment_id") -> tuple[ColumnElement[bool], ...]:
+    """Find what is of a comment, by the parameters `of_site` and `of_comment`."""
     return (
         table.c.site_id == bindparam("of_site"),
         table.c[comment] == bindparam("of_comment"),
     )
 
 
-_ERASING: tuple[Executable, ...] = (
-    update(COMMENT)
-    .where(*_of_comment(COMMENT, "id"))
-    .values(author_ref=null(), address_ref=null(), fingerprint=null()),
-    update(REVISION)
-    .where(*_of_comment(REVISION))
-    .values(text="", text_sha256="", details="{}", labels="null", reasons="[]"),
-    update(JUDGEMENT).where(*_of_comment(JUDGEMENT)).values(withdrawn=True),
-    *(
-        delete(table).where(*_of_comment(table))
-        for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT, COMPAT_CALLBACK)
-    ),
-)
 _CALLED_BACK = (
     update(COMPAT_CALLBACK)
-    .where(*_of_comment(COMPAT_CALLBACK))
+    .where(*of_comment(COMPAT_CALLBACK))
     .values(due=bindparam("at"), attempts=0, first_tried=null())
 )
 _HUSHED = (
     update(COMPAT_CALLBACK)
-    .where(*_of_comment(COMPAT_CALLBACK))
+    .where(*of_comment(COMPAT_CALLBACK))
     .values(due=null(), told=bindparam("as_told"))
 )
 _STANDS = (

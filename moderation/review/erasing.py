@@ -10,22 +10,43 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+import orjson
+from sqlalchemy import Connection, Executable, delete, null, select, update
 
 from moderation.cases import search
-from moderation.cases.transition import ActorKind
+from moderation.cases.case import CaseState, release
+from moderation.cases.transition import ActorKind, Event, EventKind
 from moderation.database import Reading, Writing
 from moderation.policy.history import instant
-from moderation.review import deciding
 from moderation.review.deciding import DECISION_ROWS, Answer, Work, carry_out
-from moderation.review.desk import Desk
-from moderation.tables import COMMENT
+from moderation.review.desk import Desk, of_comment
+from moderation.store import LEFT
+from moderation.tables import (
+    COMMENT,
+    COMMENT_BAND,
+    COMMENT_DOMAIN,
+    COMPAT_CALLBACK,
+    IDEMPOTENCY,
+    JUDGEMENT,
+    NOTE,
+    REPORT,
+    REVISION,
+)
 from moderation.verdict import State
 
 BATCH = 100  # comments a transaction
 TIDIED_PAGES = 500  # of the full-text index, in one step
+SUBMIT_ROUTE = "comments"
+BATCH_ROUTE = "comments:batch"
+"""What submissions are called among idempotency keys."""
+
 PAGE = 500
 """Erasures that are looked up at once. Where a whole page is erased, so is all before."""
+
+
+def notes_route(comment_id: str) -> str:
+    """Return what the notes on a comment are called among idempotency keys."""
+    return f"comments/{comment_id}/notes"
 
 
 class Erased(NamedTuple):
@@ -106,9 +127,7 @@ class Erasing:
 
         def do(desk: Desk) -> Answer:
             said[:] = [
-                text
-                for comment_id in comment_ids
-                for text in deciding.erase(desk, comment_id, actor, None)
+                text for comment_id in comment_ids for text in erase(desk, comment_id, actor)
             ]
             if actor is ActorKind.API:
                 # Also of one that is erased: it may have aged out, and an older copy have it still.
@@ -136,3 +155,126 @@ def _states(connection: Connection, *, site_id: str, ids: Sequence[str]) -> dict
         )
     )
     return {row.id: row.state for row in found}
+
+
+def erase(desk: Desk, comment_id: str, actor: ActorKind) -> list[str]:
+    """Leave nothing of a comment but ids and events (A9); return what was taken, as stored.
+
+    Nothing happens to one that is erased. Raises CommentNotFound.
+    """
+    standing = desk.standing(comment_id)
+    if standing.state is State.ERASED:
+        return []
+    said = _said(desk, comment_id)
+    case = desk.find_case(comment_id)
+    event = desk.happen(
+        Event(
+            desk.site_id,
+            0,
+            desk.now,
+            comment_id,
+            standing.revision,
+            EventKind.ERASED,
+            actor,
+            None,
+            standing.state,
+            State.ERASED,
+        ),
+        human=standing.human,
+    )
+    for statement in _ERASING:
+        desk.connection.execute(statement, {"of_site": desk.site_id, "of_comment": comment_id})
+    # The answers to whoever wrote notes quote them.
+    desk.connection.execute(
+        delete(IDEMPOTENCY).where(
+            IDEMPOTENCY.c.site_id == desk.site_id,
+            IDEMPOTENCY.c.route == notes_route(comment_id),
+        )
+    )
+    _forget_answers(desk, comment_id)
+    forget, which = search.forgetting(desk.site_id, comment_id)
+    desk.connection.execute(forget, which)
+    if case is not None:
+        desk.save(
+            release(case)._replace(
+                state=CaseState.RESOLVED,
+                label=None,
+                reason=None,
+                language=None,
+                author=None,
+                thread_id=None,
+                fingerprint=None,
+                escalated=False,
+                snoozed_until=None,
+                resolved=desk.now,
+                resolved_seq=event.seq,
+            )
+        )
+    return said
+
+
+def _forget_answers(desk: Desk, comment_id: str) -> None:
+    """Have no stored answer to whoever submitted a comment tell its scores."""
+    # Made at the instant of a revision: that has an index, what an answer tells of has none.
+    # With the site beside it SQLite would rather walk every key of the site.
+    found = desk.connection.execute(
+        select(IDEMPOTENCY).where(
+            IDEMPOTENCY.c.made.in_(
+                select(REVISION.c.received).where(
+                    REVISION.c.site_id == desk.site_id, REVISION.c.comment_id == comment_id
+                )
+            )
+        )
+    ).all()
+    for row in found:
+        if row.site_id != desk.site_id or comment_id not in row.answer:
+            continue
+        of_key = (
+            IDEMPOTENCY.c.site_id == desk.site_id,
+            IDEMPOTENCY.c.route == row.route,
+            IDEMPOTENCY.c.key == row.key,
+        )
+        if row.route == SUBMIT_ROUTE:
+            desk.connection.execute(delete(IDEMPOTENCY).where(*of_key))
+        elif row.route == BATCH_ROUTE:
+            # Without its answer, a batch sent again would take back edits of the others.
+            answer = orjson.loads(row.answer)
+            for each in answer["results"]:
+                told = each.get("comment")  # a refused item has none
+                if told is not None and told["id"] == comment_id:
+                    told |= LEFT
+            left = orjson.dumps(answer).decode()
+            desk.connection.execute(update(IDEMPOTENCY).where(*of_key).values(answer=left))
+
+
+def _said(desk: Desk, comment_id: str) -> list[str]:
+    """Return texts, as they were written and as they are indexed, authors and notes."""
+    revisions = desk.connection.execute(
+        select(REVISION.c.text, REVISION.c.details).where(
+            REVISION.c.site_id == desk.site_id, REVISION.c.comment_id == comment_id
+        )
+    ).all()
+    notes = desk.connection.execute(
+        select(NOTE.c.text).where(NOTE.c.site_id == desk.site_id, NOTE.c.comment_id == comment_id)
+    ).scalars()
+    said = [*notes]
+    for row in revisions:
+        said += [row.text, search.row(desk.site_id, comment_id, row.text)[-1]]
+        if author := orjson.loads(row.details).get("author"):
+            said.append(orjson.dumps(author).decode())
+    return [each for each in said if each]
+
+
+_ERASING: tuple[Executable, ...] = (
+    update(COMMENT)
+    .where(*of_comment(COMMENT, "id"))
+    .values(author_ref=null(), address_ref=null(), fingerprint=null()),
+    update(REVISION)
+    .where(*of_comment(REVISION))
+    .values(text="", text_sha256="", details="{}", labels="null", reasons="[]"),
+    update(JUDGEMENT).where(*of_comment(JUDGEMENT)).values(withdrawn=True),
+    *(
+        delete(table).where(*of_comment(table))
+        for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT, COMPAT_CALLBACK)
+    ),
+)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from moderation.review.erasing import notes_route
 from moderation.review.reviewing import Review
 from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
@@ -229,12 +230,12 @@ class CaseRoutes:
     async def note(self, call: Call) -> Answer:
         """Answer 201 with the note."""
         given = contexts.NoteIn.model_validate_json(call.body)
-        by = moderator(given.moderator)
+        by, comment_id = moderator(given.moderator), call.path["comment_id"]
         return await self._review.note(
             call.site(given.site),
-            call.path["comment_id"],
+            comment_id,
             by,
             given.text,
             render=lambda note_id, at: contexts.noted(note_id, at, by, given.text),
-            idempotency=self._keys.on_comment(call, "notes", given.idempotency_key),
+            idempotency=self._keys.of(call, notes_route(comment_id), given.idempotency_key),
         )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from moderation.errors import CursorInvalid
+from moderation.review.erasing import BATCH_ROUTE, SUBMIT_ROUTE
 from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
 from moderation.screening import Screening, Submission
@@ -103,7 +104,7 @@ class CommentRoutes:
         return await self._screening.submit(
             call.site(given.site),
             _submission(given),
-            idempotency=self._keys.of(call, "comments", given.idempotency_key),
+            idempotency=self._keys.of(call, SUBMIT_ROUTE, given.idempotency_key),
             render=wire.single,
         )
 
@@ -141,7 +142,7 @@ class CommentRoutes:
         return await self._screening.submit_many(
             site_id,
             submissions,
-            idempotency=self._keys.of(call, "comments:batch", given.idempotency_key),
+            idempotency=self._keys.of(call, BATCH_ROUTE, given.idempotency_key),
             render=render,
         )
 
