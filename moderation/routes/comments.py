@@ -1,22 +1,17 @@
 """The HTTP side of moderation: parse, call one use case, render."""
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from moderation.errors import CursorInvalid
 from moderation.review.erasing import BATCH_ROUTE, SUBMIT_ROUTE
 from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
 from moderation.screening import Screening, Submission
 from moderation.store import Stored
 from moderation.wire import comments as wire
-
-_COMMENT_ID = re.compile(wire.ID)
+from moderation.wire import cursor
 
 
 class CommentRoutes:
@@ -164,10 +159,10 @@ class CommentRoutes:
         found, following = await self._screening.list_comments(
             call.site(asked.site),
             state=asked.state,
-            after=None if asked.cursor is None else _read_cursor(asked.cursor),
+            after=cursor.comment_id(asked.cursor),
             limit=asked.limit,
         )
-        return 200, wire.page(found, None if following is None else _cursor(following))
+        return 200, wire.page(found, None if following is None else cursor.write(following))
 
 
 def _submission(given: wire.ItemIn) -> Submission:
@@ -184,18 +179,3 @@ def _submission(given: wire.ItemIn) -> Submission:
         given.thread.published_at if given.thread else None,
         given.language,
     )
-
-
-def _cursor(comment_id: str) -> str:
-    return base64.urlsafe_b64encode(comment_id.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        comment_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        comment_id = ""
-    if not _COMMENT_ID.fullmatch(comment_id):
-        raise CursorInvalid("expected the `next` of an earlier page, got something else")
-    return comment_id

@@ -19,6 +19,7 @@ from moderation.wire.comments import ID
 _PLACE = re.compile(
     rf"(priority|oldest|newest|unsure|resolved) (\S{{1,40}}) ({ID})( common)?", re.ASCII
 )
+_ID = re.compile(ID)
 _SEQ = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -66,15 +67,17 @@ def seq(after: str | None) -> int:
     """Read from where on the feed is wanted. Raises CursorInvalid."""
     if after is None:
         return 0
-    found = _SEQ.fullmatch(_decoded(after))
-    if found is None:
-        raise CursorInvalid("expected the `next` of an earlier answer, got something else")
-    return int(found[0])
+    return int(_read(after, _SEQ))
 
 
-def write_seq(of: int) -> str:
-    """Write from where on the feed is to be read; it is the number of an event, and no secret."""
-    return base64.urlsafe_b64encode(str(of).encode()).decode().rstrip("=")
+def comment_id(after: str | None) -> str | None:
+    """Read after which comment a page begins. Raises CursorInvalid."""
+    return None if after is None else _read(after, _ID)
+
+
+def write(place: str) -> str:
+    """Write a place that is no secret: an id, or the number of an event."""
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
 def _digest(sites: Sequence[str], wanted: Filter) -> str:
@@ -87,11 +90,14 @@ def _ordered(order: Order, shelf: Shelf) -> str:
     return "resolved" if shelf is Shelf.RESOLVED else order.value
 
 
-def _decoded(cursor: str) -> str:
+def _read(cursor: str, form: re.Pattern[str]) -> str:
     try:
-        return base64.b64decode(_padded(cursor), altchars=b"-_", validate=True).decode("ascii")
+        place = base64.b64decode(_padded(cursor), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
-        return ""
+        place = ""
+    if not form.fullmatch(place):
+        raise CursorInvalid("expected the `next` of an earlier answer, got something else")
+    return place
 
 
 def _padded(cursor: str) -> str:

@@ -186,6 +186,6 @@ def feed(found: Sequence[Event], external_ids: Mapping[str, str], *, after: int)
     return orjson.dumps(
         {
             "items": [event(each, external_ids.get(each.comment_id)) for each in found],
-            "next": cursor.write_seq(last),
+            "next": cursor.write(str(last)),
         }
     )
