@@ -127,6 +127,18 @@ def release(case: Case) -> Case:
     return case._replace(claimed_by=None, claim_token=None, claim_until=None)
 
 
+def give_up(case: Case, by: Moderator, token: str | None, *, now: str) -> Case:
+    """Return the case given up by *by*, who holds it by *token*, or without one by nobody.
+
+    Raises as `check_claim` and `check_free` do.
+    """
+    if token is None:
+        check_free(case, by, now=now)
+    else:
+        check_claim(case, by, token, now=now)
+    return release(case)
+
+
 def check_claim(case: Case, by: Moderator, token: str | None, *, now: str) -> None:
     """Check that *by* holds the case by *token*.
 

@@ -1,4 +1,4 @@
-"""What moderators do, each a piece of work on a desk: claim, decide, undo, put aside.
+"""What moderators do, each a piece of work on a desk: decide, undo, report, note.
 
 A work checks everything before it writes anything, so that a refusal leaves nothing behind.
 `carry_out` is the writer's handler: it locks the sites, keeps to idempotency keys, and tells
@@ -128,7 +128,7 @@ def telling(desk: Desk, comment_id: str, do: Callable[[], T]) -> T:
         raise
 
 
-# -- claims -----------------------------------------------------------------------------------
+# -- cases ------------------------------------------------------------------------------------
 
 
 def get_case(desk: Desk, comment_id: str) -> Case:
@@ -138,68 +138,6 @@ def get_case(desk: Desk, comment_id: str) -> Case:
     if case is None:
         raise CaseClosed("expected a comment with a case, got one that never had any")
     return case
-
-
-def claim(
-    desk: Desk, comment_id: str, by: Moderator, *, token: str, until: str, take_over: bool
-) -> Case:
-    """Have *by* hold a case. Raises as `case.claim` does."""
-    case = cases.claim(
-        get_case(desk, comment_id),
-        by,
-        token=token,
-        now=desk.now,
-        until=until,
-        take_over=take_over,
-    )
-    desk.save(case)
-    return case
-
-
-def renew(desk: Desk, comment_id: str, by: Moderator, token: str, *, until: str) -> Case:
-    """Have *by* hold a case for longer. Raises as `case.check_claim` does."""
-    case = cases.renew(get_case(desk, comment_id), by, token, now=desk.now, until=until)
-    desk.save(case)
-    return case
-
-
-def release(desk: Desk, comment_id: str, by: Moderator, token: str) -> Case:
-    """Have nobody hold a case. Raises as `case.check_claim` does."""
-    case = _held(desk, comment_id, by, token)
-    desk.save(case)
-    return case
-
-
-def skip(desk: Desk, comment_id: str, by: Moderator, token: str | None, *, until: str) -> Case:
-    """Leave a case to others, and do not show it to *by* before an instant."""
-    case = _held(desk, comment_id, by, token)
-    desk.save(case)
-    desk.skip(comment_id, by.id, until)
-    return case
-
-
-def snooze(desk: Desk, comment_id: str, by: Moderator, token: str | None, *, until: str) -> Case:
-    """Show a case to nobody before an instant."""
-    case = _held(desk, comment_id, by, token)._replace(snoozed_until=until)
-    desk.save(case)
-    return case
-
-
-def escalate(desk: Desk, comment_id: str, by: Moderator, token: str | None) -> Case:
-    """Leave a case to managers."""
-    case = _held(desk, comment_id, by, token)._replace(escalated=True, snoozed_until=None)
-    desk.save(case)
-    return case
-
-
-def _held(desk: Desk, comment_id: str, by: Moderator, token: str | None) -> Case:
-    """Return a case given up by *by*, who holds it, or by nobody."""
-    case = get_case(desk, comment_id)
-    if token is None:
-        cases.check_free(case, by, now=desk.now)
-    else:
-        cases.check_claim(case, by, token, now=desk.now)
-    return cases.release(case)
 
 
 # -- decisions --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection, func, select
 from sqlalchemy import case as choose
 
+from moderation.cases import case as cases
 from moderation.cases import events, sampling, setting
 from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator, is_open
 from moderation.cases.sampling import Outcome
@@ -147,9 +148,8 @@ class Review:
             found = queue.find_next(desk.connection, site_id, wanted, order, now=desk.now)
             if found is None:
                 return render(None)
-            case = deciding.claim(
-                desk, found.comment_id, by, token=token, until=until, take_over=False
-            )
+            case = cases.claim(found, by, token=token, now=desk.now, until=until)
+            desk.save(case)
             return render(_held(desk, case))
 
         return await self._work(site_id, do, idempotency)
@@ -167,15 +167,14 @@ class Review:
         idempotency: Idempotency | None = None,
     ) -> Answer:
         """Have *by* hold a case. Raises as `case.claim` does."""
-        do = partial(
-            deciding.claim,
-            comment_id=comment_id,
-            by=by,
-            token=self._ids(),
-            until=self._in(seconds=LEASE_S),
-            take_over=take_over,
-        )
-        return await self._on_case(site_id, comment_id, do, render, idempotency)
+        token, until = self._ids(), self._in(seconds=LEASE_S)
+
+        def step(case: Case, desk: Desk) -> Case:
+            return cases.claim(
+                case, by, token=token, now=desk.now, until=until, take_over=take_over
+            )
+
+        return await self._on_case(site_id, comment_id, step, render, idempotency)
 
     async def renew(
         self,
@@ -188,8 +187,11 @@ class Review:
     ) -> Answer:
         """Have *by* hold a case for another five minutes. Raises as `case.check_claim` does."""
         until = self._in(seconds=LEASE_S)
-        do = partial(deciding.renew, comment_id=comment_id, by=by, token=token, until=until)
-        return await self._on_case(site_id, comment_id, do, render, None)
+
+        def step(case: Case, desk: Desk) -> Case:
+            return cases.renew(case, by, token, now=desk.now, until=until)
+
+        return await self._on_case(site_id, comment_id, step, render, None)
 
     async def release(
         self,
@@ -201,8 +203,11 @@ class Review:
         render: Callable[[Held], Answer],
     ) -> Answer:
         """Have nobody hold a case. Raises as `case.check_claim` does."""
-        do = partial(deciding.release, comment_id=comment_id, by=by, token=token)
-        return await self._on_case(site_id, comment_id, do, render, None)
+
+        def step(case: Case, desk: Desk) -> Case:
+            return cases.give_up(case, by, token, now=desk.now)
+
+        return await self._on_case(site_id, comment_id, step, render, None)
 
     async def skip(
         self,
@@ -216,8 +221,13 @@ class Review:
     ) -> Answer:
         """Leave a case to others for a day. Raises as `case.check_claim` does."""
         until = self._in(seconds=SKIPPED_H * 3600)
-        do = partial(deciding.skip, comment_id=comment_id, by=by, token=token, until=until)
-        return await self._on_case(site_id, comment_id, do, render, idempotency)
+
+        def step(case: Case, desk: Desk) -> Case:
+            given_up = cases.give_up(case, by, token, now=desk.now)
+            desk.skip(comment_id, by.id, until)
+            return given_up
+
+        return await self._on_case(site_id, comment_id, step, render, idempotency)
 
     async def snooze(
         self,
@@ -231,10 +241,13 @@ class Review:
         idempotency: Idempotency | None = None,
     ) -> Answer:
         """Show a case to nobody before an instant. Raises as `case.check_claim` does."""
-        do = partial(
-            deciding.snooze, comment_id=comment_id, by=by, token=token, until=instant(until)
-        )
-        return await self._on_case(site_id, comment_id, do, render, idempotency)
+
+        def step(case: Case, desk: Desk) -> Case:
+            return cases.give_up(case, by, token, now=desk.now)._replace(
+                snoozed_until=instant(until)
+            )
+
+        return await self._on_case(site_id, comment_id, step, render, idempotency)
 
     async def escalate(
         self,
@@ -250,13 +263,13 @@ class Review:
         """Leave a case to managers. Raises as `case.check_claim` does."""
         note_id = self._ids()
 
-        def do(desk: Desk) -> Case:
-            case = deciding.escalate(desk, comment_id, by, token)
+        def step(case: Case, desk: Desk) -> Case:
+            given_up = cases.give_up(case, by, token, now=desk.now)
             if note is not None:
                 deciding.note(desk, note_id, comment_id, by, note)
-            return case
+            return given_up._replace(escalated=True, snoozed_until=None)
 
-        return await self._on_case(site_id, comment_id, do, render, idempotency)
+        return await self._on_case(site_id, comment_id, step, render, idempotency)
 
     async def note(
         self,
@@ -513,15 +526,20 @@ class Review:
         self,
         site_id: str,
         comment_id: str,
-        do: Callable[[Desk], Case],
+        step: Callable[[Case, Desk], Case],
         render: Callable[[Held], Answer],
         idempotency: Idempotency | None,
     ) -> Answer:
-        return await self._work(
-            site_id,
-            lambda desk: render(_held(desk, telling(desk, comment_id, lambda: do(desk)))),
-            idempotency,
-        )
+        """Have a comment's case stand where *step* brings it."""
+
+        def do(desk: Desk) -> Answer:
+            case = telling(
+                desk, comment_id, lambda: step(deciding.get_case(desk, comment_id), desk)
+            )
+            desk.save(case)
+            return render(_held(desk, case))
+
+        return await self._work(site_id, do, idempotency)
 
     async def _work(
         self,
