@@ -287,22 +287,6 @@ class Database:
                 f"got {revision}; they were made by a newer release"
             ) from error
 
-    def differences(self) -> list[Any]:
-        """Return what distinguishes the migrated tables from the declared ones: nothing, always."""
-        from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - tests only
-
-        indexes = self._metadata.info.get("indexes", ())
-
-        def is_ours(name: str | None, kind: str, _parents: object) -> bool:
-            # Of a full-text index each engine makes tables as it likes.
-            return kind != "table" or not (name or "").startswith(tuple(indexes))
-
-        with self.read() as connection:
-            context = MigrationContext.configure(
-                connection, opts={"compare_type": True, "include_name": is_ours}
-            )
-            return list(compare_metadata(context, self._metadata))
-
     def _script(self) -> ScriptDirectory:
         config = Config()
         config.set_main_option("script_location", str(self._migrations))

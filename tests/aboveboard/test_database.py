@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import COMMAND, Service
+from declared_tables import differences
 from sqlalchemy import QueuePool, insert, literal, select
 
 from aboveboard import installation
@@ -28,7 +29,7 @@ def test_migrations_make_what_is_declared(databases: Databases) -> None:
         found, expected = database.revision()
 
         assert found == expected
-        assert database.differences() == []
+        assert differences(database) == []
 
 
 def test_migrating_again_changes_nothing(databases: Databases) -> None:
@@ -96,7 +97,7 @@ def test_two_migrate_at_once(engine: str, tmp_path: Path, request: pytest.Fixtur
         thread.join()
 
     assert failures == []
-    assert several[0].consent.differences() == []
+    assert differences(several[0].consent) == []
     for databases in several:
         databases.close()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from declared_tables import differences
 from sqlalchemy import text
 
 import consent
@@ -56,7 +57,7 @@ def test_records_of_the_first_revision_are_found_by_what_they_decided(
         found = connection.execute(text("SELECT * FROM record_purpose ORDER BY purpose_id"))
         rows = [tuple(row) for row in found]
         kept = connection.execute(text("SELECT decisions FROM record")).scalar_one()
-    differences = new.differences()
+    found_differences = differences(new)
     new.close()
 
     assert rows == [
@@ -64,4 +65,4 @@ def test_records_of_the_first_revision_are_found_by_what_they_decided(
         ("shop", "statistics", "given", RECORD["record_id"]),
     ]
     assert kept == RECORD["decisions"]
-    assert differences == []
+    assert found_differences == []

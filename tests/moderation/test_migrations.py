@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from declared_tables import differences
 from sqlalchemy import text
 
 import moderation
@@ -48,9 +49,9 @@ def test_comments_of_the_first_revision_have_no_traits(
     new.migrate()
     with new.read() as connection:
         (kept,) = connection.execute(text("SELECT * FROM comment")).mappings().all()
-    differences = new.differences()
+    found_differences = differences(new)
     new.close()
 
     assert {name: kept[name] for name in COMMENT} == COMMENT
     assert (kept["author_ref"], kept["address_ref"], kept["fingerprint"]) == (None, None, None)
-    assert differences == []
+    assert found_differences == []
