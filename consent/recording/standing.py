@@ -128,9 +128,11 @@ class StandingRead:
         )
         self._setting = looking.prepare(store.SETTING_OF_SITE)
         self._houses: dict[str, _House] = {}
+        self._changes = 0
 
     def forget(self, site_id: str) -> None:
         """Forget what is remembered of a site: a notice or its settings have changed."""
+        self._changes += 1
         self._houses.pop(site_id, None)
 
     async def ask(
@@ -163,17 +165,20 @@ class StandingRead:
         """Return what holds for every visitor of a site, as it was at most a second ago."""
         house = self._houses.get(site_id)
         if house is None or not house.read_at <= now < house.read_at + REMEMBERED:
+            changes = self._changes
             rows = await self._looking.look(self._notices, site_id=site_id, of_site=site_id)
             setting = await self._looking.look(self._setting, site_id=site_id)
-            if len(self._houses) >= SITES_REMEMBERED:
-                self._houses.clear()
-            house = self._houses[site_id] = _House(
+            house = _House(
                 now,
                 store.read_setting(setting),
                 {notice_id: material for notice_id, material, _ in rows},
                 [store.read_purposes(text) for *_, text in rows],
                 {},
             )
+            if self._changes == changes:  # else this may be what held before the change
+                if len(self._houses) >= SITES_REMEMBERED:
+                    self._houses.clear()
+                self._houses[site_id] = house
         return house
 
 

@@ -39,6 +39,7 @@ class Configuring:
             select(COMPAT_SETTING.c.setting).where(COMPAT_SETTING.c.site_id == bindparam("site_id"))
         )
         self._remembered: dict[str, tuple[datetime, CompatSetting]] = {}
+        self._changes = 0
 
     async def find(self, site_id: str) -> CompatSetting:
         """Return what the site has set, or the default."""
@@ -46,17 +47,20 @@ class Configuring:
         known = self._remembered.get(site_id)
         if known is not None and known[0] <= now < known[0] + REMEMBERED:
             return known[1]
+        changes = self._changes
         rows = await self._looking.look(self._of_site, site_id=site_id)
         found = setting.read(rows[0][0] if rows else None)
-        if len(self._remembered) >= SITES_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[site_id] = (now, found)
+        if self._changes == changes:  # else this may be what held before the change
+            if len(self._remembered) >= SITES_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[site_id] = (now, found)
         return found
 
     async def put(self, site_id: str, wanted: CompatSetting) -> None:
         """Have clients of a site be answered like that from the next call on."""
         command = Put(site_id, setting.write(wanted), instant(self._clock()))
         await self._writing.write(_put, command)
+        self._changes += 1
         self._remembered.pop(site_id, None)
 
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from consent_desk import PURPOSES, SITE, Desk
+from late_answer import LateAnswer
 from sqlalchemy import select
 
 from aboveboard.installation import Databases
 from consent.choices.choice import Actor, Basis, EventType, Method, Origin, Signals, SubjectKind
 from consent.choices.notice import Controller, Notice, Purpose
 from consent.choices.regime import Defaults, GpcPolicy, Regime, RegimeSource
+from consent.choices.setting import Setting
 from consent.errors import EventRefused
 from consent.recording.recording import LINKS
-from consent.recording.standing import Answer, Visitor, Why, together
+from consent.recording.standing import Answer, StandingRead, Visitor, Why, together
 from consent.tables import RECORD, SHOWN
 
 CALIFORNIA = Visitor("US-CA")
@@ -64,6 +66,26 @@ def test_a_site_can_say_how_long_consent_lasts(desk: Desk) -> None:
     (answer,) = desk.ask("ads")
 
     assert answer.valid_until == "2027-02-28T12:00:00Z"
+
+
+def test_a_setting_that_changes_while_it_is_read_holds_at_once(desk: Desk) -> None:
+    """Whoever asked before the change may be told what held then, and nobody after them."""
+
+    async def change() -> None:
+        await desk.configuring.put(SITE, Setting(regime=Regime.NOTICE_ONLY))
+        standing.forget(SITE)
+
+    async def ask_around_a_change() -> list[Answer]:
+        subject = (SITE, SubjectKind.DEVICE, "d-1", ["ads"])
+        return [*await standing.ask(*subject), *await standing.ask(*subject)]
+
+    # The subject, the notices, then the setting.
+    looking = LateAnswer(desk.database, change, at=3)
+    standing = StandingRead(keyring=desk.keyring, looking=looking, clock=desk.clock)
+
+    before, after = asyncio.run(ask_around_a_change())
+
+    assert (before.regime, after.regime) == (Regime.EU_OPTIN, Regime.NOTICE_ONLY)
 
 
 def test_what_expired_is_renewed_by_a_new_answer(desk: Desk) -> None:
