@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from itertools import accumulate
+from operator import attrgetter
 
 import orjson
 import structlog
 from prometheus_client import (
     CollectorRegistry,
-    Gauge,
     Info,
     Metric,
     ProcessCollector,
@@ -136,6 +136,21 @@ def _serialise(event: dict[str, object], **_: object) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+_OF_WRITERS: tuple[
+    tuple[type[CounterMetricFamily | GaugeMetricFamily], str, str, Callable[[Writer], int]], ...
+] = (
+    (CounterMetricFamily, "commits", "Committed batches", attrgetter("batches")),
+    (CounterMetricFamily, "commands", "Commands carried out", attrgetter("commands")),
+    (
+        CounterMetricFamily,
+        "follow_ups_failed",
+        "Tasks right after a commit that failed",
+        attrgetter("follow_ups_failed"),
+    ),
+    (GaugeMetricFamily, "waiting", "Commands not yet answered", attrgetter("waiting")),
+)
+
+
 class Metrics(Collector):
     """Counters and latencies by operation; never by site, user or address.
 
@@ -151,7 +166,7 @@ class Metrics(Collector):
         )
         self._requests: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[str, tuple[list[int], list[float]]] = {}  # in each bucket; the sum
-        self._writers: dict[str, Gauge] = {}
+        self._writers: list[Writer] = []
         self._followed: list[tuple[str, str, Sequence[str], Counts]] = []
         self._open: Callable[[], Mapping[str, int]] = dict
 
@@ -196,6 +211,11 @@ class Metrics(Collector):
         for state, count in self._open().items():
             waiting.add_metric([state], count)
         yield waiting
+        for kind, name, told, read in _OF_WRITERS:
+            of_writers = kind(f"aboveboard_writer_{name}", told, labels=["database"])
+            for writer in self._writers:
+                of_writers.add_metric([writer.name], read(writer))
+            yield of_writers
 
     def follow(self, name: str, told: str, labels: Sequence[str], counts: Counts) -> None:
         """Tell of *counts*, kept elsewhere: a number for each value, or values, of *labels*."""
@@ -206,23 +226,8 @@ class Metrics(Collector):
         self._open = still_open
 
     def watch(self, writer: Writer) -> None:
-        """Tell of a writer: how many commands it carried out in how many commits."""
-        for name, told, read in (
-            ("commits", "Committed batches", lambda: writer.batches),
-            ("commands", "Commands carried out", lambda: writer.commands),
-            ("waiting", "Commands not yet answered", lambda: writer.waiting),
-            (
-                "follow_ups_failed",
-                "Tasks right after a commit that failed",
-                lambda: writer.follow_ups_failed,
-            ),
-        ):
-            gauge = self._writers.get(name)
-            if gauge is None:
-                gauge = self._writers[name] = Gauge(
-                    f"aboveboard_writer_{name}", told, ["database"], registry=self.registry
-                )
-            gauge.labels(writer.name).set_function(read)
+        """Tell of *writer*: how many commands it carried out in how many commits, and more."""
+        self._writers.append(writer)
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

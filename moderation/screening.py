@@ -89,7 +89,7 @@ class Read(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether the language is known, for whoever takes it for known in doubt."""
+        """Whether the language is known; in doubt it counts as known."""
         return self.told is not False
 
 

@@ -122,25 +122,25 @@ class Notice:
                     "id": purpose.id,
                     "name": purpose.name,
                     "description": purpose.description,
-                    **_present(trackers=_set(tracker.name for tracker in purpose.trackers)),
+                    **_filled(trackers=_set(tracker.name for tracker in purpose.trackers)),
                 }
                 for purpose in self._sorted()
             ],
-            **_present(withdrawal_uri=self.withdrawal_uri),
+            **_filled(withdrawal_uri=self.withdrawal_uri),
         }
 
     def substance(self) -> dict[str, Json]:
         """Return what `material_sha256` is made of."""
         controller = self.controller
         return {
-            "controller": _present(
+            "controller": _filled(
                 id=controller.id,
                 name=controller.name,
                 address=controller.address,
                 contact=controller.contact,
             ),
             "purposes": [
-                _present(
+                _filled(
                     id=purpose.id,
                     basis=purpose.basis.value,
                     data_categories=_set(purpose.data_categories),
@@ -190,12 +190,12 @@ def _told(trackers: Iterable[Tracker]) -> list[Json]:
     told = {
         canonical(said): said
         for tracker in trackers
-        if (said := _present(provider=tracker.provider, duration=tracker.duration))
+        if (said := _filled(provider=tracker.provider, duration=tracker.duration))
     }
     return [told[key] for key in sorted(told)]
 
 
-def _present(**members: "Json | None") -> dict[str, Json]:
+def _filled(**members: "Json | None") -> dict[str, Json]:
     """Leave out what is None or empty: not said and said to be nothing are one."""
     return {name: member for name, member in members.items() if member}
 

@@ -232,7 +232,7 @@ class _Asking:
             return Answer(purpose, allowed=False, why=Why.SIGNAL, signal=True)
         ask = why is not Why.GIVEN
         if at.vendors is not None and not ask and self._visitor.vendor not in at.vendors:
-            # Nobody is left where two ids of one person each named others.
+            # Two ids of one person may name different vendors: then none is left that both named.
             why, ask = Why.OTHER_VENDORS, at.nobody
         if why is not Why.GIVEN and self._bases(purpose) == {Basis.STRICTLY_NECESSARY}:
             # Accepted along with the rest; it needed nobody's consent and needs none now.

@@ -252,8 +252,8 @@ def seal_off(rows: Rows, site_id: str, refs: Sequence[str], until: str) -> None:
 def _seal_off_again(rows: Rows, done: Restriction, now: str) -> None:
     """Restrict again whom the rows brought back, and whom they do not know any more.
 
-    Whoever has but records of after it came back as somebody unknown: the restriction was of what
-    is lost. Of the unknown nothing is there that could be restricted, but they may come in.
+    A subject whose records are all later than the restriction came back as somebody unknown: what
+    was restricted is lost. Of the unknown there is nothing to restrict, but they may come in.
     """
     first: dict[str, str] = {}
     for item in holdings.ask_held_of(rows, done.site_id, done.refs)():

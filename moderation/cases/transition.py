@@ -149,13 +149,18 @@ EVENTS: Mapping[Action, Mapping[State, EventKind]] = {
 }
 
 
+def check_there(state: State) -> None:
+    """Check that there is something left of a comment. Raises CommentErased."""
+    if state is State.ERASED:
+        raise CommentErased("expected a comment, got one that was erased")
+
+
 def check_seen(standing: Standing, *, revision: int, version: int) -> None:
     """Check that a comment stands as it did when it was read.
 
     Raises CommentErased, RevisionChanged and VersionChanged.
     """
-    if standing.state is State.ERASED:
-        raise CommentErased("expected a comment, got one that was erased")
+    check_there(standing.state)
     if standing.revision != revision:
         raise RevisionChanged(f"expected revision {standing.revision}, got {revision}")
     if standing.version != version:
@@ -167,8 +172,7 @@ def event_of(action: Action, state: State) -> EventKind:
 
     Raises TransitionForbidden and CommentErased.
     """
-    if state is State.ERASED:
-        raise CommentErased("expected a comment, got one that was erased")
+    check_there(state)
     kind = EVENTS[action].get(state)
     if kind is None:
         known = ", ".join(sorted(each.value for each in EVENTS[action]))
@@ -186,8 +190,7 @@ def decide(
     *back* is where `restored` leads. Raises CommentErased, TransitionForbidden, ReasonMissing.
     """
     state = standing.state
-    if state is State.ERASED:
-        raise CommentErased("expected a comment, got one that was erased")
+    check_there(state)
     rule = RULES.get(kind)
     if rule is None or state not in rule.sources:
         raise TransitionForbidden(
@@ -218,8 +221,7 @@ def edit(standing: Standing, judged: State) -> tuple[State, bool]:
     *judged* is what the policy says of the new text. Words that were refused do not come back by
     being edited, and what a person marked as spam a policy does not publish. Raises CommentErased.
     """
-    if standing.state is State.ERASED:
-        raise CommentErased("expected a comment, got one that was erased")
+    check_there(standing.state)
     if stays(standing):
         return standing.state, standing.human
     return judged, False
@@ -238,8 +240,7 @@ def undo(events: Iterable[Event], seq: int, *, actor_id: str, role: Role) -> Sta
     """
     every = sorted(events, key=lambda event: event.seq)
     newest = every[-1]
-    if newest.kind is EventKind.ERASED:
-        raise CommentErased("expected a comment, got one that was erased")
+    check_there(newest.to_state)
     if newest.seq != seq:
         raise NotNewest(f"expected the newest event of the comment, {newest.seq}, got {seq}")
     if newest.kind not in DECISIONS or newest.from_state is None:

@@ -18,7 +18,6 @@ from moderation.cases.transition import Action, ActorKind, Event, EventKind, Sta
 from moderation.database import Rows
 from moderation.errors import (
     CaseClosed,
-    CommentErased,
     DecisionNotFound,
     IdempotencyMismatch,
     ModerationError,
@@ -173,23 +172,17 @@ def decide(
         return Decided(comment_id, standing.state, target, None)
     note_id = f"{decision_id}.{comment_id}" if decision.note else None
     event = desk.happen(
-        Event(
-            desk.site_id,
-            0,
-            desk.now,
-            comment_id,
-            standing.revision,
-            kind,
-            ActorKind.MODERATOR,
-            by.id,
-            standing.state,
-            target,
-            decision.reason_code,
-            decision.ground,
-            note_id=note_id,
-            decision_id=decision_id,
-        ),
+        comment_id,
+        standing,
+        kind,
+        target,
+        ActorKind.MODERATOR,
+        by.id,
         human=True,
+        reason_code=decision.reason_code,
+        ground=decision.ground,
+        note_id=note_id,
+        decision_id=decision_id,
     )
     if decision.note and note_id:
         desk.note(note_id, comment_id, by.id, decision.note)
@@ -232,18 +225,14 @@ def undo(desk: Desk, comment_id: str, seq: int, by: Moderator) -> Decided:
     target = transition.undo(every, seq, actor_id=by.id, role=by.role)
     undone = every[-1]
     event = desk.happen(
-        undone._replace(
-            kind=EventKind.UNDONE,
-            actor_id=by.id,
-            from_state=undone.to_state,
-            to_state=target,
-            reason_code=None,
-            ground=None,
-            note_id=None,
-            undoes=undone.seq,
-            decision_id=None,
-        ),
+        comment_id,
+        transition.replay(every),
+        EventKind.UNDONE,
+        target,
+        ActorKind.MODERATOR,
+        by.id,
         human=transition.replay(every[:-1]).human,
+        undoes=undone.seq,
     )
     desk.withdraw(undone)
     case = desk.find_case(comment_id)
@@ -267,18 +256,11 @@ def expire(desk: Desk, comment_id: str) -> bool:
     if standing.state is not State.PENDING or case is None or case.alarmed or not is_open(case):
         return False
     desk.happen(
-        Event(
-            desk.site_id,
-            0,
-            desk.now,
-            comment_id,
-            standing.revision,
-            EventKind.EXPIRED,
-            ActorKind.SYSTEM,
-            None,
-            State.PENDING,
-            State.PENDING,
-        ),
+        comment_id,
+        standing,
+        EventKind.EXPIRED,
+        State.PENDING,
+        ActorKind.SYSTEM,
         human=standing.human,
     )
     desk.save(case._replace(alarmed=True))
@@ -288,15 +270,13 @@ def expire(desk: Desk, comment_id: str) -> bool:
 def report(desk: Desk, comment_id: str, reporter: str, reason: str) -> None:
     """Take in what a reader says against a comment. Raises CommentNotFound and CommentErased."""
     standing = desk.standing(comment_id)
-    if standing.state is State.ERASED:
-        raise CommentErased("expected a comment, got one that was erased")
+    transition.check_there(standing.state)
     desk.report(comment_id, standing, reporter, reason)
 
 
 def note(desk: Desk, note_id: str, comment_id: str, by: Moderator, text: str) -> None:
     """Keep what a moderator wrote down. Raises CommentNotFound and CommentErased."""
-    if desk.standing(comment_id).state is State.ERASED:
-        raise CommentErased("expected a comment, got one that was erased")
+    transition.check_there(desk.standing(comment_id).state)
     desk.note(note_id, comment_id, by.id, text)
 
 

@@ -26,7 +26,14 @@ from moderation.cases import events, priority, search, setting
 from moderation.cases.case import Case, CaseState, Cause, is_claimed, is_open, release, state_of
 from moderation.cases.judgement import Source
 from moderation.cases.setting import ReviewSetting
-from moderation.cases.transition import RESTRICTED, Event, Standing, was_decided
+from moderation.cases.transition import (
+    RESTRICTED,
+    ActorKind,
+    Event,
+    EventKind,
+    Standing,
+    was_decided,
+)
 from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
 from moderation.errors import CommentNotFound
@@ -92,10 +99,33 @@ class Desk:
         )
         return [(row.comment_id, row.seq) for row in found]
 
-    def happen(self, event: Event, *, human: bool) -> Event:
-        """Append *event*, which is numbered here, and have the comment stand where it leads."""
+    def happen(
+        self,
+        comment_id: str,
+        standing: Standing,
+        kind: EventKind,
+        target: State,
+        actor: ActorKind,
+        actor_id: str | None = None,
+        *,
+        human: bool,
+        **told: Any,  # noqa: ANN401 - the event's own members
+    ) -> Event:
+        """Append the next event, and have a comment that stood at *standing* stand at *target*."""
         self._seq += 1
-        event = event._replace(site_id=self.site_id, seq=self._seq, at=self.now)
+        event = Event(
+            self.site_id,
+            self._seq,
+            self.now,
+            comment_id,
+            standing.revision,
+            kind,
+            actor,
+            actor_id,
+            standing.state,
+            target,
+            **told,
+        )
         events.append(self._rows, [event])
         self._rows.change(
             _STANDS,
@@ -278,7 +308,7 @@ class Desk:
     ) -> None:
         """Write down what the decision *event* says of the text.
 
-        What *source* decides on a comment of the blind sample is of the sample.
+        Of a comment in the blind sample the source is the sample, whatever *source* is given.
         """
         sampled = self.connection.execute(
             update(SAMPLE)

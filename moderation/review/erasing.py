@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Executable, delete, null, select, update
 
 from moderation.cases import search
 from moderation.cases.case import CaseState, release
-from moderation.cases.transition import ActorKind, Event, EventKind
+from moderation.cases.transition import ActorKind, EventKind
 from moderation.database import Reading, Writing
 from moderation.policy.history import instant
 from moderation.review.deciding import DECISION_ROWS, Answer, Work, carry_out
@@ -168,19 +168,7 @@ def erase(desk: Desk, comment_id: str, actor: ActorKind) -> list[str]:
     said = _said(desk, comment_id)
     case = desk.find_case(comment_id)
     event = desk.happen(
-        Event(
-            desk.site_id,
-            0,
-            desk.now,
-            comment_id,
-            standing.revision,
-            EventKind.ERASED,
-            actor,
-            None,
-            standing.state,
-            State.ERASED,
-        ),
-        human=standing.human,
+        comment_id, standing, EventKind.ERASED, State.ERASED, actor, human=standing.human
     )
     for statement in _ERASING:
         desk.connection.execute(statement, {"of_site": desk.site_id, "of_comment": comment_id})

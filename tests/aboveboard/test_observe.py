@@ -222,10 +222,10 @@ def test_metrics_count_by_operation(logged: Service) -> None:
     assert grown(posted) == 3
     assert grown(missing) == 1
     assert grown('aboveboard_request_seconds_count{route="/v1/comments"}') == 3
-    assert grown('aboveboard_writer_commands{database="moderation"}') == 3
+    assert grown('aboveboard_writer_commands_total{database="moderation"}') == 3
     assert {name for name in after if 'database="' in name} >= {
         'aboveboard_writer_waiting{database="consent"}',
-        'aboveboard_writer_commits{database="moderation"}',
+        'aboveboard_writer_commits_total{database="moderation"}',
     }
 
 
