@@ -36,7 +36,7 @@ def score(
         ),
     ] = Format.TEXT,
 ) -> None:
-    """Score comments, in order, in bounded memory, without storing anything."""
+    """Score comments by the shipped bundle, in order, in bounded memory, storing nothing."""
     try:
         if source == "-":
             # Whatever the locale says: bytes that are not UTF-8 are an error, never kept as such.

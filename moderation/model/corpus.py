@@ -117,6 +117,13 @@ _POSITIVE, _NEGATIVE = 0.5, 0.3  # shares of raters; between them a row is left 
 _WORDS = re.compile(r"[^\W_]+")
 _SHORTEST = 4  # letters of a term
 _EXPLETIVES = frozenset({"fuck", "ass", "shit", "bitch", "dick", "suck", "bastard", "damn", "hell"})
+# Names of people, and words that the lists have for a second meaning: most who write them mean the
+# first, and a label taken from them would hold every comment that thanks Peter.
+_ORDINARY = frozenset(
+    b"bates coot cornhole dingleberry dipstick domination escort eunuch finger hardcore hooters "
+    b"knob lolita muff neonazi pegging peter playboy ramrod sack santorum scat sexuality skeet "
+    b"snatch snowballing spunk swastika swinger twinkie wang weenie weiner".split()
+)
 
 
 @dataclass(slots=True)
@@ -410,12 +417,16 @@ def profanities(data: Path, language: str = "en") -> frozenset[bytes]:
 
 
 def explicit_terms(data: Path) -> frozenset[bytes]:
-    """Return words for sexual acts and anatomy, without those mostly used as expletives."""
-    return frozenset(
+    """Return words for sexual acts and anatomy, without those mostly used as expletives.
+
+    Without names and words that mostly mean something else, too.
+    """
+    found = frozenset(
         term.lower().encode()
         for term, sexual in _listed(data, "en")
         if sexual and term.isalpha() and len(term) >= _SHORTEST
     )
+    return found - _ORDINARY
 
 
 def _listed(data: Path, wanted: str) -> Iterator[tuple[str, bool]]:

@@ -5,7 +5,7 @@ explanation is exact: the base, the parts and the rest of a label add up to its 
 
 A word's part is what it adds itself, half of what each pair it stands in adds, and what the
 second stage adds because no other word of the text has more of a label. A word that occurs
-several times counts once, and all its places are told.
+several times counts once, and its first hundred places are told.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from moderation.verdict import LABELS, Label
 
 FLOOR = 0.1  # probability; a label below it needs no explanation
 PARTS = 8  # of a label; the others are in its rest
+PLACES = 100  # of a word; a comment of one word over and over would make an answer of megabytes
 _LEAST = 0.01  # of a logit; less is in the rest, too
 
 FACT_NAMES = (
@@ -120,7 +121,8 @@ def _explained(scorer: Scorer, text: str, floor: float) -> list[Explanation]:
                 continue
             word = words[at - ngrams.FACTS]
             name = word.decode("utf-8", "replace")
-            parts.append(Part(PartKind.WORD, name, amount, tuple(places.get(word, ()))))
+            stands = tuple(places.get(word, ())[:PLACES])
+            parts.append(Part(PartKind.WORD, name, amount, stands))
         found.append(
             Explanation(
                 LABELS[column],

@@ -226,9 +226,14 @@ def _beyond(text: str) -> str:
 def _latin(word: str, *, alone: bool) -> str:
     """Return *word*, not of ASCII alone, in Latin letters, where others only look like such.
 
-    A word wholly of such letters may be of another script: *alone* says whether to take it.
+    A word wholly of such letters may be of another script: *alone* says whether to take it then.
     """
     plain = word.translate(PLAIN)
-    if plain.isascii() and (alone or _ASCII_LETTER.search(word) is not None):
+    if plain.isascii() and (alone or _ASCII_LETTER.search(word) is not None or _is_latin(word)):
         return plain
     return word
+
+
+def _is_latin(word: str) -> bool:
+    """Whether the letters of *word* are Latin ones, as small capitals and barred ones are."""
+    return all(unicodedata.name(each, "").startswith("LATIN ") for each in word if each.isalpha())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.model.explanation import PARTS, PartKind, explain
+from moderation.model.explanation import PARTS, PLACES, PartKind, explain
 from moderation.model.scoring import POOLED, Calibration, Scorer, Stage
 from moderation.text import ngrams
 from moderation.text.disguise import Vocabulary
@@ -71,6 +71,16 @@ def test_a_word_is_told_with_all_its_places() -> None:
     quoted = [text[start:end] for start, end in parts["moron"].places]
     assert sorted(quoted) == ["Moron", "m o r o n", "m0r0n"]
     assert parts["moron"].kind is PartKind.WORD
+
+
+def test_a_word_over_and_over_is_told_with_its_first_places() -> None:
+    """A long comment of few words has no answer of megabytes, which would hold others up."""
+    found = explain(SCORER, "moron " * 5_000, floor=0.0)
+
+    told = [part for each in found for part in each.parts if part.name == "moron"]
+    assert told
+    for part in told:
+        assert part.places == tuple((6 * at, 6 * at + 5) for at in range(PLACES))
 
 
 def test_facts_have_names_and_no_places() -> None:

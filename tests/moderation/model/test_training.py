@@ -47,8 +47,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.write("erotica,erotica,,,sexual anatomy / sexual acts\n")
         file.write("fucker,fuck,,,sexual anatomy / sexual acts\n")
         file.write("slurword,slur,,,racial / ethnic slurs\n")
+        file.write("Peter,peter,,,sexual anatomy / sexual acts\n")
     with gzip.open(folder / "lists/ldnoobw_badwords.tsv.gz", "wt") as file:
-        file.write("en\tbondage\nde\tschlimm\n")
+        file.write("en\tbondage\nen\tsexuality\nde\tschlimm\n")
     return folder
 
 
@@ -458,8 +459,8 @@ def test_near_duplicates_stand_on_one_side(data: Path, tmp_path: Path) -> None:
     assert len({each.group for each in found if each.source == "surge_toxicity"}) <= 1
 
 
-def test_weak_terms_leave_out_expletives(data: Path) -> None:
-    """Only sexual words that are not mostly curses become weak labels."""
+def test_weak_terms_leave_out_expletives_names_and_ordinary_words(data: Path) -> None:
+    """Only sexual words that are not mostly curses, or mostly mean something else."""
     assert corpus.explicit_terms(data) == {b"erotica", b"bondage"}
 
 

@@ -20,6 +20,8 @@ from moderation.text.normal import list_words, normalise
         ("lone \ud800 surrogate", b"lone surrogate"),
         ("\u201cSo,\u201d he (really) said: \u2018no!\u2019", b"so he really said 'no '"),
         ("&unknown; &#9999999; & AT&T", "&unknown \ufffd & at&t".encode()),
+        ("ʏᴏᴜ ᴀʀᴇ ꜰᴏᴏʟꜱ, Ⱥɨɨ", b"you are fools aii"),  # noqa: RUF001 - all of it Latin
+        ("рас сор", "рас сор".encode()),  # noqa: RUF001 - Russian, though it looks like Latin
         ("", b""),
     ],
 )
