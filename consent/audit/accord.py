@@ -105,10 +105,10 @@ class Accord:
         row: Any,  # noqa: ANN401 - a row of RECORD's columns
         keys: "_Keys",
     ) -> Mapping[str, Any]:
-        sealed = bytes(row.sealed)
         try:
+            sealed = bytes(row.sealed)
             opened = keys.get(row.subject_ref).open(self._site_id, row.record_id, sealed)
-        except VaultUnreadable as error:
+        except (TypeError, VaultUnreadable) as error:
             raise _Wrong(f"expected a record that opens: {error}") from error
         event: Mapping[str, Any] = orjson.loads(opened.event)
         commitment = commit(opened.salt, opened.event)
@@ -167,16 +167,16 @@ class _Keys:
         self._keyring = keyring
         self._site_id = site_id
         rows = connection.execute(_WRAPPED, {"site_id": site_id, "refs": sorted(refs)})
-        self._wrapped = {ref: (version, bytes(wrapped)) for ref, version, wrapped in rows}
+        self._wrapped = {ref: (version, wrapped) for ref, version, wrapped in rows}
         self._keys: dict[str, DataKey] = {}
 
     def get(self, ref: str) -> DataKey:
-        """Return the key of a subject. Raises VaultUnreadable."""
+        """Return the key of a subject. Raises VaultUnreadable, TypeError where it is no bytes."""
         if ref not in self._keys:
             version, wrapped = self._wrapped.get(ref, (0, b""))
             if not wrapped:
                 raise VaultUnreadable("expected its subject's key, it is gone")
-            self._keys[ref] = self._keyring.unwrap(self._site_id, ref, version, wrapped)
+            self._keys[ref] = self._keyring.unwrap(self._site_id, ref, version, bytes(wrapped))
         return self._keys[ref]
 
 

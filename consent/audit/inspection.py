@@ -4,7 +4,7 @@ Reads one snapshot and changes nothing, so that it can run beside the service. R
 for the first thing that is wrong, with the entry where there is one.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,7 +22,7 @@ from consent.audit.replay import (
     with_linked,
 )
 from consent.audit.trunk import Trunk, endings
-from consent.choices.choice import EventType
+from consent.choices.choice import Decision, EventType
 from consent.choices.projection import Standing
 from consent.errors import (
     CheckpointInvalid,
@@ -37,6 +37,7 @@ from consent.log.checkpoint import Checkpoint, read_claim
 from consent.log.ledger import Head
 from consent.records.batch import SITE
 from consent.records.history import read_vault
+from consent.records.membership import among, members
 from consent.sealing.keyring import Keyring
 from consent.tables import BANNER, LOG, RECORD
 
@@ -128,7 +129,8 @@ class _Inspection:
 
     def _heads(self) -> list[Head]:
         try:
-            heads = ledger.list_heads(self._connection, self._site_id)
+            with _damaged("head", "expected heads that can be read"):
+                heads = ledger.list_heads(self._connection, self._site_id)
         except LogNotFound:
             return []
         except FrontierInvalid as error:
@@ -177,7 +179,8 @@ class _Inspection:
     def _banners(self) -> Collection[str]:
         digests = self._connection.scalars(_BANNERS, {"site_id": self._site_id}).all()
         for ui_sha256 in digests:
-            banner = store.find_banner(self._connection, self._site_id, ui_sha256)
+            with _damaged("banner", f"expected {ui_sha256} as it can be read"):
+                banner = store.find_banner(self._connection, self._site_id, ui_sha256)
             made = "" if banner is None else sha256(banner.content).hexdigest()
             if made != ui_sha256:
                 raise LedgerDamaged("banner", f"expected content of {ui_sha256}, got {made}")
@@ -190,7 +193,7 @@ class _Inspection:
         ids = self._connection.scalars(_ERASING, {"site_id": self._site_id}).all()
         for start in range(0, len(ids), PAGE):
             page = ids[start : start + PAGE]
-            with suppress(VaultUnreadable):
+            with suppress(TypeError, VaultUnreadable):
                 vault = read_vault(self._connection, self._keyring, self._site_id, page)
                 for kept in vault.values():
                     event = orjson.loads(kept.open().event)
@@ -216,9 +219,11 @@ class _Inspection:
         unwhole = find_unwhole(known)
         refs = known.keys() - unwhole
         standings = replay(self._connection, self._keyring, self._site_id, refs - {SITE})
+        given = self._given(known[ref].standing for ref in unwhole)
         for subject in page:
             if subject.subject_ref in unwhole:
                 self._found.unwhole += 1
+                self._check_yeses(subject, given, unwhole)
                 continue
             if subject.standing != standings.get(subject.subject_ref, PLAIN):
                 finding = (
@@ -227,6 +232,31 @@ class _Inspection:
                 )
                 raise LedgerDamaged("standing", f"{subject.subject_ref}: {finding}")
             self._found.replayed += subject.subject_ref != SITE
+
+    def _given(self, standings: Iterable[Standing]) -> dict[tuple[str, str], str]:
+        """Return who gave what in the records that yeses rest on, by record and purpose."""
+        yeses = {
+            at.record_id
+            for standing in standings
+            for at in standing.purposes.values()
+            if not at.ended
+        }
+        asked = {"site_id": self._site_id, "record_ids": members(yeses)}
+        return {
+            (record_id, purpose): ref
+            for record_id, ref, decisions in self._connection.execute(_DECISIONS, asked)
+            for purpose, decision in orjson.loads(decisions).items()
+            if decision == Decision.GIVEN
+        }
+
+    def _check_yeses(
+        self, subject: Stored, given: Mapping[tuple[str, str], str], unwhole: Collection[str]
+    ) -> None:
+        """Check of who cannot be replayed that every yes has its record: it goes with that one."""
+        for purpose, at in subject.standing.purposes.items():
+            if not at.ended and given.get((at.record_id, purpose)) not in unwhole:
+                finding = f"expected a record of the consent to {purpose}, got none"
+                raise LedgerDamaged("standing", f"{subject.subject_ref}: {finding}")
 
 
 @contextmanager
@@ -247,6 +277,9 @@ def _damaged(check: str, expected: str) -> Iterator[None]:
 
 _SIZES = select(LOG.c.epoch, LOG.c.size).where(LOG.c.site_id == bindparam("site_id"))
 _BANNERS = select(BANNER.c.ui_sha256).where(BANNER.c.site_id == bindparam("site_id"))
+_DECISIONS = select(RECORD.c.record_id, RECORD.c.subject_ref, RECORD.c.decisions).where(
+    RECORD.c.site_id == bindparam("site_id"), among(RECORD.c.record_id, "record_ids")
+)
 _ERASING = select(RECORD.c.record_id).where(
     RECORD.c.site_id == bindparam("site_id"), RECORD.c.event_type == EventType.ERASED.value
 )

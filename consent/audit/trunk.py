@@ -43,6 +43,9 @@ class Trunk:
         self._tiles = _Tiles(connection, head)
         self._frontier, self._root = Frontier.empty(), EMPTY_ROOT
         self._before = self._frontier
+        if self._verifier.name != head.origin:
+            # Of a log that was taken over without its private key, the public one has its own name.
+            raise self._damaged("head", f"expected origin {self._verifier.name}, got another")
         if self._older and self._older[-1].size > head.frontier.size:
             raise self._damaged(
                 "truncated",
@@ -70,7 +73,7 @@ class Trunk:
         """Go through the entries that the head has signed."""
         for first in range(0, self._head.frontier.size, PAGE):
             stop = min(first + PAGE, self._head.frontier.size)
-            yield first, ledger.read_leaves(self._connection, self._head, first, stop)
+            yield first, self._read(first, stop)
 
     def check(self, first: int, rows: list[tuple[int, bytes]], accord: Accord) -> None:
         """Check a page; of several things that are wrong, the one with the lowest index is told."""
@@ -96,6 +99,16 @@ class Trunk:
             raise min(found, key=lambda error: stop if error.index is None else error.index)
         self._before = self._frontier
         self._grow(hashes)
+
+    def _read(self, first: int, stop: int) -> list[tuple[int, bytes]]:
+        """Read entries; SQLite keeps a text where bytes belong, if that is what somebody wrote."""
+        try:
+            return ledger.read_leaves(self._connection, self._head, first, stop)
+        except TypeError as error:
+            if stop - first > 1:
+                middle = (first + stop) // 2
+                return [*self._read(first, middle), *self._read(middle, stop)]
+            raise self._damaged("entry", "expected an entry of bytes, got a text", first) from error
 
     def check_head(self) -> None:
         """Check, after the last page, the root, its signature, and that there is nothing more."""
@@ -222,7 +235,7 @@ def endings(connection: Connection, keyring: Keyring, heads: Sequence[Head]) -> 
         part = LogPart(head.epoch, head.origin, verifier.vkey, head.frontier.size, 0)
         try:
             end = ending(part, _first(connection, keyring, head))
-        except (EvidenceInvalid, VaultUnreadable) as error:
+        except (EvidenceInvalid, TypeError, VaultUnreadable) as error:
             finding = error.finding if isinstance(error, EvidenceInvalid) else str(error)
             raise LedgerDamaged("continued", finding, epoch=head.epoch, index=0) from error
         if end is not None:

@@ -304,6 +304,9 @@ def _state(event: Mapping[str, Any], decision: str) -> str | None:
         return None
     if decision == Decision.GIVEN:
         return EventType.GIVEN.value if is_proved(event) else None
+    if event.get("method") == Method.GPC and kind not in _LASTING and _opts_out(event):
+        # Whatever the event calls it: or a banner would ask again before the law lets it.
+        return EventType.OPTED_OUT.value
     return kind if kind in _NOES else EventType.REFUSED.value
 
 

@@ -79,6 +79,15 @@ class Setting:
         """Return what may run undecided under *regime* on that day."""
         return defaults(regime, on=on, custom=self.custom)
 
+    def honours_signal(self, *, on: date) -> bool:
+        """Say whether a Global Privacy Control signal ends anything for anybody.
+
+        What `gpc` ignores, it ignores only where no law makes the signal an opt-out.
+        """
+        if self.gpc is not GpcPolicy.IGNORE or self.regime is None:
+            return True
+        return self.defaults(self.regime, on=on).signal_opts_out
+
     def patience(self, at: PurposeStanding) -> str:
         """Return the instant before which the subject is not asked about a no again."""
         if at.final:

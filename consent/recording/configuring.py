@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from consent import store
 from consent.choices.record import instant
-from consent.choices.regime import GpcPolicy, gpc_json, updated
+from consent.choices.regime import gpc_json, updated
 from consent.choices.setting import Setting
 from consent.database import Reading, Rows, Writing
 from consent.log import ledger
@@ -54,7 +54,7 @@ class Configuring:
 
         setting, day = await self._reading.query(ask)
         since = updated() if day is None else date.fromisoformat(day)
-        return gpc_json(since, honoured=setting.gpc is not GpcPolicy.IGNORE)
+        return gpc_json(since, honoured=setting.honours_signal(on=self._clock().date()))
 
     async def put(self, site_id: str, setting: Setting) -> Setting:
         """Set a site's settings; they hold from the next event and question on."""

@@ -90,6 +90,7 @@ COLUMNS = (
     Column("gpc_js", bool, "signals.gpc_js"),
     Column("tc_string", str, "signals.tc_string"),
     Column("gpp_string", str, "signals.gpp_string"),
+    Column("gcm", str, "signals.gcm"),
     Column("record_ids", str, "record_ids"),
 )
 
@@ -162,6 +163,8 @@ def _row(entry: Entry) -> list[Cell]:
         value = within.get(parent, _NOTHING).get(name)
         if isinstance(value, list):
             value = ";".join(map(_listed, value))
+        elif isinstance(value, dict):
+            value = ";".join(f"{key}={said}" for key, said in value.items())
         cells.append(value)
     return cells
 

@@ -104,15 +104,30 @@ def test_one_signal_among_several_headers_counts(shop: httpx2.Client) -> None:
     assert silent.json()["type"] == "/problems/signal-missing"
 
 
-def test_a_site_says_that_it_honours_the_signal(shop: httpx2.Client, site: Site) -> None:
-    """The statement for its own host, by its setting; nothing is told of no site."""
-    path = f"/v1/consent/sites/{site.id}/gpc.json"
-    honoured = shop.get(path).json()
-    shop.put("/v1/consent/settings", json={"gpc": "ignore"})
+@pytest.mark.parametrize(
+    ("settings", "honoured"),
+    [
+        ({}, True),
+        ({"gpc": "ignore"}, True),  # it still opts out visitors from California
+        ({"gpc": "ignore", "regime": "us_optout"}, True),
+        ({"gpc": "ignore", "regime": "custom", "custom": {"signal_opts_out": True}}, True),
+        ({"gpc": "ignore", "regime": "eu_optin"}, False),
+        ({"gpc": "ignore", "regime": "custom"}, False),
+    ],
+)
+def test_a_site_says_whether_it_honours_the_signal(
+    shop: httpx2.Client,
+    site: Site,
+    settings: dict[str, Any],
+    honoured: bool,  # noqa: FBT001
+) -> None:
+    """The statement for its own host: false only where the signal ends nothing for anybody."""
+    shop.put("/v1/consent/settings", json=settings)
 
-    assert honoured.keys() == {"gpc", "lastUpdate"}
-    assert honoured["gpc"] is True
-    assert shop.get(path).json()["gpc"] is False
+    stated = shop.get(f"/v1/consent/sites/{site.id}/gpc.json").json()
+
+    assert stated.keys() == {"gpc", "lastUpdate"}
+    assert stated["gpc"] is honoured
     assert shop.get("/v1/consent/sites/nobody/gpc.json").status_code == 404
 
 

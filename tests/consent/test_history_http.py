@@ -116,6 +116,17 @@ def test_a_table_names_the_vendors_that_a_decision_is_about(audited: AuditedSite
     assert row["decisions"] == "ads=given[755,%3D1%2B1,A%3Bb%3Dc%2Cd%5D];statistics=given"
 
 
+def test_a_table_says_every_signal(audited: AuditedSite) -> None:
+    """Also what Google Consent Mode was told, each key of it."""
+    mode = {"analytics_storage": "granted", "ad_storage": "denied"}
+    audited.record("requested", signals={"sec_gpc": True, "gpc_js": False, "gcm": mode})
+
+    row = table(audited)[-1]
+
+    assert (row["sec_gpc"], row["gpc_js"]) == ("true", "false")
+    assert row["gcm"] == "ad_storage=denied;analytics_storage=granted"
+
+
 def test_an_export_takes_the_filters_of_the_search(busy: AuditedSite) -> None:
     """It holds what the search finds, oldest first."""
     for asked in (

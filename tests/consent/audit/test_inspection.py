@@ -240,6 +240,32 @@ def test_every_column_that_is_edited_is_noticed(small: RecordedSite) -> None:
     assert unnoticed <= {("notice", "version"), ("notice", "site_id")}
 
 
+@pytest.mark.parametrize(
+    ("change", "check", "index"),
+    [
+        ("UPDATE entry SET leaf = replace(leaf, 'v', 'w') WHERE leaf_index = 3", "entry", 3),
+        ("UPDATE record SET sealed = 'x' WHERE leaf_index = 4 AND epoch = 1", "record", 4),
+        ("UPDATE subject SET wrapped = 'x' WHERE subject_ref <> 'site'", "continued", 0),
+        ("UPDATE entry SET leaf = 'x' WHERE leaf_index = 0 AND epoch = 1", "continued", 0),
+        ("UPDATE record SET sealed = 'x' WHERE event_type = 'erased'", "record", None),
+        ("UPDATE log SET root = 'x'", "head", None),
+        ("UPDATE log SET frontier = 'x'", "head", None),
+        ("UPDATE banner SET content = content || 'x'", "banner", None),
+    ],
+)
+def test_a_text_where_bytes_belong_is_noticed(
+    small: RecordedSite, change: str, check: str, index: int | None
+) -> None:
+    """SQLite takes it, and its own functions make one of bytes."""
+    with undone(small) as connection:
+        connection.exec_driver_sql(change)
+        found = damage(small, connection)
+
+    assert found.check == check
+    if index is not None:
+        assert (found.epoch, found.index) == (1, index)
+
+
 def test_rows_that_change_places_are_noticed(small: RecordedSite) -> None:
     """Of every table, what two neighbours hold beside their keys."""
     for table, rows in tables_of(small, ENTRY, RECORD, SUBJECT).items():
@@ -344,6 +370,18 @@ def test_damage_is_told_with_its_place(
         assert (found.epoch, found.index) == (1, index)
 
 
+def test_another_origin_of_a_log_that_was_taken_over_is_noticed(small: RecordedSite) -> None:
+    """Its public key is kept under a name that no row can change."""
+    keys = small.data_dir / "keys"
+    (keys / f"log.{small.site_id}.1.vkey").write_text(small.signer().verifier.vkey)
+    (keys / f"log.{small.site_id}.1.key").unlink()
+    with undone(small) as connection:
+        connection.exec_driver_sql("UPDATE log SET origin = 'another' WHERE epoch = 1")
+        found = damage(small, connection)
+
+    assert (found.check, found.epoch) == ("head", 1)
+
+
 def test_a_standing_of_an_earlier_release_says_what_to_do(site: RecordedSite) -> None:
     """A projection that is read in another way since is no damage, and is told like one."""
     with undone(site) as connection:
@@ -354,6 +392,28 @@ def test_a_standing_of_an_earlier_release_says_what_to_do(site: RecordedSite) ->
 
     assert found.check == "standing"
     assert "consent rebuild" in str(found)
+
+
+def test_a_consent_without_a_record_is_noticed_where_nothing_can_be_replayed(
+    small: RecordedSite,
+) -> None:
+    """What was erased of a subject hides no yes that somebody wrote in; a true one stays."""
+    small.record(EventType.REQUESTED, "both")
+    refused = small.record(EventType.REFUSED, "both")
+    small.record(EventType.GIVEN, "both")
+    small.record(EventType.REFUSED, "no")
+    small.erase([refused])
+    small.forget("no")
+    with undone(small) as connection:
+        assert look(small, connection).unwhole == 2
+        connection.exec_driver_sql(
+            "UPDATE subject SET standing = replace(standing, 'refused', 'given') "
+            "WHERE wrapped = x''"
+        )
+        found = damage(small, connection)
+
+    assert found.check == "standing"
+    assert "ads" in str(found)
 
 
 def test_of_several_the_first_is_told(site: RecordedSite) -> None:
