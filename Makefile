@@ -81,11 +81,12 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
 	  --group pyproject.toml:peers -o requirements/peers.txt
 
-.venv/bin/python:
+# What venv makes last: without Debian's python3-venv it ends half way, and is begun anew.
+.venv/bin/pip:
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"aboveboard needs Python 3.11 or newer, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
 
-.venv/.serve: .venv/bin/python requirements/serve.txt pyproject.toml hatch_build.py moderation/model/native.pyx
+.venv/.serve: .venv/bin/pip requirements/serve.txt pyproject.toml hatch_build.py moderation/model/native.pyx
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
 	$(INSTALL)
 	touch $@

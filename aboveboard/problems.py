@@ -3,6 +3,7 @@
 `type` is an address under `/problems/`, described in `docs/problems.md`.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -205,7 +206,8 @@ def _invalid(error: ValidationError) -> tuple[Kind, str, list[dict[str, str]]]:
         {"where": _where(item["loc"], item["type"]), "problem": _plain(item["msg"])}
         for item in found[:SHOWN_ERRORS]
     ]
-    return INVALID, f"{places[0]['where'] or 'body'}: {places[0]['problem']}", places
+    # What is amiss as a whole may be the body or the query.
+    return INVALID, f"{places[0]['where'] or 'request'}: {places[0]['problem']}", places
 
 
 def _where(location: tuple[int | str, ...], problem: str) -> str:
@@ -215,4 +217,10 @@ def _where(location: tuple[int | str, ...], problem: str) -> str:
 
 
 def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+    # Of a text whose characters were looked at first, pydantic tells the length as of any value.
+    return _ITEMS.sub(r"Text should have \1 characters, not \2", message).removeprefix(
+        "Value error, "
+    )
+
+
+_ITEMS = re.compile(r"Value should have (.*) items? after validation, not (\d+)")

@@ -5,6 +5,8 @@ new connection, from connecting, and *body_s* seconds from there to finish its b
 A request that arrives whole in one read never meets a timer; keep-alive is left to uvicorn.
 A client that takes nothing of its answer for *stalled_s* seconds is let go of, with what waits for
 it in memory.
+A client that is refused in the middle of its body may finish sending, within *body_s*: bytes that
+meet a closed socket are answered by a reset, and with it the answer is gone (RFC 9112 §9.6).
 
     uvicorn.Config(app, http=deadlined(headers_s=5, body_s=8), loop="uvloop", lifespan="on")
 """
@@ -14,6 +16,7 @@ import fcntl
 import json
 import sys
 import termios
+from functools import partial
 from typing import Final, cast
 
 from httptools import HttpRequestParser
@@ -83,6 +86,7 @@ class DeadlinedProtocol(HttpToolsProtocol):
         self._offer_end: int | None = None  # in the packet, of headers that offer another protocol
         self._again = False  # whether the parser is told the framing of such a request's body
         self._stalling: asyncio.TimerHandle | None = None  # while a client takes its answer slowly
+        self._sent_all = False  # whether only the rest of a refused body is still to come
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of a client that may never say anything."""
@@ -92,6 +96,9 @@ class DeadlinedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse *data*; set a timer only if it leaves a request unfinished, stop a met one."""
+        if self._sent_all:
+            self._unset_keepalive_if_required()  # the body's own deadline holds
+            return
         super().data_received(data)
         while self._offer_end is not None:
             data, self._offer_end = self._declined(data[self._offer_end :]), None
@@ -200,6 +207,7 @@ class DeadlinedProtocol(HttpToolsProtocol):
             awaited = self.scope
             if cycle is not None and cycle.scope is self.scope:
                 awaited, seconds = cycle, self.body_s
+                cycle.transport = cast("asyncio.Transport", _HalfClosing(self, self.scope))
         elif cycle is None or cycle.response_complete:
             # Line breaks between two requests: uvicorn has stopped its keep-alive timer for them.
             awaited = _IDLE
@@ -212,6 +220,14 @@ class DeadlinedProtocol(HttpToolsProtocol):
             self._headers_read += received
             if self._headers_read > HEADERS_LIMIT:
                 self._refuse(431, "headers-too-large", "Request Header Fields Too Large")
+
+    def close_after(self, scope: HTTPScope) -> None:
+        """Close after the answer to *scope*; while its body is on its way, for writing alone."""
+        if self.scope is scope and self._read_whole is not scope:
+            self._sent_all = True
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def _look(self, waiting: int | None) -> None:
         """Let go of a client that has taken nothing of what was *waiting* before.
@@ -288,3 +304,12 @@ class DeadlinedProtocol(HttpToolsProtocol):
         ]
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+
+
+class _HalfClosing:
+    """The transport as the cycle of a request sees it whose body was not there at once."""
+
+    def __init__(self, protocol: DeadlinedProtocol, scope: HTTPScope) -> None:
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+        self.close = partial(protocol.close_after, scope)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, tuple_
 
 from consent.choices.choice import Basis, EventType
 from consent.choices.notice import Controller, Held, Notice, Purpose, purposes
@@ -61,6 +61,12 @@ class Published:
     def bases(self) -> dict[str, Basis]:
         """Return the basis of each purpose by its id."""
         return {purpose.id: purpose.basis for purpose in self.notice.purposes}
+
+
+Place = tuple[str, int, str]
+"""Where a notice stands in a site's list: its id, version and language."""
+
+_PLACE = (NOTICE.c.notice_id, NOTICE.c.version, NOTICE.c.language)
 
 
 def find_held(connection: Connection, site_id: str, notice_id: str) -> Held | None:
@@ -118,8 +124,10 @@ def list_notices(
     notice_id: str | None = None,
     version: int | None = None,
     language: str | None = None,
+    after: Place | None = None,
+    limit: int | None = None,
 ) -> list[Published]:
-    """Return stored notices by id, version and language."""
+    """Return stored notices by id, version and language; those *after* a place, *limit* at most."""
     statement = select(NOTICE).where(NOTICE.c.site_id == site_id)
     if notice_id is not None:
         statement = statement.where(NOTICE.c.notice_id == notice_id)
@@ -127,9 +135,9 @@ def list_notices(
         statement = statement.where(NOTICE.c.version == version)
     if language is not None:
         statement = statement.where(NOTICE.c.language == language)
-    rows = connection.execute(
-        statement.order_by(NOTICE.c.notice_id, NOTICE.c.version, NOTICE.c.language)
-    )
+    if after is not None:
+        statement = statement.where(tuple_(*_PLACE) > tuple_(*after))
+    rows = connection.execute(statement.order_by(*_PLACE).limit(limit))
     return [_published(row) for row in rows]
 
 

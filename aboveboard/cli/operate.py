@@ -133,11 +133,10 @@ def doctor(data_dir: DataDir = None, json: AsJson = False) -> None:
 def show(data_dir: DataDir = None, json: AsJson = False) -> None:
     """Show every setting, its value and what it is for; secrets are masked."""
     settings = read_settings(data_dir=data_dir)
-    fields = type(settings).model_fields
-    values = {name: getattr(settings, name) for name in fields}
     if json:
-        say_json({name: None if value is None else str(value) for name, value in values.items()})
+        say_json(settings.model_dump(mode="json"))
         return
-    for name, field in fields.items():
-        shown = "unset" if values[name] is None else str(values[name])
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        shown = "unset" if value is None else str(value)
         say(f"{name} = {shown}\n    {field.description}")

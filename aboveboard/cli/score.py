@@ -2,17 +2,19 @@
 
 import json
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from io import TextIOWrapper
+from io import BufferedReader, IncrementalNewlineDecoder
 from pathlib import Path
-from typing import Annotated, NoReturn, TextIO, TypeVar
+from typing import Annotated, NoReturn, TypeVar, cast
 
 import typer
 
 T = TypeVar("T")
 
 CHUNK = 512  # lines scored together
+READ = 1 << 18  # bytes read at once, where so many are there
 OURS = frozenset({"labels", "verdict"})  # members that are written
 
 
@@ -39,19 +41,17 @@ def score(
     """Score comments by the shipped bundle, in order, in bounded memory, storing nothing."""
     try:
         if source == "-":
-            # Whatever the locale says: bytes that are not UTF-8 are an error, never kept as such.
-            lines = TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors="strict")
-            _score(lines, form)
+            _score(_arriving(cast("BufferedReader", sys.stdin.buffer)), form)
         else:
-            with Path(source).open(encoding="utf-8-sig", errors="strict") as file:
-                _score(file, form)
+            with Path(source).open("rb") as file:
+                _score(_arriving(file), form)
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, BrokenPipeError):
             raise
         _fail(f"{source}: expected a readable file of UTF-8 text, got: {error}")
 
 
-def _score(lines: TextIO, form: Format) -> None:
+def _score(lines: Iterable[str | None], form: Format) -> None:
     import orjson
 
     from aboveboard.moderating import default_policy
@@ -83,12 +83,32 @@ def _score(lines: TextIO, form: Format) -> None:
             else:
                 write(out if first else b"," + out)
                 first = False
+        sys.stdout.buffer.flush()
     if form is Format.JSON:
         write(b"]\n")
     sys.stdout.buffer.flush()
 
 
-def _read(lines: Iterable[str], form: Format) -> Iterator[tuple[str, bytes]]:
+def _arriving(file: BufferedReader) -> Iterator[str | None]:
+    """Return lines as they come, and None where the next may be long in coming.
+
+    Whatever the locale says: bytes that are not UTF-8 are an error, never kept as such.
+    """
+    decoder = getincrementaldecoder("utf-8-sig")("strict")
+    decode = IncrementalNewlineDecoder(decoder, translate=True).decode
+    begun: list[str] = []  # the parts of a line whose end has not come
+    while data := file.read1(READ):
+        first, *more = decode(data).split("\n")
+        begun.append(first)
+        if more:
+            yield "".join(begun)
+            yield from more[:-1]
+            begun = more[-1:]
+        yield None
+    yield "".join(begun) + decode(b"", final=True)
+
+
+def _read(lines: Iterable[str | None], form: Format) -> Iterator[tuple[str, bytes] | None]:
     """Return each text, and the object that is written of it as far as it was given.
 
     That is the line itself, without its closing brace: to read and write it again would round large
@@ -96,11 +116,15 @@ def _read(lines: Iterable[str], form: Format) -> Iterator[tuple[str, bytes]]:
     """
     import orjson
 
-    for number, line in enumerate(lines, 1):
+    number = 0
+    for line in lines:
+        if line is None:
+            yield None
+            continue
+        number += 1
         if form is not Format.JSONL:
-            text = line.rstrip("\n")
-            if text.strip():
-                yield text, orjson.dumps({"text": text})[:-1]
+            if line.strip():
+                yield line, orjson.dumps({"text": line})[:-1]
             continue
         if not line.strip():
             continue
@@ -142,13 +166,14 @@ def _past_space(line: str, at: int) -> int:
     return at
 
 
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Group *items*; where reading one fails, those before it are still handed out."""
+def _chunks(items: Iterable[T | None], size: int) -> Iterator[list[T]]:
+    """Group *items* up to a None; where reading one fails, those before it are still handed out."""
     chunk: list[T] = []
     try:
         for item in items:
-            chunk.append(item)
-            if len(chunk) == size:
+            if item is not None:
+                chunk.append(item)
+            if len(chunk) == size or (item is None and chunk):
                 yield chunk
                 chunk = []
     except typer.Exit:
@@ -159,7 +184,7 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _progress(items: Iterator[T]) -> Iterator[T]:
+def _progress(items: Iterator[T | None]) -> Iterator[T | None]:
     """Count on the terminal, if one is looking and the answers do not already scroll there."""
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield from items
@@ -175,9 +200,12 @@ def _progress(items: Iterator[T]) -> Iterator[T]:
         transient=True,
     ) as progress:
         task = progress.add_task("scoring", total=None)
-        for done, item in enumerate(items, 1):
-            if done % CHUNK == 0:
+        done = 0
+        for item in items:
+            if item is None:
                 progress.update(task, completed=done)
+            else:
+                done += 1
             yield item
 
 

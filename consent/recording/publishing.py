@@ -13,7 +13,7 @@ from consent.database import Reading, Rows, Writing
 from consent.errors import BannerNotFound, NoticeInvalid, NoticeNotFound
 from consent.log import ledger
 from consent.sealing.keyring import Keyring
-from consent.store import Banner, Published
+from consent.store import Banner, Place, Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,18 @@ class Publishing:
         self._changed(site_id)
         return answer
 
-    async def list_notices(self, site_id: str) -> list[Published]:
-        """Return every notice of a site in every version and language."""
-        return await self._reading.query(lambda connection: store.list_notices(connection, site_id))
+    async def list_notices(
+        self, site_id: str, *, after: Place | None, limit: int
+    ) -> tuple[list[Published], Place | None]:
+        """Return notices in every version and language, and after which the next page begins."""
+        found = await self._reading.query(
+            lambda connection: store.list_notices(connection, site_id, after=after, limit=limit + 1)
+        )
+        page = found[:limit]
+        if len(found) == len(page):
+            return page, None
+        last = page[-1]
+        return page, (last.notice.notice_id, last.version, last.notice.language)
 
     async def get(
         self, site_id: str, notice_id: str, *, version: int | None, language: str | None

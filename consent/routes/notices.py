@@ -1,13 +1,17 @@
 """`/v1/consent/notices`: what visitors are shown."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from consent.recording.publishing import Publishing
 from consent.routes.call import PROBLEM, Answer, Call
+from consent.store import Place
+from consent.wire import cursor
 from consent.wire import notices as wire
 from consent.wire.strict import SiteIn
 
 BANNER_BYTES = 8_388_608  # texts and a screenshot of a whole page
+_PLACE = re.compile(r"([a-z0-9._-]{1,64}) ([0-9]{1,9}) ([A-Za-z0-9-]{1,35})")
 
 
 class NoticeRoutes:
@@ -34,10 +38,10 @@ class NoticeRoutes:
             path="/v1/consent/notices",
             handler=self.list_notices,
             name="listNotices",
-            summary="List every notice in every version and language",
+            summary="List notices in every version and language",
             scope="consent:read",
-            query=SiteIn,
-            answers={200: wire.NoticesOut},
+            query=wire.NoticesIn,
+            answers={200: wire.NoticePageOut},
         )
         operation(
             method="GET",
@@ -91,10 +95,14 @@ class NoticeRoutes:
         return (201 if new else 200), wire.notice(published)
 
     async def list_notices(self, call: Call) -> Answer:
-        """Answer 200 with all notices."""
-        asked = SiteIn.model_validate_strings(call.query())
-        found = await self._publishing.list_notices(call.site(asked.site))
-        return 200, wire.notices(found)
+        """Answer 200 with a page."""
+        asked = wire.NoticesIn.model_validate_strings(call.query())
+        found, following = await self._publishing.list_notices(
+            call.site(asked.site),
+            after=None if asked.cursor is None else _read_cursor(asked.cursor),
+            limit=asked.limit,
+        )
+        return 200, wire.page(found, following and cursor.write(" ".join(map(str, following))))
 
     async def get_notice(self, call: Call) -> Answer:
         """Answer 200 with every language of one version, or the one asked for."""
@@ -130,3 +138,8 @@ class NoticeRoutes:
         asked = SiteIn.model_validate_strings(call.query())
         banner = await self._publishing.get_banner(call.site(asked.site), call.path["ui_sha256"])
         return 200, banner.content
+
+
+def _read_cursor(given: str) -> Place:
+    notice_id, version, language = cursor.read(given, _PLACE).groups()
+    return notice_id, int(version), language

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from consent.choices.choice import SUBJECTLESS, EventType, Method
 from consent.records.history import START, Entry, Position, Step
 from consent.wire import cursor
-from consent.wire.records import PAGE_LIMIT, DecidedOut, decided
-from consent.wire.strict import Short, Wire
+from consent.wire.records import DecidedOut, decided
+from consent.wire.strict import PAGE_LIMIT, Short, Wire
 
 _PLACE = re.compile(r"([1-9][0-9]{0,8})\.([0-9]{1,18})", re.ASCII)
 

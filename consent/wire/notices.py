@@ -11,6 +11,7 @@ from consent.choices.notice import Controller, Notice, Purpose, Tracker
 from consent.choices.revision import Change
 from consent.store import Banner, Published
 from consent.wire.strict import (
+    PAGE_LIMIT,
     PURPOSES_LIMIT,
     Digest,
     Id,
@@ -108,6 +109,14 @@ class ChangesGetIn(Wire):
     site: Short | None = None
 
 
+class NoticesIn(Wire):
+    """Which notices to list, from where."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+    cursor: Short | None = None
+    site: Short | None = None
+
+
 class NoticeGetIn(Wire):
     """Which version and language of a notice."""
 
@@ -165,6 +174,12 @@ class NoticesOut(BaseModel):
     items: list[NoticeOut]
 
 
+class NoticePageOut(NoticesOut):
+    """A page of notices; `next` is null on the last page."""
+
+    next: str | None
+
+
 def read(given: NoticeIn | NoticeOut) -> Notice:
     """Read a notice as a publisher gives it, or as it is given back. Raises `NoticeInvalid`."""
     return Notice(
@@ -200,6 +215,11 @@ def notice(published: Published) -> bytes:
 def notices(published: Sequence[Published]) -> bytes:
     """Write notices."""
     return orjson.dumps({"items": [_notice(item) for item in published]})
+
+
+def page(published: Sequence[Published], following: str | None) -> bytes:
+    """Write a page of notices."""
+    return orjson.dumps({"items": [_notice(item) for item in published], "next": following})
 
 
 def _notice(item: Published) -> dict[str, Any]:

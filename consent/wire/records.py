@@ -14,9 +14,7 @@ from consent.sealing.vault import Opened
 from consent.wire import notices
 from consent.wire.events import ReceiptOut, receipt_members
 from consent.wire.notices import NoticeOut
-from consent.wire.strict import Id, Instant, Short, SubjectIn, Text, Wire
-
-PAGE_LIMIT = 200
+from consent.wire.strict import PAGE_LIMIT, Id, Instant, Short, SubjectIn, Text, Wire
 
 Ref = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9}\.[0-9a-f]{32}|site)$")]
 

@@ -15,6 +15,7 @@ from pydantic import (
 from consent.choices.choice import SubjectKind
 
 PURPOSES_LIMIT = 64
+PAGE_LIMIT = 200
 ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$"
 

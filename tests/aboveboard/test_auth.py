@@ -311,9 +311,8 @@ def test_another_sites_objects_are_not_there(service: Service, prepared: Prepare
     assert {name: answer.status_code for name, answer in named.items()} == dict.fromkeys(named, 404)
     assert {answer.json()["type"] for answer in named.values()} == {"/problems/site-not-found"}
     assert {name: answer.status_code for name, answer in by_id.items()} == dict.fromkeys(by_id, 404)
-    assert comments == cases == {"items": [], "next": None}
+    assert comments == cases == notices == {"items": [], "next": None}
     assert decisions == []
-    assert notices == {"items": []}
     assert webhooks == {"items": []}
     assert standing["why"] == "not_asked"
     assert event.json()["code"] == "notice_unknown"

@@ -329,6 +329,27 @@ def test_scores_are_written_before_all_is_read(environment: dict[str, str]) -> N
     assert process.returncode == 0
 
 
+def test_a_line_is_answered_before_the_next_is_there(environment: dict[str, str]) -> None:
+    """As of `tail -f`: a line that comes alone, or in pieces, waits for no others."""
+    with subprocess.Popen(  # noqa: S603
+        [*COMMAND, "score", "-", "--format", "jsonl"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers = []
+        for pieces in (['{"text": "hel', 'lo"}\n'], ['{"text": "Grüße"}\r\n']):
+            for piece in pieces:
+                process.stdin.write(piece.encode())
+            answers.append(json.loads(process.stdout.readline())["text"])
+        process.stdin.close()
+    assert answers == ["hello", "Grüße"]
+    assert process.returncode == 0
+
+
 def test_a_line_that_cannot_be_scored_is_named(environment: dict[str, str], tmp_path: Path) -> None:
     """Number and kind of the fault, in one line; files and encodings likewise."""
     good = json.dumps({"text": HAM}).encode() + b"\n"
@@ -472,7 +493,8 @@ def test_the_configuration_is_shown_without_secrets(
     values = told(run(environment, "config", "show", "--json", "--data-dir", tmp_path, **more))
 
     assert "port = 9999\n    TCP port" in shown.stdout.decode()
-    assert (values["port"], values["data_dir"]) == ("9999", str(tmp_path))
+    assert (values["port"], values["data_dir"]) == (9999, str(tmp_path))
+    assert values["access_log"] is False
     assert "canary" not in shown.stdout.decode() + json.dumps(values)
 
 

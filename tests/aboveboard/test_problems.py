@@ -213,6 +213,23 @@ def test_what_is_no_json_is_not_repeated() -> None:
     assert b"canary" not in body
 
 
+def test_what_does_not_fit_is_told_in_words_of_a_request() -> None:
+    """A text has characters, not items; a parameter that is unknown is not in a body."""
+    told = []
+    for model, given in (
+        (moderation_wire.ScoreIn, {"text": "x" * (moderation_wire.TEXT_LIMIT + 1)}),
+        (moderation_wire.PageIn, {"page": "2"}),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            model.model_validate_strings(given)
+        told.append(orjson.loads(problems.render(caught.value)[1])["detail"])
+
+    assert told == [
+        "text: Text should have at most 100000 characters, not 100001",
+        "request: Extra inputs are not permitted",
+    ]
+
+
 def test_many_errors_are_cut_short() -> None:
     """A document lists 20 places at most."""
     items = [{"purpose_id": "!", "decision": "maybe"} for _ in range(60)]

@@ -34,6 +34,33 @@ def publish(client: httpx2.Client, **changes: Any) -> httpx2.Response:  # noqa: 
     return client.post("/v1/consent/notices", json={**NOTICE, **changes})
 
 
+def test_notices_are_listed_in_pages(client: httpx2.Client) -> None:
+    """Each once and in order, however they are cut; another cursor is refused."""
+    publish(client, notice_id="second")
+    publish(client, language="de", text="Dürfen wir?")
+    for number in range(11):
+        publish(client, text=f"May we show {number} ads?")
+    found, pages, cursor = [], 0, ""
+    while cursor is not None:
+        answer = client.get(f"/v1/consent/notices?limit=3{cursor and f'&cursor={cursor}'}").json()
+        found += [
+            (item["notice_id"], item["version"], item["language"]) for item in answer["items"]
+        ]
+        pages, cursor = pages + 1, answer["next"]
+
+    assert found == [
+        ("main", 1, "de"),
+        *(("main", version, "en") for version in range(1, 12)),
+        ("second", 1, "en"),
+    ]
+    assert pages == 5
+    for query in ("limit=201", "limit=0"):
+        assert client.get(f"/v1/consent/notices?{query}").status_code == 422
+    # "main 99999999999 en": no version has so many digits.
+    for cursor in ("zzz", "bWFpbiA5OTk5OTk5OTk5OSBlbg"):
+        assert client.get(f"/v1/consent/notices?cursor={cursor}").status_code == 400
+
+
 def test_everything_said_of_a_notice_comes_back(client: httpx2.Client) -> None:
     """Trackers, retention, recipients and where to withdraw are stored as they were told."""
     publish(client)

@@ -199,7 +199,7 @@ def test_a_notice_that_cannot_be_published_is_refused(
 
     assert answer.status_code == 422
     assert answer.json()["type"] == f"/problems/{kind}"
-    assert client.get("/v1/consent/notices").json() == {"items": []}
+    assert client.get("/v1/consent/notices").json() == {"items": [], "next": None}
 
 
 # -- events -----------------------------------------------------------------------------------

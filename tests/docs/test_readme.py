@@ -56,6 +56,24 @@ def test_the_commands_answer_as_the_readme_shows(new_service: Service, tmp_path:
     assert answers[-2].splitlines()[2] == blocks("text")[0].splitlines()[2]
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed; the README uses it")
+def test_an_environment_that_was_made_half_is_made_again(tmp_path: Path) -> None:
+    """Without ensurepip `python -m venv` leaves a Python and no pip: the next try goes on."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch()
+
+    done = subprocess.run(
+        ["make", "--dry-run", "--keep-going", "serve"],  # noqa: S607
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "-m venv .venv" in done.stdout
+
+
 def test_the_file_map_and_the_links_are_true() -> None:
     """Every place that the README links to is there."""
     for place in re.findall(r"\]\((?!http)([^)#]+)\)", README):
