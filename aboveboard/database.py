@@ -47,6 +47,7 @@ BUSY_MS = 5000
 LOCK_LOOK_S = 0.005
 WRITER_CACHE_KB = 65_536  # random keys touch pages all over: SQLite's 2 MB would be read again
 CHECKPOINT_PAGES = 4_096  # pages of WAL, 16 MB: a page written often is copied back once
+LOG_BYTES = 32 << 20  # that the file of the WAL keeps; a long reader may have made it much longer
 
 
 class Database:
@@ -346,6 +347,7 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KB}")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         else:
             connection.execute("PRAGMA query_only=ON")
         connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")

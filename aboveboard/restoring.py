@@ -135,7 +135,8 @@ async def _resume(settings: Settings, databases: Databases, doubt: Doubt) -> Res
     reapplying = consenting.open_reapplying(settings, databases, sweeper)
     erasures = Erasures(settings.data_dir)
     again = await reapplying.reapply(erasures.read())
-    await sweeper.finish(CommandWriter(databases.consent))
+    if sweeper.due:
+        await sweeper.finish(CommandWriter(databases.consent))
     writing = CommandWriter(databases.moderation)
     erasing, of_comments = moderating.open_erasing(settings, databases, writing)
     comments = await erasing.again(erasures.read_comments())

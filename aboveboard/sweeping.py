@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -54,11 +55,14 @@ class Sweeper:
         self._database = database
         self._tables = tables
         self._cut = words_of if words else ends_of
+        path = database.sqlite_path
+        self._mark = path.with_suffix(".unswept") if path else None
+        self._left = self._mark is not None and self._mark.exists()
         self._pieces: set[bytes] = set()
         self._too_many = False
         self._file: int | None = None
         self._searching = threading.Lock()
-        self._new = database.is_sqlite
+        self._new = True
         self._rebuilt = -REBUILD_S
 
     @property
@@ -68,6 +72,9 @@ class Sweeper:
 
     def note(self, traces: Sequence[bytes]) -> None:
         """Have *traces* looked for by the next `finish`; for what is erased by the thousand."""
+        if self._mark is not None and not self.due:
+            with suppress(OSError):
+                self._mark.touch(0o600)
         if len(self._pieces) > PIECES_LIMIT:
             self._too_many = True
             return
@@ -93,15 +100,18 @@ class Sweeper:
     async def finish(self, writing: Writing) -> None:
         """Do what could not be done at once: a reader was in the way, or the file is large.
 
-        The first time the log is emptied in any case: an earlier process may have died before.
-        The file is rebuilt at most once a day, for writers wait for that.
+        The first time the log is emptied, or VACUUM is run, in any case: an earlier process may
+        have ended before. What it had still to look for nobody knows any more: then the file is
+        rebuilt. That happens at most once a day, for writers wait for it.
         """
+        self._too_many, self._left = self._too_many or self._left, False
         pieces, too_many = frozenset(self._pieces), self._too_many
         if not self.due and not self._new:
             return
         path = self._database.sqlite_path
         if path is None:
             await anyio.to_thread.run_sync(self._vacuum)
+            self._new = False
             self._done(pieces, too_many=too_many)
             return
         emptied: list[bool] = []
@@ -122,6 +132,8 @@ class Sweeper:
     def _done(self, pieces: frozenset[bytes], *, too_many: bool) -> None:
         self._pieces -= pieces
         self._too_many = self._too_many and not too_many
+        if self._mark is not None and not self.due:
+            self._mark.unlink(missing_ok=True)
 
     async def renew(self, writing: Writing) -> None:
         """Leave nothing of any older state, whatever it was: rewrite the file, or VACUUM."""

@@ -332,9 +332,10 @@ class Screening:
         return page, page[-1].stored.id if len(found) > limit else None
 
     async def forget_keys(self) -> None:
-        """Delete idempotency keys that are older than a day."""
+        """Delete idempotency keys that are older than a day, some at a time."""
         before = store.expired_before(instant(self._clock()))
-        await self._writing.write(store.forget_keys, before)
+        while not await self._writing.write(store.forget_keys, before, size=store.KEYS_AT_ONCE):
+            pass
 
     # -- parts --------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class Policies:
         self._newest = looking.prepare(versions.NEWEST)
         self._content = looking.prepare(versions.CONTENT)
         self._remembered: dict[str, _Remembered] = {}
+        self._under_way: dict[tuple[str, int], asyncio.Task[Policy]] = {}
         self._changes = 0
 
     async def find(self, site_id: str) -> Policy:
@@ -63,7 +64,7 @@ class Policies:
         version = (await self._looking.look(self._newest, site_id=site_id))[0][0] or 0
         known = self._remembered.get(site_id)
         if known is None or known.version != version:
-            policy = await self._compiled(site_id, version) if version else self.default
+            policy = await self._compiled_once(site_id, version) if version else self.default
         else:
             policy = known.policy
         if len(self._remembered) >= SITES_REMEMBERED:
@@ -84,6 +85,17 @@ class Policies:
         known = self._remembered.get(site_id)
         if known is not None:
             self._remembered[site_id] = known._replace(read=known.read - REMEMBERED)
+
+    async def _compiled_once(self, site_id: str, version: int) -> Policy:
+        """Compile a version once, however many comments arrive meanwhile: lists may be long."""
+        place = (site_id, version)
+        compiling = self._under_way.get(place)
+        if compiling is None:
+            compiling = asyncio.create_task(self._compiled(site_id, version))
+            self._under_way[place] = compiling
+            compiling.add_done_callback(lambda _: self._under_way.pop(place))
+        # Shielded: a client that leaves takes the policy from no other.
+        return await asyncio.shield(compiling)
 
     async def _compiled(self, site_id: str, version: int) -> Policy:
         rows = await self._looking.look(self._content, site_id=site_id, version=version)

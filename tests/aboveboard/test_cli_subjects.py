@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from audited_site import AuditedSite, audited_site
 from conftest import COMMAND, PATIENCE_S, Service
@@ -96,6 +97,30 @@ def test_what_cannot_be_done_is_one_readable_line(
     assert done.stderr.startswith(f"aboveboard: {expected}")
     assert done.stderr.count("\n") == 1
     assert CANARY not in done.stdout + done.stderr
+
+
+def test_postgresql_is_vacuumed_by_the_command(site: AuditedSite) -> None:
+    """The service was told of no erasure: what the command deleted nobody else would clear."""
+    url = site.service.environment.get("ABOVEBOARD_DATABASE_URL")
+    before = vacuumed(url)
+
+    done = run(site, "erase", "device", CANARY)
+
+    assert done.returncode == 0, done.stderr
+    assert vacuumed(url) == before + (url is not None)
+
+
+def vacuumed(url: str | None) -> int:
+    """Return how often PostgreSQL has left nothing of deleted records."""
+    if url is None:
+        return 0
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT vacuum_count FROM pg_stat_user_tables"
+            " WHERE schemaname = 'consent' AND relname = 'record'"
+        )
+        (times,) = found.fetchone() or (0,)
+        return int(times)
 
 
 def test_an_unknown_site_is_told(site: AuditedSite) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from conftest import COMMAND, Service
@@ -169,6 +170,38 @@ def test_a_file_is_written_durably(tmp_path: Path) -> None:
         "foreign_keys": 1,
         "secure_delete": 1,
     }
+
+
+def test_the_log_that_a_long_reader_kept_grows_short_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup of a large file, say: afterwards the disk space comes back by itself."""
+    monkeypatch.setattr("aboveboard.database.CHECKPOINT_PAGES", 10)
+    monkeypatch.setattr("aboveboard.database.LOG_BYTES", 100_000)
+    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
+    databases.migrate()
+    log = tmp_path / "data" / "aboveboard.sqlite3-wal"
+    writer = databases.aboveboard.connect_writer()
+
+    def write(count: int) -> int:
+        for _ in range(count):
+            with databases.aboveboard.write(writer) as connection:
+                connection.execute(
+                    insert(SITE).values(
+                        {**ROW, "id": token_hex(8), "url": "x" * 8_000 + token_hex(8)}
+                    )
+                )
+        return log.stat().st_size
+
+    with databases.aboveboard.snapshot() as reader:
+        reader.execute(select(SITE.c.id)).all()
+        grown = write(50)
+    left = write(3)
+    writer.close()
+    databases.close()
+
+    assert grown > 400_000
+    assert left <= 100_000
 
 
 def test_what_the_event_loop_reads_with_is_nobody_elses(tmp_path: Path) -> None:

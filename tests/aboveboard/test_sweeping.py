@@ -238,6 +238,28 @@ def test_a_process_that_died_is_made_up_for(databases: Databases) -> None:
     assert after
 
 
+def test_what_an_ended_process_had_still_to_look_for_is_made_up_for(databases: Databases) -> None:
+    """The next one does not know what it was, only that there was something; once done, no more."""
+    for seed in range(SEEDS):
+        subjects = Subjects(databases, seed)
+        subjects.erase(sweep=False)
+        subjects.sweeper.note(subjects.traces)
+        with closing(sqlite3.connect(subjects.path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        copies = subjects.found()
+
+        subjects.sweeper = consenting.open_sweeper(databases)
+        subjects.finish()
+
+        assert subjects.found() == []
+        subjects.sweeper = consenting.open_sweeper(databases)
+        subjects.finish()
+        assert subjects.sweeper._rebuilt < 0
+        if copies:
+            return
+    pytest.fail("expected a copy left behind in one of the files, found none")
+
+
 def test_searching_lets_go_of_no_lock(tmp_path: Path) -> None:
     """Another process that closes the file later leaves the write-ahead log in use where it is."""
     databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -127,3 +130,40 @@ def test_a_backup_is_refused_by_a_running_service(service: Service, tmp_path: Pa
     with service.client(site.key) as client:
         assert check_log(client, service, site, epoch=1).size == made["entries"]
         assert _verify(client, site, lost) == {1}
+
+
+HELD = """
+import time
+from aboveboard import backup
+from aboveboard.cli.main import run
+
+def hold(*_):
+    print("holding", flush=True)
+    time.sleep(60)
+
+backup.write = hold
+run()
+"""
+
+
+def test_a_backup_that_is_ended_early_leaves_nothing(service: Service, tmp_path: Path) -> None:
+    """A timer that loses patience leaves no copy of the databases that nobody knows of."""
+    service.start()
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [sys.executable, "-c", HELD, "backup", str(out / "backup.zip")]
+    begun = subprocess.Popen(  # noqa: S603
+        [*command, "--data-dir", str(service.data_dir)],
+        env=service.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with begun:
+        assert begun.stdout is not None
+        assert begun.stdout.readline() == "holding\n"
+        copied = sorted(out.iterdir())
+        begun.terminate()
+
+    assert copied
+    assert begun.returncode == 128 + signal.SIGTERM
+    assert sorted(out.iterdir()) == []

@@ -125,13 +125,18 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
     with open_databases(data_dir) as (settings, databases):
         accounts = installation.open_accounts(settings, databases)
         asyncio.run(accounts.get_site(site))
-        yield consenting.open_subjects(
+        writing = CommandWriter(databases.consent)
+        subjects = consenting.open_subjects(
             settings,
             databases,
-            CommandWriter(databases.consent),
+            writing,
             keyring=installation.open_keyring(settings, random),
             ids=clock.uuid7(random),
         )
+        yield subjects
+        if subjects.sweeper.due:
+            # The service knows nothing of what a command has erased.
+            asyncio.run(subjects.sweeper.finish(writing))
 
 
 def _subject(kind: str, subject_id: str) -> tuple[Any, str]:

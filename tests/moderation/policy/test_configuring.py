@@ -92,6 +92,37 @@ def test_a_policy_is_compiled_once() -> None:
     assert house.compiled == ["1", "2"]
 
 
+def test_what_arrives_while_a_policy_is_compiled_waits_for_it() -> None:
+    """A long list is compiled once for all of them, also where the first of them leaves."""
+    house = House()
+    house.looking.version = 1
+    begun, more = threading.Event(), threading.Event()
+
+    def compile_slowly(version: str, content: str) -> Policy:
+        begun.set()
+        assert more.wait(10)
+        return house.compile(version, content)
+
+    policies = Policies(
+        default=DEFAULT,
+        compiling=compile_slowly,
+        looking=house.looking,
+        clock=lambda: house.now,
+    )
+
+    async def arrive() -> list[str]:
+        first = asyncio.create_task(policies.find("blog"))
+        await asyncio.to_thread(begun.wait)
+        others = [asyncio.create_task(policies.find("blog")) for _ in range(20)]
+        await asyncio.sleep(0)
+        first.cancel()
+        more.set()
+        return [policy.version for policy in await asyncio.gather(*others)]
+
+    assert asyncio.run(arrive()) == ["1"] * 20
+    assert house.compiled == ["1"]
+
+
 def test_ones_own_change_is_seen_at_once() -> None:
     """What is forgotten is looked up again; what has not changed is not compiled again."""
     house = House()
