@@ -74,7 +74,7 @@ _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
 _QUERY = re.compile(r"[?#]|%(?:25)*(?:3F|23)", re.IGNORECASE)
 _USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
 _SEGMENT = re.compile(r"[^/\\]+")
-_AT = re.compile(r"@|%(?:25)*40")
+_AT = re.compile(r"[@\uff20\ufe6b]|%(?:25)*(?:40|EF%(?:25)*BC%(?:25)*A0)", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")
 _PHONE = re.compile(r"\+[1-9][0-9]{1,14}")
 

@@ -5,7 +5,7 @@ Every entry of the ledger is one line, in its order; of an erased record the ent
 
 import csv
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from io import StringIO
@@ -37,12 +37,30 @@ class ExportIn(SubjectFilterIn):
     format: Annotated[Format, Field(description="JSON Lines or CSV")] = Format.JSONL
 
 
+def _listed(item: Any) -> str:  # noqa: ANN401 - a decision or an id
+    if not isinstance(item, dict):
+        return str(item)
+    made = f"{item['purpose_id']}={item['decision']}"
+    if "vendor_ids" not in item:
+        return made
+    # Sites name their vendors as they like: also with what separates them here.
+    return f"{made}[{','.join(quote(vendor, safe='') for vendor in item['vendor_ids'])}]"
+
+
+def _based(item: Any) -> str:  # noqa: ANN401 - a decision
+    return f"{item['purpose_id']}={item['basis']}" if "basis" in item else item["purpose_id"]
+
+
 class Column(NamedTuple):
-    """A column of a table: its name, the type of its cells, and where in an event it is from."""
+    """A column of a table: its name, the type of its cells, and where in an event it is from.
+
+    *listed* writes a member of a list.
+    """
 
     name: str
     kind: type[str] | type[int] | type[bool] | type[datetime]
     path: str = ""
+    listed: Callable[[Any], str] = _listed
 
 
 COLUMNS = (
@@ -63,6 +81,7 @@ COLUMNS = (
     Column("subject_kind", str, "subject_kind"),
     Column("assurance", str, "assurance"),
     Column("decisions", str, "decisions"),
+    Column("bases", str, "decisions", _based),
     Column("consent_type", str, "consent_type"),
     Column("occurred_at", datetime, "occurred_at"),
     Column("valid_until", datetime, "valid_until"),
@@ -95,8 +114,8 @@ COLUMNS = (
 )
 
 _OF_EVENT = [
-    tuple(column.path.rpartition(".")[::2]) for column in COLUMNS if column.path
-]  # the object that a member is in, "" for the event itself, and its name
+    (*column.path.rpartition(".")[::2], column.listed) for column in COLUMNS if column.path
+]  # the object that a member is in, "" for the event itself, its name, how its items are written
 
 
 _NOTHING: Mapping[str, Any] = {}
@@ -159,24 +178,14 @@ def _row(entry: Entry) -> list[Cell]:
         return cells + [None] * len(_OF_EVENT)
     event: dict[str, Any] = orjson.loads(opened.event)
     within = {**event, "": event}
-    for parent, name in _OF_EVENT:
+    for parent, name, listed in _OF_EVENT:
         value = within.get(parent, _NOTHING).get(name)
         if isinstance(value, list):
-            value = ";".join(map(_listed, value))
+            value = ";".join(map(listed, value))
         elif isinstance(value, dict):
             value = ";".join(f"{key}={said}" for key, said in value.items())
         cells.append(value)
     return cells
-
-
-def _listed(item: Any) -> str:  # noqa: ANN401 - a decision or an id
-    if not isinstance(item, dict):
-        return str(item)
-    made = f"{item['purpose_id']}={item['decision']}"
-    if "vendor_ids" not in item:
-        return made
-    # Sites name their vendors as they like: also with what separates them here.
-    return f"{made}[{','.join(quote(vendor, safe='') for vendor in item['vendor_ids'])}]"
 
 
 def _safe(cell: Cell) -> str | int:

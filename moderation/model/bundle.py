@@ -23,8 +23,8 @@ from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS, Label
 
 FORMAT = 3
-SHIPPED_NAME = "en-2026.11g"
-SHIPPED_DIGEST = "3db8b220eef702dcf69a0405875a4baf2459ed65451c299314842e6ce539e695"
+SHIPPED_NAME = "en-2026.11h"
+SHIPPED_DIGEST = "9bcc76656ff589f0623cbfb2589ceb2bacb2fafa4a068e61789fe7a38abbc38e"
 
 _LARGEST = 64 << 20  # bytes of one file
 _FREE = {"calibration.npy": (2, 4096), "seen.npy": (0, 1 << 23)}  # entries of the free axis

@@ -201,8 +201,9 @@ It has learnt the language {}; of comments in others it says that it does not kn
 _ENGLISH = """\
 sexual_explicit has no labelled data: its head imitates word lists, its figures say how well it
 imitates them and nothing more, and it has no spam threshold.
-Some spam and ordinary blog comments used in training were made from templates; no figure here
-is measured on them."""
+Some spam and ordinary blog comments used in training were made from templates, and so were short
+phrases with names of people and groups, harmless, rude and lewd ones; no figure here is measured
+on them."""
 _DEVELOPMENT = """\
 Twenty per cent of the groups of near-duplicates among the comparable rows, answered by heads that
 were not fitted on them. The shipped heads but that of spam were then fitted again, on these rows,
@@ -229,7 +230,8 @@ with a link; so both flatter."""
 _IDENTITY = """\
 Toxicity on sentences from templates, half harmless, that differ in the group they name. The words
 of a list (`moderation/text/identity.py`) are read as one word by every label but identity_attack;
-the list was written knowing the kind of sentence tested here, so look at words it lacks, too."""
+the list, and made-up phrases of its kind in the training, were written knowing the kind of
+sentence tested here, so look at words they lack, too."""
 _DISGUISES = """\
 Of the {} toxic test comments that are found at a precision of 0.95, the share that is still found
 when every word of the comment is disguised."""

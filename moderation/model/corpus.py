@@ -117,12 +117,24 @@ _POSITIVE, _NEGATIVE = 0.5, 0.3  # shares of raters; between them a row is left 
 _WORDS = re.compile(r"[^\W_]+")
 _SHORTEST = 4  # letters of a term
 _EXPLETIVES = frozenset({"fuck", "ass", "shit", "bitch", "dick", "suck", "bastard", "damn", "hell"})
-# Names of people, and words that the lists have for a second meaning: most who write them mean the
-# first, and a label taken from them would hold every comment that thanks Peter.
-_ORDINARY = frozenset(
-    b"bates coot cornhole dingleberry dipstick domination escort eunuch finger hardcore hooters "
-    b"knob lolita muff neonazi pegging peter playboy ramrod sack santorum scat sexuality skeet "
-    b"snatch snowballing spunk swastika swinger twinkie wang weenie weiner".split()
+# Most who write these mean no sexual act: names of people and everyday words, crimes and diseases
+# in the news, slurs and insults, which have labels of their own. A label taken from them would hold
+# every comment that thanks Peter.
+_OTHERWISE = frozenset(
+    b"bareback bates booty bugger busty butt chocha cialis coot cornhole diddle dingleberries "
+    b"dingleberry dipstick domination dong escort eunuch finger grope groper hardcore hooker "
+    b"hooters juggs knob lolita muff neonazi nobs nude nudity panties panty pecker pegging "
+    b"peter pissing playboy ponyplay ramrod sack santorum scat scissoring sexual sexuality "
+    b"sexually shrimping skeet smut snatch snowballing spunk swastika swinger topless twink "
+    b"twinkie undressing viagra vibrator wang weenie weiner "
+    b"daterape fecal genitals incest intercourse paedophile pedo pedophile rape raping rapist "
+    b"rectum sadism semen sodomy sphincter "
+    b"beaner beaners bulldyke coon coons darkie faggot honkey jigaboo jiggaboo jiggerboo kike "
+    b"negro nigga nigger paki pikey poof raghead slanteye slut spastic spic towelhead tranny "
+    b"wetback whore arse arsehole arsewipe ballbag bellend bollock bollocks bollox bumhole "
+    b"bunghole butthole cajones douche douchebag jackarse jagoff knobhead knobheads mofo mofos "
+    b"mong nob nobhead nobheads peckerhead prick pricks pus puss tosser twat twatface twats "
+    b"twatt wank wanker wankers wnker".split()
 )
 
 
@@ -417,16 +429,13 @@ def profanities(data: Path, language: str = "en") -> frozenset[bytes]:
 
 
 def explicit_terms(data: Path) -> frozenset[bytes]:
-    """Return words for sexual acts and anatomy, without those mostly used as expletives.
-
-    Without names and words that mostly mean something else, too.
-    """
+    """Return words for sexual acts and anatomy, without those that mostly mean something else."""
     found = frozenset(
         term.lower().encode()
         for term, sexual in _listed(data, "en")
         if sexual and term.isalpha() and len(term) >= _SHORTEST
     )
-    return found - _ORDINARY
+    return found - _OTHERWISE
 
 
 def _listed(data: Path, wanted: str) -> Iterator[tuple[str, bool]]:

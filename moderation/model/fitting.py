@@ -30,7 +30,7 @@ from moderation.model import corpus
 from moderation.model.calibration import Floats, Truth
 from moderation.model.corpus import WIKI, Example
 from moderation.model.features import TokenFeatures
-from moderation.model.invention import made_up
+from moderation.model.invention import INVENTED, PHRASES, made_up
 from moderation.model.scoring import MEANS, PEAKS, POOLED, SUMS
 from moderation.text import ngrams
 from moderation.text.disguise import Vocabulary, swapped
@@ -76,8 +76,8 @@ class Head:
     sighted: bool = False  # sees which group is named
 
 
-_WIKI_ONLY = frozenset({"jigsaw_wiki"})
-_OTHERS = frozenset(corpus.SOURCES) - _WIKI_ONLY
+_WIKI_ONLY = frozenset({"jigsaw_wiki", PHRASES})
+_OTHERS = frozenset(corpus.SOURCES) - _WIKI_ONLY | {PHRASES}
 _BLIND = tuple(label for label in WIKI if label is not Label.IDENTITY_ATTACK)
 HEADS = (
     Head(Label.TOXICITY, _WIKI_ONLY, 0.15, bayes=True, share=0.85),
@@ -212,7 +212,8 @@ class Training:
                 f"got {len(found) - len(self.held)} and {len(self.held)}"
             )
         self.vocabulary = vocabulary(
-            (each.text for each in self.fitted), corpus.profanities(data, language)
+            (each.text for each in self.fitted if each.source != PHRASES),
+            corpus.profanities(data, language),
         )
 
     def _check_work(self) -> None:
@@ -258,7 +259,8 @@ class Training:
         """Return those of *heads* that have enough rows; say which have not.
 
         The held-out rows do not count, fitted on or not: a head that was left out the first time
-        was not measured, and a second stage that never saw its sums can make nothing of them.
+        was not measured, and a second stage that never saw its sums can make nothing of them. Nor
+        do made-up phrases: they add to a label and cannot stand for it.
         """
         found = []
         for head in heads:
@@ -266,7 +268,7 @@ class Training:
             truth = Counter(
                 each.labels[head.label]
                 for each in self.fitted
-                if head.label in each.labels and each.source in wanted
+                if head.label in each.labels and each.source in wanted - {PHRASES}
             )
             if min(truth[True], truth[False]) >= _LEAST:
                 found.append(head)
@@ -341,7 +343,7 @@ class Training:
         """Return the sources of *head*: one's own always, and all where none of its own is here."""
         own = self.sources - set(corpus.SOURCES)
         if head.sources is None or not head.sources & self.sources:
-            return self.sources | {"made_up"}
+            return self.sources | INVENTED
         return head.sources | own
 
 

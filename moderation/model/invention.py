@@ -1,4 +1,4 @@
-"""Spam and ham comments of kinds that public data lack, written from templates.
+"""Comments of kinds that public data lack, spam and ham, plain and rude, written from templates.
 
 For training only, never for measuring: what is made up says nothing of what is out there.
 """
@@ -10,22 +10,38 @@ from moderation.model.corpus import Example
 from moderation.verdict import Label
 
 _MADE_UP = 3000  # spam and ham comments, each
+_PLAIN = 500  # short sentences about people that offend nobody
+_RUDE = 100  # insults, slurs and come-ons, each of the same shape
+COMMENTS, PHRASES = "made_up", "made_up_phrases"
+INVENTED = frozenset({COMMENTS, PHRASES})
+"""What the sources of made-up examples are called."""
+
+_HARMLESS: dict[Label, bool] = dict.fromkeys(
+    (each for each in Label if each is not Label.SPAM), False
+)
 _SLOT = re.compile(r"\{(\w+)\}")
 _SHORT = {"you": "u", "your": "ur", "are": "r", "please": "pls", "for": "4", "to": "2"}
 
 
 def made_up(seed: int) -> list[Example]:
-    """Comment spam and ham from templates; for training only, never for measuring."""
+    """Comments from templates; for training only, never for measuring."""
     draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
     found = []
-    for spam, templates in ((True, _SPAM), (False, _HAM)):
-        for _ in range(_MADE_UP):
-            kind = draw.choice(templates)
+    for source, count, kinds, labels in (
+        (COMMENTS, _MADE_UP, _SPAM, {Label.SPAM: True}),
+        (COMMENTS, _MADE_UP, _HAM, {Label.SPAM: False}),
+        (PHRASES, _PLAIN, _OF_PEOPLE, _HARMLESS),
+        (PHRASES, _RUDE, _INSULTS, {Label.TOXICITY: True, Label.INSULT: True}),
+        (PHRASES, _RUDE, _SLURS, {Label.TOXICITY: True, Label.IDENTITY_ATTACK: True}),
+        (PHRASES, _RUDE, _EXPLICIT, {Label.SEXUAL_EXPLICIT: True}),
+    ):
+        for _ in range(count):
+            kind = draw.choice(kinds)
             text = " ".join(draw.sample(kind, draw.choice((1, 1, 2))))
             text = _SLOT.sub(lambda slot: draw.choice(_SLOTS[slot[1]]), text)
-            labels = {Label.SPAM: spam}
             text = _written(text, draw)
-            found.append(Example(text, labels, "made_up", 1.0, -1, held=False, measured=False))
+            made = Example(text, dict(labels), source, 1.0, -1, held=False, measured=False)
+            found.append(made)
     return found
 
 
@@ -94,6 +110,37 @@ https://old.reddit.com/r/books/comments/ab12cd/, https://xkcd.com/386/, www.elec
     "game": _listed("Robux, V-Bucks, Clash gems, FIFA coins, Minecraft"),
     "hour": _listed("7, half past eight, noon, 6:30, ten"),
     "name": _listed("Sam, mum, Priya, dad, Tom, your brother, Lena"),
+    "first": _listed("""\
+Peter, Dick, Randy, Willy, Fanny, Gaylord, Mary, Ahmed, Fatima, Mohammed, Priya, Nishit, Shital,
+Jesus, Olga, Ivan, Jamal, Lakisha, Emily, Greg, Wei, Yuki, Minh, Chidi, Ngozi, Rosa, Juan, Paolo,
+Giulia, Hans, Greta, Sven, Astrid, Moshe, Rachel, Abdul, Leila, Anh, Hiroshi, Dong, Phuc, Kiran,
+Arjun, Lakshmi, Sasha, Kim, Robin, Alex, Sam, Charlie, Virginia, Angus, Isis, Cindy, Bob, Anna"""),
+    "last": _listed("""\
+Jackson, Smith, Wang, Weiner, Fuchs, Cockburn, Hancock, Babcock, Dikshit, Dickens, Dickinson,
+Shitara, Shitole, Bates, Butts, Gay, Gaye, Black, White, Moor, Nguyen, Kim, Garcia, Cohen, Singh,
+Khan, Hussein, Kowalski, Ivanova, Tanaka, Okafor, Mensah, Silva, Rossi, Mueller, Jansen, Andersen,
+Penistone, Cumming, Sexton, Essex, Sussex, Assad, Hoare, Titmuss, Focker, Kuntz, Lipschitz"""),
+    "group": _listed("""\
+American, Irish, Christian, deaf, blind, gay, lesbian, bisexual, asexual, trans, straight, queer,
+black, white, Asian, Mexican, African, Muslim, Jewish, Hindu, Catholic, old, young, Chinese,
+Indian, Polish, German, French, Russian, disabled, autistic, homosexual, heterosexual, Buddhist,
+Arab, Turkish, Canadian, Hispanic, Latino, Native American, female, male, elderly, middle-aged"""),
+    "state": _listed("""\
+tired, sure, serious, ready, happy, hungry, alone, busy, lost, well, right, kidding, done, sick,
+coming, okay, new here, from here, on holiday, at home, still there, a doctor, a teacher"""),
+    "kind": _listed("""\
+right, happy, welcome, kind, correct, funny, great, lucky, not alone, mistaken, wrong,
+wrong about that, very patient, a good friend, the best, my hero, nearly there, too modest"""),
+    "self": _listed("stupid, dumb, silly, slow, wrong, an idiot, a fool, so stupid, blind, an ass"),
+    "kin": _listed("mother, father, son, daughter, wife, husband, neighbour, boss, best friend"),
+    "insult": _listed("""\
+an idiot, a moron, stupid, pathetic, disgusting, retarded, brain dead, worthless, scum, a loser,
+an imbecile, a disgrace, a coward and a liar, dumb as a rock, a clown, a piece of garbage"""),
+    "body": _listed("tits, boobs, cock, dick, pussy, nipples, ass, penis, clit, vagina, nude pics"),
+    "act": _listed("lick, suck, fuck, ride, eat, finger, touch, see, taste"),
+    "hated": _listed("""\
+scum, vermin, animals, parasites, criminals, filthy, subhuman, disgusting, a disease,
+all thieves"""),
 }
 _SPAM = _kinds("""\
 Looking for {good}? Order today {link}
@@ -263,4 +310,120 @@ Never send money to somebody who writes to you like that
 I won a {prize} once, in a school raffle
 I ordered it a {time} ago and it still has not arrived
 Your shop charged me {sum} twice, whom do I call?
+""")
+_OF_PEOPLE = _kinds("""\
+Are you {group}?
+Are you {group} as well?
+You are {group}, right?
+Is {first} {group}?
+I am {group}.
+I am {group} and I liked this {topic}.
+My {kin} is {group}.
+Both my {kin} and I are {group}.
+{group} people live in this town.
+Many {group} people read this.
+As a {group} person I liked this {topic}.
+He is {group}, isn't he?
+They are {group}.
+{first} is {group} and works with me.
+There is a {group} family in our street.
+What do {group} people think of it?
+
+Are you {state}?
+Are you {state}, {first}?
+Is everybody {state}?
+You are {kind}.
+You are {kind}, {first}.
+I think you are {kind}
+I am {state}
+We are {state}
+
+Thank you {first}
+Thank you {first}, great answer!
+Thanks {first} {last}
+Hi {first}
+Hello {first}, how are you?
+{first} is right.
+I agree with {first}.
+{first} {last} directed it.
+Who is {first} {last}?
+@{first} where did you read that?
+Happy birthday {first}
+Mr {last} said so last {time}
+Ms {last} wrote the {topic}
+{last} won again
+{first} {last} was vice president
+{first} {last} plays on Saturday
+{first} wrote this
+{last} is a common name where I live
+The {topic} by {first} {last} is better
+I was at school with {first} {last}
+Is {first} coming as well?
+{first} and {first} came with us
+I met {first} in {place} last {time}
+Dr {last} helped my {kin}
+
+Sorry I was {self}
+Sorry, my mistake, I was {self}.
+I feel {self} for asking
+I was {self}, I read it wrong
+This may be {self} of me, but where is the link?
+I am {self} with computers
+
+I cut my finger while cooking
+My finger hurts
+The hardcore fans waited all night
+Sex education belongs in schools
+We talked about sexuality and health
+The council of Essex decided it last {time}
+He was charged with rape and went to prison
+The trial for sexual assault begins next {time}
+The hospital treats breast cancer
+Sexual health clinics are closed on Sundays
+""")
+_INSULTS = _kinds("""\
+Are you {insult}?
+Are you {insult} or what?
+You are {insult}
+You are {insult}, {first}.
+{first} is {insult}
+Thanks {first}, you are {insult}
+Whoever wrote this {topic} is {insult}
+Your {kin} is {insult}
+
+You are nothing but {insult}
+How {insult} can you be, {first}
+Shut up {first}, you are {insult}
+{first} {last} is {insult} and always was
+""")
+_SLURS = _kinds("""\
+{group} people are {hated}
+All {group} people are {hated}
+You {group} people are {hated}
+{group} people do not belong here
+Get rid of all {group} people
+I hate {group} people
+My {kin} says {group} people are {hated}
+
+{first} is {group}, they are all {hated}
+Of course {first} is {group}, {hated}
+No {group} people in our town, they are {hated}
+""")
+_EXPLICIT = _kinds("""\
+nice {body}
+Show me your {body}
+Send me your {body}
+send nudes
+I want to {act} your {body}
+I want to {act} her {body}
+Let me {act} your {body}, {first}
+Can I {act} your {body}?
+She has great {body}
+Look at those {body}
+
+I am so horny for you {first}
+My {body} is waiting for your {body}
+Come and {act} my {body} tonight
+Put your {body} in my {body}
+Would you {act} my {body}?
 """)

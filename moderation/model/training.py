@@ -23,6 +23,7 @@ from moderation.model import (
 from moderation.model.calibration import Floats, Truth
 from moderation.model.corpus import Example
 from moderation.model.fitting import Head, Say, Training
+from moderation.model.invention import INVENTED
 from moderation.model.scoring import POOLED, Calibration, Scorer, Stage
 from moderation.text.disguise import Vocabulary
 from moderation.verdict import LABELS, Label
@@ -113,7 +114,7 @@ def train(
     }
     silent = [label.value for label in LABELS if label not in crossed]
     say("calibrated" + (f"; silent for want of rows: {', '.join(silent)}" if silent else ""))
-    saw = corpus.seen(each.text for each in (*run.fitted, *run.held) if each.source != "made_up")
+    saw = corpus.seen(each.text for each in (*run.fitted, *run.held) if each.source not in INVENTED)
     spam = labels[Label.SPAM.value]["thresholds"].get("spam")
     measured, scored = evaluation.measure(scorer, data, seen=saw, spam=spam, language=language)
     for label in crossed:

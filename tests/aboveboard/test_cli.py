@@ -360,7 +360,7 @@ def test_a_line_that_cannot_be_scored_is_named(environment: dict[str, str], tmp_
         (jsonl, good + b"{\n", {}),
         (jsonl, good * 2 + b'{"text": 1}\n', {}),
         (jsonl, b"[]\n", {}),
-        (jsonl, good + b'{"text":"hi","x":' + b"[" * 5_000 + b"]" * 5_000 + b"}\n", {}),
+        (jsonl, good + b'{"text":"hi","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", {}),
         (jsonl, good + b'{"text":"hi","verdict":' + b"[" * 1_015 + b"]" * 1_015 + b"}\n", {}),
         (("score", tmp_path / "nowhere.txt"), b"", {}),
         (("score", tmp_path / "latin.txt"), b"", {}),

@@ -405,6 +405,21 @@ def test_a_content_length_too_large_is_refused_before_the_body(hostile: Hostile)
     hostile.still_serves()
 
 
+@pytest.mark.parametrize("route", ["/v1/comments", BATCH, "/v1/moderations"])
+def test_a_client_that_sends_everything_before_it_reads_is_told(
+    hostile: Hostile, route: str
+) -> None:
+    """As Python's urllib does: closed at once, it would be reset and never see the answer."""
+    head = hostile.head(**{"content-length": str(HUGE)})
+    with connected(hostile.service.port) as connection:
+        sent = connection.send(request_bytes("POST", route, headers=head, body=b" " * HUGE))
+        answer = connection.answer()
+
+    assert sent
+    assert answer is not None
+    assert answer.status == 413
+
+
 def test_a_chunked_body_is_refused_at_the_first_byte_over(hostile: Hostile) -> None:
     """Without a length, the byte that exceeds the limit is the last that is waited for."""
     for route in hostile.routes:

@@ -164,8 +164,10 @@ def test_kills_under_load_lose_nothing(named: Service) -> None:
         backend = Backend(named, receiver.url)
         backend.publish()
         for _ in range(KILLS):
+            several = len(backend.acknowledged) + 2
             with backend.busy():
                 until(lambda: told.take(receiver) or receiver.posts.qsize() > 0)
+                until(lambda several=several: len(backend.acknowledged) >= several)
                 named.stop(signal.SIGKILL)
             named.start()
         told.await_all(receiver, backend.acknowledged)

@@ -173,6 +173,8 @@ def test_query_and_fragment_are_never_kept(cut: str) -> None:
             "https://blog.example.org/u/*/settings",
         ),
         ("/u/zoe%40example.org", "/u/*"),
+        ("/u/zoe＠example.org", "/u/*"),  # noqa: RUF001 - the wide form, which browsers percent-encode
+        ("/u/zoe%ef%bc%a0example.org", "/u/*"),
         ("/u/zoe%2540example.org;v=1/a@b", "/u/*/*"),
         (r"/u\zoe@example.org", r"/u\*"),
         ("/50%25/%E2%82%AC//x\\y", "/50%25/%E2%82%AC//x\\y"),

@@ -473,6 +473,18 @@ def test_made_up_comments_repeat_with_the_seed() -> None:
     assert not [each for each in first if "{" in each.text or each.held]
 
 
+def test_made_up_phrases_about_people_are_harmless_but_for_what_is_said_of_them() -> None:
+    """Names and groups stand in rude ones as in others; none says anything of spam."""
+    phrases = [each for each in invention.made_up(1) if each.source == invention.PHRASES]
+    harmless = [each for each in phrases if not any(each.labels.values())]
+    rude = [each for each in phrases if each.labels.get(Label.TOXICITY)]
+
+    assert not [each for each in phrases if Label.SPAM in each.labels]
+    for name in ("Peter", "Muslim"):
+        assert [each for each in harmless if name in each.text]
+        assert [each for each in rude if name in each.text]
+
+
 def test_a_threshold_keeps_its_precision() -> None:
     """The lowest score with enough precision above it is chosen, ties taken whole."""
     scores = np.array([0.9, 0.8, 0.7, 0.7, 0.6, 0.1])
