@@ -77,19 +77,19 @@ class Call:
             return self._caller.sites
         return (self.site(named),)
 
-    def header(self, name: bytes) -> str | None:
-        """Return a header's value; *name* in lower case."""
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
-
     def idempotency_key(self, in_body: str | None) -> str | None:
         """Return the key that the client gave its request, in a header or *in_body*, or None.
 
         The header is draft-ietf-httpapi-idempotency-key-header's; a beacon can send none. Raises
         IdempotencyKeyInvalid.
         """
-        header = self.header(b"idempotency-key")
-        key = in_body if header is None else header
+        header = self.headers.get(b"idempotency-key")
+        try:  # as it is in a body, or one key would be two
+            key = in_body if header is None else header.decode()
+        except UnicodeDecodeError:
+            raise IdempotencyKeyInvalid(
+                "expected an idempotency key in UTF-8, got other bytes"
+            ) from None
         if key is None:
             return None
         if in_body is not None and key != in_body:

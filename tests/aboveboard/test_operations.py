@@ -106,7 +106,7 @@ async def echo(call: Call) -> Answer:
         "site": call.site(),
         "path": dict(call.path),
         "query": call.query(),
-        "key": call.header(b"idempotency-key"),
+        "key": call.idempotency_key(None),
     }
     return 200, orjson.dumps(told)
 
@@ -334,7 +334,14 @@ def test_the_entrance_knows_fixed_addresses() -> None:
 
 @pytest.mark.parametrize(
     ("header", "in_body"),
-    [(b"", None), (b"k\x07", None), (None, "k\n"), (None, "k" * 256), (b"one", "another")],
+    [
+        (b"", None),
+        (b"k\x07", None),
+        (b"\xfc", None),
+        (None, "k\n"),
+        (None, "k" * 256),
+        (b"one", "another"),
+    ],
 )
 def test_an_idempotency_key_can_be_shown(header: bytes | None, in_body: str | None) -> None:
     """One, of 1 to 255 printable characters, whether in the header or in the body."""
@@ -343,3 +350,10 @@ def test_an_idempotency_key_can_be_shown(header: bytes | None, in_body: str | No
 
     with pytest.raises(IdempotencyKeyInvalid):
         call.idempotency_key(in_body)
+
+
+def test_a_key_in_the_header_is_the_one_in_the_body() -> None:
+    """Letters beyond ASCII come as UTF-8 in both: read otherwise, one key would be two."""
+    call = Call(b"", {}, {b"idempotency-key": "é".encode()}, b"", operations.NOBODY)
+
+    assert call.idempotency_key(None) == call.idempotency_key("é") == "é"
