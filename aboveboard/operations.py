@@ -84,12 +84,7 @@ class Call:
         IdempotencyKeyInvalid.
         """
         header = self.headers.get(b"idempotency-key")
-        try:  # as it is in a body, or one key would be two
-            key = in_body if header is None else header.decode()
-        except UnicodeDecodeError:
-            raise IdempotencyKeyInvalid(
-                "expected an idempotency key in UTF-8, got other bytes"
-            ) from None
+        key = in_body if header is None else _text(header)
         if key is None:
             return None
         if in_body is not None and key != in_body:
@@ -116,6 +111,14 @@ class Call:
             # Which of the two is meant is not ours to guess: a proxy may have read the other.
             raise QueryAmbiguous("query: expected each parameter once, got one twice")
         return found
+
+
+def _text(header: bytes) -> str:
+    """Return a header as its sender meant it: most write UTF-8, as in a body, some Latin-1."""
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
 
 
 Answer = tuple[int, bytes | Streamed]
