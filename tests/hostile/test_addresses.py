@@ -310,7 +310,7 @@ def test_odd_idempotency_keys_are_refused_or_kept_apart(hostile: Hostile) -> Non
         "no-break space": (b"a\xa0b", {400}),
         "255 characters": ("k" * 255, {201}),
         "Latin-1": (b"\xe9\xff", {201}),
-        "UTF-8": ("ключ".encode(), {201, 400}),
+        "UTF-8": ("ключ".encode(), {201}),
         "quotes": ('"quoted"', {201}),
         "injection": ("'; DROP TABLE idempotency; --", {201}),
     }
