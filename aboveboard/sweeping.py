@@ -132,7 +132,8 @@ class Sweeper:
     def _done(self, pieces: frozenset[bytes], *, too_many: bool) -> None:
         self._pieces -= pieces
         self._too_many = self._too_many and not too_many
-        if self._mark is not None and not self.due:
+        # One that was there before may be of a process that has more to look for than this one.
+        if self._mark is not None and not (self.due or self._left):
             self._mark.unlink(missing_ok=True)
 
     async def renew(self, writing: Writing) -> None:

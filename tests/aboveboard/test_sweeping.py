@@ -260,6 +260,22 @@ def test_what_an_ended_process_had_still_to_look_for_is_made_up_for(databases: D
     pytest.fail("expected a copy left behind in one of the files, found none")
 
 
+def test_a_command_leaves_the_mark_of_what_the_service_has_still_to_look_for(
+    databases: Databases,
+) -> None:
+    """It has swept what it erased itself; should the service end now, the next one makes up."""
+    subjects = Subjects(databases, 0)
+    subjects.sweeper.note(subjects.traces)
+
+    subjects.sweeper = consenting.open_sweeper(databases)
+    subjects.erase(sweep=True)
+
+    assert not subjects.sweeper.due
+    subjects.sweeper = consenting.open_sweeper(databases)
+    subjects.finish()
+    assert subjects.sweeper._rebuilt > 0
+
+
 def test_searching_lets_go_of_no_lock(tmp_path: Path) -> None:
     """Another process that closes the file later leaves the write-ahead log in use where it is."""
     databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))

@@ -133,13 +133,13 @@ def test_a_backup_is_refused_by_a_running_service(service: Service, tmp_path: Pa
 
 
 HELD = """
-import time
+import signal
 from aboveboard import backup
 from aboveboard.cli.main import run
 
 def hold(*_):
     print("holding", flush=True)
-    time.sleep(60)
+    signal.pause()
 
 backup.write = hold
 run()
