@@ -8,11 +8,10 @@ yet written as such is posted again, under the same id.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -21,6 +20,7 @@ from aboveboard.accounts import instant
 from aboveboard.clock import Clock, Random
 from aboveboard.rows import Rows
 from aboveboard.webhooks import backlog, store
+from aboveboard.webhooks.database import Reading, Writing
 from aboveboard.webhooks.endpoint import (
     COUNTED,
     Delivery,
@@ -36,10 +36,6 @@ from aboveboard.webhooks.endpoint import (
 from aboveboard.webhooks.message import Cursor, Feed, Message, message_id
 from aboveboard.webhooks.sending import Sender
 
-T = TypeVar("T")
-C = TypeVar("C")
-R = TypeVar("R")
-
 LOOK_S = 1.0  # between looks for something to do
 LEASE = timedelta(seconds=25)  # well over the longest try
 BEYOND = timedelta(hours=2)  # nothing is put off for so long: its clock was wrong
@@ -52,28 +48,6 @@ COUNT_EVERY = timedelta(seconds=15)
 KEPT = {State.DELIVERED: timedelta(days=7), State.PARKED: timedelta(days=30)}
 
 log = structlog.get_logger(__name__)
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
-
-
-class Writing(Protocol):
-    """Carries out commands, each durably."""
-
-    async def write(
-        self,
-        handler: Callable[[Rows, Sequence[C]], Sequence[R | Exception]],
-        command: C,
-        *,
-        size: int = 1,
-    ) -> R:
-        """Return what *handler* answers."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

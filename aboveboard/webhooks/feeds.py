@@ -1,11 +1,12 @@
 """The domains' own feeds, as webhooks read them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 
+from aboveboard.webhooks.database import Reading
 from aboveboard.webhooks.message import Cursor, Message, Part
 from consent.audit.auditing import Auditing
 from consent.choices.choice import EventType
@@ -15,8 +16,6 @@ from consent.wire.changes import Change, item
 from moderation.cases import events as comment_events
 from moderation.cases.transition import RESTRICTED, Event, EventKind, replay
 from moderation.verdict import State
-
-T = TypeVar("T")
 
 SILENT = frozenset({EventType.REQUESTED, EventType.CONTINUED})
 """What changes nothing for anybody: a notice was shown, a log goes on."""
@@ -98,14 +97,6 @@ _TOLD_AS = {
     EventKind.UNDONE: REVERTED,
     EventKind.ERASED: ERASED,
 }
-
-
-class Reading(Protocol):
-    """Runs a question on a connection that only reads."""
-
-    async def query(self, ask: Callable[[Connection], T]) -> T:
-        """Return what *ask* answers."""
-        ...
 
 
 class ModerationFeed:

@@ -11,7 +11,7 @@ from aboveboard.errors import DeliveryNotFound, SiteNotFound, WebhookNotFound, W
 from aboveboard.rows import Rows
 from aboveboard.targets import Targets, parse
 from aboveboard.webhooks import backlog, store
-from aboveboard.webhooks.delivering import Reading, Writing
+from aboveboard.webhooks.database import Reading, Writing
 from aboveboard.webhooks.endpoint import Delivery, Disabled, State, Tried, Webhook
 from aboveboard.webhooks.message import TEST, Feed, Message
 from aboveboard.webhooks.sealing import Sealing

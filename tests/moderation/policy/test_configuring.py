@@ -55,6 +55,23 @@ class House:
         self.compiled.append(version)
         return document.read_json(content).policy(version, DEFAULT.bands)
 
+    def slow_policies(self) -> tuple[Policies, threading.Event, threading.Event]:
+        """Return policies that say when a compilation has begun, and wait to be let go on."""
+        begun, more = threading.Event(), threading.Event()
+
+        def compile_slowly(version: str, content: str) -> Policy:
+            begun.set()
+            assert more.wait(10)
+            return self.compile(version, content)
+
+        policies = Policies(
+            default=DEFAULT,
+            compiling=compile_slowly,
+            looking=self.looking,
+            clock=lambda: self.now,
+        )
+        return policies, begun, more
+
     def find(self) -> Policy:
         """Return the policy of the site."""
         return asyncio.run(self.policies.find("blog"))
@@ -96,19 +113,7 @@ def test_what_arrives_while_a_policy_is_compiled_waits_for_it() -> None:
     """A long list is compiled once for all of them, also where the first of them leaves."""
     house = House()
     house.looking.version = 1
-    begun, more = threading.Event(), threading.Event()
-
-    def compile_slowly(version: str, content: str) -> Policy:
-        begun.set()
-        assert more.wait(10)
-        return house.compile(version, content)
-
-    policies = Policies(
-        default=DEFAULT,
-        compiling=compile_slowly,
-        looking=house.looking,
-        clock=lambda: house.now,
-    )
+    policies, begun, more = house.slow_policies()
 
     async def arrive() -> list[str]:
         first = asyncio.create_task(policies.find("blog"))
@@ -144,26 +149,14 @@ def test_ones_own_change_is_seen_at_once_though_the_one_before_is_being_compiled
     """Who began to compile it before the change remembers it no longer than that."""
     house = House()
     house.looking.version = 1
-    begun, changed = threading.Event(), threading.Event()
-
-    def compile_slowly(version: str, content: str) -> Policy:
-        begun.set()
-        assert changed.wait(10)
-        return document.read_json(content).policy(version, DEFAULT.bands)
-
-    policies = Policies(
-        default=DEFAULT,
-        compiling=compile_slowly,
-        looking=house.looking,
-        clock=lambda: house.now,
-    )
+    policies, begun, more = house.slow_policies()
 
     async def change_meanwhile() -> list[str]:
         first = asyncio.create_task(policies.find("blog"))
         await asyncio.to_thread(begun.wait)
         house.looking.version = 2
         policies.forget("blog")
-        changed.set()
+        more.set()
         return [(await first).version, (await policies.find("blog")).version]
 
     assert asyncio.run(change_meanwhile()) == ["1", "2"]
