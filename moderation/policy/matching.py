@@ -297,11 +297,13 @@ def plain_domain(entry: str) -> str:
 
 def plain_email(entry: str) -> str:
     """Return an e-mail address, or @ and a domain, as they are compared. Raises PatternInvalid."""
-    address = entry.strip().lower().removeprefix("*")
-    name, at, domain = address.rpartition("@")
+    name, at, domain = entry.strip().lower().removeprefix("*").rpartition("@")
+    if not name:
+        # `@*.example.org` and `@.example.org` are how others write everybody below a domain.
+        domain = domain.removeprefix("*.").lstrip(".")
     if not at or "." not in domain or any(map(str.isspace, name)):
         raise PatternInvalid("expected an e-mail address, or @ and a domain, got something else")
-    return address
+    return f"{name}@{domain}"
 
 
 def _find_email(entries: Sequence[str]) -> Finder:

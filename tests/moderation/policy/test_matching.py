@@ -172,7 +172,9 @@ def test_an_e_mail_address_is_itself_or_its_domain(email: str, number: int | Non
     """An entry that begins with @ is everybody there and below."""
     author = Author(email=email)
 
-    assert find(Kind.EMAILS, ["bad@example.org", "*@spam.example"], Looked("", author)) == number
+    for everybody in ("@spam.example", "*@spam.example", "*@*.spam.example", "@.Spam.example"):
+        entries = ["bad@example.org", everybody]
+        assert find(Kind.EMAILS, entries, Looked("", author)) == number
 
 
 @pytest.mark.parametrize(
