@@ -267,27 +267,14 @@ class Screening:
         *read* is what the text scored, where that is known already. With *once* a text that the
         comment has had before does not take the place of the present one.
         """
-        kept: list[Stored] = []
-
-        def keep(stored: Sequence[Stored]) -> Answer:
-            kept.extend(stored)
-            return 200, b""
-
-        await self._submit_one(site_id, submission, None, keep, tally, read, once=once)
-        return kept[-1]
+        stored = await self._submit_one(site_id, submission, None, list, tally, read, once=once)
+        return stored[0]
 
     async def take_many(
         self, site_id: str, submissions: Sequence[Submission], reads: Sequence[Read]
     ) -> list[Stored]:
         """Store comments that scored *reads* in one durable commit; return them in order."""
-        kept: list[Stored] = []
-
-        def keep(stored: Sequence[Stored]) -> Answer:
-            kept.extend(stored)
-            return 200, b""
-
-        await self._submit_all(site_id, submissions, None, keep, reads)
-        return kept[-len(submissions) :]
+        return await self._submit_all(site_id, submissions, None, list, reads)
 
     async def submit_many(
         self,
@@ -363,12 +350,12 @@ class Screening:
         site_id: str,
         submission: Submission,
         idempotency: Idempotency | None,
-        render: Callable[[Sequence[Stored]], Answer],
+        render: Callable[[Sequence[Stored]], T],
         tally: Tally | None = None,
         read: Read | None = None,
         *,
         once: bool = False,
-    ) -> Answer:
+    ) -> T:
         policy = await self._governing.find(site_id)
         turn = self._turn  # that of the policy: what swaps them does so at once
         if read is None or read.classifier is not turn.classifier:
@@ -381,9 +368,9 @@ class Screening:
         site_id: str,
         submissions: Sequence[Submission],
         idempotency: Idempotency | None,
-        render: Callable[[Sequence[Stored]], Answer],
+        render: Callable[[Sequence[Stored]], T],
         reads: Sequence[Read] = (),
-    ) -> Answer:
+    ) -> T:
         policy = await self._governing.find(site_id)
         turn = self._turn
         if not reads or reads[0].classifier is not turn.classifier:
@@ -397,11 +384,11 @@ class Screening:
         site_id: str,
         screened: Sequence[Screened],
         idempotency: Idempotency | None,
-        render: Callable[[Sequence[Stored]], Answer],
+        render: Callable[[Sequence[Stored]], T],
         tally: Tally | None = None,
         *,
         once: bool = False,
-    ) -> Answer:
+    ) -> T:
         command = Put(
             site_id,
             screened,

@@ -6,7 +6,7 @@ Takes a connection inside a transaction; never commits one.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import orjson
 from sqlalchemy import (
@@ -122,20 +122,24 @@ def expired_before(now: str) -> str:
     return instant(datetime.fromisoformat(now) - KEYS_LIVE)
 
 
-class Put(NamedTuple):
+Answer = tuple[int, bytes]
+A = TypeVar("A")
+
+
+class Put(NamedTuple, Generic[A]):
     """Store these revisions in one request's name.
 
     *ids* are fresh ids, one for each revision, used where the comment is new. *render* makes the
-    answer, a status and a body, from what was stored. *draw* gives a comment a number in 0..1 by
-    which it is drawn into the blind sample or not. With *tally* it is counted. With *once* no text
-    is stored that its comment has had before: what is current stays.
+    answer from what was stored, an `Answer` where there is *idempotency*. *draw* gives a comment a
+    number in 0..1 by which it is drawn into the blind sample or not. With *tally* it is counted.
+    With *once* no text is stored that its comment has had before: what is current stays.
     """
 
     site_id: str
     screened: Sequence[Screened]
     ids: Sequence[str]
     received: str
-    render: Callable[[Sequence[Stored]], tuple[int, bytes]]
+    render: Callable[[Sequence[Stored]], A]
     encode: Callable[[Screened], Encoded]
     idempotency: Idempotency | None = None
     draw: Callable[[str], float] = never
@@ -149,9 +153,6 @@ class _Known(NamedTuple):
     stored: Stored
     text_sha256: str
     standing: Standing
-
-
-Answer = tuple[int, bytes]
 
 
 _STORED = (
@@ -177,8 +178,8 @@ _DETAIL = (
 )
 
 
-def put(rows: Rows, commands: Sequence[Put]) -> list[Answer | Exception]:
-    """Store a batch of commands; answers each by its status and body.
+def put(rows: Rows, commands: Sequence[Put[A]]) -> list[A | Exception]:
+    """Store a batch of commands; answers each as it renders what was stored.
 
     The same external id with the text of its current revision answers what is stored; another
     text becomes the next revision. A key seen before answers as it did then, or
@@ -190,10 +191,10 @@ def put(rows: Rows, commands: Sequence[Put]) -> list[Answer | Exception]:
     return answers
 
 
-class _Batch:
+class _Batch(Generic[A]):
     """What one transaction has read and is about to write: a statement a table, not a row."""
 
-    def __init__(self, rows: Rows, commands: Sequence[Put]) -> None:
+    def __init__(self, rows: Rows, commands: Sequence[Put[A]]) -> None:
         self._rows = rows
         self._answers: dict[tuple[str, str, str], tuple[str, int, bytes]] = {}
         self._current: dict[tuple[str, str], _Known] = {}
@@ -216,7 +217,7 @@ class _Batch:
             self._read_current(site_id, own)
             self._ask(site_id, own)
 
-    def _read_answers(self, site_id: str, commands: list[Put]) -> None:
+    def _read_answers(self, site_id: str, commands: list[Put[A]]) -> None:
         keys = [command.idempotency.key for command in commands if command.idempotency]
         if not keys:
             return
@@ -229,7 +230,7 @@ class _Batch:
             else:
                 self._expired.append((site_id, route, key))
 
-    def _read_current(self, site_id: str, commands: list[Put]) -> None:
+    def _read_current(self, site_id: str, commands: list[Put[A]]) -> None:
         wanted = list({item.external_id for command in commands for item in command.screened})
         known = [
             comment_id
@@ -252,7 +253,7 @@ class _Batch:
             for comment_id, text_sha256 in self._rows.find(_SAID, site_id=site_id, ids=known):
                 self._said.add((site_id, comment_id, text_sha256))
 
-    def _ask(self, site_id: str, commands: list[Put]) -> None:
+    def _ask(self, site_id: str, commands: list[Put[A]]) -> None:
         """Send what rules want to know of other comments; it is read where it is needed."""
         for command in commands:
             for item, new_id in zip(command.screened, command.ids, strict=True):
@@ -264,7 +265,7 @@ class _Batch:
                 comment_id = new_id if known is None else known.stored.id
                 self._asked[new_id] = self._histories.ask(site_id, comment_id, item.question)
 
-    def put(self, command: Put) -> Answer | Exception:
+    def put(self, command: Put[A]) -> A | Exception:
         given = command.idempotency
         if given is not None and (command.site_id, given.route, given.key) in self._answers:
             fingerprint, status, body = self._answers[command.site_id, given.route, given.key]
@@ -272,23 +273,24 @@ class _Batch:
                 return IdempotencyMismatch(
                     "expected the body that first came with this key, got another"
                 )
-            return status, self._left(command, body)
+            return cast("A", (status, self._left(command, body)))
         stored = [
             self._put_one(command, item, new_id)
             for item, new_id in zip(command.screened, command.ids, strict=True)
         ]
-        status, body = command.render(stored)
+        answer = command.render(stored)
         if command.tally is not None:
             self._usage = self._usage or Usage(self._rows)
             for one in stored:
                 self._usage.answered(command.site_id, command.tally, State(one.state))
         if given is not None:
+            status, body = cast("Answer", answer)
             place = (command.site_id, given.route, given.key)
             self._answers[place] = (given.fingerprint, status, body)
             self._keys[place] = (*place, given.fingerprint, status, body.decode(), command.received)
-        return status, body
+        return answer
 
-    def _put_one(self, command: Put, item: Screened, new_id: str) -> Stored:
+    def _put_one(self, command: Put[A], item: Screened, new_id: str) -> Stored:
         place = (command.site_id, item.external_id)
         known = self._current.get(place)
         if known is not None and _is_settled(known, item):
@@ -380,7 +382,7 @@ class _Batch:
         )
         return stored
 
-    def _left(self, command: Put, body: bytes) -> bytes:
+    def _left(self, command: Put[A], body: bytes) -> bytes:
         """Return a stored answer without what it tells of comments that were erased since."""
         if not body.startswith(b"{"):  # it is no object that tells of a comment
             return body
