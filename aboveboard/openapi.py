@@ -27,6 +27,19 @@ TITLES = {
     503: "Not now",
 }
 
+PASSING = {429, 503}
+RETRY_AFTER = {
+    "description": "after how many seconds another try makes sense, where one does",
+    "schema": {"type": "integer", "minimum": 0},
+}
+
+
+IDEMPOTENCY_KEY = (
+    "A name for this one act, new for each and the same when it is sent again: the first answer is "
+    "given again, and nothing happens twice. The same as the body's `idempotency_key`, for clients "
+    "with headers."
+)
+
 PROBLEM_SCHEMA = {
     "type": "object",
     "description": "A problem document (RFC 9457)",
@@ -37,11 +50,13 @@ PROBLEM_SCHEMA = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "code": {"type": "string"},
+        "record_id": {"type": "string"},
         "present": {"type": "object"},
         "errors": {
             "type": "array",
             "items": {
                 "type": "object",
+                "required": ["where", "problem"],
                 "properties": {"where": {"type": "string"}, "problem": {"type": "string"}},
             },
         },
@@ -98,10 +113,24 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
 def _shared(definitions: dict[str, Any], operations: Sequence[Operation]) -> dict[str, Any]:
     # A query's model is told as parameters; only what it refers to is a schema of its own.
     queries = {item.query.__name__ for item in operations if item.query is not None}
-    shared: dict[str, Any] = definitions.get("$defs", {})
+    shared: dict[str, Any] = _absent_not_null(definitions.get("$defs", {}))
     # Generators name classes by titles, which two models of one name have in common.
     return {
         name: {**schema, "title": name} for name, schema in shared.items() if name not in queries
+    }
+
+
+def _absent_not_null(part: Any) -> Any:  # noqa: ANN401 - any JSON
+    # Generators take a member with a default for one that is always there: answers leave those
+    # out whose default is null, and requests may.
+    if isinstance(part, list):
+        return [_absent_not_null(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        name: _absent_not_null(value)
+        for name, value in part.items()
+        if not (name == "default" and value is None)
     }
 
 
@@ -116,8 +145,8 @@ def _operation(
 ) -> dict[str, Any]:
     described: dict[str, Any] = {"operationId": item.name, "summary": item.summary}
     parameters = _path_parameters(item) + _query_parameters(item, names, definitions)
+    described["security"] = [] if item.scope is None else [{"key": []}]
     if item.scope is not None:
-        described["security"] = [{"key": []}]
         described["description"] = f"Needs a key with the scope `{item.scope}`."
         parameters.append(
             {
@@ -132,7 +161,7 @@ def _operation(
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "description": "the same as the body's `idempotency_key`, for clients with headers",
+                "description": IDEMPOTENCY_KEY,
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         )
@@ -183,10 +212,12 @@ def _query_parameters(
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    # A query parameter is absent, never null.
+    # A query parameter is absent, never null: what then holds is told.
     choices = [part for part in schema.get("anyOf", []) if part.get("type") != "null"]
     rest = {
-        name: value for name, value in schema.items() if name not in {"anyOf", "default", "title"}
+        name: value
+        for name, value in schema.items()
+        if name not in {"anyOf", "title"} and (name, value) != ("default", None)
     }
     return {**choices[0], **rest} if len(choices) == 1 else rest or schema
 
@@ -227,7 +258,9 @@ def _refusals(item: Operation) -> list[int]:
 
 
 def _problem(status: int) -> dict[str, Any]:
+    headers = {"headers": {"Retry-After": RETRY_AFTER}} if status in PASSING else {}
     return {
         "description": TITLES[status],
+        **headers,
         "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }

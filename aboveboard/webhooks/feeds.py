@@ -189,6 +189,8 @@ def _comment_message(event: Event, name: str, names: Mapping[str, str]) -> Messa
         "ground": event.ground,
         "decision_id": event.decision_id,
         "undoes": event.undoes,
+        # A site that keeps its comments for longer than this service must not lose them for it.
+        "erased_by": event.actor_kind if event.kind is EventKind.ERASED else None,
     }
     present = {name: value for name, value in told.items() if value is not None}
     return Message(str(event.seq), name, event.at, present)

@@ -56,18 +56,14 @@ class DecisionIn(Wire):
 
     purpose_id: Id
     decision: Decision
-    vendor_ids: Annotated[tuple[Short, ...], Field(max_length=100)] = Field(
-        (), description="where the decision is about some vendors only; a yes names at least one"
+    vendor_ids: Annotated[tuple[Short, ...], Field(max_length=100)] | None = Field(
+        None, description="where the decision is about some vendors only; a yes names at least one"
     )
 
     @model_validator(mode="after")
     def _a_yes_to_somebody(self) -> Self:
         # A no ends the purpose for all vendors, whomever it names: it is not lost for naming none.
-        if (
-            not self.vendor_ids
-            and self.decision is Decision.GIVEN
-            and "vendor_ids" in self.model_fields_set
-        ):
+        if self.vendor_ids == () and self.decision is Decision.GIVEN:
             raise ValueError("vendor_ids: expected at least one vendor of a yes to some, got none")
         return self
 

@@ -322,6 +322,13 @@ class CommentsOut(BaseModel):
     next: str | None
 
 
+class PlaceProblem(BaseModel):
+    """What is wrong at one place of an item."""
+
+    where: str
+    problem: str
+
+
 class ItemProblem(BaseModel):
     """Why one item of a batch was not taken (RFC 9457)."""
 
@@ -329,6 +336,7 @@ class ItemProblem(BaseModel):
     title: str
     status: int
     detail: str | None = None
+    errors: list[PlaceProblem] | None = None
 
 
 class BatchItemOut(BaseModel):

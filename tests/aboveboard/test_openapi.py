@@ -8,7 +8,7 @@ from unittest.mock import sentinel
 
 import pytest
 
-from aboveboard import openapi
+from aboveboard import openapi, problems
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.operations import Catalogue
 from consent.routes.events import EventRoutes
@@ -100,7 +100,7 @@ def test_every_refusal_is_told(document: dict[str, Any]) -> None:
         statuses = set(described["responses"])
         assert "503" in statuses
         assert statuses & {"200", "201"}, path
-        if "security" in described:
+        if described["security"]:
             assert statuses >= {"400", "401", "403", "404", "429"}
         if "requestBody" in described:
             assert statuses >= {"400", "408", "413", "415", "422"}
@@ -109,13 +109,28 @@ def test_every_refusal_is_told(document: dict[str, Any]) -> None:
                 assert list(answer["content"]) == ["application/problem+json"]
 
 
+def test_every_member_of_a_problem_is_told(document: dict[str, Any]) -> None:
+    """Those that only some problems have, too, and those of an item of a batch."""
+    schemas = document["components"]["schemas"]
+
+    assert set(problems.EXTENSIONS) <= set(schemas["Problem"]["properties"])
+    assert {"detail", "errors"} <= set(schemas["ItemProblem"]["properties"])
+
+
+def test_when_to_try_again_is_told(document: dict[str, Any]) -> None:
+    """Where waiting helps, the answer has a header that a client should heed."""
+    for path, _, described in operations(document):
+        for status, answer in described["responses"].items():
+            assert ("Retry-After" in answer.get("headers", {})) == (status in {"429", "503"}), path
+
+
 def test_scopes_are_told(catalogue: Catalogue, document: dict[str, Any]) -> None:
     """Every operation names its scope, or is open to everybody."""
     scopes = {item.name: item.scope for item in catalogue.operations}
 
     for _, _, described in operations(document):
         scope = scopes[described["operationId"]]
-        assert ("security" in described) == (scope is not None)
+        assert described["security"] == ([] if scope is None else [{"key": []}])
         assert scope is None or f"`{scope}`" in described["description"]
 
 
@@ -155,3 +170,37 @@ def test_bodies_are_closed(document: dict[str, Any]) -> None:
             content = described["requestBody"]["content"]["application/json"]["schema"]
             name = content["$ref"].rsplit("/", 1)[1]
             assert schemas[name]["additionalProperties"] is False
+
+
+def test_an_idempotency_key_is_explained(document: dict[str, Any]) -> None:
+    """Where it may come in a header: that another act needs another."""
+    for path, _, described in operations(document):
+        for item in described.get("parameters", []):
+            if item["name"] == "Idempotency-Key":
+                assert "new for each" in item["description"], path
+
+
+def test_what_may_be_left_out_has_no_default_of_null(document: dict[str, Any]) -> None:
+    """Or generated types ask for it in every request, and promise it in every answer."""
+    members = {
+        (name, member): described
+        for name, schema in document["components"]["schemas"].items()
+        for member, described in schema.get("properties", {}).items()
+    }
+
+    assert {"type": "null"} in members["CommentIn", "author"]["anyOf"]
+    assert members["EventIn", "jurisdiction_source"]["default"] == "declared"
+    assert not [
+        place for place, described in members.items() if described.get("default", 0) is None
+    ]
+
+
+def test_defaults_of_a_query_are_told(document: dict[str, Any]) -> None:
+    """How long a page is that names no limit; of what is absent by default, nothing."""
+    parameters = {
+        item["name"]: item["schema"]
+        for item in document["paths"]["/v1/comments"]["get"]["parameters"]
+    }
+
+    assert parameters["limit"]["default"] == 50
+    assert "default" not in parameters["cursor"]

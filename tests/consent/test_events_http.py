@@ -175,6 +175,19 @@ def test_a_yes_to_nobody_is_no_yes(shop: httpx2.Client) -> None:
     assert "vendor_ids" not in refused.json()["event"]["decisions"][0]
 
 
+def test_generated_clients_send_the_default_along(shop: httpx2.Client) -> None:
+    """A yes with each default that the document tells is a yes to all vendors."""
+    told = shop.get("/openapi.json").json()["components"]["schemas"]["DecisionIn"]["properties"]
+    defaults = {name: schema["default"] for name, schema in told.items() if "default" in schema}
+    send(shop, "requested", "api")
+    yes = send(
+        shop, "given", "save", decisions=[{"purpose_id": "ads", "decision": "given", **defaults}]
+    )
+
+    assert yes.status_code == 201, yes.text
+    assert "vendor_ids" not in yes.json()["event"]["decisions"][0]
+
+
 def test_an_account_and_its_device(shop: httpx2.Client) -> None:
     """Linked, a no of one is a no of both; asked together, the careful answer wins."""
     nobody = {"kind": "external", "id": "x-1"}

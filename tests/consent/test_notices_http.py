@@ -126,6 +126,24 @@ def test_another_banner_is_another_version_and_asks_nobody_again(client: httpx2.
     assert found["asks_again"] is False
 
 
+def test_languages_join_a_version_by_the_same_substance(client: httpx2.Client) -> None:
+    """A new version has the language that made it; a translated category is another substance."""
+    german = {"language": "de", "text": "Dürfen wir Werbung zeigen?"}
+    (purpose,) = NOTICE["purposes"]
+    publish(client)
+    joined = publish(client, **german)
+    reworded = publish(client, text="May we show better ads?")
+    missing = client.get("/v1/consent/notices/main", params={"language": "de"})
+    again = publish(client, **german)
+    translated = publish(client, **german, purposes=[{**purpose, "data_categories": ["Seiten"]}])
+
+    assert (joined.status_code, joined.json()["version"]) == (201, 1)
+    assert (reworded.json()["version"], missing.status_code) == (2, 404)
+    assert (again.status_code, again.json()["version"]) == (201, 2)
+    assert translated.json()["version"] == 3
+    assert translated.json()["material_sha256"] != again.json()["material_sha256"]
+
+
 def test_what_changed_between_versions(client: httpx2.Client) -> None:
     """By default the newest against the one before; any two that share a language."""
     (purpose,) = NOTICE["purposes"]

@@ -74,3 +74,10 @@ def test_the_page_for_auditors_tells_every_column() -> None:
     told = set(re.findall(r"`([a-z0-9_]+)`", (ROOT / "docs" / "audit.md").read_text("utf-8")))
 
     assert {column.name for column in COLUMNS} <= told
+
+
+def test_the_page_for_backends_explains_the_key_of_an_event() -> None:
+    """The one compulsory member that a backend makes up: a wrong one loses a choice, unseen."""
+    told = (ROOT / "docs" / "consent.md").read_text("utf-8")
+
+    assert "\n`idempotency_key` names one act" in told

@@ -54,6 +54,16 @@ def test_a_held_comment_goes_where_a_moderator_sends_it(
     assert desk.client.get("/v1/decisions", params={"after": feed["next"]}).json()["items"] == []
 
 
+def test_the_state_tells_what_to_show_and_the_verdict_what_the_policy_said(desk: Desk) -> None:
+    """Sent again, a held comment that was approved is published, and its verdict still a hold."""
+    comment = desk.send("c-1")
+    desk.decided(comment, "approve")
+
+    again = desk.send("c-1")
+
+    assert (again["id"], again["state"], again["verdict"]) == (comment["id"], "published", "hold")
+
+
 def test_a_published_comment_is_removed_with_a_reason(desk: Desk) -> None:
     """A5; without a reason it is not, and where there is no case no claim is asked for."""
     comment = desk.send("c-1", HAM)

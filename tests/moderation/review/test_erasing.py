@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from aboveboard.installation import Databases
+from aboveboard.webhooks.feeds import ModerationFeed
 from aboveboard.writer import CommandWriter
 from moderation.errors import CommentNotFound
 from moderation.review import erasing as module
@@ -84,6 +85,21 @@ def test_what_is_asked_for_is_written_down(databases: Databases) -> None:
     assert desk.noted == [noted("gone"), noted("both")]
     assert desk.erased() == {"gone", "aged", "both"}
     assert {b"gone", b"aged", b"both"} <= set(desk.swept)
+
+
+def test_a_site_is_told_whether_somebody_asked(databases: Databases) -> None:
+    """What only aged out here is nothing that its own backend has to forget."""
+    desk = Desk(databases)
+    desk.store("gone", "aged")
+
+    asyncio.run(desk.erasing.erase("blog", "gone"))
+    asyncio.run(desk.erasing.age("blog", ["aged"]))
+    told = asyncio.run(ModerationFeed(databases.moderation).read("blog", "0", limit=10)).messages
+
+    assert {message.data["comment_id"]: message.data["erased_by"] for message in told} == {
+        "gone": "api",
+        "aged": "system",
+    }
 
 
 def test_what_cannot_be_written_down_is_not_erased(databases: Databases) -> None:

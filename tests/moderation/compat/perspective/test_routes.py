@@ -323,6 +323,16 @@ def test_a_key_may_stand_in_the_query_or_a_header(client: httpx2.Client, whole: 
         assert answer.status_code == 200, answer.text
 
 
+def test_no_page_may_ask_from_a_browser(client: httpx2.Client, whole: Site) -> None:
+    """Its key would be everybody's: neither the question beforehand nor the answer allows it."""
+    asking = {"Origin": "https://blog.example.org", "Access-Control-Request-Method": "POST"}
+    beforehand = client.options(ANALYZE, headers=asking)
+    answer = client.post(ANALYZE, params={"key": whole.key}, json=body(), headers=asking)
+
+    assert (beforehand.status_code, answer.status_code) == (405, 200)
+    assert "access-control-allow-origin" not in {*beforehand.headers, *answer.headers}
+
+
 def test_keys_that_do_not_fit_are_told_in_googles_words(
     client: httpx2.Client, service: Service, whole: Site
 ) -> None:
