@@ -1,6 +1,7 @@
 """Who is asking, with which scopes, for which site."""
 
 from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from limits import RateLimitItemPerMinute
@@ -18,10 +19,14 @@ from aboveboard.errors import (
 )
 
 FAILURES_A_MINUTE = 30
+NETWORK = 64  # bits of an IPv6 address: the rest is its owner's to choose, for every try anew
 
 
 class Authenticator:
-    """Turns a bearer key into a caller; counts wrong keys by address, in this process."""
+    """Turns a bearer key into a caller; counts wrong keys by address, in this process.
+
+    Of IPv6 those of one network count as one.
+    """
 
     def __init__(self, accounts: Accounts, *, failures_a_minute: int = FAILURES_A_MINUTE) -> None:
         self._accounts = accounts
@@ -47,10 +52,12 @@ class Authenticator:
         # A wrong key is counted, a right one never is: guessing is slowed down, serving is not.
         caller = await self._accounts.find_caller(key)
         if caller is None:
-            if not self._failures.hit(self._allowed, address):
+            if not self._failures.hit(self._allowed, _counted(address)):
                 raise self._too_many()
             raise Unauthenticated("expected a known API key, got one that is unknown or revoked")
-        if caller.key_id.startswith("legacy-") and not self._failures.test(self._allowed, address):
+        if caller.key_id.startswith("legacy-") and not self._failures.test(
+            self._allowed, _counted(address)
+        ):
             # 48 bits can be guessed: an address that guesses learns nothing more for a while.
             raise self._too_many()
         if scope not in caller.scopes:
@@ -81,6 +88,19 @@ class Authenticator:
         if found is None:
             raise SiteNotFound("expected the address of a site of this key, got another")
         return found[1]
+
+
+def _counted(address: str) -> str:
+    """Return what wrong keys from *address* are counted by."""
+    try:
+        found = ip_address(address)
+    except ValueError:  # a proxy may forward anything
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found), NETWORK), strict=False))
 
 
 @lru_cache(maxsize=1024)

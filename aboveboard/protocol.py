@@ -39,7 +39,10 @@ STALLED_S: Final = 60.0
 """Seconds in which a client takes something of its answer, however little."""
 
 HEADERS_LIMIT: Final = 64 * 1024
-"""Bytes of one request's headers past its first packet: httptools itself would take any number."""
+"""Bytes of one request's headers past its first packet: httptools itself would take any number.
+
+The same holds for trailers, past the packet in which the body ended.
+"""
 
 _FRAMING: Final = frozenset([b"content-length", b"transfer-encoding"])
 """The headers that say where a body ends."""
@@ -82,7 +85,8 @@ class DeadlinedProtocol(HttpToolsProtocol):
         self._awaited: object | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._read_whole: HTTPScope | None = None  # the scope of the last request read to its end
-        self._headers_read = 0  # bytes, after the packet in which the headers began
+        self._headers_read = 0  # bytes, after the packet in which headers or trailers began
+        self._body_came = False  # whether the last packet had some of a body
         self._offer_end: int | None = None  # in the packet, of headers that offer another protocol
         self._again = False  # whether the parser is told the framing of such a request's body
         self._stalling: asyncio.TimerHandle | None = None  # while a client takes its answer slowly
@@ -120,6 +124,11 @@ class DeadlinedProtocol(HttpToolsProtocol):
         if not self._again:
             super().on_headers_complete()
         self._again = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._body_came = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Remember which request was read to its end (uvicorn forgets it if already answered)."""
@@ -216,10 +225,13 @@ class DeadlinedProtocol(HttpToolsProtocol):
             if awaited is not None and not self.transport.is_closing():
                 self._awaited, self._headers_read = awaited, 0
                 self._arm(seconds)
-        elif awaited is self.scope:
+        elif self._body_came:
+            self._headers_read = 0
+        elif awaited is self.scope or awaited is cycle:
             self._headers_read += received
             if self._headers_read > HEADERS_LIMIT:
                 self._refuse(431, "headers-too-large", "Request Header Fields Too Large")
+        self._body_came = False
 
     def close_after(self, scope: HTTPScope) -> None:
         """Close after the answer to *scope*; while its body is on its way, for writing alone."""
@@ -286,7 +298,7 @@ class DeadlinedProtocol(HttpToolsProtocol):
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)
         answering = cycle is not None and not cycle.response_complete
-        if not answering or (self._awaited is cycle and not self.cycle.response_started):
+        if not (self.cycle.response_started if self._awaited is cycle else answering):
             self.transport.write(self._problem(status, slug, title))
         if answering:
             self.cycle.disconnected = True

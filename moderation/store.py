@@ -207,7 +207,7 @@ class _Batch(Generic[A]):
         self._keys: dict[tuple[str, str, str], tuple[Any, ...]] = {}
         self._changed: dict[tuple[str, str], tuple[Standing, Traits]] = {}
         self._traits: dict[tuple[str, str], tuple[str, Traits]] = {}
-        self._histories = Histories(rows)
+        self._histories = Histories(rows, live=True)
         self._asked: dict[str, Asked] = {}
         sites = sorted({command.site_id for command in commands})
         rows.lock(sites)

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 CHUNK = 512  # lines scored together
 READ = 1 << 18  # bytes read at once, where so many are there
+LINE = 1_000_000  # characters; a comment that the service takes has at most 100,000
 OURS = frozenset({"labels", "verdict"})  # members that are written
 
 
@@ -97,13 +98,17 @@ def _arriving(file: BufferedReader) -> Iterator[str | None]:
     decoder = getincrementaldecoder("utf-8-sig")("strict")
     decode = IncrementalNewlineDecoder(decoder, translate=True).decode
     begun: list[str] = []  # the parts of a line whose end has not come
+    whole = 0  # lines before it
     while data := file.read1(READ):
         first, *more = decode(data).split("\n")
         begun.append(first)
+        if sum(map(len, begun)) > LINE:
+            _fail(f"line {whole + 1}: expected at most {LINE:,} characters, got more")
         if more:
             yield "".join(begun)
             yield from more[:-1]
             begun = more[-1:]
+            whole += len(more)
         yield None
     yield "".join(begun) + decode(b"", final=True)
 

@@ -19,6 +19,7 @@ from moderation.database import Rows
 from moderation.tables import CASE_TEXT
 
 WORDS_LIMIT = 32  # of a query
+BEGINNINGS_LIMIT = 4  # for each, SQLite merges what all sites have of all words that begin so
 INDEXED_BYTES = 1 << 19  # PostgreSQL indexes a text of 1 MB, its own numbers among them
 WORD_LIMIT = 100  # characters: what is longer is no word, and PostgreSQL indexes none over 2 KB
 _WORD = re.compile(r"[^\W_]+")
@@ -81,12 +82,15 @@ def read(asked: str) -> Query | None:
 
     Words in quotes stand next to each other; a word that ends in `*` is the beginning of one.
     """
-    terms = []
+    terms: dict[tuple[tuple[str, ...], bool], None] = {}  # what is said twice is asked once
+    beginnings = 0
     for quoted, plain in _TERM.findall(asked):
-        words = fold(quoted or plain).split()
-        if words:
-            terms.append((words, plain.endswith("*")))
-    return Query(terms[:WORDS_LIMIT]) if terms else None
+        words, begins = tuple(fold(quoted or plain).split()), plain.endswith("*")
+        if words and (words, begins) not in terms:
+            beginnings += begins
+            if not begins or beginnings <= BEGINNINGS_LIMIT:
+                terms[words, begins] = None
+    return Query([*terms][:WORDS_LIMIT]) if terms else None
 
 
 def found(site_id: str, query: Query) -> Select[str]:
@@ -159,7 +163,9 @@ def _found_on_sqlite(element: _Found, compiler: SQLCompiler, **more: Any) -> str
 @compiles(_Found, "postgresql")
 def _found_on_postgresql(element: _Found, compiler: SQLCompiler, **more: Any) -> str:  # noqa: ANN401
     _, asked = element.clauses
-    return f"case_text.document @@ {compiler.process(asked, **more)}::tsquery"
+    # Not cast: what takes texts apart takes a word such as 7e1a apart, as a number and a rest.
+    wanted = f"to_tsquery('pg_catalog.simple'::regconfig, {compiler.process(asked, **more)})"
+    return f"case_text.document @@ {wanted}"
 
 
 class _Keyed(FunctionElement[Any]):

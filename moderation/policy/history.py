@@ -21,6 +21,7 @@ from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN
 DOMAINS_ASKED = 10  # of one comment; who links to more has other rules to fear
 CANDIDATES = 50
 """Comments that may be alike, looked at for each band; more where the rule counts more."""
+_LAST = "9999-12-31T23:59:59.999999Z"
 
 
 class Asking(Protocol):
@@ -123,10 +124,15 @@ class Asked(NamedTuple):
 
 
 class Histories:
-    """The histories of the comments of one transaction."""
+    """The histories of the comments of one transaction.
 
-    def __init__(self, rows: Asking) -> None:
+    *live* where they come in now: then whatever is stored was there before them. Judged sooner
+    than stored, they would else let a burst of others pass by.
+    """
+
+    def __init__(self, rows: Asking, *, live: bool = False) -> None:
         self._rows = rows
+        self._live = live
         self._states: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         self._sharing: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._signatures: dict[str, dict[str, str]] = defaultdict(dict)
@@ -134,6 +140,7 @@ class Histories:
     def ask(self, site_id: str, comment_id: str, question: Question) -> Asked:
         """Send what the rules ask about a comment, whose own rows do not count."""
         rules, traits = question.policy.rules, question.traits
+        until = _LAST if self._live else instant(question.at)
 
         def count(
             select: Executable, value: str | None, limit: Limit | None, least: int = 0
@@ -146,7 +153,7 @@ class Histories:
                 comment_id=comment_id,
                 value=value,
                 since=instant(limit.since(question.at)),
-                until=instant(question.at),
+                until=until,
                 enough=max(limit.limit, least),
             )
 
@@ -165,7 +172,7 @@ class Histories:
                 site_id=site_id,
                 comment_id=comment_id,
                 value=traits.author_ref,
-                until=instant(question.at),
+                until=until,
             )
         return Asked(
             site_id,

@@ -6,7 +6,8 @@ Takes a connection; reads only. What could be many is bounded: the newest count.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Subquery, Table, func, select
@@ -29,6 +30,7 @@ EARLIER = 10  # comments of a thread that are shown
 DOMAINS = 10
 SHOWN = 50  # notes, reports, revisions
 COMPARED = 200_000  # pairs of equal words, of all revisions together: more are not compared
+SEARCHED = 1_000_000  # the same, and words, as often as each is looked at
 _PIECE = re.compile(r"(?:\w+|[^\w\s])\s*|\s+")
 
 
@@ -150,11 +152,13 @@ class Comparing:
     """Compares texts word by word, as long as its budget of work lasts.
 
     The work grows with the pairs of equal words: it is counted before, and what is the same at
-    either end costs nothing.
+    either end costs nothing. How often the same pairs are looked at, the texts decide: that is
+    counted on the way.
     """
 
-    def __init__(self, budget: int = COMPARED) -> None:
+    def __init__(self, budget: int = COMPARED, searching: int = SEARCHED) -> None:
         self._left = budget
+        self._searching = searching
 
     def compare(self, before: str, after: str) -> Sequence[tuple[str, str]] | None:
         """Return what stayed, went and came, or None where that would be too much work."""
@@ -167,8 +171,38 @@ class Comparing:
         if work > self._left:
             return None
         self._left -= work
+        search = _Search(*middle, self._searching)
+        try:
+            changes = _changes(*middle, search)
+        except _TooLong:
+            self._searching = 0
+            return None
+        self._searching = search.left
         kept = [("=", "".join(each)) for each in (old[:start], old[len(old) - end :])]
-        return _joined([kept[0], *_changes(*middle), kept[1]])
+        return _joined([kept[0], *changes, kept[1]])
+
+
+class _TooLong(Exception):
+    """The budget of a search is used up."""
+
+
+class _Search(SequenceMatcher[str]):
+    """Looks for what stayed; each stretch anew, between what it has found already."""
+
+    def __init__(self, old: Sequence[str], new: Sequence[str], left: int) -> None:
+        super().__init__(None, old, new, autojunk=False)
+        counts = Counter(new)
+        self._work = [0, *accumulate(1 + counts[word] for word in old)]
+        self.left = left
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> Match:
+        """Return the longest stretch that stayed."""
+        self.left -= self._work[-1 if ahi is None else ahi] - self._work[alo]
+        if self.left < 0:
+            raise _TooLong
+        return super().find_longest_match(alo, ahi, blo, bhi)
 
 
 def _alike(old: Sequence[str], new: Sequence[str]) -> int:
@@ -190,9 +224,11 @@ def _joined(changes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return joined
 
 
-def _changes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str]]:
+def _changes(
+    old: Sequence[str], new: Sequence[str], search: SequenceMatcher[str]
+) -> list[tuple[str, str]]:
     changes: list[tuple[str, str]] = []
-    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in search.get_opcodes():
         if kind == "equal":
             changes.append(("=", "".join(old[a:b])))
             continue

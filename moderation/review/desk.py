@@ -38,6 +38,7 @@ from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
 from moderation.errors import CommentNotFound
 from moderation.policy.resemblance import resemblance
+from moderation.review.queue import UNRESOLVED
 from moderation.tables import (
     CASE,
     CASE_TEXT,
@@ -428,8 +429,35 @@ class Desk:
                 site_id=self.site_id, setting=setting.write(wanted), changed=self.now
             )
         )
-        self.setting = wanted
+        before, self.setting = self.setting, wanted
+        if wanted.wait_hours != before.wait_hours:
+            self._place_again()
         return 200, b""
+
+    def _place_again(self) -> None:
+        """Have every open case stand where it belongs by another `wait_hours`.
+
+        Places by one and by another are numbers of different size: side by side, all of the one
+        would come before all of the other, whatever their age.
+        """
+        found = self.connection.execute(
+            select(CASE, COMMENT.c.state)
+            .join_from(
+                CASE,
+                COMMENT,
+                (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
+            )
+            .where(CASE.c.site_id == self.site_id, UNRESOLVED)
+        ).all()
+        placed = [self.place(Case._make(row[:-1]), State(row[-1])) for row in found]
+        if placed:
+            self.connection.execute(
+                _PLACED,
+                [
+                    {"of_site": self.site_id, "of_comment": case.comment_id, "to": case.place}
+                    for case in placed
+                ],
+            )
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -570,6 +598,7 @@ _HUSHED = (
     .where(*of_comment(COMPAT_CALLBACK))
     .values(due=null(), told=bindparam("as_told"))
 )
+_PLACED = update(CASE).where(*of_comment(CASE)).values(place=bindparam("to"))
 _STANDS = (
     update(COMMENT)
     .where(COMMENT.c.site_id == bindparam("of_site"), COMMENT.c.id == bindparam("of_comment"))

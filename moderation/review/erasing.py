@@ -193,6 +193,8 @@ def erase(desk: Desk, comment_id: str, actor: ActorKind) -> list[str]:
                 thread_id=None,
                 fingerprint=None,
                 escalated=False,
+                reporters=0,
+                report_weight=0.0,
                 snoozed_until=None,
                 resolved=desk.now,
                 resolved_seq=event.seq,

@@ -44,6 +44,9 @@ from moderation.review.queue import Filter, Order, Place
 from moderation.store import Idempotency
 from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE
 
+EVERY_CASE = 1_000_000
+"""Rows that another setting is told to change: in a thread, for of how many cases nobody knows."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -518,7 +521,7 @@ class Review:
 
     async def put_setting(self, site_id: str, wanted: ReviewSetting) -> None:
         """Have a site review like that, from the next comment on."""
-        await self._work(site_id, lambda desk: desk.configure(wanted), None)
+        await self._work(site_id, lambda desk: desk.configure(wanted), None, size=EVERY_CASE)
 
     # -- parts --------------------------------------------------------------------------------
 

@@ -350,6 +350,16 @@ def test_a_line_is_answered_before_the_next_is_there(environment: dict[str, str]
     assert process.returncode == 0
 
 
+def test_a_line_has_an_end(environment: dict[str, str]) -> None:
+    """A file that is no list of comments does not fill the memory; what came before is scored."""
+    given = f"{HAM}\n{SPAM}\n".encode() + b"a" * 1_100_000
+
+    done = run(environment, "score", "-", given=given)
+
+    assert error_line(done).endswith("line 3: expected at most 1,000,000 characters, got more")
+    assert len(done.stdout.splitlines()) == 2
+
+
 def test_a_line_that_cannot_be_scored_is_named(environment: dict[str, str], tmp_path: Path) -> None:
     """Number and kind of the fault, in one line; files and encodings likewise."""
     good = json.dumps({"text": HAM}).encode() + b"\n"

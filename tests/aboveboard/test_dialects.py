@@ -10,7 +10,13 @@ from aboveboard.accounts import Accounts, Scope
 from aboveboard.auth import Authenticator
 from aboveboard.clock import now
 from aboveboard.dialects import DialectCall, Dialects, Refusal
-from aboveboard.errors import ClientGone, SiteNotFound, StorageUnavailable
+from aboveboard.errors import (
+    ClientGone,
+    SiteNotFound,
+    StorageUnavailable,
+    TooManyFailures,
+    Unauthenticated,
+)
 from aboveboard.installation import Databases
 
 LEGACY = "0123456789ab"
@@ -196,6 +202,36 @@ def test_wrong_keys_are_limited_wherever_they_stand(house: House) -> None:
         "no: 429 too-many-failures 60",
         "POST blog-example-org",
     ]
+
+
+@pytest.mark.parametrize(
+    ("guessing", "asking", "slowed"),
+    [
+        ("2001:db8:0:1::{:x}", "2001:db8:0:1:ffff::1", True),
+        ("2001:db8:0:1::{:x}", "2001:db8:0:2::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.{}", "192.0.2.200", False),
+        ("unknown", "unknown", True),
+    ],
+)
+def test_wrong_keys_are_counted_by_who_has_an_address(
+    house: House, guessing: str, asking: str, *, slowed: bool
+) -> None:
+    """Of IPv6 nobody has one address alone: another for each try makes no difference."""
+    house.accounts.create_site("https://old.example.org", key=LEGACY)
+
+    async def identify(key: str, address: str) -> str:
+        try:
+            await house.authenticator.identify(key, scope=Scope.COMMENTS_READ, address=address)
+        except (Unauthenticated, TooManyFailures) as error:
+            return type(error).__name__
+        return "known"
+
+    for number in range(3):
+        wrong = asyncio.run(identify(f"{number:012x}", guessing.format(number)))
+        assert wrong == "Unauthenticated"
+    right = asyncio.run(identify(LEGACY, asking))
+    assert right == ("TooManyFailures" if slowed else "known")
 
 
 def test_what_has_no_content_has_no_length(house: House) -> None:

@@ -354,6 +354,33 @@ def test_trailers_do_not_become_headers(served: Running) -> None:
     assert names == [[b"host", b"transfer-encoding"], [b"host", b"content-length"]]
 
 
+@pytest.mark.parametrize("path", ["/", "/early"])
+@pytest.mark.parametrize("trailer", [b"A: b\r\n", b"x"], ids=["many", "long"])
+def test_endless_trailers_are_refused(served: Running, path: str, trailer: bytes) -> None:
+    """Trailers past the limit end the connection at once; what was answered before stays so."""
+    with served.connect() as connection:
+        served.send(
+            connection,
+            f"POST {path} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode(),
+            b"2\r\nhi\r\n0\r\nX-Long: x",
+        )
+        connection.sendall(trailer * (HEADERS_LIMIT // len(trailer) + 1))
+
+        answer = read_to_close(connection)
+    assert answer.startswith(b"HTTP/1.1 200 " if path == "/early" else b"HTTP/1.1 431 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert served.app.bodies == ([b""] if path == "/early" else [])
+
+
+def test_long_body_is_no_trailer(served: Running) -> None:
+    """However much is read while a body is on its way, it counts as the body's."""
+    body = b"x" * (4 * HEADERS_LIMIT)
+    with served.connect() as connection:
+        connection.sendall(post(body))
+
+        assert read_until(connection, body).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

@@ -22,6 +22,9 @@ from moderation.verdict import State
 URL_LIMIT = 2_048  # characters
 LEASE = timedelta(seconds=60)  # well over the longest try
 AT_ONCE = 20
+UNSURE = ""
+"""What a client was told that is being called, or could not be called: perhaps the news."""
+
 ALONE = 1_000_000
 """Rows that taking is told to be, so that it has a transaction of its own: whose clients are due,
 and so which sites it locks, is known only inside."""
@@ -153,10 +156,14 @@ def _leased(rows: Rows, now: str, lease: str) -> list[Due]:
     rows.lock(sorted({row.site_id for row in found}))
     for row in found:
         due = _due(row, lease)
+        changed: dict[str, Any] = {"due": None}
+        if due.content is not None:
+            # Until it is settled nobody knows what they know: taken back meanwhile, it is told.
+            changed = {"due": lease, "told": UNSURE}
         leased = rows.connection.execute(
             update(COMPAT_CALLBACK)
             .where(*_of(due), COMPAT_CALLBACK.c.due == row.due)
-            .values(due=None if due.content is None else lease)
+            .values(changed)
         )
         if due.content is not None and leased.rowcount:
             taken.append(due)

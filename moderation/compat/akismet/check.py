@@ -58,6 +58,8 @@ _TAG = re.compile(r"<[A-Za-z/!?][^<>]*>")
 # One after the other, as a browser reads them: no value of one is taken for another.
 _ATTRIBUTE = re.compile(r"""([^\s/>=]++)(?:\s*+=\s*+(?:"([^"]*+)"?|'([^']*+)'?|([^\s>]++)))?""")
 _LEADING = frozenset({"href", "src", "action", "formaction"})
+# Python reads no number of thousands of digits, and this names no character.
+_ENDLESS = re.compile("&#[0-9]{1000,};?")
 _SLASHED = re.compile(r"\\(['\"\\])")
 _SQL = "0000-00-00"
 
@@ -170,7 +172,7 @@ def said(text: str) -> tuple[str, ...]:
         addresses = [found for tag in _TAG.findall(words) for found in _addresses(tag)]
         words = _TAG.sub(" ", words)
     if "&" in words:
-        words = html.unescape(words)
+        words = _unescaped(words)
     shown = words.split()
     return " ".join(shown) or text, *sorted(set(addresses).difference(shown))
 
@@ -180,7 +182,11 @@ def _addresses(tag: str) -> Iterator[str]:
         value = "".join(quoted) or bare
         if name.lower() in _LEADING or "//" in value:
             # Once for what was written, once for what WordPress escapes: `&section=` names a sign.
-            yield html.unescape(html.unescape(value)).strip()
+            yield _unescaped(_unescaped(value)).strip()
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(_ENDLESS.sub("\ufffd", text))
 
 
 def _details(

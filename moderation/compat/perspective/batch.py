@@ -18,6 +18,7 @@ from moderation.errors import PerspectiveRefused
 
 PARTS = 1000  # calls in one batch, as in Google's own clients
 HEAD_BYTES = 16 * 1024  # of one part's headers
+TYPE_CHARS = 1024  # of the content type: reading one takes time in proportion to its square
 
 _BLANK = re.compile(rb"\r?\n\r?\n")
 
@@ -79,6 +80,8 @@ def write(answers: Sequence[Answered], boundary: str) -> bytes:
 
 
 def _boundary(content_type: str | None) -> bytes:
+    if len(content_type or "") > TYPE_CHARS:
+        raise refusals.batch_invalid(f"expected a content type of up to {TYPE_CHARS} characters")
     head = Message()
     head["content-type"] = (content_type or "").replace("\r", "").replace("\n", "")
     boundary = head.get_boundary()

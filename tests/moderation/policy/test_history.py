@@ -114,6 +114,27 @@ def test_only_the_time_of_the_rule_counts(databases: Databases) -> None:
     assert found == History(["published"] * 2, 1, 1, 1, 1, 1)
 
 
+def test_what_was_stored_while_it_was_judged_counts(databases: Databases) -> None:
+    """Whoever sends many at once has them judged at once, and stored one after the other."""
+    add(
+        databases,
+        1,
+        ago=timedelta(seconds=-1),
+        author_ref="ann",
+        address_ref="today",
+        domain="a.com",
+        fingerprint="words",
+        signature=SIGNATURE,
+    )
+    question = Question(Policy("1", {}, EVERY), [0.0] * 8, [], TRAITS, ("today",), NOW)
+
+    with databases.moderation.write() as connection, Rows(connection) as rows:
+        histories = Histories(rows, live=True)
+        found = histories.read(histories.ask("blog", "id-own", question), "id-own")
+
+    assert found == History(["published"], 1, 1, 1, 1, 1)
+
+
 def test_a_comment_does_not_count_against_itself(databases: Databases) -> None:
     """Another revision of it is no flood."""
     add(

@@ -30,6 +30,15 @@ def test_what_is_too_much_work_is_not_compared() -> None:
     assert comparing.compare(same, other[5:-4]) == [("=", same)]
 
 
+def test_what_is_looked_at_too_often_is_not_compared() -> None:
+    """Few words are equal, but with one that is not between any two: all are looked at for each."""
+    before, after = (" ".join(f"{word} {at}{word}" for word in range(5_000)) for at in "ab")
+    comparing = Comparing()
+
+    assert comparing.compare(before, after) is None
+    assert comparing.compare("a b c", "b a d") is None
+
+
 def test_a_small_change_of_a_long_text_costs_little() -> None:
     """What is the same at either end is not compared at all."""
     text = "the same words again and again, " * 3_000

@@ -126,6 +126,17 @@ def test_words_find_cases(desk: Desk) -> None:
     assert len(desk.cases(q="!!! ...")) == 2
 
 
+@pytest.mark.parametrize("word", ["7e1aad305256", "21e85e", "0x1e9a", "1e9", "3a"])
+def test_numbers_and_letters_in_one_word_find_cases(desk: Desk, word: str) -> None:
+    """As in the digest of a commit; the index has it as it is looked for, by its beginning too."""
+    desk.send("c-1", f"{INSULT} {word} again")
+    desk.send("c-2", f"{INSULT} 7e2")
+
+    for asked in (word, f"{word[:3]}*", f'"{word} again"'):
+        counted = desk.client.get("/v1/cases:count", params={"q": asked}).json()
+        assert counted["open"] == len(desk.cases(q=asked)) == 1, asked
+
+
 def test_an_edited_text_is_found_by_its_new_words(desk: Desk) -> None:
     """Not by the old ones; and an erased one by none."""
     comment = desk.send("c-1", f"{INSULT} zebra")
@@ -388,6 +399,15 @@ def test_what_was_erased_is_not_explained(desk: Desk) -> None:
     assert desk.client.get(f"/v1/cases/{comment['id']}").json()["explanation"] is None
 
 
+def test_reports_of_what_was_erased_are_gone(desk: Desk) -> None:
+    """They are not counted by its case, either."""
+    comment = desk.send("c-1", HAM)
+    report(desk, comment, "reader-1")
+    desk.client.delete(f"/v1/comments/{comment['id']}").raise_for_status()
+
+    assert [case["reporters"] for case in desk.cases(shelf="resolved")] == [0]
+
+
 def test_settings_are_kept(desk: Desk) -> None:
     """What is left out is as by default; a share over 5 % is refused."""
     body = {"sample_rate": 0.02, "wait_hours": 12, "keep_days": {"spam": 30}, "blind": False}
@@ -400,6 +420,20 @@ def test_settings_are_kept(desk: Desk) -> None:
     assert put.json()["alarm_hours"] == 72.0
     assert put.json()["blind"] is False
     assert refused.status_code == 422
+
+
+def test_another_aim_mixes_no_places(desk: Desk) -> None:
+    """What waited before `wait_hours` was changed, and what comes after, stand in one order."""
+    settings = {"sample_rate": 0, "blind": False}
+    for number, wait_hours in enumerate((48, 12, 24)):
+        desk.send(f"c-{number}", "shut up")
+        desk.client.put(
+            "/v1/review/settings", json={**settings, "wait_hours": wait_hours}
+        ).raise_for_status()
+    desk.send("c-3", "shut up")
+    desk.send("worse", INSULT)
+
+    assert names(desk.cases()) == ["worse", "c-0", "c-1", "c-2", "c-3"]
 
 
 def test_what_is_held_never_ages_out(desk: Desk) -> None:

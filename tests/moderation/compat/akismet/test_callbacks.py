@@ -143,7 +143,7 @@ def test_who_checks_again_elsewhere_is_told_there(databases: Databases) -> None:
     known = house.kept()
     house.keep("c", "true", url=f"{URL}new")
 
-    assert tried == [(URL, "true", True, 1)]
+    assert tried == [(URL, "", True, 1)]
     assert known == [(URL, "false", True, 1)]
     assert house.kept() == [(f"{URL}new", "true", True, 0)]
     assert [(due.url, due.first_tried) for due in house.take()] == [(f"{URL}new", None)]
@@ -164,6 +164,26 @@ def test_who_knows_is_not_called(databases: Databases) -> None:
 
     assert {waiting for _, _, waiting, _ in house.kept()} == {False}
     assert house.take() == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_is_taken_back_while_it_is_told_is_told(
+    databases: Databases,
+    *,
+    told: bool,
+) -> None:
+    """The client may have taken the news, even where its answer was lost."""
+    house = House(databases)
+    house.store("c", Verdict.APPROVE)
+    house.keep("c", "false")
+    house.decide("c", Action.SPAM)
+    (due,) = house.take()
+
+    house.decide("c", Action.APPROVE)
+    asyncio.run(house.callbacks.settle(due, told=told))
+    again = house.take()
+
+    assert [(due.comment_id, due.result) for due in again] == [("c", "false")]
 
 
 def test_nothing_is_kept_of_what_was_erased(databases: Databases) -> None:

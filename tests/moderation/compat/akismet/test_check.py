@@ -102,6 +102,16 @@ def test_an_author_is_known_again() -> None:
     assert read(comment_author="Tom O'Hara").submission.external_id != name
 
 
+@pytest.mark.parametrize("text", ["tea {}", '<a href="http://a.example/{}">tea</a>'])
+def test_a_reference_without_end_is_read(text: str) -> None:
+    """Python's own reader raises on thousands of digits, and whoever wrote them went unchecked."""
+    first, second = (text.format(f"&#{digit * 5000};") for digit in "19")
+
+    name = read(comment_content=first).submission.external_id
+    assert read(comment_content=second).submission.external_id == name
+    assert read(comment_content=text.format("b")).submission.external_id != name
+
+
 def test_a_comment_that_leads_elsewhere_is_another() -> None:
     """What a link looks like does not count, but where it leads does, however it is written."""
     linked = '<a href="http://a.example/?b=1&section=2">I like</a> tea.'

@@ -73,6 +73,12 @@ def test_what_is_no_batch_is_refused(body: bytes, media: str | None) -> None:
         batch.read(body, media)
 
 
+def test_a_content_type_is_short() -> None:
+    """Before each semicolon Python's parser counts all quotes again: for minutes, without a key."""
+    with pytest.raises(PerspectiveRefused, match="a content type of up to 1024 characters"):
+        batch.read(b"--a--", 'multipart/mixed; boundary="' + ";" * 200_000)
+
+
 @pytest.mark.parametrize(
     ("piece", "content_id"),
     [
