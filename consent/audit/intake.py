@@ -250,12 +250,26 @@ class _Intake:
 
     def _do_again(self) -> None:
         """Do again what was done to subjects after the bundle was made."""
+        missing = list[Erasure | Restriction]()
+        over: set[str] = set()
+        for done in reversed(self._done):
+            if done.site_id != self._site_id:
+                continue
+            known = self._is_known(done)
+            if not known and isinstance(done, Restriction):
+                # As after a restore: what an erasure or a later restriction ended stays over, and
+                # of that a log that was put back has no tombstone.
+                left = [ref for ref in done.refs if ref not in over]
+                missing.append(done._replace(refs=left))
+                continue
+            over.update(done.refs if isinstance(done, Restriction) else dict(done.subjects))
+            if not known:
+                missing.append(done)
         traces: list[bytes] = []
-        for done in self._done:
-            if done.site_id == self._site_id and not self._is_known(done):
-                traces += reapply(
-                    self._rows, self._keyring, done, sealed_anew=True, now=self._manifest.made
-                )
+        for done in reversed(missing):
+            traces += reapply(
+                self._rows, self._keyring, done, sealed_anew=True, now=self._manifest.made
+            )
         if traces:
             self._rows.afterwards(partial(self._sweep, traces))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from consent.choices.choice import Decision, EventType, SubjectKind
-from consent.choices.projection import PurposeStanding, Standing, apply, firmness, lasts
+from consent.choices.projection import PurposeStanding, Standing, apply, firmness, lasts, waits
 
 
 def follow(
@@ -116,6 +116,9 @@ def _linked(
         name: _taken_over(at, account.purposes.get(name), event["received_at"])
         for name, at in device.purposes.items()
     }
+    if devices[ref]:
+        # Two devices: whoever else sits at the one has not said the other's yes.
+        gained = _news(device, account)
     noes = _news(account, device)
     both = {
         name: (at, device.purposes[name])
@@ -181,6 +184,9 @@ def _latest_no(one: PurposeStanding, other: PurposeStanding) -> str | None:
 
 def _knowing(at: PurposeStanding, one: PurposeStanding, other: PurposeStanding) -> PurposeStanding:
     """Return *at* with what is known of the noes of both."""
+    if one.ended and other.ended:
+        less, more = sorted((one, other), key=lambda no: (firmness(no), no.occurred_at))
+        return at._replace(refused_at=_latest_no(one, other), ask_after=waits(more, less))
     if at.ended:
         return at._replace(refused_at=_latest_no(one, other))
     firmest = max(one, other, key=lambda said: lasts(said.last_no or ""))

@@ -186,8 +186,6 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
         before = purposes.get(made["purpose_id"])
         if before is not None and _overruled(event, made["decision"], happened, before):
             continue
-        if before is not None and state != EventType.GIVEN:
-            state = max(state, before.state, key=lasts)
         refused_at = None if before is None else before.refused_at
         if state != EventType.GIVEN:
             # By its own clock, even one ahead: what that has as earlier was said before the no.
@@ -210,8 +208,8 @@ def apply(standing: Standing, event: Mapping[str, Any], leaf_index: int) -> Stan
             made.get("vendor_ids") if state == EventType.GIVEN else None,
             None if before is None or state != EventType.GIVEN else before.last_no,
         )
-        if now.ended and before is not None and before.ended and happened < before.occurred_at:
-            now = _behind(now, before)
+        if now.ended and before is not None and before.ended:
+            now = _beside(now, before)
         purposes[made["purpose_id"]] = now
     return Standing(purposes, standing.asked, standing.links, standing.whole, standing.device)
 
@@ -251,14 +249,35 @@ def _no_at(said_at: str, before: PurposeStanding | None) -> str:
     return max(said_at, before.refused_at or "", ended)
 
 
-def _behind(late: PurposeStanding, newer: PurposeStanding) -> PurposeStanding:
-    """Return a no that comes after a newer one: it brings no earlier question with it."""
-    return late._replace(
-        notice_id=newer.notice_id,
-        version=newer.version,
-        material_sha256=newer.material_sha256,
-        ask_after=max(filter(None, (late.ask_after, newer.ask_after)), default=None),
-    )
+def _beside(no: PurposeStanding, before: PurposeStanding) -> PurposeStanding:
+    """Return a no that comes on top of another: it takes nothing of that one back.
+
+    Late, from before it, it brings no earlier question with it either. Of two noes the firmer says
+    when to ask again, of two alike the newer.
+    """
+    late = no.occurred_at < before.occurred_at
+    if late:
+        no = no._replace(
+            notice_id=before.notice_id,
+            version=before.version,
+            material_sha256=before.material_sha256,
+        )
+    firmer = lasts(before.state) - lasts(no.state)
+    if firmer > 0 or (late and firmer == 0):
+        no = no._replace(ask_after=waits(before, no))
+    elif late:
+        no = no._replace(ask_after=waits(no, before))
+    return no._replace(state=before.state) if firmer > 0 else no
+
+
+def waits(counts: PurposeStanding, other: PurposeStanding) -> str | None:
+    """Return before when nobody asks about two noes: the one that counts more is asked no sooner.
+
+    None is as the site has set it, and no instant of the other is held against that.
+    """
+    if counts.ask_after is None or other.ask_after is None:
+        return counts.ask_after
+    return max(counts.ask_after, other.ask_after)
 
 
 def _older(event: Mapping[str, Any], before: PurposeStanding) -> bool:

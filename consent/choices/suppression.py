@@ -62,7 +62,7 @@ def without(
             if no is not None:
                 purposes[name] = no._replace(leaf_index=place)
         elif no is not None and last and no.record_id == last.record_id and _is_last(no, at):
-            purposes[name] = no._replace(leaf_index=place, refused_at=at.refused_at)
+            purposes[name] = _known_by(no, at)._replace(leaf_index=max(place, no.leaf_index))
         elif last := _last_no(at, last):
             purposes[name] = _remembered(last, place, erased_at)
     return replace(
@@ -107,9 +107,10 @@ def _last_no(at: PurposeStanding, told: PurposeStanding | None) -> PurposeStandi
     if at.ended:
         return at
     if at.refused_at is None:
-        return None
+        # None but one that this yes has outlived.
+        return told if told is not None and told.leaf_index > at.leaf_index else None
     if told is not None and _is_last(told, at):
-        return told._replace(refused_at=at.refused_at)
+        return _known_by(told, at)
     return PurposeStanding(
         at.ended_no or EventType.REFUSED.value,
         at.record_id,
@@ -117,6 +118,11 @@ def _last_no(at: PurposeStanding, told: PurposeStanding | None) -> PurposeStandi
         at.refused_at,
         refused_at=at.refused_at,
     )
+
+
+def _known_by(no: PurposeStanding, yes: PurposeStanding) -> PurposeStanding:
+    """Return a no with the latest that it or a yes knows of, which may have outlived it."""
+    return no._replace(refused_at=max(filter(None, (no.refused_at, yes.refused_at)), default=None))
 
 
 def _ended(yes: PurposeStanding, no: PurposeStanding | None) -> PurposeStanding:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from consent.choices.choice import EventType
+from consent.choices.choice import EventType, Method
 from consent.choices.projection import Standing
 from consent.database import Rows
 from consent.records.batch import SITE
@@ -70,6 +70,13 @@ def find_links(rows: Rows, site_id: str, refs: Sequence[str]) -> list[tuple[Held
 def find_recorded(rows: Rows, site_id: str, refs: Sequence[str]) -> set[str]:
     """Return those of *refs* that have a record."""
     return {ref for (ref,) in rows.find(_RECORDED, site_id=site_id, refs=list(refs))}
+
+
+def find_outlivable(rows: Rows, site_id: str, refs: Sequence[str]) -> set[str]:
+    """Return those of *refs* of whom there is a record whose no a yes may have outlived."""
+    methods = [Method.GPC.value, Method.IMPORT.value]
+    found = rows.find(_OUTLIVABLE, site_id=site_id, refs=list(refs), methods=methods)
+    return {ref for (ref,) in found}
 
 
 def delete_records(rows: Rows, site_id: str, held: Sequence[Held]) -> None:
@@ -209,6 +216,7 @@ _RECORDED = (
         RECORD.c.subject_ref.in_(bindparam("refs", expanding=True)),
     )
 )
+_OUTLIVABLE = _RECORDED.where(RECORD.c.method.in_(bindparam("methods", expanding=True)))
 _RECORDS_GONE = delete(RECORD).where(
     RECORD.c.site_id == bindparam("of_site"),
     RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)),

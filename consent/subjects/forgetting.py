@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from consent import store
-from consent.choices.choice import EventType
+from consent.choices.choice import Decision, EventType
 from consent.choices.linking import follow
 from consent.choices.projection import Standing
 from consent.choices.suppression import NO_RECORD, Noes, remember, without, without_consent
@@ -176,9 +176,12 @@ def _noes(
     """
     told: dict[str, Noes] = {}
     left: dict[str, Noes] = {}
+    outlivable = holdings.find_outlivable(rows, site_id, list(known))
     for ref, subject in known.items():
+        # A yes that outlived a signal or an older choice does not tell of it.
+        outlived = not outlivable.isdisjoint(_circle([ref], known))
         if ref not in told and any(
-            not keep_refusals if at.ended else at.refused_at
+            not keep_refusals if at.ended else at.refused_at or outlived
             for at in subject.standing.purposes.values()
             if at.record_id in erased or not (keep_refusals or at.ended)
         ):
@@ -209,9 +212,11 @@ def _last_noes(
 ) -> dict[str, Noes]:
     """Return the last no of each of *refs* about each purpose, by the records but for some.
 
-    Whatever followed a no is passed over: it may be what is erased. A key that is lost tells none.
+    Whatever followed a no is passed over: it may be what is erased. So is a yes that outlived a
+    no, which stands without it. A key that is lost tells none.
     """
     standings: dict[str, Standing] = {}
+    without_yes: dict[str, Standing] = {}
     noes: dict[str, Noes] = {ref: {} for ref in refs}
     record_ids = [item.record_id for item in holdings.ask_held_of(rows, site_id, sorted(refs))()]
     try:
@@ -222,9 +227,19 @@ def _last_noes(
             event = orjson.loads(kept.open().event)
             changed = follow(standings.get, kept.record.subject_ref, event, _place(kept.record))
             standings |= changed
+            event["decisions"] = [
+                made for made in event.get("decisions", ()) if made["decision"] != Decision.GIVEN
+            ]
+            told = follow(without_yes.get, kept.record.subject_ref, event, _place(kept.record))
+            without_yes |= told
             for ref, standing in changed.items():
                 ended = {name: at for name, at in standing.purposes.items() if at.ended}
-                noes[ref] = {**noes.get(ref, {}), **ended}
+                outlived = {
+                    name: at
+                    for name, at in (told[ref].purposes if ref in told else {}).items()
+                    if at.record_id == event["record_id"] and name not in ended
+                }
+                noes[ref] = {**noes.get(ref, {}), **ended, **outlived}
     except VaultUnreadable:
         return {ref: {} for ref in refs}
     return noes

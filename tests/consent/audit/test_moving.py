@@ -106,3 +106,23 @@ def test_the_last_day_of_a_restriction_moves_along(
     move(old, new, old.noted)
 
     assert until(new) == until(old)
+
+
+def test_a_restriction_that_an_erasure_ended_does_not_move_along(tmp_path: Path) -> None:
+    """A copy from before both was put back: only the erasure is done again and has a tombstone."""
+    old, new = desk_at(tmp_path / "old"), desk_at(tmp_path / "new")
+    old.publish()
+    old.give("ads")
+    copied = copy(old.database)
+    old.restrict(days=300)
+    old.erase(device="d-1")
+    put_back(old.database, copied)
+    asyncio.run(old.continuing.check())
+    asyncio.run(old.reapplying.reapply(reversed(old.noted)))
+    assert old.ask("ads")[0].why is Why.NOT_ASKED
+
+    move(old, new, old.noted)
+
+    assert new.ask("ads")[0].why is Why.NOT_ASKED
+    new.give("ads")
+    assert new.ask("ads")[0].allowed

@@ -66,12 +66,45 @@ def test_the_latest_no_of_either_is_remembered_by_both() -> None:
         assert found[ref].purposes["ads"].ended
 
 
+def test_after_a_link_the_newer_no_says_when_to_ask_again() -> None:
+    """An older one by the other id has nobody asked sooner, at either."""
+    older = event("refused", 1, ads="refused") | {"reprompt_not_before": "2026-01-02T00:00:00Z"}
+
+    found = replay(
+        ("device", older),
+        ("account", event("refused", 5, ads="refused")),
+        ("account", link(9, "device")),
+    )
+
+    for ref in ("account", "device"):
+        at = found[ref].purposes["ads"]
+        assert (at.ask_after, at.refused_at) == (None, found["account"].purposes["ads"].refused_at)
+
+
 def test_a_device_does_not_take_over_a_yes() -> None:
     """Whoever else sits at the device has not said it."""
     found = replay(("account", event("given", 1, ads="given")), ("account", link(2, "device")))
 
     assert states(found["account"]) == {"ads": "given"}
     assert states(found["device"]) == {}
+
+
+def test_of_two_devices_neither_takes_over_a_yes() -> None:
+    """Each keeps what was said at it; a no is one of both."""
+    found = replay(
+        ("old", event("given", 1, ads="given", statistics="given")),
+        ("new", event("given", 2, ads="given") | {"valid_until": "2026-01-01T00:00:03Z"}),
+        ("new", link(4, "old", own="device")),
+    )
+
+    assert states(found["new"]) == {"ads": "given"}
+    assert found["new"].purposes["ads"].leaf_index == 1
+    assert states(found["old"]) == {"ads": "given", "statistics": "given"}
+
+    refused = replay(
+        ("old", event("refused", 1, ads="refused")), ("new", link(2, "old", own="device"))
+    )
+    assert states(refused["new"]) == {"ads": "refused"}
 
 
 def test_who_takes_over_a_yes_is_not_who_is_named_first() -> None:

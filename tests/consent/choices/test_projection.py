@@ -113,6 +113,34 @@ def test_of_two_noes_the_longer_rest_counts() -> None:
     assert fold(newer, late).purposes["ads"].ask_after == "2028-01-01T00:00:00Z"
 
 
+def test_a_late_no_has_nobody_asked_sooner() -> None:
+    """The newer says nothing of when to ask again: it waits as the site has set it."""
+    newer = event("refused", 9, ads="refused")
+    late = event("refused", 2, ads="refused") | {"reprompt_not_before": "2026-01-02T00:00:00Z"}
+
+    assert fold(newer, late).purposes["ads"].ask_after is None
+
+
+@pytest.mark.parametrize("at", [1, 9])
+def test_a_lesser_no_has_nobody_asked_sooner(at: int) -> None:
+    """Whether it comes on top of an opt-out or late, that one waits its own time."""
+    firm = event("opted_out", 5, ads="refused")
+    lesser = event("refused", at, ads="refused") | {"reprompt_not_before": "2026-01-02T00:00:00Z"}
+
+    found = fold(firm, lesser).purposes["ads"]
+
+    assert (found.state, found.ask_after) == ("opted_out", None)
+
+
+def test_a_late_firmer_no_waits_its_own_time() -> None:
+    """A refusal that came before it says nothing of an opt-out."""
+    newer = event("refused", 9, ads="refused") | {"reprompt_not_before": "2026-01-02T00:00:00Z"}
+
+    found = fold(newer, event("opted_out", 2, ads="refused")).purposes["ads"]
+
+    assert (found.state, found.ask_after) == ("opted_out", None)
+
+
 def test_a_no_is_about_every_vendor() -> None:
     """Whichever it names: vendors narrow a yes, never a no."""
     no = event("refused", 2, ads="refused")

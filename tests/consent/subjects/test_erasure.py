@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from consent_desk import SITE, Desk
+from consent_desk import EVIDENT, SITE, Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -835,6 +835,34 @@ def test_retention_does_not_forget_what_an_expired_consent_had_ended(desk: Desk)
     assert row is not None
     assert row.wrapped == b""
     assert desk.ask("ads")[0].why is Why.OPTED_OUT
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_signal_that_a_yes_has_outlived_stands_without_it(desk: Desk, *, whole: bool) -> None:
+    """It is on record, or was: with the yes gone, nobody has said anything against it."""
+    signal = {"jurisdiction": "US-CA", "signals": Signals(sec_gpc=True)}
+    yes = desk.give("ads", **signal)
+    desk.later(days=1)
+    no = desk.record(EventType.OPTED_OUT, {"ads": "refused"}, method=Method.GPC, **signal)
+    assert desk.ask("ads")[0].allowed
+
+    erased = desk.erase(device="d-1") if whole else desk.erase(yes.record_id)
+    answer = desk.ask("ads")[0]
+
+    assert (answer.allowed, answer.why) == (False, Why.OPTED_OUT)
+    assert answer.record_id == (None if whole else no.record_id)
+    assert list(erased.remembered) == (["ads"] if whole else [])
+
+
+def test_an_imported_no_that_a_yes_has_outlived_stands_without_it(desk: Desk) -> None:
+    """It was older; of what is left it is the newest."""
+    yes = desk.give("ads")
+    desk.take(EVIDENT, [{"id": "d-1", "at": "2026-01-30T12:00:00Z", "a": "no"}])
+    assert desk.ask("ads")[0].allowed
+
+    desk.erase(yes.record_id)
+
+    assert desk.ask("ads")[0].why is Why.REFUSED
 
 
 def test_retention_cuts_no_link(desk: Desk) -> None:
