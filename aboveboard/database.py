@@ -257,7 +257,7 @@ class Database:
         try:
             with self.exclusive(), self._writing.connect() as connection:
                 if not self.is_sqlite:
-                    _check_durability(connection)
+                    check_durability(connection)
                     # The lock first: two that create a schema at once would trip each other up.
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
                     connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"')
@@ -409,7 +409,8 @@ def _postgresql(url: str, *, schema: str) -> Engine:
         ) from error
 
 
-def _check_durability(connection: Connection) -> None:
+def check_durability(connection: Connection) -> None:
+    """Raise DurabilityOff where PostgreSQL may forget what it says it has committed."""
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         value = connection.exec_driver_sql(f"SHOW {name}").scalar_one()
         if value == "off":

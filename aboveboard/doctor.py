@@ -1,18 +1,23 @@
 """What the service stands on, checked: files, keys, databases, model."""
 
+import os
 import sqlite3
 import stat
 from dataclasses import dataclass
 from enum import StrEnum
+from tempfile import TemporaryFile
 
-from aboveboard import installation, moderating
-from aboveboard.database import Database
-from aboveboard.errors import AboveboardError
+from aboveboard import installation, marks, moderating
+from aboveboard.database import Database, check_durability
+from aboveboard.errors import AboveboardError, DataDirUnusable, KeysChanged
+from aboveboard.installation import Databases
+from aboveboard.keys import KeyFolder
 from aboveboard.settings import Settings
 from moderation.errors import BundleRefused
 from moderation.model import scoring
 
 OWNER_ONLY = 0o077
+ROOM_BYTES = 1 << 20  # of a disk with less than that, the next writes are the last
 FIXED_SQLITE = (3, 51, 3)
 
 
@@ -38,12 +43,14 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [_model(settings), _scoring(), *_files(settings)]
     if not settings.data_dir.exists():
         return findings
+    findings.append(_room(settings))
     try:
         databases = installation.open_databases(settings)
     except AboveboardError as error:
         return [*findings, Finding("databases", Level.WRONG, str(error))]
     try:
         findings += [_database(database) for database in databases]
+        findings += _keys(settings, databases)
     finally:
         databases.close()
     if settings.database_url is None:
@@ -88,6 +95,34 @@ def _files(settings: Settings) -> list[Finding]:
     return findings
 
 
+def _keys(settings: Settings, databases: Databases) -> list[Finding]:
+    """Hold the keys against what the databases were made with, as a start does."""
+    try:
+        if databases.aboveboard.revision()[0] is None:
+            return []
+        noted = marks.noted(databases.aboveboard)
+        keys = KeyFolder(settings.data_dir)
+        marks.match(noted, {name: keys.get(name, make=False) for name in noted})
+    except (DataDirUnusable, KeysChanged) as error:
+        return [Finding("keys", Level.WRONG, str(error))]
+    except AboveboardError:
+        return []  # What keeps the database from answering is a finding already.
+    return [Finding("keys", Level.WELL, "those that the databases were made with")]
+
+
+def _room(settings: Settings) -> Finding:
+    """Write something: a full disk and one that became read-only read as well as ever."""
+    try:
+        with TemporaryFile(dir=settings.data_dir) as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        told = f"expected to write in {settings.data_dir}, got: {error.strerror}"
+        return Finding("disk", Level.WRONG, told)
+    return Finding("disk", Level.WELL, "takes what is written into the data directory")
+
+
 def _database(database: Database) -> Finding:
     try:
         found, expected = database.revision()
@@ -98,6 +133,11 @@ def _database(database: Database) -> Finding:
                 if said != "ok":
                     torn = f"expected a whole file, got: {' '.join(str(said).split())}"
                     return Finding(database.name, Level.WRONG, torn)
+            else:
+                check_durability(connection)
+                if connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
+                    deaf = "expected a database that can be written, got one that is read-only"
+                    return Finding(database.name, Level.WRONG, deaf)
     except AboveboardError as error:
         # What the driver says tells a wrong host from a wrong password, and names no secret.
         why = getattr(error.__cause__, "orig", None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -59,8 +60,10 @@ def verify(path: Path) -> Manifest:
         if found.manifest.engine is Engine.POSTGRESQL:
             found.check()
             return found.manifest
+        # A folder of its own: somebody else may be verifying the same backup.
+        aside = path.with_name(f".{path.name}.{token_hex(8)}.verified")
         with (
-            backup.emptied(path.with_name(f".{path.name}.verified")) as folder,
+            backup.emptied(aside) as folder,
             _staged(found, folder) as databases,
             databases.consent.read() as connection,
         ):

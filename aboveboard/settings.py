@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from aboveboard.errors import SettingsInvalid
@@ -43,6 +43,20 @@ def _database(value: SecretStr) -> SecretStr:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    # Whoever sends no token at all would have the empty one.
+    if not value.get_secret_value():
+        raise ValueError("expected a word, got nothing; leave it out for this machine alone")
+    return value
+
+
+def _folder(value: object) -> object:
+    # Of nothing Path makes the directory that happens to be the present one.
+    if value == "":
+        raise ValueError("expected a directory, got nothing")
+    return value
+
+
 def split_list(value: str) -> list[str]:
     """Read a list given with commas: of names, addresses, networks or digests."""
     return [one.strip().lower() for one in value.split(",") if one.strip()]
@@ -69,6 +83,7 @@ def _digests(value: str) -> str:
     return value
 
 
+Folder = Annotated[Path, BeforeValidator(_folder)]
 Address = Annotated[SecretStr, AfterValidator(_address)]  # a secret: who knows it may post to it
 
 
@@ -79,11 +94,11 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    data_dir: Path = Field(Path("data"), description="where databases and keys live")
+    data_dir: Folder = Field(Path("data"), description="where databases and keys live")
     database_url: Annotated[SecretStr, AfterValidator(_database)] | None = Field(
         None, description="postgresql://… for PostgreSQL; unset means SQLite in the data directory"
     )
-    postgres_bin: Path | None = Field(
+    postgres_bin: Folder | None = Field(
         None, description="directory of pg_dump and psql, for backups; unset means the PATH"
     )
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
@@ -101,7 +116,7 @@ class Settings(BaseSettings):
         description="https://… under which clients reach the service, for the documents that tell "
         "them; unset means http and the host that each request names",
     )
-    metrics_token: SecretStr | None = Field(
+    metrics_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None, description="bearer token that /metrics asks for; unset means loopback alone"
     )
     header_deadline_s: float = Field(5.0, gt=0, description="seconds a client has for its headers")
@@ -109,7 +124,7 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         4096, ge=1, description="writes that may wait for one database before 503"
     )
-    checkpoint_dir: Path | None = Field(
+    checkpoint_dir: Folder | None = Field(
         None,
         description="folder to keep the newest checkpoint of every log in; best on another disk",
     )
@@ -167,6 +182,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsInvalid(f"expected a TOML file at {path}, got: {error}") from error
+    if "data_dir" in values:
+        raise SettingsInvalid(f"{path}: expected no data_dir, for the file lies in it, got one")
     unknown = sorted(set(values) - set(Settings.model_fields))
     if unknown:
         raise SettingsInvalid(

@@ -1,7 +1,5 @@
 """`aboveboard backup, restore`: all data in one file, and back."""
 
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,8 +28,6 @@ def backup(
     if verify:
         _tell(file, restoring.verify(file), "is whole", json=json)
         return
-    # Ended early, as by a timer, it takes its copies of everything away, which nobody else would.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with open_databases(data_dir) as (settings, databases):
         installation.open_accounts(settings, databases)
         manifest = copying.take(settings, databases, file)

@@ -1,6 +1,7 @@
 """`aboveboard`: everything an operator does, as one command."""
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -54,6 +55,8 @@ def _main(
 
 def run() -> None:
     """Run the command; what goes wrong is told in one readable line."""
+    # Ended early, as by a timer, a command takes its drafts away, which nobody else would.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except Exception as error:

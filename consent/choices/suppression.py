@@ -74,14 +74,20 @@ def without(
     )
 
 
-def without_consent(standing: Standing, records: Container[str]) -> Standing:
-    """Return where a subject stands who may no longer rest a yes on *records*; a no stays."""
+def without_consent(standing: Standing, records: Container[str], told: Noes) -> Standing:
+    """Return where a subject stands who may no longer rest a yes on *records*; a no stays.
+
+    *told* are the last noes by all records: a yes does not tell of one that it has outlived.
+    """
     kept = {}
     for name, at in standing.purposes.items():
         if at.ended or at.record_id not in records:
             kept[name] = at
-        elif no := _last_no(at, None):
-            kept[name] = no._replace(record_id=NO_RECORD)
+        elif no := _last_no(at, told.get(name)):
+            kept[name] = no._replace(
+                record_id=NO_RECORD if no.record_id in records else no.record_id,
+                leaf_index=max(at.leaf_index, no.leaf_index),
+            )
     return replace(standing, purposes=kept, whole=False)
 
 

@@ -77,10 +77,12 @@ class Continuing:
     async def check(self, doubt: Doubt = Doubt.NONE) -> list[Continued]:
         """Begin a new epoch of every log that is behind what its key last signed, or in *doubt*.
 
-        Of all others the newest checkpoint is kept. Raises CheckpointInvalid where a kept one was
-        not signed by its log's key.
+        Of all others the newest checkpoint is kept. Raises CheckpointInvalid where a kept one, or
+        a log's own, was not signed by its log's key.
         """
         kept, heads = await self._compare()
+        for known in heads.values():
+            self._verify_own(known)
         continued = []
         for site_id in sorted({*kept, *heads}):
             head, before = heads.get(site_id), kept.get(site_id)
@@ -199,6 +201,18 @@ class Continuing:
             raise CheckpointInvalid(
                 f"{kept.origin}: expected the checkpoint kept outside the database to be signed by "
                 f"the log's key, got another ({error}); move it away to go on without it"
+            ) from error
+
+    def _verify_own(self, head: Head) -> None:
+        if not head.frontier.size:
+            return
+        try:
+            self._verifier(head).open(self._kept(head).checkpoint)
+        except CheckpointInvalid as error:
+            raise CheckpointInvalid(
+                f"{head.origin}: expected the log's newest checkpoint to be signed by its key in "
+                f"the data directory, got another ({error}); put the key back from where keys are "
+                "kept"
             ) from error
 
     def _kept(self, head: Head) -> Kept:

@@ -249,22 +249,26 @@ def _place(record: Listed) -> int:
     return ledger.position(record.epoch, record.leaf_index)
 
 
-def seal_off(rows: Rows, site_id: str, refs: Sequence[str], until: str) -> None:
+def seal_off(rows: Rows, keyring: Keyring, site_id: str, refs: Sequence[str], until: str) -> None:
     """Restrict processing for subjects; whoever took consent over from them has it no more."""
     holdings.restrict(rows, site_id, refs, until)
     linked = find_linked(rows, site_id, store.ask_subjects(rows, site_id, refs)())
-    if linked:
-        sealed = {item.record_id for item in holdings.ask_held_of(rows, site_id, refs)()}
-        standings = {ref: subject.standing for ref, subject in linked.items()}
-        left = [
-            (ref, kept)
-            for ref, at in standings.items()
-            if (kept := without_consent(at, sealed)).purposes != at.purposes
-        ]
-        holdings.restate(rows, site_id, left)
+    sealed = {item.record_id for item in holdings.ask_held_of(rows, site_id, refs)()}
+    resting = {
+        ref: subject.standing
+        for ref, subject in linked.items()
+        if any(at.record_id in sealed and not at.ended for at in subject.standing.purposes.values())
+    }
+    if resting:
+        told = _last_noes(rows, keyring, site_id, {*linked, *refs})
+        holdings.restate(
+            rows,
+            site_id,
+            [(ref, without_consent(at, sealed, told[ref])) for ref, at in resting.items()],
+        )
 
 
-def _seal_off_again(rows: Rows, done: Restriction, now: str) -> None:
+def _seal_off_again(rows: Rows, keyring: Keyring, done: Restriction, now: str) -> None:
     """Restrict again whom the rows brought back, and whom they do not know any more.
 
     A subject whose records are all later than the restriction came back as somebody unknown: what
@@ -275,7 +279,7 @@ def _seal_off_again(rows: Rows, done: Restriction, now: str) -> None:
         first.setdefault(item.subject_ref, item.record_id)
     # Ids are made in the order of time.
     meant = [ref for ref, record_id in first.items() if record_id < max(done.tombstones)]
-    seal_off(rows, done.site_id, meant, done.until)
+    seal_off(rows, keyring, done.site_id, meant, done.until)
     if done.until > now:
         unknown = [ref for ref in done.refs if ref not in first]
         holdings.withhold(rows, done.site_id, unknown, done.until)
@@ -296,7 +300,7 @@ def reapply(
     were *sealed_anew*. Returns the traces of what went.
     """
     if isinstance(done, Restriction):
-        _seal_off_again(rows, done, now)
+        _seal_off_again(rows, keyring, done, now)
         return []
     return _erase_again(rows, keyring, done, sealed_anew=sealed_anew)
 

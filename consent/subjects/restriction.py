@@ -135,7 +135,7 @@ class Restricting:
                 ),
             )
         receipt = batch.close().receipts[-1]
-        seal_off(rows, site_id, refs, command.until)
+        seal_off(rows, self._keyring, site_id, refs, command.until)
         # Before the commit, like an erasure.
         self._note(Restriction(site_id, instant(command.received), tombstones, refs, command.until))
         return Restricted(receipt, record_ids, command.until)

@@ -6,13 +6,16 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
 
@@ -443,6 +446,84 @@ def test_a_doctor_finds_tables_that_cannot_be_used(
     assert done.returncode == 1, done.stdout.decode()
     (wrong,) = (item for item in json.loads(done.stdout) if item["level"] == "wrong")
     assert (wrong["check"], found in wrong["detail"]) == ("consent", True)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(None, "it is gone"), ("00" * 32, "got another"), ("00", "expected 32 bytes of key")],
+    ids=["gone", "another", "torn"],
+)
+def test_a_doctor_finds_keys_that_a_start_would_refuse(
+    environment: dict[str, str], tmp_path: Path, content: str | None, found: str
+) -> None:
+    """And says where the right ones come from; it makes none."""
+    data = ("--data-dir", tmp_path / "data")
+    run(environment, "site", "create", "https://a.example", *data)
+    path = tmp_path / "data" / "keys" / "subject.1.key"
+    path.unlink() if content is None else path.write_text(content, encoding="ascii")
+
+    done = run(environment, "doctor", "--json", *data)
+
+    assert done.returncode == 1, done.stdout.decode()
+    (wrong,) = (item for item in json.loads(done.stdout) if item["level"] == "wrong")
+    assert (wrong["check"], found in wrong["detail"]) == ("keys", True)
+    assert path.exists() is (content is not None)
+
+
+def test_a_doctor_finds_a_disk_that_takes_nothing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """As where it is full: everything can still be read, and nothing is stored."""
+    data = tmp_path / "data"
+    run(environment, "migrate", "--data-dir", data)
+    limited = (
+        "import resource\n"
+        "from aboveboard.cli.main import run\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({256 << 10}, {256 << 10}))\n"
+        "run()"
+    )
+
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", limited, "doctor", "--json", "--data-dir", str(data)],
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stdout.decode()
+    (wrong,) = (item for item in json.loads(done.stdout) if item["level"] == "wrong")
+    assert (wrong["check"], "got: File too large" in wrong["detail"]) == ("disk", True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("synchronous_commit = off", "expected synchronous_commit to be on"),
+        ("default_transaction_read_only = on", "read-only"),
+    ],
+)
+def test_a_doctor_finds_a_postgresql_that_serve_would_refuse(
+    environment: dict[str, str],
+    tmp_path: Path,
+    new_database: Callable[[], str],
+    setting: str,
+    found: str,
+) -> None:
+    """It answers every question, and is no place to store anything."""
+    url = new_database()
+    environment = {**environment, "ABOVEBOARD_DATABASE_URL": url}
+    run(environment, "migrate", "--data-dir", tmp_path)
+    with psycopg.connect(url, autocommit=True) as admin:
+        name = admin.info.dbname
+        admin.execute(f"ALTER DATABASE {name} SET {setting}".encode())
+
+    done = run(environment, "doctor", "--json", "--data-dir", tmp_path)
+
+    wrong = [item for item in json.loads(done.stdout) if item["level"] == "wrong"]
+    assert done.returncode == 1
+    assert [item["check"] for item in wrong] == ["aboveboard", "moderation", "consent"]
+    assert all(found in item["detail"] for item in wrong)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["config", "show"], ["site", "list"]])

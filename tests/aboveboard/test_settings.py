@@ -88,6 +88,33 @@ def test_an_empty_database_url_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
         settings.load(data_dir=tmp_path)
 
 
+def test_an_empty_metrics_token_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A secret that came out empty would show /metrics to whoever sends an empty one."""
+    monkeypatch.setenv("ABOVEBOARD_METRICS_TOKEN", "")
+    with pytest.raises(SettingsInvalid, match="metrics_token"):
+        settings.load(data_dir=tmp_path)
+
+    monkeypatch.delenv("ABOVEBOARD_METRICS_TOKEN")
+    (tmp_path / "aboveboard.toml").write_text('metrics_token = ""\n')
+    with pytest.raises(SettingsInvalid, match="metrics_token"):
+        settings.load(data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["data_dir", "checkpoint_dir", "postgres_bin"])
+def test_an_empty_directory_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It would be the present one: another installation begins there, or checkpoints go there."""
+    monkeypatch.setenv(f"ABOVEBOARD_{name.upper()}", "")
+    with pytest.raises(SettingsInvalid, match=name):
+        settings.load()
+
+
+def test_the_file_of_a_directory_names_no_other(tmp_path: Path) -> None:
+    """Half of the settings would come from here, and the data lie there."""
+    (tmp_path / "aboveboard.toml").write_text('data_dir = "/elsewhere"\n')
+    with pytest.raises(SettingsInvalid, match="expected no data_dir"):
+        settings.load(data_dir=tmp_path)
+
+
 def test_an_empty_host_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be every address of the machine, where the default is loopback."""
     monkeypatch.setenv("ABOVEBOARD_HOST", "")

@@ -141,9 +141,22 @@ def hold(*_):
     print("holding", flush=True)
     signal.pause()
 
-backup.write = hold
+{held} = hold
 run()
 """
+
+
+def _held(service: Service, step: str, *arguments: str) -> subprocess.Popen[str]:
+    """Begin a command that holds at *step*, and wait until it is there."""
+    begun = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", HELD.replace("{held}", step), *arguments],
+        env=service.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert begun.stdout is not None
+    assert begun.stdout.readline() == "holding\n"
+    return begun
 
 
 def test_a_backup_that_is_ended_early_leaves_nothing(service: Service, tmp_path: Path) -> None:
@@ -151,19 +164,37 @@ def test_a_backup_that_is_ended_early_leaves_nothing(service: Service, tmp_path:
     service.start()
     out = tmp_path / "out"
     out.mkdir()
-    command = [sys.executable, "-c", HELD, "backup", str(out / "backup.zip")]
-    begun = subprocess.Popen(  # noqa: S603
-        [*command, "--data-dir", str(service.data_dir)],
-        env=service.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with begun:
-        assert begun.stdout is not None
-        assert begun.stdout.readline() == "holding\n"
+    data = ("--data-dir", str(service.data_dir))
+    with _held(service, "backup.write", "backup", str(out / "backup.zip"), *data) as begun:
         copied = sorted(out.iterdir())
         begun.terminate()
 
     assert copied
     assert begun.returncode == 128 + signal.SIGTERM
     assert sorted(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["backup", "--verify"], ["restore", "--replace"]])
+def test_a_look_at_a_backup_that_is_ended_early_leaves_nothing(
+    service: Service, engine: str, tmp_path: Path, command: list[str]
+) -> None:
+    """No opened copy of everybody's comments, which no later erasure would reach."""
+    out = tmp_path / "out"
+    out.mkdir()
+    service.command("migrate")
+    service.command("backup", str(out / "backup.zip"))
+    data = ("--data-dir", str(service.data_dir))
+
+    def copies() -> list[Path]:
+        found = [*out.rglob("*.sq*"), *service.data_dir.rglob("*.sq*")]
+        return [path for path in found if path.parent != service.data_dir]
+
+    step = "backup.Backup.check = backup._check"
+    with _held(service, step, *command, str(out / "backup.zip"), *data) as begun:
+        held = copies()
+        begun.terminate()
+
+    # A script of PostgreSQL is verified as it is read.
+    assert held or (engine, command[0]) == ("postgresql", "backup")
+    assert begun.returncode == 128 + signal.SIGTERM
+    assert copies() == []

@@ -110,7 +110,7 @@ def test_consent_that_nobody_may_rest_on_leaves_a_no() -> None:
     """The one it had ended; a no stays, whosever record it names."""
     standing = Standing({"ads": YES, "count": PLAIN_YES, "sell": NO})
 
-    kept = without_consent(standing, {"yes", "no"}).purposes
+    kept = without_consent(standing, {"yes", "no"}, {}).purposes
 
     assert list(kept) == ["ads", "sell"]
     assert (kept["ads"].state, kept["ads"].record_id) == ("refused", NO_RECORD)

@@ -854,6 +854,23 @@ def test_a_signal_that_a_yes_has_outlived_stands_without_it(desk: Desk, *, whole
     assert list(erased.remembered) == (["ads"] if whole else [])
 
 
+def test_a_signal_that_a_yes_has_outlived_stands_where_that_is_restricted(desk: Desk) -> None:
+    """The account took the yes over, and has said no itself."""
+    signal = {"jurisdiction": "US-CA", "signals": Signals(sec_gpc=True)}
+    desk.give("ads", **signal)
+    account(desk, "d-1")
+    desk.later(days=1)
+    no = desk.record(
+        EventType.OPTED_OUT, {"ads": "refused"}, method=Method.GPC, **OF_ACCOUNT, **signal
+    )
+    assert desk.ask("ads", **OF_ACCOUNT)[0].allowed
+
+    desk.restrict(days=30)
+
+    answer = desk.ask("ads", **OF_ACCOUNT)[0]
+    assert (answer.allowed, answer.why, answer.record_id) == (False, Why.OPTED_OUT, no.record_id)
+
+
 def test_an_imported_no_that_a_yes_has_outlived_stands_without_it(desk: Desk) -> None:
     """It was older; of what is left it is the newest."""
     yes = desk.give("ads")
@@ -1099,7 +1116,7 @@ def test_what_cannot_be_shredded_keeps_nobody_else(
 
 def test_a_refusal_of_ones_own_does_not_end_with_the_consent_taken_over(desk: Desk) -> None:
     """The account had opted out and in again; the yes that followed was its device's."""
-    opt_out(desk, **OF_ACCOUNT)
+    opted_out = opt_out(desk, **OF_ACCOUNT)
     opt_in(desk, **OF_ACCOUNT)
     desk.later(days=1)
     given = desk.give("ads")
@@ -1110,7 +1127,7 @@ def test_a_refusal_of_ones_own_does_not_end_with_the_consent_taken_over(desk: De
 
     (answer,) = desk.ask("ads", **OF_ACCOUNT)
     assert before == given.record_id
-    assert (answer.why, answer.record_id) == (Why.OPTED_OUT, None)
+    assert (answer.why, answer.record_id) == (Why.OPTED_OUT, opted_out.record_id)
 
 
 def test_consent_taken_over_ends_with_a_restriction(desk: Desk) -> None:
