@@ -111,6 +111,8 @@ def drafted(out: Path) -> Iterator[BinaryIO]:
 
     from aboveboard.errors import DataDirUnusable
 
+    if out.name == "-":
+        raise DataDirUnusable("expected the name of a file to write, got - for standard output")
     try:
         if out.exists():
             raise FileExistsError("it is there already")

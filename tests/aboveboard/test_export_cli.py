@@ -171,6 +171,13 @@ def test_a_file_that_is_there_stays(busy: AuditedSite, tmp_path: Path) -> None:
     assert out.read_text() == "mine"
 
 
+def test_an_export_is_a_file(busy: AuditedSite) -> None:
+    """And none with the name by which other commands mean a pipe."""
+    said = refused(busy.service, "--site", busy.id, "--format", "csv", "--out", "-")
+
+    assert said == ("aboveboard: expected the name of a file to write, got - for standard output\n")
+
+
 def test_an_export_that_cannot_go_on_leaves_no_file(service: Service, tmp_path: Path) -> None:
     """A record that does not open is named by its id, and the part that was written is gone."""
     with audited_site(service) as made, opened(service) as databases:
