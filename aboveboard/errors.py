@@ -154,7 +154,7 @@ class MediaTypeUnsupported(RequestRefused):
 
 
 class QueryAmbiguous(RequestRefused):
-    """A parameter of the query is there twice."""
+    """A parameter of the query is there twice, or there are more than anything takes."""
 
 
 class ScopeMissing(RequestRefused):

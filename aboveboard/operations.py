@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 JSON = b"application/json"
 KEY_LIMIT = 255  # characters of an idempotency key
+QUERY_FIELDS = 100  # a query of 64 kB has thousands, each of which takes its time
 EMPTY: Mapping[str, str] = {}
 NOBODY = Caller("", frozenset(), ())
 CLOSE = (b"connection", b"close")
@@ -100,6 +101,8 @@ class Call:
 
     def query(self) -> dict[str, str]:
         """Return the query's parameters. Raises QueryAmbiguous where one is there twice."""
+        if self._query_string.count(b"&") >= QUERY_FIELDS:
+            raise QueryAmbiguous(f"query: expected at most {QUERY_FIELDS} parameters, got more")
         # Bytes that are not UTF-8 stay as surrogates and fail the model's strict text type.
         pairs = parse_qsl(
             self._query_string.decode("latin-1"),

@@ -270,6 +270,15 @@ def test_a_parameter_twice_is_refused() -> None:
     assert orjson.loads(answered[2])["type"] == "/problems/invalid-request"
 
 
+def test_a_query_of_thousands_of_parameters_is_refused() -> None:
+    """Whoever has no key may ask the public log, and each parameter takes time."""
+    answered = request(echo, query=b"&".join(b"a%d=1" % number for number in range(101)))
+
+    assert answered is not None
+    assert answered[0] == 422
+    assert b"at most 100 parameters" in answered[2]
+
+
 def test_the_site_is_the_header_the_member_or_the_only_one() -> None:
     """Another's is not there; several without a word, or two words, are unclear."""
 

@@ -323,6 +323,15 @@ def test_a_key_may_stand_in_the_query_or_a_header(client: httpx2.Client, whole: 
         assert answer.status_code == 200, answer.text
 
 
+def test_of_a_long_query_the_beginning_is_read(client: httpx2.Client, whole: Site) -> None:
+    """Whoever has no key cannot have thousands of parameters taken apart."""
+    filling = "&".join("a=1" for _ in range(100))
+    first = client.post(f"{ANALYZE}?key={whole.key}&{filling}", json=body())
+    last = client.post(f"{ANALYZE}?{filling}&key={whole.key}", json=body())
+
+    assert (first.status_code, last.status_code) == (200, 403)
+
+
 def test_no_page_may_ask_from_a_browser(client: httpx2.Client, whole: Site) -> None:
     """Its key would be everybody's: neither the question beforehand nor the answer allows it."""
     asking = {"Origin": "https://blog.example.org", "Access-Control-Request-Method": "POST"}
