@@ -30,6 +30,7 @@ def _without_nul(value: str) -> str:
 Text = Annotated[str, AfterValidator(_without_nul)]
 Short = Annotated[Text, Field(min_length=1, max_length=256)]
 Url = Annotated[Text, Field(min_length=1, max_length=URL_LIMIT)]
+InstantOut = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Events = Annotated[list[Short], Field(min_length=1, max_length=32)]
 
 
@@ -104,11 +105,11 @@ class WebhookOut(BaseModel):
     site: str
     url: str
     events: list[str]
-    created: str
+    created: InstantOut
     disabled: Disabled | None
     failures: int
-    held_until: str | None
-    older_secret_until: str | None
+    held_until: InstantOut | None
+    older_secret_until: InstantOut | None
 
 
 class WebhookMadeOut(WebhookOut):
@@ -144,7 +145,7 @@ class DeliveryOut(BaseModel):
     event: str
     state: State
     queued: str
-    due: str
+    due: InstantOut
     attempts: int
     first_tried: str | None
     last_tried: str | None

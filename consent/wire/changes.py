@@ -11,7 +11,7 @@ from consent.choices.choice import SUBJECTLESS, EventType, Method
 from consent.records.history import START, Entry, Position, Step
 from consent.wire import cursor
 from consent.wire.records import DecidedOut, decided
-from consent.wire.strict import PAGE_LIMIT, Short, Wire
+from consent.wire.strict import PAGE_LIMIT, InstantOut, Short, Wire
 
 _PLACE = re.compile(r"([1-9][0-9]{0,8})\.([0-9]{1,18})", re.ASCII)
 
@@ -42,7 +42,7 @@ class FeedItemOut(BaseModel):
     record_id: str
     epoch: int
     leaf_index: int
-    received_at: str
+    received_at: InstantOut
     event_type: EventType | None = None
     method: Method | None = None
     subject_ref: str | None = None

@@ -23,6 +23,7 @@ from consent.wire.strict import (
     Digest,
     Id,
     Instant,
+    InstantOut,
     Jurisdiction,
     Key,
     Language,
@@ -226,7 +227,7 @@ class ServedOut(BaseModel):
     """A served token, to be returned with the visitor's answer."""
 
     served: str
-    expires_at: str
+    expires_at: InstantOut
 
 
 def served(token: str, expires_at: str) -> bytes:

@@ -15,6 +15,7 @@ from consent.wire.strict import (
     PURPOSES_LIMIT,
     Digest,
     Id,
+    InstantOut,
     Language,
     Long,
     Short,
@@ -138,14 +139,14 @@ class NoticeOut(BaseModel):
     controller: ControllerIn
     purposes: list[PurposeIn]
     withdrawal_uri: str | None = None
-    published: str
+    published: InstantOut
 
 
 class BannerOut(BaseModel):
     """An archived banner."""
 
     ui_sha256: str = Field(description="SHA-256 of the RFC 8785 canonical JSON of its members")
-    archived: str
+    archived: InstantOut
 
 
 class ChangeOut(BaseModel):

@@ -14,7 +14,7 @@ from consent.sealing.vault import Opened
 from consent.wire import notices
 from consent.wire.events import ReceiptOut, receipt_members
 from consent.wire.notices import NoticeOut
-from consent.wire.strict import PAGE_LIMIT, Id, Instant, Short, SubjectIn, Text, Wire
+from consent.wire.strict import PAGE_LIMIT, Id, Instant, InstantOut, Short, SubjectIn, Text, Wire
 
 Ref = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9}\.[0-9a-f]{32}|site)$")]
 
@@ -98,7 +98,7 @@ class RecordOut(BaseModel):
     record_id: str
     epoch: int
     leaf_index: int
-    received_at: str
+    received_at: InstantOut
     subject_ref: str
     event_type: EventType
     method: Method
@@ -106,7 +106,7 @@ class RecordOut(BaseModel):
     notice_id: str | None = None
     notice_version: int | None = None
     event: dict[str, Any] | None = None
-    restricted_until: str | None = None
+    restricted_until: InstantOut | None = None
 
 
 class RecordsOut(BaseModel):
@@ -130,7 +130,7 @@ class RecordDetailOut(ReceiptOut):
     strings: dict[str, Any] | None = Field(
         None, description="the event's TC and GPP strings, decoded"
     )
-    restricted_until: str | None = None
+    restricted_until: InstantOut | None = None
 
 
 def records(found: Sequence[Found], following: str | None) -> bytes:

@@ -12,6 +12,7 @@ from consent.recording.standing import Answer, Why
 from consent.wire.strict import (
     PURPOSES_LIMIT,
     Id,
+    InstantOut,
     Jurisdiction,
     SecGpc,
     Short,
@@ -70,9 +71,11 @@ class StandingOut(BaseModel):
     why: Why
     ask: bool = Field(description="whether the visitor may be asked now")
     record_id: str | None = None
-    since: str | None = None
-    valid_until: str | None = None
-    ask_after: str | None = Field(None, description="from when the visitor may be asked again")
+    since: InstantOut | None = None
+    valid_until: InstantOut | None = None
+    ask_after: InstantOut | None = Field(
+        None, description="from when the visitor may be asked again"
+    )
     signal: bool | None = Field(
         None, description="whether a Global Privacy Control signal is honoured: show it"
     )

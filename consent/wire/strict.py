@@ -43,6 +43,7 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Key = Annotated[Text, Field(min_length=1, max_length=255)]
 Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 Strings = Annotated[list[Short], Field(max_length=100)]
+InstantOut = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Wire(BaseModel):

@@ -13,7 +13,7 @@ from consent.subjects.erasure import Erased
 from consent.subjects.restriction import Restricted
 from consent.wire.events import ReceiptOut, receipt, receipt_members
 from consent.wire.notices import NoticeOut, notice
-from consent.wire.strict import Instant, Short, SubjectIn, Wire
+from consent.wire.strict import Instant, InstantOut, Short, SubjectIn, Wire
 
 RECORDS_LIMIT = 1000
 
@@ -66,7 +66,7 @@ class RestrictedOut(ReceiptOut):
     """The receipt of the tombstone, saved as it is; beside it what is kept and until when."""
 
     restricted: list[str] = Field(description="ids of the records that are kept as evidence")
-    evidence_until: str
+    evidence_until: InstantOut
 
 
 def restricted(done: Restricted) -> bytes:
@@ -102,13 +102,13 @@ class StandsOut(BaseModel):
 
     purpose: str
     state: EventType
-    since: str
+    since: InstantOut
     record_id: str | None = None
     notice_id: str | None = None
     notice_version: int | None = None
-    valid_until: str | None = None
-    refused_at: str | None = None
-    ask_after: str | None = None
+    valid_until: InstantOut | None = None
+    refused_at: InstantOut | None = None
+    ask_after: InstantOut | None = None
     vendors: list[str] | None = Field(None, description="the only vendors that a yes is about")
     signal: bool = Field(description="whether Global Privacy Control was on, or was the reason")
 
@@ -133,7 +133,7 @@ class AccountOut(BaseModel):
     """What is held under one pseudonym, records in the order of the log."""
 
     subject_ref: str
-    restricted_until: str | None = None
+    restricted_until: InstantOut | None = None
     linked: list[str] = Field(description="pseudonyms of the same person")
     standing: list[StandsOut]
     asked: list[AskedOut]

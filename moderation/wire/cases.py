@@ -12,7 +12,7 @@ from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Held
 from moderation.verdict import Label, Origin
-from moderation.wire.comments import PAGE_LIMIT, Instant, Short, Wire
+from moderation.wire.comments import PAGE_LIMIT, Instant, InstantOut, Short, Wire
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText, Token
 
 SNOOZE_DAYS = 90
@@ -157,12 +157,12 @@ class CaseOut(BaseModel):
     group: str | None
     alike: int = Field(description="open cases of the same words")
     reporters: int
-    opened: str
+    opened: InstantOut
     openings: int
     claimed_by: str | None
-    claim_until: str | None
-    snoozed_until: str | None
-    resolved: str | None
+    claim_until: InstantOut | None
+    snoozed_until: InstantOut | None
+    resolved: InstantOut | None
     origin: Origin
     excerpt: str
 
@@ -193,8 +193,8 @@ class HeldCaseOut(BaseModel):
     state: CaseState
     claimed_by: str | None
     claim_token: str | None
-    claim_until: str | None
-    snoozed_until: str | None
+    claim_until: InstantOut | None
+    snoozed_until: InstantOut | None
 
 
 class ClaimedOut(BaseModel):

@@ -87,6 +87,7 @@ def _in_utc(value: datetime) -> datetime:
 
 Address = Annotated[IPvAnyAddress, BeforeValidator(_text_alone)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+InstantOut = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Wire(BaseModel):
@@ -298,13 +299,13 @@ class CommentDetailOut(CommentOut):
     author: dict[str, Any] | None = None
     thread: dict[str, Any] | None = None
     parent_id: str | None = None
-    submitted_at: str | None = None
-    form_shown_at: str | None = None
+    submitted_at: InstantOut | None = None
+    form_shown_at: InstantOut | None = None
     language: str | None = None
     origin_details: dict[str, Any] | None = Field(
         None, description="what the dialect of its origin said besides"
     )
-    received: str
+    received: InstantOut
     version: int = Field(description="the number of its newest event")
 
 

@@ -11,6 +11,7 @@ from moderation.review.context import Context, Past, Recent
 from moderation.verdict import Label, ReasonKind, State
 from moderation.wire import cases
 from moderation.wire.comments import (
+    InstantOut,
     PlaceOut,
     Probability,
     Short,
@@ -44,7 +45,7 @@ class PastOut(BaseModel):
     name: str
     states: dict[State, int]
     open: int
-    first_seen: str
+    first_seen: InstantOut
 
 
 class RecentOut(BaseModel):
@@ -53,7 +54,7 @@ class RecentOut(BaseModel):
     comment_id: str
     external_id: str
     state: State | None
-    received: str
+    received: InstantOut
     excerpt: str
 
 
@@ -68,7 +69,7 @@ class RevisionOut(BaseModel):
     """A revision, with what it says against the one before."""
 
     revision: int
-    received: str
+    received: InstantOut
     verdict: str
     text: str
     changes: list[TextChangeOut] | None
@@ -77,7 +78,7 @@ class RevisionOut(BaseModel):
 class ReportOut(BaseModel):
     """What a reader said; `weight` is how far reports of theirs were right."""
 
-    at: str
+    at: InstantOut
     reason: str
     weight: Probability
     upheld: bool | None
@@ -87,7 +88,7 @@ class NoteOut(BaseModel):
     """What a moderator wrote down."""
 
     id: str
-    at: str
+    at: InstantOut
     moderator: str
     text: str
 

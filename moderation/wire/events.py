@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from moderation.cases.transition import ActorKind, Event, EventKind
 from moderation.verdict import State
-from moderation.wire.comments import Probability
+from moderation.wire.comments import InstantOut, Probability
 
 
 class ActorOut(BaseModel):
@@ -20,7 +20,7 @@ class EventOut(BaseModel):
     """One thing that happened to a comment; `seq` counts the events of the site."""
 
     seq: int
-    at: str
+    at: InstantOut
     comment_id: str
     external_id: str | None = None
     revision: int

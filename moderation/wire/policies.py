@@ -10,7 +10,7 @@ from moderation.policy.judging import Bands
 from moderation.policy.rehearsal import Rehearsal
 from moderation.policy.versions import Version
 from moderation.verdict import Label, Verdict
-from moderation.wire.comments import PAGE_LIMIT, Short, Wire
+from moderation.wire.comments import PAGE_LIMIT, InstantOut, Short, Wire
 from moderation.wire.document import PolicyIn, ThresholdsIn
 
 REHEARSED = 10_000  # comments, at most
@@ -55,7 +55,7 @@ class PolicyOut(BaseModel):
 
     version: int
     policy: PolicyIn
-    made: str | None
+    made: InstantOut | None
 
 
 class PresentOut(PolicyOut):

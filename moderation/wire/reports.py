@@ -3,7 +3,7 @@
 import orjson
 from pydantic import BaseModel
 
-from moderation.wire.comments import Key, Name, Short, Wire
+from moderation.wire.comments import InstantOut, Key, Name, Short, Wire
 from moderation.wire.moderators import Answer, Code
 
 
@@ -26,7 +26,7 @@ class ReportedOut(BaseModel):
     """When the report came in."""
 
     comment_id: str
-    at: str
+    at: InstantOut
 
 
 def reported(comment_id: str, at: str) -> Answer:

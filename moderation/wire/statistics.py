@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel
 
 from moderation.cases.sampling import Outcome, Share
-from moderation.wire.comments import Instant, Probability, Short, Wire
+from moderation.wire.comments import Instant, InstantOut, Probability, Short, Wire
 
 
 class ReviewStatisticsIn(Wire):
@@ -30,7 +30,7 @@ class ShareOut(BaseModel):
 class ReviewStatisticsOut(BaseModel):
     """What the blind sample shows of the policy's verdicts; `until` is the last midnight (UTC)."""
 
-    until: str
+    until: InstantOut
 
     drawn: int
     undecided: int

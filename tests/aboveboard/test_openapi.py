@@ -204,3 +204,16 @@ def test_defaults_of_a_query_are_told(document: dict[str, Any]) -> None:
 
     assert parameters["limit"]["default"] == 50
     assert "default" not in parameters["cursor"]
+
+
+def test_instants_are_told_as_such(document: dict[str, Any]) -> None:
+    """In answers as in requests: a client's library then reads them."""
+    members = {
+        (name, member): described.get("anyOf", [described])[0]
+        for name, schema in document["components"]["schemas"].items()
+        for member, described in schema.get("properties", {}).items()
+        if member.endswith(("_at", "_until")) or member in {"at", "since", "received", "published"}
+    }
+
+    assert len(members) > 10
+    assert [place for place, told in members.items() if told.get("format") != "date-time"] == []
