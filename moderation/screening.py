@@ -307,12 +307,23 @@ class Screening:
         )
 
     async def list_comments(
-        self, site_id: str, *, state: str | None, after: str | None, limit: int
+        self,
+        site_id: str,
+        *,
+        state: str | None,
+        external_id: str | None,
+        after: str | None,
+        limit: int,
     ) -> tuple[list[Detail], str | None]:
         """Return comments oldest first, and the id after which the next page begins."""
         found = await self._reading.query(
             lambda connection: store.list_details(
-                connection, site_id, state=state, after=after, limit=limit + 1
+                connection,
+                site_id,
+                state=state,
+                external_id=external_id,
+                after=after,
+                limit=limit + 1,
             )
         )
         page = found[:limit]

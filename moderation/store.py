@@ -556,12 +556,20 @@ def find_external(connection: Connection, site_id: str, external_id: str) -> Det
 
 
 def list_details(
-    connection: Connection, site_id: str, *, state: str | None, after: str | None, limit: int
+    connection: Connection,
+    site_id: str,
+    *,
+    state: str | None,
+    external_id: str | None,
+    after: str | None,
+    limit: int,
 ) -> list[Detail]:
     """Return comments of a site in the order in which they came, at most *limit*."""
     statement = _details().where(COMMENT.c.site_id == site_id)
     if state is not None:
         statement = statement.where(COMMENT.c.state == state)
+    if external_id is not None:
+        statement = statement.where(COMMENT.c.external_id == external_id)
     if after is not None:
         statement = statement.where(COMMENT.c.id > after)
     rows = connection.execute(statement.order_by(COMMENT.c.id).limit(limit))

@@ -66,7 +66,7 @@ class CommentRoutes:
             path="/v1/comments",
             handler=self.list_comments,
             name="listComments",
-            summary="List comments, oldest first; with state=pending those that are held",
+            summary="List comments, oldest first: all, those in a state, the one of an id of yours",
             scope="comments:read",
             query=wire.PageIn,
             answers={200: wire.CommentsOut},
@@ -159,6 +159,7 @@ class CommentRoutes:
         found, following = await self._screening.list_comments(
             call.site(asked.site),
             state=asked.state,
+            external_id=asked.external_id,
             after=cursor.comment_id(asked.cursor),
             limit=asked.limit,
         )

@@ -183,6 +183,7 @@ class PageIn(Wire):
     """Which comments to list, and from where."""
 
     state: State | None = None
+    external_id: Name | None = Field(None, description="the one that the site knows by this")
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
     cursor: Short | None = None
     site: Short | None = None

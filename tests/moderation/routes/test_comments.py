@@ -457,6 +457,16 @@ def test_pages_join_without_gap_or_repetition(client: httpx2.Client) -> None:
     assert seen == [f"c-{at}" for at in range(7)] + ["late"]
 
 
+def test_a_comment_is_found_by_the_id_that_the_site_has_for_it(client: httpx2.Client) -> None:
+    """Whoever lost ours can still erase it; another's, and an unknown one, are nobody."""
+    first = send(client, "c-1", HAM).json()
+    send(client, "c-2", HAM)
+
+    assert [found["id"] for found in listed(client, external_id="c-1")] == [first["id"]]
+    assert listed(client, external_id="c-1", state="pending") == []
+    assert listed(client, external_id="c-3") == []
+
+
 def test_a_list_is_narrowed_by_state(client: httpx2.Client) -> None:
     """Each state lists its own comments; without one all are listed."""
     send(client, "ham", HAM)
