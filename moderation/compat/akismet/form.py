@@ -143,10 +143,16 @@ def _plain(name: str) -> str:
 
 def _unquoted(text: str) -> bytes:
     """Return what a percent-encoded text, a character for every byte, stands for."""
-    # As escapes of Python's, which are undone in C: a form is mostly such text. A percent sign that
-    # begins nothing stays one.
-    told = _NO_ESCAPE.sub("%25", text).replace("\\", "\\\\").replace("%", "\\x")
-    return told.encode("latin-1").decode("unicode_escape").encode("latin-1")
+    # As escapes of Python's, which are undone in C: a form is mostly such text.
+    try:
+        return _undone(text)
+    except UnicodeDecodeError:  # a percent sign that begins nothing stays one
+        return _undone(_NO_ESCAPE.sub("%25", text))
+
+
+def _undone(text: str) -> bytes:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\x").encode("latin-1")
+    return escaped.decode("unicode_escape").encode("latin-1")
 
 
 def _written(name: str) -> str:
