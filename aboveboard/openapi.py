@@ -33,7 +33,6 @@ RETRY_AFTER = {
     "schema": {"type": "integer", "minimum": 0},
 }
 
-
 IDEMPOTENCY_KEY = (
     "A name for this one act, new for each and the same when it is sent again: the first answer is "
     "given again, and nothing happens twice. The same as the body's `idempotency_key`, for clients "

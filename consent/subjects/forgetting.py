@@ -253,6 +253,8 @@ def seal_off(rows: Rows, keyring: Keyring, site_id: str, refs: Sequence[str], un
     """Restrict processing for subjects; whoever took consent over from them has it no more."""
     holdings.restrict(rows, site_id, refs, until)
     linked = find_linked(rows, site_id, store.ask_subjects(rows, site_id, refs)())
+    if not linked:
+        return
     sealed = {item.record_id for item in holdings.ask_held_of(rows, site_id, refs)()}
     resting = {
         ref: subject.standing
