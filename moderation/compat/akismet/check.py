@@ -53,7 +53,6 @@ _FIELDS = {
 }
 """What is read of a comment, and how many characters of it."""
 
-_VISITOR = {"user_ip": SHORT, "comment_author_IP": SHORT}
 _TAG = re.compile(r"<[A-Za-z/!?][^<>]*>")
 # One after the other, as a browser reads them: no value of one is taken for another.
 _ATTRIBUTE = re.compile(r"""([^\s/>=]++)(?:\s*+=\s*+(?:"([^"]*+)"?|'([^']*+)'?|([^\s>]++)))?""")
@@ -86,7 +85,7 @@ def missing(form: Form) -> str | None:
     if not form.get("blog"):
         return "blog"
     # It may be empty: Coral tells no address unless it is set so, and none when people decide.
-    return None if form.pick(_VISITOR) else "user_ip"
+    return None if form.has("user_ip") or form.has("comment_author_IP") else "user_ip"
 
 
 def read(form: Form, *, slashed: bool) -> Check:
@@ -174,7 +173,8 @@ def said(text: str) -> tuple[str, ...]:
     if "&" in words:
         words = _unescaped(words)
     shown = words.split()
-    return " ".join(shown) or text, *sorted(set(addresses).difference(shown))
+    hidden = sorted(set(addresses).difference(shown)) if addresses else ()
+    return " ".join(shown) or text, *hidden
 
 
 def _addresses(tag: str) -> Iterator[str]:

@@ -77,9 +77,13 @@ class Form:
         """Return a field's value, empty where it is not there; spaces around it go."""
         known = self._read.get(name)
         if known is None:
-            value = self._last.get(_written(name))
+            value = self._last.get(name if name.isascii() else _written(name))
             known = self._read[name] = "" if value is None else self._decoded(value)
         return known
+
+    def has(self, name: str) -> bool:
+        """Whether a field is there, be it empty."""
+        return name in self._last
 
     def pick(
         self, limits: Mapping[str, int], clean: Callable[[str], str] | None = None
@@ -89,11 +93,10 @@ class Form:
         *clean* is applied before they are cut.
         """
         # By what is there: of all that may be told, a client tells little.
-        there = {name: self._decoded(self._last[name]) for name in limits.keys() & self._last}
-        return {
-            name: (value if clean is None else clean(value))[: limits[name]]
-            for name, value in there.items()
-        }
+        there = {name: self.get(name) for name in limits.keys() & self._last}
+        if clean is not None:
+            there = {name: clean(value) for name, value in there.items()}
+        return {name: value[: limits[name]] for name, value in there.items()}
 
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, `name[]` and `name[0]` alike, in their order."""
@@ -157,4 +160,4 @@ def _undone(text: str) -> bytes:
 
 def _written(name: str) -> str:
     """Return *name* as it stands in a form: a character for every byte."""
-    return name if name.isascii() else name.encode().decode("latin-1")
+    return name.encode().decode("latin-1")
