@@ -48,6 +48,7 @@ from aboveboard.webhooks.delivering import Delivering
 from aboveboard.webhooks.feeds import ConsentFeed, ModerationFeed
 from aboveboard.webhooks.managing import Webhooks
 from aboveboard.webhooks.message import Feed
+from aboveboard.webhooks.messages import MESSAGES
 from aboveboard.webhooks.routes import WebhookRoutes
 from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
@@ -271,7 +272,9 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         },
         token=settings.metrics_token,
     )
-    described = orjson.dumps(openapi.describe(catalogue.operations, version=version("aboveboard")))
+    described = orjson.dumps(
+        openapi.describe(catalogue.operations, version=version("aboveboard"), messages=MESSAGES)
+    )
 
     async def openapi_json(_request: Request) -> Response:
         return Response(described, media_type="application/json")

@@ -1,7 +1,7 @@
 """OpenAPI 3.1 from the operations and their wire models."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,6 +39,13 @@ IDEMPOTENCY_KEY = (
     "with headers."
 )
 
+SIGNED = {
+    "webhook-id": {"type": "string", "description": "the same whenever the message is sent"},
+    "webhook-timestamp": {"type": "string", "description": "when it was sent, in Unix seconds"},
+    "webhook-signature": {"type": "string", "description": "of id, time and body"},
+}
+"""The headers of a post to a webhook (Standard Webhooks 1.0)."""
+
 PROBLEM_SCHEMA = {
     "type": "object",
     "description": "A problem document (RFC 9457)",
@@ -62,11 +69,14 @@ PROBLEM_SCHEMA = {
     },
 }
 
+_PLACED = re.compile(r"\b([a-z]+)__\w+__(\w+)")  # pydantic's: the modules, then the name
 _PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")  # Starlette's: a name, and what it takes
 
 
-def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]:
-    """Return the OpenAPI document of *operations*."""
+def describe(
+    operations: Sequence[Operation], *, version: str, messages: Mapping[str, type[BaseModel]]
+) -> dict[str, Any]:
+    """Return the OpenAPI document of *operations*; *messages* are what webhooks are posted."""
     inputs = _distinct(
         [model for item in operations for model in (item.body, item.query) if model is not None]
     )
@@ -78,6 +88,7 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
             for model in _choices(answer)
             if not isinstance(model, str)
         ]
+        + list(messages.values())
     )
     names, definitions = models_json_schema(
         [
@@ -90,7 +101,7 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
     for item in operations:
         path = _PARAMETER.sub(r"{\1}", item.path)
         paths.setdefault(path, {})[item.method.lower()] = _operation(item, names, definitions)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "aboveboard",
@@ -100,6 +111,7 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
         },
         "servers": [{"url": "/"}],
         "paths": paths,
+        "webhooks": {name: _webhook(model, names) for name, model in messages.items()},
         "components": {
             "schemas": {**_shared(definitions, operations), "Problem": PROBLEM_SCHEMA},
             "securitySchemes": {
@@ -107,6 +119,21 @@ def describe(operations: Sequence[Operation], *, version: str) -> dict[str, Any]
             },
         },
     }
+    renamed: dict[str, Any] = _renamed(document)
+    return renamed
+
+
+def _renamed(part: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Call models of one name by their half's as well, not by where their code lies."""
+    if isinstance(part, list):
+        return [_renamed(item) for item in part]
+    if isinstance(part, dict):
+        return {_short(name): _renamed(value) for name, value in part.items()}
+    return _short(part) if isinstance(part, str) else part
+
+
+def _short(name: str) -> str:
+    return _PLACED.sub(lambda found: f"{found[1].title()}{found[2]}", name)
 
 
 def _shared(definitions: dict[str, Any], operations: Sequence[Operation]) -> dict[str, Any]:
@@ -175,6 +202,28 @@ def _operation(
     return described
 
 
+def _webhook(model: type[BaseModel], names: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "post": {
+            "summary": (model.__doc__ or "").partition("\n")[0],
+            "security": [],
+            "parameters": [
+                {"name": name, "in": "header", "required": True, "schema": schema}
+                for name, schema in SIGNED.items()
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": names[model, "serialization"]}},
+            },
+            "responses": {
+                "2XX": {"description": "Taken"},
+                "410": {"description": "Nothing more is wanted: the webhook is disabled"},
+                "default": {"description": "Not taken: it is sent again, under its id"},
+            },
+        }
+    }
+
+
 def _path_parameters(item: Operation) -> list[dict[str, Any]]:
     found = _PARAMETER.findall(item.path)
     return [
@@ -235,8 +284,9 @@ def _responses(item: Operation, names: Any) -> dict[str, Any]:  # noqa: ANN401
             content: dict[str, Any] = {}
             for choice in _choices(answer):
                 if isinstance(choice, str):
-                    text = choice.startswith("text/")
-                    content[choice] = {"schema": {"type": "string"} if text else {}}
+                    # By `format` generators tell bytes from text; 3.1 itself needs no schema here.
+                    binary = {} if choice.startswith("text/") else {"format": "binary"}
+                    content[choice] = {"schema": {"type": "string", **binary}}
                 else:
                     content["application/json"] = {"schema": names[choice, "serialization"]}
             responses[str(status)] = {"description": TITLES[status], "content": content}

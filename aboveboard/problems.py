@@ -16,6 +16,7 @@ import moderation.errors as moderation
 
 MEDIA_TYPE = b"application/problem+json"
 SHOWN_ERRORS = 20
+LISTED_ERRORS = 10_000  # more are counted alone: pydantic lists all or none, seconds for a million
 EXTENSIONS = ("code", "record_id", "present")
 """Attributes of an error that its document tells as members of their own."""
 
@@ -199,6 +200,9 @@ def explain(error: Exception) -> tuple[Kind, str]:
 
 def _invalid(error: ValidationError) -> tuple[Kind, str, list[dict[str, str]]]:
     """Return the kind of a request that does not fit, one sentence, and where it does not."""
+    count = error.error_count()
+    if count > LISTED_ERRORS:
+        return INVALID, f"request: expected at most {LISTED_ERRORS} faults to tell, got {count}", []
     found = error.errors(include_url=False, include_input=False, include_context=False)
     if any(item["type"] == "json_invalid" for item in found):
         return MALFORMED, "expected one JSON object in UTF-8", []

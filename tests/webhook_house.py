@@ -24,6 +24,7 @@ from aboveboard.webhooks.delivering import Delivering
 from aboveboard.webhooks.feeds import ConsentFeed
 from aboveboard.webhooks.managing import Made, Webhooks
 from aboveboard.webhooks.message import Feed
+from aboveboard.webhooks.messages import MESSAGES
 from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
 from aboveboard.writer import CommandWriter
@@ -181,6 +182,13 @@ class WebhookHouse:
     def states(self) -> list[str]:
         """Return the state of every delivery."""
         return [row["state"] for row in self.deliveries()]
+
+
+def is_as_told(post: Post) -> bool:
+    """Say whether a body is what the OpenAPI document tells, and nothing beside it."""
+    model = MESSAGES[post.content["type"]]
+    read = model.model_validate(post.content)
+    return bool(read.model_dump(mode="json", by_alias=True, exclude_unset=True) == post.content)
 
 
 def verify(post: Post, secret: str) -> dict[str, Any]:

@@ -132,11 +132,11 @@ def deliveries(
 ) -> None:
     """List what a webhook was told, or is to be told."""
     from aboveboard.webhooks import wire
-    from aboveboard.webhooks.endpoint import State
+    from aboveboard.webhooks.endpoint import DeliveryState
 
-    if state is not None and state not in list(State):
-        raise typer.BadParameter(f"expected one of {', '.join(State)}, got another")
-    wanted = None if state is None else State(state)
+    if state is not None and state not in list(DeliveryState):
+        raise typer.BadParameter(f"expected one of {', '.join(DeliveryState)}, got another")
+    wanted = None if state is None else DeliveryState(state)
     page = _with_one(
         data_dir,
         webhook_id,

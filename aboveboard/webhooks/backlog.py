@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, null, or_, select, t
 
 from aboveboard.rows import Rows
 from aboveboard.tables import WEBHOOK, WEBHOOK_DELIVERY
-from aboveboard.webhooks.endpoint import Delivery, State
+from aboveboard.webhooks.endpoint import Delivery, DeliveryState
 
 AT_ONCE = 500  # rows deleted in one statement: others wait for it
 
@@ -79,7 +79,7 @@ def forget(rows: Rows, webhook_id: str, now: str) -> bool:
     """Delete some of the deliveries that ended long ago; say whether that was all of them."""
     found = [
         row
-        for state in (State.DELIVERED, State.PARKED)
+        for state in (DeliveryState.DELIVERED, DeliveryState.PARKED)
         for row in rows.find(_FORGET, of_webhook=webhook_id, of_state=state, now=now)
     ]
     return len(found) < AT_ONCE
@@ -102,7 +102,7 @@ def list_deliveries(
     connection: Connection,
     webhook_id: str,
     *,
-    state: State | None,
+    state: DeliveryState | None,
     before: tuple[str, str] | None,
     limit: int,
 ) -> list[Delivery]:
@@ -124,8 +124,8 @@ def count_open(connection: Connection) -> Mapping[str, int]:
     """Count the deliveries that wait and those that are parked."""
     found = connection.execute(_OPEN).all()
     return {
-        State.PENDING: sum(waiting for waiting, _ in found),
-        State.PARKED: sum(parked for _, parked in found),
+        DeliveryState.PENDING: sum(waiting for waiting, _ in found),
+        DeliveryState.PARKED: sum(parked for _, parked in found),
     }
 
 
@@ -146,7 +146,7 @@ _HASTEN = (
     update(WEBHOOK_DELIVERY)
     .where(
         _DELIVERY_OF,
-        WEBHOOK_DELIVERY.c.state == State.PENDING,
+        WEBHOOK_DELIVERY.c.state == DeliveryState.PENDING,
         WEBHOOK_DELIVERY.c.due > bindparam("now"),
     )
     .values(due=bindparam("now"))
@@ -154,12 +154,12 @@ _HASTEN = (
 _ANEW = (
     update(WEBHOOK_DELIVERY)
     .where(_DELIVERY_OF)
-    .values(state=State.PENDING, due=bindparam("now"), attempts=0, first_tried=null())
+    .values(state=DeliveryState.PENDING, due=bindparam("now"), attempts=0, first_tried=null())
 )
 _IS_NAMED = WEBHOOK_DELIVERY.c.id.in_(bindparam("ids", expanding=True))
 _NAMED = select(WEBHOOK_DELIVERY.c.id).where(_DELIVERY_OF, _IS_NAMED)
 _AGAIN = _ANEW.where(_IS_NAMED)
-_PARKED_AGAIN = _ANEW.where(WEBHOOK_DELIVERY.c.state == State.PARKED).returning(
+_PARKED_AGAIN = _ANEW.where(WEBHOOK_DELIVERY.c.state == DeliveryState.PARKED).returning(
     WEBHOOK_DELIVERY.c.id
 )
 _SOME = select(WEBHOOK_DELIVERY.c.id).where(_DELIVERY_OF).limit(AT_ONCE)
@@ -198,7 +198,7 @@ _DUE = (
     select(*_DELIVERY_COLUMNS)
     .where(
         _DELIVERY_OF,
-        WEBHOOK_DELIVERY.c.state == State.PENDING,
+        WEBHOOK_DELIVERY.c.state == DeliveryState.PENDING,
         or_(
             WEBHOOK_DELIVERY.c.due <= bindparam("now"), WEBHOOK_DELIVERY.c.due > bindparam("beyond")
         ),
@@ -211,7 +211,7 @@ _DELIVERIES = select(*_DELIVERY_COLUMNS).order_by(
 _PENDING = (
     select(func.count())
     .select_from(WEBHOOK_DELIVERY)
-    .where(_DELIVERY_OF, WEBHOOK_DELIVERY.c.state == State.PENDING)
+    .where(_DELIVERY_OF, WEBHOOK_DELIVERY.c.state == DeliveryState.PENDING)
 )
 _OPEN = select(
     *(
@@ -219,11 +219,11 @@ _OPEN = select(
         .select_from(WEBHOOK_DELIVERY)
         .where(WEBHOOK_DELIVERY.c.webhook_id == WEBHOOK.c.id, WEBHOOK_DELIVERY.c.state == state)
         .scalar_subquery()
-        for state in (State.PENDING, State.PARKED)
+        for state in (DeliveryState.PENDING, DeliveryState.PARKED)
     )
 ).select_from(WEBHOOK)
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
     found = Delivery(*row)
-    return replace(found, state=State(found.state))
+    return replace(found, state=DeliveryState(found.state))

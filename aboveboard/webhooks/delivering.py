@@ -24,8 +24,8 @@ from aboveboard.webhooks.database import Reading, Writing
 from aboveboard.webhooks.endpoint import (
     COUNTED,
     Delivery,
+    DeliveryState,
     Disabled,
-    State,
     Tried,
     Webhook,
     drawn,
@@ -45,7 +45,7 @@ TOGETHER = 8  # tries of one webhook at once
 REST = timedelta(seconds=30)  # for a webhook where something went wrong here
 STOPPING_S = 2.0  # for tries under way when the service stops
 COUNT_EVERY = timedelta(seconds=15)
-KEPT = {State.DELIVERED: timedelta(days=7), State.PARKED: timedelta(days=30)}
+KEPT = {DeliveryState.DELIVERED: timedelta(days=7), DeliveryState.PARKED: timedelta(days=30)}
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ class Delivering:
         self.outcomes = Counter(dict.fromkeys(COUNTED, 0))
         """How many tries came to what."""
 
-        self.open: Mapping[str, int] = {State.PENDING: 0, State.PARKED: 0}
+        self.open: Mapping[str, int] = {DeliveryState.PENDING: 0, DeliveryState.PARKED: 0}
         """How many deliveries wait and are parked, as of a little while ago."""
 
     async def run(self) -> None:
@@ -264,7 +264,7 @@ class Delivering:
         now = self._clock()
         if message is None:
             # Its feed was put back from an older copy: it never happened.
-            return self._ended(delivery, State.PARKED, now, "not_there"), None
+            return self._ended(delivery, DeliveryState.PARKED, now, "not_there"), None
         tried = await self._sender.send(webhook, delivery.id, message)
         self.outcomes[
             "delivered" if tried.is_well else "refused" if tried.status else "failed"
@@ -276,7 +276,7 @@ class Delivering:
             last_tried=instant(now),
         )
         if tried.is_well:
-            return self._ended(attempted, State.DELIVERED, now, tried.outcome), tried
+            return self._ended(attempted, DeliveryState.DELIVERED, now, tried.outcome), tried
         if is_to_be_parked(datetime.fromisoformat(attempted.first_tried or ""), now):
             log.warning(
                 "webhook_delivery_parked",
@@ -285,11 +285,13 @@ class Delivering:
                 status=tried.status,
                 error=tried.outcome,
             )
-            return self._ended(attempted, State.PARKED, now, tried.outcome), tried
+            return self._ended(attempted, DeliveryState.PARKED, now, tried.outcome), tried
         due = now + retry_after(attempted.attempts, drawn(self._random))
         return replace(attempted, due=instant(due), outcome=tried.outcome), tried
 
-    def _ended(self, delivery: Delivery, state: State, now: datetime, outcome: str) -> Delivery:
+    def _ended(
+        self, delivery: Delivery, state: DeliveryState, now: datetime, outcome: str
+    ) -> Delivery:
         forgotten = instant(now + KEPT[state])
         return replace(
             delivery, state=state, due=forgotten, last_tried=instant(now), outcome=outcome
@@ -384,5 +386,12 @@ def _begin(webhook: Webhook, feed: Feed, connection: Connection) -> tuple[str, i
 def _delivery(webhook: Webhook, feed: str, message: Message, now: str) -> Delivery:
     name = message_id(webhook.id, feed, webhook.site_id, message.place)
     return Delivery(
-        name, webhook.id, feed, message.place, message.event, State.PENDING, queued=now, due=now
+        name,
+        webhook.id,
+        feed,
+        message.place,
+        message.event,
+        DeliveryState.PENDING,
+        queued=now,
+        due=now,
     )

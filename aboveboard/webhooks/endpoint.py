@@ -30,7 +30,7 @@ class Disabled(StrEnum):
     GONE = "gone"
 
 
-class State(StrEnum):
+class DeliveryState(StrEnum):
     """What became of a delivery."""
 
     PENDING = "pending"
@@ -68,7 +68,7 @@ class Delivery:
     feed: str
     place: str
     event: str
-    state: State
+    state: DeliveryState
     queued: str
     due: str
     attempts: int = 0

@@ -12,7 +12,7 @@ from aboveboard.rows import Rows
 from aboveboard.targets import Targets, parse
 from aboveboard.webhooks import backlog, store
 from aboveboard.webhooks.database import Reading, Writing
-from aboveboard.webhooks.endpoint import Delivery, Disabled, State, Tried, Webhook
+from aboveboard.webhooks.endpoint import Delivery, DeliveryState, Disabled, Tried, Webhook
 from aboveboard.webhooks.message import TEST, Feed, Message
 from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
@@ -191,7 +191,7 @@ class Webhooks:
         site_id: str,
         webhook_id: str,
         *,
-        state: State | None = None,
+        state: DeliveryState | None = None,
         before: tuple[str, str] | None = None,
         limit: int,
     ) -> Page:

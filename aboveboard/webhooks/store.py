@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from aboveboard.rows import Rows
 from aboveboard.tables import SITE, WEBHOOK, WEBHOOK_CURSOR, WEBHOOK_DELIVERY
-from aboveboard.webhooks.endpoint import Disabled, State, Webhook
+from aboveboard.webhooks.endpoint import DeliveryState, Disabled, Webhook
 
 WEBHOOK_COLUMNS = (
     WEBHOOK.c.id,
@@ -275,7 +275,7 @@ def find_cursor(connection: Connection, webhook_id: str, feed: str) -> str | Non
 
 
 _PENDING_OF = and_(
-    WEBHOOK_DELIVERY.c.webhook_id == WEBHOOK.c.id, WEBHOOK_DELIVERY.c.state == State.PENDING
+    WEBHOOK_DELIVERY.c.webhook_id == WEBHOOK.c.id, WEBHOOK_DELIVERY.c.state == DeliveryState.PENDING
 )
 _WORK = select(
     WEBHOOK.c.id,

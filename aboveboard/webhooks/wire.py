@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aboveboard.errors import WebhookCursorInvalid
 from aboveboard.targets import URL_LIMIT
-from aboveboard.webhooks.endpoint import Delivery, Disabled, State, Tried, Webhook
+from aboveboard.webhooks.endpoint import Delivery, DeliveryState, Disabled, Tried, Webhook
 from aboveboard.webhooks.managing import Made, Page
 
 PAGE_LIMIT = 200
@@ -81,7 +81,7 @@ class TestIn(Wire):
 class DeliveriesIn(Wire):
     """Which deliveries to list."""
 
-    state: State | None = None
+    state: DeliveryState | None = None
     cursor: Short | None = Field(None, description="the `next` of the page before")
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
     site: Short | None = None
@@ -143,7 +143,7 @@ class DeliveryOut(BaseModel):
 
     id: str
     event: str
-    state: State
+    state: DeliveryState
     queued: str
     due: InstantOut
     attempts: int

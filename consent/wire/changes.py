@@ -31,14 +31,13 @@ class FeedIn(Wire):
     site: Short | None = None
 
 
-class FeedItemOut(BaseModel):
+class EntryOut(BaseModel):
     """One entry of the ledger.
 
     `record_ids` are of the records that a `consent.erased`, or a restriction, concerns. A record
     that was erased since has `erased` and no more than its place.
     """
 
-    type: Change
     record_id: str
     epoch: int
     leaf_index: int
@@ -51,6 +50,12 @@ class FeedItemOut(BaseModel):
     notice_version: int | None = None
     record_ids: list[str] | None = None
     erased: bool | None = None
+
+
+class FeedItemOut(EntryOut):
+    """One entry of the ledger, and what it says to those who follow it."""
+
+    type: Change
 
 
 class FeedOut(BaseModel):

@@ -2,6 +2,8 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Iterable
+from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
@@ -12,11 +14,13 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
 from consent.choices.choice import ON_NOTICE, Actor, Decision, EventType, Method, Origin
 from consent.choices.record import each_once
+from consent.choices.transition import RULES
 from consent.records.batch import Receipt
 from consent.wire.strict import (
     PURPOSES_LIMIT,
@@ -127,12 +131,17 @@ class SignalsIn(Wire):
     gcm: ConsentModeIn | None = Field(None, description="Google Consent Mode")
 
 
+def _one_of(words: Iterable[StrEnum]) -> WithJsonSchema:
+    """Tell which words can be sent; others are known, and refused by rules of their own."""
+    return WithJsonSchema({"type": "string", "enum": sorted(map(str, words))})
+
+
 class EventIn(Wire):
     """A choice: first `requested`, when the notice was shown, then the subject's answer."""
 
     subject: SubjectIn
-    event_type: EventType
-    method: Method
+    event_type: Annotated[EventType, _one_of(RULES)]
+    method: Annotated[Method, _one_of(set[Method]().union(*(r.methods for r in RULES.values())))]
     origin: Origin
     decisions: Annotated[tuple[DecisionIn, ...], Field(max_length=PURPOSES_LIMIT)] = ()
     notice: ShownIn | None = Field(

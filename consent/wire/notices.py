@@ -149,7 +149,7 @@ class BannerOut(BaseModel):
     archived: InstantOut
 
 
-class ChangeOut(BaseModel):
+class NoticeChangeOut(BaseModel):
     """One difference; *before* or *after* is absent where there was or is nothing."""
 
     where: str
@@ -166,7 +166,7 @@ class ChangesOut(BaseModel):
     to: int
     language: str
     asks_again: bool
-    changes: list[ChangeOut]
+    changes: list[NoticeChangeOut]
 
 
 class NoticesOut(BaseModel):

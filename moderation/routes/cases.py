@@ -54,7 +54,7 @@ class CaseRoutes:
             name="countCases",
             summary="Count the cases of a site, or of all sites of the key",
             scope=REVIEW,
-            query=wire.CaseFilterIn,
+            query=wire.CasesCountIn,
             answers={200: wire.CaseCountsOut},
         )
         operation(
@@ -119,7 +119,7 @@ class CaseRoutes:
         """Answer 200 with a page."""
         asked = wire.CasesIn.model_validate_strings(call.query())
         sites = call.sites(asked.site)
-        wanted = wire.wanted(asked)
+        wanted = wire.wanted(asked, asked.shelf)
         question = (sites, wanted, asked.order)
         found, following, now = await self._review.list_cases(
             *question,
@@ -130,7 +130,7 @@ class CaseRoutes:
 
     async def count_cases(self, call: Call) -> Answer:
         """Answer 200 with numbers."""
-        asked = wire.CaseFilterIn.model_validate_strings(call.query())
+        asked = wire.CasesCountIn.model_validate_strings(call.query())
         return 200, wire.counts(
             await self._review.count_cases(call.sites(asked.site), wire.wanted(asked))
         )

@@ -18,10 +18,9 @@ from moderation.wire.moderators import Answer, ModeratedIn, NoteText, Token
 SNOOZE_DAYS = 90
 
 
-class CaseFilterIn(Wire):
-    """Which cases; what is left out is anything."""
+class CasesCountIn(Wire):
+    """Which cases, of whatever queue; what is left out is anything."""
 
-    shelf: Shelf = Field(Shelf.OPEN, description="which of the queues")
     label: Label | None = None
     language: Short | None = None
     reason: Short | None = None
@@ -39,9 +38,10 @@ class CaseFilterIn(Wire):
     site: Short | None = Field(None, description="one of the key's sites; by default all of them")
 
 
-class CasesIn(CaseFilterIn):
+class CasesIn(CasesCountIn):
     """Which cases, in which order, from where."""
 
+    shelf: Shelf = Field(Shelf.OPEN, description="which of the queues")
     order: Order = Order.PRIORITY
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
     cursor: Short | None = None
@@ -101,10 +101,10 @@ class EscalateIn(AsideIn):
     note: NoteText | None = None
 
 
-def wanted(given: CaseFilterIn) -> Filter:
+def wanted(given: CasesCountIn, shelf: Shelf = Shelf.OPEN) -> Filter:
     """Read which cases are wanted."""
     return Filter(
-        given.shelf,
+        shelf,
         given.label,
         given.language,
         given.reason,

@@ -71,7 +71,7 @@ class VersionsOut(BaseModel):
     next: int | None
 
 
-class ChangeOut(BaseModel):
+class PolicyChangeOut(BaseModel):
     """How many comments would fare otherwise, and the ids of up to ten of them."""
 
     before: Verdict
@@ -84,7 +84,7 @@ class DryRunOut(BaseModel):
     """What would change; `comments` is how many were judged again."""
 
     comments: int
-    changes: list[ChangeOut]
+    changes: list[PolicyChangeOut]
 
 
 def present(version: Version, bands: Mapping[Label, Bands]) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from aboveboard import openapi, problems
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.operations import Catalogue
+from aboveboard.webhooks.messages import MESSAGES
 from consent.routes.events import EventRoutes
 from consent.routes.logs import LogRoutes
 from consent.routes.notices import NoticeRoutes
@@ -38,7 +39,7 @@ def catalogue() -> Catalogue:
 @pytest.fixture(scope="module")
 def document(catalogue: Catalogue) -> dict[str, Any]:
     """Describe them."""
-    return openapi.describe(catalogue.operations, version="1.2.3")
+    return openapi.describe(catalogue.operations, version="1.2.3", messages=MESSAGES)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -90,8 +91,29 @@ def test_schemas_are_told_apart(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     titles = [schema["title"] for name, schema in schemas.items() if name != "Problem"]
 
-    assert any("__" in name for name in schemas)  # models of one name are among them
+    assert [name for name in schemas if "__" in name] == []  # as those of one name are called
     assert len(set(titles)) == len(titles)
+
+
+def test_what_webhooks_are_posted_is_told(document: dict[str, Any]) -> None:
+    """Each event by its name, signed by three headers, and named in its own message."""
+    for name, told in document["webhooks"].items():
+        headers = {item["name"] for item in told["post"]["parameters"]}
+        assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+        content = told["post"]["requestBody"]["content"]["application/json"]["schema"]
+        message = document["components"]["schemas"][content["$ref"].rpartition("/")[2]]
+        kind = message["properties"]["type"]
+        kind = document["components"]["schemas"].get(kind.get("$ref", "").rpartition("/")[2], kind)
+        assert name in kind.get("enum", [kind.get("const")])
+
+
+def test_only_what_can_be_sent_is_told(document: dict[str, Any]) -> None:
+    """No event type that this service makes itself, no method that is never an act."""
+    event = document["components"]["schemas"]["EventIn"]["properties"]
+
+    assert {"requested", "given", "linked"} <= set(event["event_type"]["enum"])
+    assert set(event["event_type"]["enum"]).isdisjoint({"erased", "restricted", "imported"})
+    assert set(event["method"]["enum"]).isdisjoint({"scroll", "timeout"})
 
 
 def test_every_refusal_is_told(document: dict[str, Any]) -> None:

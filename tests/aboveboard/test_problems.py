@@ -241,6 +241,18 @@ def test_many_errors_are_cut_short() -> None:
     assert len(orjson.loads(body)["errors"]) == 20
 
 
+def test_errors_beyond_telling_are_counted() -> None:
+    """A body of a million unknown members is refused without a list of them."""
+    content = {f"k{number}": 1 for number in range(problems.LISTED_ERRORS)}
+    with pytest.raises(ValidationError) as caught:
+        moderation_wire.ScoreIn.model_validate(content)
+
+    status, body = problems.render(caught.value)
+
+    assert (status, "errors" in orjson.loads(body)) == (422, False)
+    assert "got 10001" in orjson.loads(body)["detail"]
+
+
 def test_messages_have_both_sides() -> None:
     """Every message that a problem may show, in the source, says what was expected."""
     packages = [Path(module.__file__ or "").parent for module in (service, moderation, consent)]

@@ -14,14 +14,14 @@ from receiver import Post, Receiver, receiving
 from sqlalchemy import update
 from standardwebhooks import WebhookVerificationError
 from structlog.testing import capture_logs
-from webhook_house import WebhookHouse, verify
+from webhook_house import WebhookHouse, is_as_told, verify
 
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.tables import WEBHOOK
 from aboveboard.webhooks import delivering
-from aboveboard.webhooks.endpoint import FIRST_RETRY, LAST_RETRY, State
+from aboveboard.webhooks.endpoint import FIRST_RETRY, LAST_RETRY, DeliveryState
 from consent.choices.choice import EventType
 
 
@@ -181,6 +181,7 @@ def test_what_was_erased_while_it_waited_is_told_to_nobody(house: WebhookHouse) 
         "erased": True,
     }
     assert set(posts) == {"consent.changed", "consent.erased"}
+    assert all(map(is_as_told, posts.values()))
 
 
 def test_rows_of_deliveries_hold_nothing_personal(house: WebhookHouse) -> None:
@@ -623,7 +624,7 @@ def test_open_deliveries_are_counted(house: WebhookHouse) -> None:
         house.time.pass_by(minutes=1)
         worker.look()
 
-    assert worker.delivering.open == {State.PENDING: 1, State.PARKED: 1}
+    assert worker.delivering.open == {DeliveryState.PENDING: 1, DeliveryState.PARKED: 1}
 
 
 def test_the_older_secret_signs_for_a_while(house: WebhookHouse) -> None:

@@ -12,7 +12,7 @@ from conftest import PATIENCE_S, Service, Site
 from diary import NOTICE, SHOWN
 from receiver import Receiver, receiving
 from review_desk import HAM, RUDE, Desk
-from webhook_house import verify
+from webhook_house import is_as_told, verify
 
 from aboveboard.accounts import Scope
 
@@ -86,6 +86,7 @@ def test_a_withdrawal_reaches_the_site(client: httpx2.Client, service: Service) 
         metrics = client.get("/metrics").text
 
     assert (told["type"], told["data"]["record_id"]) == ("consent.changed", record_id)
+    assert is_as_told(post)
     assert "canary" not in post.body
     assert (delivery["id"], delivery["attempts"], delivery["outcome"]) == (post.id, 1, "204")
     assert delivery["event"] == "consent.changed"
@@ -120,6 +121,7 @@ def test_what_becomes_of_a_comment_reaches_the_site(
     assert decided["decision_id"] == decision["id"]
     assert (reverted["undoes"], reverted["to"]) == (decided["version"], "pending")
     assert (erased["version"], erased["to"]) == (reverted["version"] + 1, "erased")
+    assert all(map(is_as_told, posts))
     every = "".join(post.body for post in posts) + service.log.read_text()
     assert RUDE not in every
     assert "Canary" not in every
@@ -259,12 +261,14 @@ def test_a_test_is_sent_at_once(client: httpx2.Client, site: Site) -> None:
         made = make(client, receiver.url)
         address = f"/v1/webhooks/{made['id']}/tests"
         well = client.post(address, json={}).json()
-        told = verify(receiver.posts.get(timeout=PATIENCE_S), made["secret"])
+        post = receiver.posts.get(timeout=PATIENCE_S)
+        told = verify(post, made["secret"])
         receiver.status = 500
         badly = client.post(address, json={}).json()
     nobody = client.post(address, json={}).json()
 
     assert (told["type"], told["data"]) == ("webhook.test", {"site": site.id})
+    assert is_as_told(post)
     assert well == {"delivered": True, "status": 204, "outcome": "204"}
     assert badly == {"delivered": False, "status": 500, "outcome": "500"}
     assert nobody == {"delivered": False, "status": None, "outcome": "unreachable"}

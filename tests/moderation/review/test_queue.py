@@ -179,6 +179,8 @@ def test_counts_are_true(desk: Desk) -> None:
         "snoozed": 1,
         "tiers": {"1": 0, "2": 1, "3": 0, "4": 2},
     }
+    # Of every queue: one that is named would change nothing.
+    assert desk.client.get("/v1/cases:count", params={"shelf": "open"}).status_code == 422
 
 
 @pytest.mark.parametrize("by", [ANN, EVA])
