@@ -81,6 +81,7 @@ from moderation.compat.perspective.routes import PerspectiveRoutes
 from moderation.compat.routes import CompatRoutes
 from moderation.policy.configuring import Policies
 from moderation.review.reviewing import Review
+from moderation.routes.authors import AuthorRoutes
 from moderation.routes.cases import CaseRoutes
 from moderation.routes.comments import CommentRoutes
 from moderation.routes.decisions import DecisionRoutes
@@ -207,6 +208,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     ).declare(catalogue.declare, policy_bytes=BATCH_BYTES)
     for offered in (
         *review_routes(settings, reviewed.review),
+        AuthorRoutes(reviewed.authors),
         EventRoutes(recording=recording, showing=showing),
         StandingRoutes(standing=standing),
         SettingRoutes(configuring=configuring),

@@ -24,6 +24,7 @@ from moderation.policy.judging import Bands, Policy
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.rehearsal import Rehearsing
 from moderation.policy.traits import Tracing
+from moderation.review.authors import Authors
 from moderation.review.erasing import Erasing as ErasingComments
 from moderation.review.reviewing import Review
 from moderation.review.upkeep import Upkeep
@@ -65,9 +66,8 @@ def open_governance(
     model: Classifier,
 ) -> Governance:
     """Put together what policies need, for the service and for commands beside it."""
-    keys, reading = KeyFolder(settings.data_dir), databases.moderation
-    address_keys = Daily(keys, "address", clock=clock.now)
-    pseudonyms = Pseudonyms(author_key=keys.get(AUTHOR, make=False), address_key=address_keys)
+    reading = databases.moderation
+    pseudonyms, address_keys = open_pseudonyms(settings)
     tracing = Tracing(pseudonyms)
 
     def compiling(number: str, content: str) -> Policy:
@@ -92,6 +92,7 @@ class Reviewed:
     """The use cases of review, what is done every hour, what looks after erased bytes."""
 
     review: Review
+    authors: Authors
     upkeep: Upkeep
     erasing: ErasingComments
     sweeper: Sweeper
@@ -110,6 +111,20 @@ def open_erasing(
         sweep=sweeper.note,
     )
     return erasing, sweeper
+
+
+def open_pseudonyms(settings: Settings) -> tuple[Pseudonyms, Daily]:
+    """Put together what names authors and, under keys of a day each, addresses."""
+    keys = KeyFolder(settings.data_dir)
+    address_keys = Daily(keys, "address", clock=clock.now)
+    author_key = keys.get(AUTHOR, make=False)
+    return Pseudonyms(author_key=author_key, address_key=address_keys), address_keys
+
+
+def open_authors(settings: Settings, databases: Databases, erasing: ErasingComments) -> Authors:
+    """Put together what authors may ask for, for commands beside the service."""
+    pseudonyms, _ = open_pseudonyms(settings)
+    return Authors(reading=databases.moderation, naming=pseudonyms.author, erasing=erasing)
 
 
 def open_review(
@@ -132,7 +147,8 @@ def open_review(
         explain=partial(screening.explain, floor=0.0),
     )
     upkeep = Upkeep(writing=writing, reading=databases.moderation, clock=clock.now, erasing=erasing)
-    return Reviewed(review, upkeep, erasing, sweeper)
+    authors = Authors(reading=databases.moderation, naming=pseudonyms.author, erasing=erasing)
+    return Reviewed(review, authors, upkeep, erasing, sweeper)
 
 
 @dataclass(frozen=True, slots=True)

@@ -576,6 +576,13 @@ def list_details(
     return [_detail(row) for row in rows]
 
 
+def find_details(connection: Connection, site_id: str, ids: Sequence[str]) -> list[Detail]:
+    """Return those comments of a site that there are, in the order of *ids*."""
+    rows = connection.execute(_details().where(COMMENT.c.site_id == site_id, COMMENT.c.id.in_(ids)))
+    found = {row.id: _detail(row) for row in rows}
+    return [found[each] for each in ids if each in found]
+
+
 def forget_keys(rows: Rows, before: Iterable[str]) -> list[bool]:
     """Delete some of the idempotency keys made before each instant; say whether that was all."""
     key = tuple_(IDEMPOTENCY.c.site_id, IDEMPOTENCY.c.route, IDEMPOTENCY.c.key)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli import backup, keys, learn, operate, policies, score, sites, webhooks
+from aboveboard.cli import authors, backup, keys, learn, operate, policies, score, sites, webhooks
 from aboveboard.cli.consent import group as consent
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(learn.model, name="model")
 app.add_typer(sites.app, name="site")
 app.add_typer(keys.app, name="key")
 app.add_typer(policies.app, name="policy")
+app.add_typer(authors.app, name="author")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(consent.app, name="consent")
 app.command("backup")(backup.backup)

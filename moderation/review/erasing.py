@@ -84,6 +84,10 @@ class Erasing:
         """Erase a comment because a site asks for it. Raises CommentNotFound."""
         await self._erase(site_id, [comment_id], ActorKind.API)
 
+    async def erase_all(self, site_id: str, comment_ids: Sequence[str]) -> None:
+        """Erase comments, `BATCH` at most, because a site asks for it. Raises CommentNotFound."""
+        await self._erase(site_id, comment_ids, ActorKind.API)
+
     async def age(self, site_id: str, comment_ids: Sequence[str]) -> None:
         """Erase comments that are not kept for longer; their age will tell that another time."""
         await self._erase(site_id, comment_ids, ActorKind.SYSTEM)

@@ -67,12 +67,12 @@ def seq(after: str | None) -> int:
     """Read from where on the feed is wanted. Raises CursorInvalid."""
     if after is None:
         return 0
-    return int(_read(after, _SEQ))
+    return int(read(after, _SEQ))
 
 
 def comment_id(after: str | None) -> str | None:
     """Read after which comment a page begins. Raises CursorInvalid."""
-    return None if after is None else _read(after, _ID)
+    return None if after is None else read(after, _ID)
 
 
 def write(place: str) -> str:
@@ -90,7 +90,8 @@ def _ordered(order: Order, shelf: Shelf) -> str:
     return "resolved" if shelf is Shelf.RESOLVED else order.value
 
 
-def _read(cursor: str, form: re.Pattern[str]) -> str:
+def read(cursor: str, form: re.Pattern[str]) -> str:
+    """Read a place that is no secret, of this form. Raises CursorInvalid."""
     try:
         place = base64.b64decode(_padded(cursor), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):

@@ -1,0 +1,85 @@
+"""`aboveboard author` as an operator calls it, beside a running service."""
+
+import json
+import subprocess
+from secrets import token_hex
+
+import httpx2
+import pytest
+from conftest import COMMAND, PATIENCE_S, Service, Site
+from review_desk import HAM, Desk
+
+from aboveboard.accounts import Scope
+
+CANARY = "canary-5e1b"
+ANNE = {"id": "7", "name": CANARY, "email": f"{CANARY}@example.org"}
+
+
+@pytest.fixture
+def site(service: Service) -> Site:
+    """Create a site of the test's own."""
+    return service.add_site(
+        f"https://{token_hex(6)}.example.org", scopes=[scope.value for scope in Scope]
+    )
+
+
+@pytest.fixture
+def desk(client: httpx2.Client) -> Desk:
+    """Sit down at its queue."""
+    return Desk(client)
+
+
+def run(service: Service, site: Site, *arguments: str, told: str = "") -> str:
+    """Run a command about an author; *told* is its standard input. Return what it says."""
+    done = subprocess.run(  # noqa: S603
+        [
+            *(*COMMAND, "author", *arguments),
+            *("--site", site.id, "--data-dir", str(service.data_dir)),
+        ],
+        env=service.environment,
+        input=told,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    return done.stdout if done.returncode == 0 else done.stderr
+
+
+def test_an_author_is_answered_beside_the_service(service: Service, site: Site, desk: Desk) -> None:
+    """Read as text and as JSON, then erased; the service knows at once."""
+    desk.send("c-1", f"{HAM} {CANARY}.", author=ANNE)
+    mine = desk.send("c-1", HAM, author=ANNE)
+    desk.send("other", HAM, author={"id": "8"})
+
+    read = run(service, site, "export", "id", "-", told="7\n")
+    (line,) = run(service, site, "export", "id", "7", "--json").splitlines()
+    erased = run(service, site, "erase", "id", "7")
+
+    assert f"    {HAM} {CANARY}." in read.splitlines()
+    assert f"    {HAM}" in read.splitlines()
+    assert json.loads(line)["versions"][0]["author"]["name"] == CANARY
+    assert erased == "erased      1 comments\n"
+    assert desk.comment(mine["id"])["state"] == "erased"
+    assert run(service, site, "export", "id", "7") == ""
+
+
+def test_nobody_is_erased_by_mistake(service: Service, site: Site, desk: Desk) -> None:
+    """Without a name, by another kind of name, on another site: one line, and nothing happens."""
+    mine = desk.send("c-1", HAM, author=ANNE)
+
+    assert "expected a name" in run(service, site, "erase", "id", " ")
+    assert "id" in run(service, site, "erase", "name", CANARY)
+    assert run(service, site, "erase", "email", ANNE["email"]) == "erased      0 comments\n"
+    assert desk.comment(mine["id"])["state"] == "published"
+
+
+def test_the_bytes_are_gone(service: Service, site: Site, desk: Desk) -> None:
+    """From the file, its log and the full-text index, though the service was not asked."""
+    canary = f"canary-{token_hex(6)}"
+    desk.send("c-1", f"you fucking idiot {canary}", author={"id": "7", "name": canary})
+
+    assert run(service, site, "erase", "id", "7") == "erased      1 comments\n"
+
+    for path in service.data_dir.glob("moderation.sqlite3*"):
+        assert canary.encode() not in path.read_bytes(), path
