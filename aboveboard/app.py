@@ -1,14 +1,13 @@
 """The parts list: everything the service is made of, put together once.
 
-The parts of either half are in `consenting` and `moderating`. No work at import time.
+The parts of either half are in `consenting` and `moderating`, those of webhooks in `telling`. No
+work at import time.
 """
 
 import asyncio
 import gc
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
-    Callable,
     Iterable,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,7 +34,7 @@ from aboveboard.housekeeping import Chores, Housekeeping, sync
 from aboveboard.installation import Databases, open_accounts, open_keyring
 from aboveboard.keys import KeyFolder
 from aboveboard.limits import BATCH_BYTES
-from aboveboard.moderating import fingerprints, open_cursors, open_moderation
+from aboveboard.moderating import Moderating, fingerprints, open_cursors, open_moderation
 from aboveboard.observe import Head, Metrics, Observed, Probes
 from aboveboard.operations import Catalogue, Doorway, Entrance, no_such_route, routes
 from aboveboard.posting import Poster
@@ -43,16 +42,12 @@ from aboveboard.randomness import Randomness
 from aboveboard.sealing import Seal
 from aboveboard.settings import Settings, split_list
 from aboveboard.targets import Targets
+from aboveboard.telling import open_telling
 from aboveboard.webhooks.callbacks import CallingBack
 from aboveboard.webhooks.delivering import Delivering
-from aboveboard.webhooks.feeds import ConsentFeed, ModerationFeed
-from aboveboard.webhooks.managing import Webhooks
-from aboveboard.webhooks.message import Feed
 from aboveboard.webhooks.messages import MESSAGES
 from aboveboard.webhooks.routes import WebhookRoutes
-from aboveboard.webhooks.sealing import Sealing
-from aboveboard.webhooks.sending import Sender
-from aboveboard.writer import CommandWriter, Writer
+from aboveboard.writer import Writer
 from consent.audit.auditing import Auditing
 from consent.audit.statistics import Counting
 from consent.recording.configuring import Configuring
@@ -79,7 +74,6 @@ from moderation.compat.feedback import Feedbacking
 from moderation.compat.openai.routes import OpenaiRoutes
 from moderation.compat.perspective.routes import PerspectiveRoutes
 from moderation.compat.routes import CompatRoutes
-from moderation.policy.configuring import Policies
 from moderation.review.reviewing import Review
 from moderation.routes.authors import AuthorRoutes
 from moderation.routes.cases import CaseRoutes
@@ -92,62 +86,6 @@ from moderation.screening import Screening
 CORAL_SECRET = b"coral-secret/v1\x00"
 CALLBACK_KEY = b"akismet-callback/v1\x00"
 GARBAGE_OBJECTS = 20_000  # new containers before Python looks for cycles; its own default is 700
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """What tells sites of what happens."""
-
-    webhooks: Webhooks
-    delivering: Delivering
-
-
-def open_telling(
-    settings: Settings, databases: Databases, writing: Writer | CommandWriter, auditing: Auditing
-) -> Telling:
-    """Put webhooks together, for the service and for commands beside it."""
-    random = Randomness()
-    feeds: list[Feed] = [ConsentFeed(auditing), ModerationFeed(databases.moderation)]
-    targets = Targets(split_list(settings.webhook_targets))
-    sealing = Sealing(KeyFolder(settings.data_dir).get("pepper", make=False), random)
-    sender = Sender(
-        poster=Poster(check=targets.check_address),
-        targets=targets,
-        sealing=sealing,
-        clock=clock.now,
-    )
-    reading = databases.aboveboard
-    webhooks = Webhooks(
-        feeds=feeds,
-        targets=targets,
-        sealing=sealing,
-        sender=sender,
-        writing=writing,
-        reading=reading,
-        clock=clock.now,
-        ids=clock.uuid7(random),
-    )
-    delivering = Delivering(
-        feeds=feeds,
-        sender=sender,
-        writing=writing,
-        reading=reading,
-        clock=clock.now,
-        random=random,
-        # Only one process serves SQLite: after a crash the next one goes on with its leases.
-        holder="alone" if reading.is_sqlite else random(16).hex(),
-    )
-    return Telling(webhooks, delivering)
-
-
-def open_webhooks(
-    settings: Settings, databases: Databases
-) -> tuple[Webhooks, Callable[[], Awaitable[None]]]:
-    """Return the webhooks for a command, and what lets go of their connections."""
-    keyring = open_keyring(settings, Randomness())
-    auditing = Auditing(keyring=keyring, reading=databases.consent)
-    telling = open_telling(settings, databases, CommandWriter(databases.aboveboard), auditing)
-    return telling.webhooks, telling.delivering.close
 
 
 def review_routes(
@@ -232,9 +170,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         databases,
         accounts,
         comments,
-        governance.policies,
-        moderating.screening,
-        reviewed.review,
+        moderating,
         ids,
         catalogue,
     )
@@ -328,20 +264,19 @@ def open_dialects(
     databases: Databases,
     accounts: Accounts,
     writing: Writer,
-    policies: Policies,
-    screening: Screening,
-    review: Review,
+    moderating: Moderating,
     ids: clock.Ids,
     catalogue: Catalogue,
 ) -> Spoken:
     """Put the APIs of others together, and what sites set for them."""
     dialects, reading, random = Dialects(), databases.moderation, Randomness()
+    screening = moderating.screening
     targets = Targets(split_list(settings.webhook_targets))
     pepper = KeyFolder(settings.data_dir).get("pepper", make=False)
     keys = Seal(pepper, CALLBACK_KEY, random)
     callbacks = Callbacks(writing=writing, reading=reading, clock=clock.now, seal=keys.seal_text)
     configuring = CompatConfiguring(writing=writing, looking=reading, clock=clock.now)
-    feedbacking = Feedbacking(screening, review)
+    feedbacking = Feedbacking(screening, moderating.reviewed.review)
     secrets = Seal(pepper, CORAL_SECRET, random)
     CompatRoutes(configuring, seal=secrets.seal_text).declare(catalogue.declare)
     AkismetRoutes(
@@ -361,9 +296,12 @@ def open_dialects(
         public_url=settings.public_url,
         boundary=lambda: random(16).hex(),
     ).declare(dialects.declare)
-    OpenaiRoutes(screening=screening, governing=policies, configuring=configuring, ids=ids).declare(
-        dialects.declare
-    )
+    OpenaiRoutes(
+        screening=screening,
+        governing=moderating.governance.policies,
+        configuring=configuring,
+        ids=ids,
+    ).declare(dialects.declare)
     CoralRoutes(screening=screening, configuring=configuring, unseal=secrets.open_text).declare(
         dialects.declare
     )

@@ -43,6 +43,7 @@ ERASED_COMMENTS = (
     "report",
     "comment_domain",
     "comment_band",
+    "compat_callback",
 )
 """The tables of moderation that an erasure takes from."""
 

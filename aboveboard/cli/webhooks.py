@@ -196,14 +196,13 @@ def _with(
 
     Raises SiteNotFound where there is no such *site*.
     """
-    from aboveboard import app as parts
-    from aboveboard import installation
+    from aboveboard import installation, telling
 
     with open_databases(data_dir) as (settings, databases):
         accounts = installation.open_accounts(settings, databases)
         if site is not None:
             asyncio.run(accounts.get_site(site))
-        webhooks, close = parts.open_webhooks(settings, databases)
+        webhooks, close = telling.open_webhooks(settings, databases)
 
         async def run() -> Any:  # noqa: ANN401 - whatever the work answers
             try:

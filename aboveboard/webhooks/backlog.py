@@ -4,7 +4,8 @@ Takes a connection or the rows of a transaction; never commits one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, null, or_, select, tuple_, update
@@ -20,23 +21,7 @@ def queue(rows: Rows, deliveries: Sequence[Delivery]) -> None:
     """Insert deliveries; those that are there stay as they are."""
     rows.insert(
         WEBHOOK_DELIVERY,
-        [
-            (
-                one.id,
-                one.webhook_id,
-                one.feed,
-                one.place,
-                one.event,
-                one.state,
-                one.queued,
-                one.due,
-                one.attempts,
-                one.first_tried,
-                one.last_tried,
-                one.outcome,
-            )
-            for one in deliveries
-        ],
+        [_values(one) for one in deliveries],
         tail=" ON CONFLICT (id) DO NOTHING",
     )
 
@@ -180,20 +165,8 @@ _CLEAR = (
     .where(WEBHOOK_DELIVERY.c.id.in_(_SOME))
     .returning(WEBHOOK_DELIVERY.c.id)
 )
-_DELIVERY_COLUMNS = (
-    WEBHOOK_DELIVERY.c.id,
-    WEBHOOK_DELIVERY.c.webhook_id,
-    WEBHOOK_DELIVERY.c.feed,
-    WEBHOOK_DELIVERY.c.place,
-    WEBHOOK_DELIVERY.c.event,
-    WEBHOOK_DELIVERY.c.state,
-    WEBHOOK_DELIVERY.c.queued,
-    WEBHOOK_DELIVERY.c.due,
-    WEBHOOK_DELIVERY.c.attempts,
-    WEBHOOK_DELIVERY.c.first_tried,
-    WEBHOOK_DELIVERY.c.last_tried,
-    WEBHOOK_DELIVERY.c.outcome,
-)
+_DELIVERY_COLUMNS = tuple(WEBHOOK_DELIVERY.c[each.name] for each in fields(Delivery))
+_values = attrgetter(*(column.name for column in WEBHOOK_DELIVERY.columns))
 _DUE = (
     select(*_DELIVERY_COLUMNS)
     .where(

@@ -4,6 +4,7 @@ Takes a connection or the rows of a transaction; never commits one.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -23,19 +24,9 @@ from aboveboard.rows import Rows
 from aboveboard.tables import SITE, WEBHOOK, WEBHOOK_CURSOR, WEBHOOK_DELIVERY
 from aboveboard.webhooks.endpoint import DeliveryState, Disabled, Webhook
 
-WEBHOOK_COLUMNS = (
-    WEBHOOK.c.id,
-    WEBHOOK.c.site_id,
-    WEBHOOK.c.url,
-    WEBHOOK.c.events,
-    WEBHOOK.c.created,
-    WEBHOOK.c.disabled,
-    WEBHOOK.c.secret,
-    WEBHOOK.c.older_secret,
-    WEBHOOK.c.older_until,
-    WEBHOOK.c.failures,
-    WEBHOOK.c.held_until,
-)
+_MEMBERS = tuple(each.name for each in fields(Webhook))
+_CHANGING = tuple(name for name in _MEMBERS if name not in {"id", "site_id", "created"})
+WEBHOOK_COLUMNS = tuple(WEBHOOK.c[name] for name in _MEMBERS)
 OURS = and_(WEBHOOK.c.id == bindparam("of_webhook"), WEBHOOK.c.site_id == bindparam("of_site"))
 
 
@@ -55,26 +46,8 @@ class Work(NamedTuple):
 
 def add(rows: Rows, webhook: Webhook, cursors: Mapping[str, str]) -> None:
     """Insert a webhook and where its deliveries begin in each feed."""
-    rows.insert(
-        WEBHOOK,
-        [
-            (
-                webhook.id,
-                webhook.site_id,
-                webhook.url,
-                " ".join(webhook.events),
-                webhook.created,
-                webhook.disabled,
-                webhook.secret,
-                webhook.older_secret,
-                webhook.older_until,
-                webhook.failures,
-                webhook.held_until,
-                None,
-                None,
-            )
-        ],
-    )
+    told = {**_told(webhook), "lease_by": None, "lease_until": None}
+    rows.insert(WEBHOOK, [tuple(told[column.name] for column in WEBHOOK.columns)])
     move(rows, webhook.id, cursors)
 
 
@@ -89,19 +62,9 @@ def move(rows: Rows, webhook_id: str, cursors: Mapping[str, str]) -> None:
 
 def replace(rows: Rows, webhook: Webhook) -> None:
     """Write what may change of a webhook."""
-    rows.change(
-        _REPLACE,
-        of_webhook=webhook.id,
-        of_site=webhook.site_id,
-        new_url=webhook.url,
-        new_events=" ".join(webhook.events),
-        new_disabled=webhook.disabled,
-        new_secret=webhook.secret,
-        new_older_secret=webhook.older_secret,
-        new_older_until=webhook.older_until,
-        new_failures=webhook.failures,
-        new_held_until=webhook.held_until,
-    )
+    told = _told(webhook)
+    changed = {f"new_{name}": told[name] for name in _CHANGING}
+    rows.change(_REPLACE, of_webhook=webhook.id, of_site=webhook.site_id, **changed)
 
 
 def remove(rows: Rows, webhook_id: str) -> None:
@@ -140,18 +103,7 @@ def list_all(connection: Connection, site_id: str | None) -> list[Webhook]:
 
 
 _REPLACE = (
-    update(WEBHOOK)
-    .where(OURS)
-    .values(
-        url=bindparam("new_url"),
-        events=bindparam("new_events"),
-        disabled=bindparam("new_disabled"),
-        secret=bindparam("new_secret"),
-        older_secret=bindparam("new_older_secret"),
-        older_until=bindparam("new_older_until"),
-        failures=bindparam("new_failures"),
-        held_until=bindparam("new_held_until"),
-    )
+    update(WEBHOOK).where(OURS).values({name: bindparam(f"new_{name}") for name in _CHANGING})
 )
 _REMOVE = (
     delete(WEBHOOK_CURSOR).where(WEBHOOK_CURSOR.c.webhook_id == bindparam("of_webhook")),
@@ -164,33 +116,20 @@ _SITE = select(SITE.c.id).where(SITE.c.id == bindparam("of_site"))
 _LIST = select(*WEBHOOK_COLUMNS).order_by(WEBHOOK.c.site_id, WEBHOOK.c.created, WEBHOOK.c.id)
 
 
+def _told(webhook: Webhook) -> dict[str, Any]:
+    """Return what the row of a webhook says of it, by column."""
+    return asdict(webhook) | {"events": " ".join(webhook.events)}
+
+
 def _webhook(row: Sequence[Any]) -> Webhook:
-    (
-        webhook_id,
-        site_id,
-        url,
-        events,
-        created,
-        disabled,
-        secret,
-        older_secret,
-        older_until,
-        failures,
-        held_until,
-    ) = row
-    return Webhook(
-        webhook_id,
-        site_id,
-        url,
-        tuple(events.split()),
-        created,
-        Disabled(disabled) if disabled else None,
-        bytes(secret),
-        bytes(older_secret) if older_secret else None,
-        older_until,
-        failures,
-        held_until,
-    )
+    told = dict(zip(_MEMBERS, row, strict=True))
+    told |= {
+        "events": tuple(told["events"].split()),
+        "disabled": Disabled(told["disabled"]) if told["disabled"] else None,
+        "secret": bytes(told["secret"]),
+        "older_secret": bytes(told["older_secret"]) if told["older_secret"] else None,
+    }
+    return Webhook(**told)
 
 
 # -- leases -----------------------------------------------------------------------------------

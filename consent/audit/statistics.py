@@ -19,7 +19,7 @@ from consent.database import Reading
 from consent.records.search import id_bounds
 from consent.tables import RECORD, SHOWN
 
-ANSWERS = GIVING | {EventType.REFUSED, EventType.OPTED_OUT, EventType.OBJECTED}
+DECIDING = GIVING | {EventType.REFUSED, EventType.OPTED_OUT, EventType.OBJECTED}
 """Event types by which a subject decides; a withdrawal ends what was decided before."""
 
 DAY_CHARS = 10  # of an instant
@@ -134,14 +134,14 @@ def _add(counted: Statistics, group: _Group, by: By) -> None:
     kind, times = group.event_type, group.times
     counted.types[kind] += times
     places: list[Counts] = [counted]
-    if kind == EventType.REQUESTED or kind in ANSWERS or kind == EventType.WITHDRAWN:
+    if kind == EventType.REQUESTED or kind in DECIDING or kind == EventType.WITHDRAWN:
         places.append(counted.periods[by.start(group.day)])
         if group.notice_id is not None and group.notice_version is not None:
             places.append(counted.notices[group.notice_id, group.notice_version])
     if kind == EventType.REQUESTED:
         for counts in places:
             counts.shown += times
-    elif kind in ANSWERS or kind == EventType.WITHDRAWN:
+    elif kind in DECIDING or kind == EventType.WITHDRAWN:
         made: Mapping[str, str] = orjson.loads(group.decisions)
         for tally in (*places, counted.methods[group.method]):
             _tally(tally, kind, Decision.GIVEN if kind in GIVING else Decision.REFUSED, times)

@@ -10,17 +10,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from consent.choices.choice import Decision, EventType, Method
+from consent.choices.choice import ENDING, Decision, EventType, Method
 
-_NOES = frozenset(
-    {
-        EventType.WITHDRAWN,
-        EventType.OPTED_OUT,
-        EventType.OBJECTED,
-        EventType.REVOKED,
-        EventType.INVALIDATED,
-    }
-)
+_NOES = ENDING - {EventType.REFUSED}
 """Types that name the no they bring about; every other no is a refusal."""
 
 _LASTING = (EventType.OPTED_OUT, EventType.REVOKED, EventType.OBJECTED)

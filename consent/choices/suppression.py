@@ -18,10 +18,6 @@ NO_RECORD = ""
 """Stands where a remembered refusal would name its record."""
 
 
-_NAMED = frozenset({EventType.OBJECTED, EventType.OPTED_OUT, EventType.REVOKED})
-"""Noes that are remembered by name, since they decide whether anybody is asked again."""
-
-
 def remember(standing: Standing, *, noes: Noes, erased_at: str) -> Standing | None:
     """Return what is remembered of a subject whose every record goes: the purposes refused.
 
@@ -146,7 +142,8 @@ def _remembered(at: PurposeStanding, leaf_index: int, erased_at: str) -> Purpose
         return at._replace(leaf_index=leaf_index)
     day, last_no = at.occurred_at[:10], (at.refused_at or at.occurred_at)[:10]
     return PurposeStanding(
-        at.state if at.state in _NAMED else EventType.REFUSED.value,
+        # By name where that decides whether anybody is asked again.
+        at.state if at.lasting else EventType.REFUSED.value,
         NO_RECORD,
         leaf_index,
         f"{day}T00:00:00Z",

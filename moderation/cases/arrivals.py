@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import bindparam, case, null, select, update
 
 from moderation.cases import events, priority, search, setting
-from moderation.cases.case import CaseState, Cause
+from moderation.cases.case import Case, CaseState, Cause
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, EventKind, Standing, edit, stays
 from moderation.database import Rows
@@ -94,7 +94,7 @@ class Arrivals:
         self._settings: dict[str, ReviewSetting] = {}
         self._known: dict[tuple[str, str], _Known] = {}
         self._events: list[tuple[Any, ...]] = []
-        self._cases: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._cases: dict[tuple[str, str], Case] = {}
         self._moved: dict[tuple[str, str], dict[str, Any]] = {}
         self._texts: dict[tuple[str, str], str] = {}
         self._samples: list[tuple[Any, ...]] = []
@@ -247,29 +247,28 @@ class Arrivals:
         fingerprint = item.traits.fingerprint or resemblance(item.text).fingerprint
         self._texts[place] = item.text
         if known is None:
-            self._cases[place] = (
-                site_id,
-                comment_id,
-                revision,
-                CaseState.OPEN.value,
-                Cause.REVIEW.value,
-                tier,
-                where,
-                weighed.harm,
-                weighed.doubt,
-                weighed.label,
-                weighed.reason,
-                details.get("language"),
-                item.traits.author_ref,
-                item.thread_id,
-                fingerprint,
-                opened,
-                1,
-                False,
-                0,
-                0.0,
-                False,
-                *_UNCLAIMED,
+            self._cases[place] = Case(
+                site_id=site_id,
+                comment_id=comment_id,
+                revision=revision,
+                state=CaseState.OPEN,
+                cause=Cause.REVIEW,
+                tier=tier,
+                place=where,
+                harm=weighed.harm,
+                doubt=weighed.doubt,
+                label=weighed.label,
+                reason=weighed.reason,
+                language=details.get("language"),
+                author=item.traits.author_ref,
+                thread_id=item.thread_id,
+                fingerprint=fingerprint,
+                opened=opened,
+                openings=1,
+                escalated=False,
+                reporters=0,
+                report_weight=0.0,
+                alarmed=False,
             )
             return
         self._moved[place] = {
@@ -289,7 +288,6 @@ class Arrivals:
 
 
 _SPREAD = 9_973  # what was drawn has small numbers alone; this makes any of them
-_UNCLAIMED = (None, None, None, None, None, None)
 _ACTORS = {
     None: ActorKind.MODEL,
     ReasonKind.SCORE: ActorKind.MODEL,

@@ -4,7 +4,7 @@ Pure. Stored as JSON; what a site has not set is as it is here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 import orjson
@@ -55,4 +55,6 @@ def read(stored: str | None) -> ReviewSetting:
     keep = {State(state): int(days) for state, days in found.pop("keep_days", {}).items()}
     # Earlier releases took it, and erased what nobody had looked at.
     keep.pop(State.PENDING, None)
-    return ReviewSetting(**found, keep_days=keep)
+    # Written by a newer release, it may have members that this one does not know.
+    known = {each.name: found[each.name] for each in fields(ReviewSetting) if each.name in found}
+    return ReviewSetting(**known, keep_days=keep)

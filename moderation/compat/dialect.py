@@ -60,6 +60,13 @@ class Refusal(Protocol):
         ...
 
 
+def retry_after(refusal: Refusal) -> tuple[Header, ...]:
+    """Return the header that says when another try makes sense; none where no time is known."""
+    if refusal.retry_after_s is None:
+        return ()
+    return ((b"retry-after", b"%d" % refusal.retry_after_s),)
+
+
 class Call(Protocol):
     """One request, as it came."""
 

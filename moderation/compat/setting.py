@@ -6,7 +6,7 @@ Pure. Stored as JSON; what a site has not set is as it is here.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_type_hints
 
 import orjson
 
@@ -79,12 +79,7 @@ class CompatSetting:
 
 
 DEFAULT = CompatSetting()
-_DIALECTS = {
-    "akismet": AkismetSetting,
-    "perspective": PerspectiveSetting,
-    "openai": OpenaiSetting,
-    "coral": CoralSetting,
-}
+_DIALECTS: Mapping[str, type[Any]] = get_type_hints(CompatSetting)
 
 
 def write(setting: CompatSetting) -> str:

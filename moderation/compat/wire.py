@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import BaseModel, Field, field_validator
 
-from moderation.compat.coral.wire import Status
+from moderation.compat.coral.wire import STATUSES, Status
 from moderation.compat.openai.categories import Category, mapped
 from moderation.compat.setting import (
     AkismetSetting,
@@ -16,7 +16,7 @@ from moderation.compat.setting import (
     OpenaiSetting,
     PerspectiveSetting,
 )
-from moderation.verdict import Label
+from moderation.verdict import Label, Verdict
 from moderation.wire.comments import Name, Short, Wire
 
 CALLS_LIMIT = 10**12
@@ -88,10 +88,10 @@ class OpenaiIn(Wire):
 class StatusesIn(Wire):
     """What Coral is told to do, by verdict; null is nothing."""
 
-    approve: Status | None = None
-    hold: Status | None = "SYSTEM_WITHHELD"
-    spam: Status | None = "SYSTEM_WITHHELD"
-    reject: Status | None = "REJECTED"
+    approve: Status | None = STATUSES[Verdict.APPROVE]
+    hold: Status | None = STATUSES[Verdict.HOLD]
+    spam: Status | None = STATUSES[Verdict.SPAM]
+    reject: Status | None = STATUSES[Verdict.REJECT]
 
 
 class CoralSiteIn(Wire):

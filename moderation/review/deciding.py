@@ -6,7 +6,7 @@ whoever was too late how things stand.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import delete, insert, select
 
@@ -33,12 +33,12 @@ T = TypeVar("T")
 Answer = tuple[int, bytes]
 
 
-class Work(NamedTuple):
-    """One request: *do* works on the site's desk and makes the answer."""
+class Work(NamedTuple, Generic[T]):
+    """*do* works on a site's desk; what it makes is an `Answer` where there is *idempotency*."""
 
     site_id: str
     now: str
-    do: Callable[[Desk], Answer]
+    do: Callable[[Desk], T]
     idempotency: Idempotency | None = None
 
 
@@ -68,11 +68,11 @@ class Decided(NamedTuple):
     event: Event | None
 
 
-def carry_out(rows: Rows, works: Sequence[Work]) -> list[Answer | Exception]:
+def carry_out(rows: Rows, works: Sequence[Work[T]]) -> list[T | Exception]:
     """Do every work, in order; answer each with what it made, or with its refusal."""
     rows.lock(sorted({work.site_id for work in works}))
     desks: dict[str, Desk] = {}
-    answers: list[Answer | Exception] = []
+    answers: list[T | Exception] = []
     for work in works:
         desk = desks.get(work.site_id)
         if desk is None:
@@ -85,7 +85,7 @@ def carry_out(rows: Rows, works: Sequence[Work]) -> list[Answer | Exception]:
     return answers
 
 
-def _once(desk: Desk, work: Work) -> Answer:
+def _once(desk: Desk, work: Work[T]) -> T:
     given = work.idempotency
     if given is None:
         return work.do(desk)
@@ -100,8 +100,9 @@ def _once(desk: Desk, work: Work) -> Answer:
             raise IdempotencyMismatch(
                 "expected the body that first came with this key, got another"
             )
-        return known.status, known.answer.encode()
-    status, body = work.do(desk)
+        return cast("T", (known.status, known.answer.encode()))
+    made = work.do(desk)
+    status, body = cast("Answer", made)
     desk.connection.execute(delete(IDEMPOTENCY).where(*of_key))
     desk.connection.execute(
         insert(IDEMPOTENCY).values(
@@ -114,7 +115,7 @@ def _once(desk: Desk, work: Work) -> Answer:
             made=desk.now,
         )
     )
-    return status, body
+    return made
 
 
 def telling(desk: Desk, comment_id: str, do: Callable[[], T]) -> T:

@@ -419,7 +419,7 @@ class Desk:
             )
         )
 
-    def configure(self, wanted: ReviewSetting) -> tuple[int, bytes]:
+    def configure(self, wanted: ReviewSetting) -> None:
         """Store how the site reviews."""
         self.connection.execute(
             delete(REVIEW_SETTING).where(REVIEW_SETTING.c.site_id == self.site_id)
@@ -432,7 +432,6 @@ class Desk:
         before, self.setting = self.setting, wanted
         if wanted.wait_hours != before.wait_hours:
             self._place_again()
-        return 200, b""
 
     def _place_again(self) -> None:
         """Have every open case stand where it belongs by another `wait_hours`.
@@ -556,23 +555,23 @@ class Desk:
         weighed = priority.weigh_stored(labels, reasons)
         self._rows.insert(CASE_TEXT, [search.row(self.site_id, comment_id, row.text)])
         return Case(
-            self.site_id,
-            comment_id,
-            standing.revision,
-            CaseState.OPEN,
-            Cause.REPORTED,
-            int(priority.Tier.DANGER if weighed.dangerous else priority.Tier.HELD),
-            0.0,
-            weighed.harm,
-            weighed.doubt,
-            weighed.label,
-            weighed.reason,
-            orjson.loads(row.details).get("language"),
-            row.author_ref,
-            row.thread_id,
-            row.fingerprint or resemblance(row.text).fingerprint,
-            self.now,
-            1,
+            site_id=self.site_id,
+            comment_id=comment_id,
+            revision=standing.revision,
+            state=CaseState.OPEN,
+            cause=Cause.REPORTED,
+            tier=int(priority.Tier.DANGER if weighed.dangerous else priority.Tier.HELD),
+            place=0.0,
+            harm=weighed.harm,
+            doubt=weighed.doubt,
+            label=weighed.label,
+            reason=weighed.reason,
+            language=orjson.loads(row.details).get("language"),
+            author=row.author_ref,
+            thread_id=row.thread_id,
+            fingerprint=row.fingerprint or resemblance(row.text).fingerprint,
+            opened=self.now,
+            openings=1,
             escalated=False,
             reporters=0,
             report_weight=0.0,

@@ -18,7 +18,7 @@ from moderation.cases.case import CaseState, release
 from moderation.cases.transition import ActorKind, EventKind
 from moderation.database import Reading, Writing
 from moderation.policy.history import instant
-from moderation.review.deciding import DECISION_ROWS, Answer, Work, carry_out
+from moderation.review.deciding import DECISION_ROWS, Work, carry_out
 from moderation.review.desk import Desk, of_comment
 from moderation.store import LEFT
 from moderation.tables import (
@@ -126,20 +126,17 @@ class Erasing:
             raise
 
     async def _erase(self, site_id: str, comment_ids: Sequence[str], actor: ActorKind) -> None:
-        said: list[str] = []
         now = instant(self._clock())
 
-        def do(desk: Desk) -> Answer:
-            said[:] = [
-                text for comment_id in comment_ids for text in erase(desk, comment_id, actor)
-            ]
+        def do(desk: Desk) -> list[str]:
+            said = [text for comment_id in comment_ids for text in erase(desk, comment_id, actor)]
             if actor is ActorKind.API:
                 # Also of one that is erased: it may have aged out, and an older copy have it still.
                 self._note(Erased(site_id, now, list(comment_ids)))
-            return 200, b""
+            return said
 
         size = DECISION_ROWS * len(comment_ids)
-        await self._writing.write(carry_out, Work(site_id, now, do, None), size=size)
+        said = await self._writing.write(carry_out, Work(site_id, now, do), size=size)
         self._untidy = True
         self._sweep([text.encode() for text in said])
 

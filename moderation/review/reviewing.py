@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
-import structlog
 from sqlalchemy import Connection, func, select
 from sqlalchemy import case as choose
 
@@ -44,10 +44,10 @@ from moderation.review.queue import Filter, Order, Place
 from moderation.store import Idempotency
 from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE
 
+T = TypeVar("T")
+
 EVERY_CASE = 1_000_000
 """Rows that another setting is told to change: in a thread, for of how many cases nobody knows."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,24 +419,19 @@ class Review:
         Told twice it happens once. Raises as `feedback.give` does.
         """
         decision_id = self._ids()
-        told: list[Decided] = []
 
-        def do(desk: Desk) -> Answer:
-            told.append(
-                feedback.give(
-                    desk,
-                    comment_id,
-                    given,
-                    by,
-                    text_sha256=text_sha256,
-                    decision_id=decision_id,
-                    tally=tally,
-                )
+        def do(desk: Desk) -> Decided:
+            return feedback.give(
+                desk,
+                comment_id,
+                given,
+                by,
+                text_sha256=text_sha256,
+                decision_id=decision_id,
+                tally=tally,
             )
-            return 200, b""
 
-        await self._work(site_id, do, None)
-        return told[-1]
+        return await self._work(site_id, do)
 
     # -- readers and authors ------------------------------------------------------------------
 
@@ -521,7 +516,7 @@ class Review:
 
     async def put_setting(self, site_id: str, wanted: ReviewSetting) -> None:
         """Have a site review like that, from the next comment on."""
-        await self._work(site_id, lambda desk: desk.configure(wanted), None, size=EVERY_CASE)
+        await self._work(site_id, lambda desk: desk.configure(wanted), size=EVERY_CASE)
 
     # -- parts --------------------------------------------------------------------------------
 
@@ -547,11 +542,11 @@ class Review:
     async def _work(
         self,
         site_id: str,
-        do: Callable[[Desk], Answer],
-        idempotency: Idempotency | None,
+        do: Callable[[Desk], T],
+        idempotency: Idempotency | None = None,
         *,
         size: int = DECISION_ROWS,
-    ) -> Answer:
+    ) -> T:
         work = Work(site_id, self._now(), do, idempotency)
         return await self._writing.write(carry_out, work, size=size)
 

@@ -15,7 +15,7 @@ from moderation.cases.setting import ReviewSetting
 from moderation.database import Reading, Writing
 from moderation.policy.history import instant
 from moderation.review import deciding, queue
-from moderation.review.deciding import Answer, Work, carry_out
+from moderation.review.deciding import Work, carry_out
 from moderation.review.desk import Desk
 from moderation.review.erasing import BATCH, Erasing
 from moderation.tables import CASE, COMMENT, REVIEW_SETTING
@@ -68,7 +68,7 @@ class Upkeep:
         while comment_ids := await self._reading.query(
             partial(_waiting, site_id=site_id, before=before)
         ):
-            work = Work(site_id, instant(now), partial(_expire, comment_ids), None)
+            work = Work(site_id, instant(now), partial(_expire, comment_ids))
             await self._writing.write(carry_out, work, size=BATCH)
             told += len(comment_ids)
         if told:
@@ -128,7 +128,6 @@ def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
     return list(found.scalars())
 
 
-def _expire(comment_ids: Sequence[str], desk: Desk) -> Answer:
+def _expire(comment_ids: Sequence[str], desk: Desk) -> None:
     for comment_id in comment_ids:
         deciding.expire(desk, comment_id)
-    return 200, b""

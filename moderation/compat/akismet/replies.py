@@ -7,7 +7,7 @@ that `tests/clients` runs do with the answers.
 from typing import NamedTuple
 
 from moderation.compat.akismet.check import Check
-from moderation.compat.dialect import JSON, TEXT, Header, Refusal, Reply
+from moderation.compat.dialect import JSON, TEXT, Header, Refusal, Reply, retry_after
 from moderation.compat.setting import AkismetSetting
 from moderation.verdict import State
 
@@ -115,9 +115,7 @@ def refused(refusal: Refusal) -> Reply:
     """Say in Akismet's words what went wrong: of a key, always with status 200."""
     if refusal.code in KEY_REFUSED:
         return text(INVALID, (HELP, _HELP[refusal.code].encode()))
-    told: list[Header] = [(HELP, refusal.detail.encode("ascii", "replace"))]
-    if refusal.retry_after_s is not None:
-        told.append((b"retry-after", b"%d" % refusal.retry_after_s))
+    told = [(HELP, refusal.detail.encode("ascii", "replace")), *retry_after(refusal)]
     if refusal.status >= 500:  # noqa: PLR2004 - ours, not the client's
         told.append((ERROR, refusal.code.encode()))
     return text(refusal.code.encode(), *told, status=refusal.status)

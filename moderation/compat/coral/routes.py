@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from moderation.compat.configuring import Configuring
 from moderation.compat.coral import signature, wire
 from moderation.compat.coral.plain import plain_text
-from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
+from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, retry_after
 from moderation.errors import CoralRefused
 from moderation.policy.traits import Author
 from moderation.screening import Screening, Submission
@@ -95,9 +95,7 @@ class CoralRoutes:
 
 def refuse(_call: Call, refusal: Refusal) -> Reply:
     """Say what went wrong; Coral reads only the status, and goes on without us."""
-    if refusal.retry_after_s is None:
-        return _told(refusal.status, refusal.detail)
-    return _told(refusal.status, refusal.detail, (b"retry-after", b"%d" % refusal.retry_after_s))
+    return _told(refusal.status, refusal.detail, *retry_after(refusal))
 
 
 def _told(status: int, message: str, *headers: Header) -> Reply:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from moderation.compat.configuring import Configuring
-from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
+from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, retry_after
 from moderation.compat.openai import refusals, wire
 from moderation.compat.openai.categories import judge, mapped
 from moderation.compat.setting import OpenaiSetting
@@ -61,9 +61,7 @@ class OpenaiRoutes:
     def refuse(self, call: Call, refusal: Refusal) -> Reply:
         """Say in OpenAI's shape what went wrong."""
         error = _error(refusal, given=b"authorization" in call.headers)
-        if refusal.retry_after_s is None:
-            return self._refused(error)
-        return self._refused(error, (b"retry-after", b"%d" % refusal.retry_after_s))
+        return self._refused(error, *retry_after(refusal))
 
     async def _moderate(self, call: Call) -> bytes:
         speaker = await call.identify(_credential(call), scope="comments:submit")

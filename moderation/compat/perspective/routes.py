@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from moderation.compat.configuring import Configuring
-from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply
+from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, retry_after
 from moderation.compat.feedback import Feedbacking
 from moderation.compat.perspective import analysing, batch, discovery, refusals, wire
 from moderation.compat.perspective.analysing import Lenience
@@ -217,11 +217,7 @@ def refuse(call: Call, refusal: Refusal) -> Reply:
 
 
 def _said(refusal: Refusal, credential: str | None) -> Reply:
-    error = _error(refusal, credential)
-    headers: tuple[Header, ...] = ()
-    if refusal.retry_after_s is not None:
-        headers = ((b"retry-after", b"%d" % refusal.retry_after_s),)
-    return _refused(error, headers)
+    return _refused(_error(refusal, credential), retry_after(refusal))
 
 
 def _error(refusal: Refusal, credential: str | None) -> PerspectiveRefused:
