@@ -2,7 +2,7 @@
 
 Pure. Cases stand in tiers, the lower the sooner. Within a tier
 
-    place = 4 · opened / wait - urgency
+    place = opened - urgency · wait / 4
     urgency = min(4, harm · reach · (1 + ½ · ln(1 + reports)))
 
 and the smallest place comes first. *harm* is the largest of weight(label) · probability(label);
@@ -12,7 +12,8 @@ are hours.
 
 What is worse and newer passes what is milder and older by up to *wait*, the site's aim: after that
 nothing newer of its tier comes before it. As every case ages alike, no place ever has to be
-computed again because time went by: a page of the queue is a range of an index.
+computed again because time went by: a page of the queue is a range of an index. As a place is an
+hour, those of sites with other aims stand in one order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ NO_DOUBT = 1.0
 _MILDEST = 0.3  # probability, about: of what is held
 _FURTHEST = 0.4  # from a threshold, about: what is held
 _ANOTHER = 99_991  # makes another number in 0..1 of one that has digits enough
-_TIER = 1e7  # more than any place within a tier: 4 an hour for 280 years
+_TIER = 1e7  # more than any place within a tier: hours of a thousand years
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -165,4 +166,4 @@ def urgency(harm: float, state: State, reports: float) -> float:
 def place(tier: int, urgency: float, opened: datetime, *, wait_hours: float) -> float:
     """Return where a case stands; the smallest place comes first."""
     hours = (opened - _BEGINNING).total_seconds() / 3600
-    return tier * _TIER + URGENCY_LIMIT * hours / wait_hours - urgency
+    return tier * _TIER + hours - urgency * wait_hours / URGENCY_LIMIT

@@ -250,11 +250,16 @@ def undo(events: Iterable[Event], seq: int, *, actor_id: str, role: Role) -> Sta
     return newest.from_state
 
 
-def was_decided(events: Iterable[Event]) -> bool:
-    """Whether a person has decided on a comment, and that was not taken back."""
+def decisions(events: Iterable[Event]) -> list[Event]:
+    """Return what people have decided on a comment, but for what was taken back."""
     every = list(events)
     undone = {event.undoes for event in every}
-    return any(event.kind in DECISIONS and event.seq not in undone for event in every)
+    return [event for event in every if event.kind in DECISIONS and event.seq not in undone]
+
+
+def was_decided(events: Iterable[Event]) -> bool:
+    """Whether a person has decided on a comment, and that was not taken back."""
+    return bool(decisions(events))
 
 
 def replay(events: Iterable[Event]) -> Standing:

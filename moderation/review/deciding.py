@@ -238,7 +238,7 @@ def undo(desk: Desk, comment_id: str, seq: int, by: Moderator) -> Decided:
     desk.withdraw(undone)
     case = desk.find_case(comment_id)
     if case is not None and not is_open(case) and case.resolved_seq == undone.seq:
-        desk.reopen(case)
+        desk.reopen(case, target)
     elif target is State.PENDING and not is_open(case):
         desk.wait(case, comment_id, Standing(target, undone.revision, event.seq))
     elif case is not None and is_open(case):

@@ -32,6 +32,7 @@ from moderation.cases.transition import (
     Event,
     EventKind,
     Standing,
+    decisions,
     was_decided,
 )
 from moderation.cases.usage import Tally, Usage
@@ -230,18 +231,12 @@ class Desk:
             )
         )
 
-    def reopen(self, case: Case) -> None:
-        """Have a case stand as it did before the event that resolved it."""
-        reporters, weight = self._open_reports(case.comment_id)
-        self.save(
-            case._replace(
-                state=CaseState.OPEN,
-                reporters=reporters,
-                report_weight=weight,
-                resolved=None,
-                resolved_seq=None,
-            )
-        )
+    def reopen(self, case: Case, state: State) -> None:
+        """Have a case stand as it did before the event that resolved it.
+
+        Its comment is in *state* again. Placed anew: `wait_hours` may be another by now.
+        """
+        self.stand(case._replace(state=CaseState.OPEN, resolved=None, resolved_seq=None), state)
 
     def wait(self, case: Case | None, comment_id: str, standing: Standing) -> None:
         """Have an open case for a comment that waits for a person again.
@@ -309,7 +304,8 @@ class Desk:
     ) -> None:
         """Write down what the decision *event* says of the text.
 
-        Of a comment in the blind sample the source is the sample, whatever *source* is given.
+        Of a comment in the blind sample the source is the sample, whatever *source* is given, and
+        the last word counts.
         """
         sampled = self.connection.execute(
             update(SAMPLE)
@@ -317,7 +313,6 @@ class Desk:
                 SAMPLE.c.site_id == self.site_id,
                 SAMPLE.c.comment_id == event.comment_id,
                 SAMPLE.c.revision == event.revision,
-                SAMPLE.c.violating.is_(None),
             )
             .values(violating=event.to_state in RESTRICTED, event_seq=event.seq)
         ).rowcount
@@ -361,6 +356,13 @@ class Desk:
         """Take back what went with a decision."""
         of_event = (JUDGEMENT.c.site_id == self.site_id, JUDGEMENT.c.event_seq == undone.seq)
         self.connection.execute(update(JUDGEMENT).where(*of_event).values(withdrawn=True))
+        # What was said of the same text before counts again.
+        earlier = [
+            event
+            for event in decisions(self.events(undone.comment_id))
+            if event.revision == undone.revision
+        ]
+        before = earlier[-1] if earlier else None
         self.connection.execute(
             update(SAMPLE)
             .where(
@@ -368,7 +370,10 @@ class Desk:
                 SAMPLE.c.comment_id == undone.comment_id,
                 SAMPLE.c.event_seq == undone.seq,
             )
-            .values(violating=null(), event_seq=null())
+            .values(
+                violating=null() if before is None else before.to_state in RESTRICTED,
+                event_seq=null() if before is None else before.seq,
+            )
         )
         settled = (
             REPORT.c.site_id == self.site_id,
@@ -436,8 +441,7 @@ class Desk:
     def _place_again(self) -> None:
         """Have every open case stand where it belongs by another `wait_hours`.
 
-        Places by one and by another are numbers of different size: side by side, all of the one
-        would come before all of the other, whatever their age.
+        By one and by another, what is urgent passes what is older by another number of hours.
         """
         found = self.connection.execute(
             select(CASE, COMMENT.c.state)

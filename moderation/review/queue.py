@@ -122,8 +122,8 @@ def count(connection: Connection, site_id: str, wanted: Filter, *, now: str) -> 
         .group_by(shelved, claimed, CASE.c.tier)
     ):
         counts[row.shelf] += row.number
-        counts["claimed"] += row.number * row.claimed
         if row.shelf == Shelf.OPEN:
+            counts["claimed"] += row.number * row.claimed
             counts[f"tier_{row.tier}"] += row.number
     return counts
 

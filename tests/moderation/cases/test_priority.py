@@ -60,6 +60,17 @@ def test_nothing_newer_passes_what_has_waited_its_time(
     assert older <= newer + 1e-6
 
 
+@given(HARM, REPORTS, WAIT, HARM, REPORTS, WAIT)
+def test_sites_with_other_aims_stand_in_one_order(
+    mild: float, few: float, wait: float, grave: float, many: float, other: float
+) -> None:
+    """What another site has passes nothing that is older by more than that site's aim."""
+    older = place(mild, NOON, wait=wait, reports=few)
+    newer = place(grave, NOON + timedelta(hours=other), wait=other, reports=many)
+
+    assert older <= newer + 1e-6
+
+
 @given(HARM, REPORTS, WAIT, st.integers(0, 80_000))
 def test_a_tier_comes_before_the_next(harm: float, reports: float, wait: float, age: int) -> None:
     """However long something has waited in the next one."""

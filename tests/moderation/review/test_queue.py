@@ -183,6 +183,19 @@ def test_counts_are_true(desk: Desk) -> None:
     assert desk.client.get("/v1/cases:count", params={"shelf": "open"}).status_code == 422
 
 
+def test_of_the_open_ones_the_claimed_are_counted(desk: Desk) -> None:
+    """What a manager holds of the escalated, and what is held though put aside, is none of them."""
+    comments = [desk.send(f"c-{number}", f"{INSULT} {number}") for number in range(3)]
+    desk.on_case(comments[0], "escalate").raise_for_status()
+    desk.on_case(comments[1], "snooze", until=in_days(1)).raise_for_status()
+    for comment in comments:
+        desk.claim(comment, EVA)
+
+    counted = desk.client.get("/v1/cases:count").json()
+
+    assert (counted["open"], counted["claimed"]) == (1, 1)
+
+
 @pytest.mark.parametrize("by", [ANN, EVA])
 def test_nothing_is_snoozed_for_good(desk: Desk, by: dict[str, str]) -> None:
     """Ninety days are taken, more are refused with the limit, and so is what is past."""
@@ -281,6 +294,27 @@ def test_a_key_of_several_sites_sees_one_queue(service: Service) -> None:
     assert names(one["items"]) == ["c-1", "c-3", "c-5"]
     assert (counted["open"], counted["claimed"]) == (6, 0)
     assert unclear.json()["type"] == "/problems/site-unclear"
+
+
+def test_sites_with_other_aims_have_one_order(service: Service) -> None:
+    """An hour is an hour: not all of the one site comes before all of the other."""
+    every = [scope.value for scope in Scope]
+    made = [service.add_site(f"https://{token_hex(6)}.example.org", scopes=every) for _ in range(2)]
+    with service.accounts() as accounts:
+        key = accounts.create_key([site.id for site in made], scopes=every)
+    with service.client(key) as client:
+        for site, wait_hours in zip(made, (23, 24), strict=True):
+            client.put(
+                "/v1/review/settings",
+                json={"sample_rate": 0, "wait_hours": wait_hours, "site": site.id},
+            ).raise_for_status()
+        for site, text in zip(made, (INSULT, "you fool"), strict=True):
+            client.post(
+                "/v1/comments", json={"external_id": text, "text": text, "site": site.id}
+            ).raise_for_status()
+        listed = client.get("/v1/cases").json()["items"]
+
+    assert names(listed) == [INSULT, "you fool"]
 
 
 def test_one_call_tells_what_a_decision_needs(desk: Desk) -> None:
@@ -436,6 +470,18 @@ def test_another_aim_mixes_no_places(desk: Desk) -> None:
     desk.send("worse", INSULT)
 
     assert names(desk.cases()) == ["worse", "c-0", "c-1", "c-2", "c-3"]
+
+
+def test_what_is_taken_back_stands_by_the_present_aim(desk: Desk) -> None:
+    """A case that was resolved while `wait_hours` was changed is as old as it was before."""
+    older, _ = desk.send("older", "shut up"), desk.send("newer", "shut up now")
+    decision = desk.decided(older, "approve")
+    settings = {"sample_rate": 0, "blind": False, "wait_hours": 48}
+    desk.client.put("/v1/review/settings", json=settings).raise_for_status()
+
+    desk.undo(decision).raise_for_status()
+
+    assert names(desk.cases()) == ["older", "newer"]
 
 
 def test_what_is_held_never_ages_out(desk: Desk) -> None:

@@ -20,7 +20,7 @@ from moderation.cases.case import Moderator
 from moderation.cases.sampling import Outcome
 from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
-from moderation.cases.transition import Action, EventKind
+from moderation.cases.transition import Action, EventKind, Role
 from moderation.errors import IdempotencyMismatch
 from moderation.review.deciding import Decision
 from moderation.review.erasing import Erased, Erasing
@@ -363,6 +363,37 @@ def test_the_sample_is_told_by_whole_days(databases: Databases) -> None:
     assert (found.drawn, found.undecided) == (7, 3)
     assert [(share.right, share.all) for share in found[2:]] == [(1, 2), (1, 2), (1, 2)]
     assert [(share.right, share.all) for share in undone[2:]] == [(1, 2), (1, 1), (0, 1)]
+
+
+def test_of_the_sample_the_last_word_counts(databases: Databases) -> None:
+    """What is decided otherwise later is a mistake no more; taken back, the first word counts."""
+    desk = Desk(databases)
+    desk.store(("passed", "ham", Verdict.APPROVE))
+    ann, eva = Moderator("ann"), Moderator("eva", Role.MANAGER)
+    held: list[Any] = []
+    decisions: list[Any] = []
+
+    async def work() -> None:
+        await desk.review.claim("blog", "passed", ann, take_over=False, render=held.append)
+        for by, action, version, token in (
+            (ann, Action.REJECT, 1, held[0].case.claim_token),
+            (eva, Action.APPROVE, 2, None),
+        ):
+            decision = Decision("passed", action, 1, version, token, reason_code="insult")
+            await desk.review.decide(
+                "blog", decision, by, group=False, render=lambda *of: decisions.append(of)
+            )
+
+    def mistakes() -> tuple[int, int]:
+        outcome, _ = asyncio.run(desk.review.statistics("blog", since=None))
+        return outcome.false_approvals.right, outcome.false_approvals.all
+
+    asyncio.run(work())
+    desk.moment += timedelta(days=1)
+    corrected = mistakes()
+    asyncio.run(desk.review.undo("blog", decisions[1][0], eva, render=lambda *_: (200, b"")))
+
+    assert (corrected, mistakes()) == ((0, 1), (1, 1))
 
 
 def test_a_comment_is_drawn_by_a_number_that_nobody_foresees() -> None:
