@@ -211,7 +211,12 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         token=settings.metrics_token,
     )
     described = orjson.dumps(
-        openapi.describe(catalogue.operations, version=version("aboveboard"), messages=MESSAGES)
+        openapi.describe(
+            catalogue.operations,
+            version=version("aboveboard"),
+            messages=MESSAGES,
+            public_url=settings.public_url,
+        )
     )
 
     async def openapi_json(_request: Request) -> Response:

@@ -32,6 +32,7 @@ AboveboardError
 │   ├── AlreadyServing
 │   ├── DataDirUnusable
 │   ├── DurabilityOff
+│   ├── KeyNotShown
 │   ├── KeysChanged
 │   ├── SchemaNewer
 │   └── SettingsInvalid
@@ -183,6 +184,10 @@ class DataDirUnusable(SetupError):
 
 class DurabilityOff(SetupError):
     """The database server would acknowledge what a power cut can take back."""
+
+
+class KeyNotShown(SetupError):
+    """An API key was made, and whoever is to have it could not be told."""
 
 
 class KeysChanged(SetupError):

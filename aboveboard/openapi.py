@@ -74,9 +74,16 @@ _PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")  # Starlette's: a name, and what 
 
 
 def describe(
-    operations: Sequence[Operation], *, version: str, messages: Mapping[str, type[BaseModel]]
+    operations: Sequence[Operation],
+    *,
+    version: str,
+    messages: Mapping[str, type[BaseModel]],
+    public_url: str | None = None,
 ) -> dict[str, Any]:
-    """Return the OpenAPI document of *operations*; *messages* are what webhooks are posted."""
+    """Return the OpenAPI document of *operations*; *messages* are what webhooks are posted.
+
+    *public_url* is where clients reach them, None where that is where they found the document.
+    """
     inputs = _distinct(
         [model for item in operations for model in (item.body, item.query) if model is not None]
     )
@@ -109,7 +116,7 @@ def describe(
             "summary": "Comment moderation and provable consent behind one small service",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "/" if public_url is None else public_url.rstrip("/")}],
         "paths": paths,
         "webhooks": {name: _webhook(model, names) for name, model in messages.items()},
         "components": {

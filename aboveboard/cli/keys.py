@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, open_accounts, say, say_json
+from aboveboard.cli.options import (
+    AsJson,
+    DataDir,
+    open_accounts,
+    say,
+    say_json,
+    showing_a_key_of,
+    uninterrupted,
+)
 from aboveboard.cli.sites import split_scopes
 
 app = typer.Typer(help="Create, revoke and list API keys.", no_args_is_help=True)
@@ -23,12 +31,13 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Create an API key for one or more sites, shown this once."""
-    with open_accounts(data_dir) as accounts:
+    with open_accounts(data_dir) as accounts, uninterrupted():
         made = accounts.create_key(sites, key=key, scopes=split_scopes(scopes))
-    if json:
-        say_json({"sites": sites, "key": made})
-    else:
-        say(f"key   {made}   (shown this once)")
+        with showing_a_key_of(" ".join(sites)):
+            if json:
+                say_json({"sites": sites, "key": made})
+            else:
+                say(f"key   {made}   (shown this once)")
 
 
 @app.command()

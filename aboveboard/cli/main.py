@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -58,6 +59,10 @@ def run() -> None:
     """Run the command; what goes wrong is told in one readable line."""
     # Ended early, as by a timer, a command takes its drafts away, which nobody else would.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Whatever the locale says: what is printed, a checkpoint too, is UTF-8; names of files that
+    # are no text are printed byte for byte.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         app()
     except Exception as error:
@@ -77,6 +82,8 @@ def run() -> None:
 
 def _let_go_of_output() -> None:
     """Write what is still to be written; where it cannot be, it must not fail again at the end."""
+    if sys.stdout is None:  # It was closed before we came, as by `>&-`.
+        return
     try:
         sys.stdout.flush()
     except OSError:

@@ -3,12 +3,20 @@
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Annotated
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
+from aboveboard.cli.options import (
+    AsJson,
+    DataDir,
+    read_settings,
+    say,
+    say_json,
+    showing_a_key_of,
+    uninterrupted,
+)
 
 BACKLOG = 2048  # connections that may wait to be accepted, as uvicorn has it
 SWITCH_S = 0.0005  # a writer that has its rows in waits this long for a busy event loop, not 5 ms
@@ -57,13 +65,16 @@ def serve(
         databases.migrate()
         accounts = installation.open_accounts(settings, databases)
         if not accounts.has_sites():
-            made = accounts.create_site(settings.site_url)
-            say(f"Created the site {made.site.id} for {made.site.url}.")
-            say(f"Its API key, shown this once: {made.key}")
+            with uninterrupted():
+                made = accounts.create_site(settings.site_url)
+                with showing_a_key_of(made.site.id):
+                    say(f"Created the site {made.site.id} for {made.site.url}.")
+                    say(f"Its API key, shown this once: {made.key}")
         say_resumed(restoring.resume(settings, databases))
         sock = stack.enter_context(_listening(settings.host, settings.port))
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-        say(f"aboveboard listens on http://{shown}:{sock.getsockname()[1]} (Ctrl-C stops it)")
+        with suppress(OSError):  # whoever reads no more has a service all the same
+            say(f"aboveboard listens on http://{shown}:{sock.getsockname()[1]} (Ctrl-C stops it)")
         config = uvicorn.Config(
             service.assemble(settings, databases),
             http=deadlined(headers_s=settings.header_deadline_s, body_s=settings.body_deadline_s),

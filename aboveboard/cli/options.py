@@ -1,6 +1,7 @@
 """Options that several commands share, and how settings are read from them."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,8 +133,32 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off SIGTERM and Ctrl-C: a key that is made and not shown is lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def showing_a_key_of(site_id: str) -> Iterator[None]:
+    """Say what to do where a key that is shown only here cannot be. Raises KeyNotShown."""
+    from aboveboard.errors import KeyNotShown
+
+    try:
+        yield
+    except OSError as error:
+        raise KeyNotShown(
+            f"expected to show the new key of {site_id}, got: {error.strerror}; "
+            f"aboveboard key create {site_id} makes another"
+        ) from error
+
+
 def say_json(content: Any) -> None:  # noqa: ANN401
     """Print one line of JSON."""
     import json
 
-    print(json.dumps(content, ensure_ascii=False))  # noqa: T201
+    say(json.dumps(content, ensure_ascii=False))

@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, open_accounts, say, say_json
+from aboveboard.cli.options import (
+    AsJson,
+    DataDir,
+    open_accounts,
+    say,
+    say_json,
+    showing_a_key_of,
+    uninterrupted,
+)
 
 app = typer.Typer(help="Create and list sites.", no_args_is_help=True)
 
@@ -23,12 +31,14 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Create a site and an API key for its backend, shown this once."""
-    with open_accounts(data_dir, make=True) as accounts:
+    with open_accounts(data_dir, make=True) as accounts, uninterrupted():
         made = accounts.create_site(url, key=key, scopes=split_scopes(scopes))
-    if json:
-        say_json({"site": made.site.id, "url": made.site.url, "key": made.key})
-    else:
-        say(f"site  {made.site.id}\nurl   {made.site.url}\nkey   {made.key}   (shown this once)")
+        site = made.site
+        with showing_a_key_of(site.id):
+            if json:
+                say_json({"site": site.id, "url": site.url, "key": made.key})
+            else:
+                say(f"site  {site.id}\nurl   {site.url}\nkey   {made.key}   (shown this once)")
 
 
 @app.command("list")

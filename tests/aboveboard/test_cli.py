@@ -549,6 +549,64 @@ def test_output_that_cannot_be_written_is_told_in_one_line(
     assert "No space left" in line
 
 
+@pytest.mark.parametrize("json", [[], ["--json"]])
+def test_a_key_that_cannot_be_shown_is_told_of(
+    environment: dict[str, str], tmp_path: Path, json: list[str]
+) -> None:
+    """The site is there: whoever saw no key learns how to get one."""
+    command = ["site", "create", "https://a.example", "--data-dir", str(tmp_path), *json]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(  # noqa: S603
+            [*COMMAND, *command],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.endswith("aboveboard key create a-example makes another")
+    again = run(environment, "key", "create", "a-example", "--data-dir", str(tmp_path))
+    assert again.stdout.startswith(b"key ")
+
+
+@pytest.mark.parametrize("spoken", ["latin-1:strict", "utf-8:strict"])
+def test_output_is_utf_8_whatever_the_locale_says(
+    environment: dict[str, str], tmp_path: Path, spoken: str
+) -> None:
+    """Nor does a name that is no text end a command that did its work."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe4ta"))
+    run(environment, "site", "create", "https://a.example", "--data-dir", folder)
+    file = folder / "b.zip"
+
+    made = run(environment, "backup", file, "--data-dir", folder, PYTHONIOENCODING=spoken)
+    shown = run(environment, "config", "show", "--data-dir", folder, PYTHONIOENCODING=spoken)
+
+    assert (made.returncode, made.stderr) == (shown.returncode, shown.stderr) == (0, b"")
+    assert made.stdout.startswith(os.fsencode(file) + b" is made")
+    assert "https://…".encode() in shown.stdout
+
+
+def test_what_goes_wrong_is_told_where_there_is_no_output(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """With standard output closed, as by `>&-`."""
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", 'exec "$@" >&-', "-", *COMMAND, "site", "list", "--data-dir", "absent"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("aboveboard: expected a data directory")
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [

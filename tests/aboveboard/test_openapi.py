@@ -68,6 +68,18 @@ def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["info"]["license"]["identifier"] == "Apache-2.0"
 
 
+def test_it_says_where_clients_reach_the_service(
+    catalogue: Catalogue, document: dict[str, Any]
+) -> None:
+    """By the setting, below whose path everything may lie; otherwise where the document is."""
+    below = openapi.describe(
+        catalogue.operations, version="1.2.3", messages={}, public_url="https://c.example/mod/"
+    )
+
+    assert document["servers"] == [{"url": "/"}]
+    assert below["servers"] == [{"url": "https://c.example/mod"}]
+
+
 def test_every_operation_is_told(catalogue: Catalogue, document: dict[str, Any]) -> None:
     """Path and method of each, under a name of its own, with one line of what it does."""
     found = {(path, method.upper()) for path, method, _ in operations(document)}

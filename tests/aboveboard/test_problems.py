@@ -47,6 +47,7 @@ OURS = {
     service.CheckpointNotKept,
     service.DataDirUnusable,
     service.DurabilityOff,
+    service.KeyNotShown,
     service.KeysChanged,
     service.NotPosted,
     service.LogUnreadable,
