@@ -50,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         return [*findings, Finding("databases", Level.WRONG, str(error))]
     try:
         findings += [_database(database) for database in databases]
+        findings += _together(databases)
         findings += _keys(settings, databases)
     finally:
         databases.close()
@@ -93,6 +94,17 @@ def _files(settings: Settings) -> list[Finding]:
     if not findings:
         findings.append(Finding("files", Level.WELL, "data directory and keys are their owner's"))
     return findings
+
+
+def _together(databases: Databases) -> list[Finding]:
+    """Look for tables that are gone while the others are not, as a start does."""
+    try:
+        databases.check_together()
+    except DataDirUnusable as error:
+        return [Finding("databases", Level.WRONG, str(error))]
+    except AboveboardError:
+        return []  # What keeps the database from answering is a finding already.
+    return []
 
 
 def _keys(settings: Settings, databases: Databases) -> list[Finding]:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from aboveboard.disk import sync
-from aboveboard.errors import StorageUnavailable
+from aboveboard.errors import DataDirUnusable, StorageUnavailable
 from consent.subjects.forgetting import Erasure, Restriction
 from moderation.review.erasing import Erased
 
@@ -61,18 +61,21 @@ class Erasures:
         """Return everything, newest first.
 
         A line that a power cut left unfinished belongs to what nobody was told of, and is passed
-        over.
+        over. Raises DataDirUnusable for one that was damaged later: whom it names would come back.
         """
         try:
             lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
             return
-        for line in reversed(lines):
+        for number, line in reversed([*enumerate(lines, 1)]):
             try:
-                content = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            yield _read(content)
+                yield _read(orjson.loads(line))
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                if not _cut_off(line):
+                    raise DataDirUnusable(
+                        f"expected an erasure in line {number} of {self.path}, got another; "
+                        "put the file back from where keys are kept"
+                    ) from error
 
 
 def _written(done: Done) -> dict[str, Any]:
@@ -127,6 +130,16 @@ def _read(content: dict[str, Any]) -> Done:
         content["keep_refusals"],
         content.get("aged", False),
     )
+
+
+def _cut_off(line: bytes) -> bool:
+    """Whether a line has a beginning alone, of bytes that came to the disk or of noughts."""
+    begun = line.rstrip(b"\0")
+    try:
+        orjson.loads(begun)
+    except orjson.JSONDecodeError as error:
+        return error.pos >= len(begun)  # all that is written is ASCII
+    return False
 
 
 def _whole(handle: int) -> bool:

@@ -1,11 +1,12 @@
 """What the service and every command begin with: databases, sites and keys of a data directory."""
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, select
 
 import aboveboard.tables
 import consent.tables
@@ -13,9 +14,11 @@ import moderation.tables
 from aboveboard import arrivals, clock, marks
 from aboveboard.accounts import Accounts
 from aboveboard.database import Database
+from aboveboard.errors import DataDirUnusable, StorageUnavailable
 from aboveboard.keeping import KeptFolder
 from aboveboard.keys import KeyFolder
 from aboveboard.settings import Settings
+from aboveboard.tables import SITE
 from consent.sealing.keyring import Keyring
 
 WRAPPING = "key-encryption"
@@ -36,14 +39,44 @@ class Databases:
         yield from (self.aboveboard, self.moderation, self.consent)
 
     def migrate(self) -> None:
-        """Bring all tables to this release's revision."""
+        """Bring all tables to this release's revision. Raises DataDirUnusable."""
+        with suppress(StorageUnavailable):  # migrating tells more of what does not answer
+            self.check_together()
         for database in self:
             database.migrate()
+
+    def check_together(self) -> None:
+        """Raise DataDirUnusable where one set of tables is gone that the others were made with.
+
+        It would be made anew without a word, and everything in it were lost.
+        """
+        # In this order: whoever begins an installation meanwhile makes them in another.
+        has_sites = self._has_sites()
+        beside = (self.moderation, self.consent)
+        there = {database.name: _is_made(database) for database in beside}
+        gone = [name for name, made in there.items() if has_sites and not made]
+        if any(there.values()) and not _is_made(self.aboveboard):
+            gone.append(self.aboveboard.name)
+        if gone:
+            raise DataDirUnusable(
+                f"{gone[0]}: expected the tables that the others were made with, they are gone; "
+                "put them back, or restore a backup"
+            )
+
+    def _has_sites(self) -> bool:
+        if not _is_made(self.aboveboard):
+            return False
+        with self.aboveboard.read() as connection:
+            return connection.execute(select(SITE.c.id).limit(1)).first() is not None
 
     def close(self) -> None:
         """Close all connections."""
         for database in self:
             database.close()
+
+
+def _is_made(database: Database) -> bool:
+    return database.is_there() and database.revision()[0] is not None
 
 
 def open_databases(settings: Settings) -> Databases:

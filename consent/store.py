@@ -236,10 +236,13 @@ def find_setting_day(connection: Connection, site_id: str) -> str | None:
     return None if changed is None else changed[:10]
 
 
-def list_settings(connection: Connection) -> list[tuple[str, Setting]]:
-    """Return the settings of every site that has set some."""
+def list_settings(connection: Connection) -> list[tuple[str, str]]:
+    """Return the settings of every site that has set some, as they are stored.
+
+    Whoever reads them does so site by site: one that is damaged must not cost the others theirs.
+    """
     rows = connection.execute(select(SETTING.c.site_id, SETTING.c.content))
-    return [(site_id, Setting.from_json(content)) for site_id, content in rows]
+    return [(site_id, content) for site_id, content in rows]
 
 
 def put_setting(rows: Rows, site_id: str, setting: Setting, changed: str) -> None:

@@ -5,6 +5,7 @@ touched here: nothing can delete those.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import orjson
@@ -46,7 +47,7 @@ class Aged(NamedTuple):
 def ask_held_of(rows: Rows, site_id: str, refs: Sequence[str]) -> Callable[[], list[Held]]:
     """Ask for every record of subjects, oldest first."""
     found = rows.ask(_HELD_OF, site_id=site_id, refs=list(refs))
-    return lambda: [_held(*row) for row in found()]
+    return lambda: sorted((_held(*row) for row in found()), key=attrgetter("record_id"))
 
 
 def ask_held(rows: Rows, site_id: str, record_ids: Sequence[str]) -> Callable[[], list[Held]]:
@@ -61,9 +62,8 @@ def find_links(rows: Rows, site_id: str, refs: Sequence[str]) -> list[tuple[Held
         return []
     return [
         (_held(*row[:-1]), bytes(row[-1]))
-        for row in rows.find(
-            _LINKS, site_id=site_id, refs=list(refs), event_type=EventType.LINKED.value
-        )
+        for row in rows.find(_LINKS, site_id=site_id, refs=list(refs))
+        if row[2] == EventType.LINKED
     ]
 
 
@@ -198,16 +198,13 @@ _RECORDS = select(
     RECORD.c.decisions,
     func.substr(RECORD.c.sealed, 1, HEAD_BYTES),
 ).where(RECORD.c.site_id == bindparam("site_id"))
-_HELD_OF = _RECORDS.where(RECORD.c.subject_ref.in_(bindparam("refs", expanding=True))).order_by(
-    RECORD.c.record_id
-)
+# By nothing but subjects: asked for an order or a type as well, SQLite would rather walk every
+# record of the site, or all of that type.
+_HELD_OF = _RECORDS.where(RECORD.c.subject_ref.in_(bindparam("refs", expanding=True)))
+_LINKS = _HELD_OF.add_columns(RECORD.c.sealed)
 _HELD = _RECORDS.where(
     RECORD.c.record_id.in_(bindparam("record_ids", expanding=True)), RECORD.c.subject_ref != SITE
 ).order_by(RECORD.c.record_id)
-_LINKS = _RECORDS.add_columns(RECORD.c.sealed).where(
-    RECORD.c.subject_ref.in_(bindparam("refs", expanding=True)),
-    RECORD.c.event_type == bindparam("event_type"),
-)
 _RECORDED = (
     select(RECORD.c.subject_ref)
     .distinct()

@@ -16,6 +16,7 @@ from consent import store
 from consent.choices.choice import Actor, EventType, Method, SubjectKind
 from consent.choices.projection import Standing
 from consent.choices.record import instant, tombstone
+from consent.choices.setting import Setting
 from consent.choices.suppression import evidence, in_force
 from consent.database import Reading, Rows, Writing
 from consent.errors import LogNotFound, RecordNotFound, SubjectNotFound
@@ -145,11 +146,12 @@ class Erasing:
         """Erase on every site what is older than it wants kept; return how many records went."""
         now = self._clock()
         settings = await self._reading.query(store.list_settings)
-        return await _each(
-            self.retain(site_id, now - timedelta(days=setting.retention_days))
-            for site_id, setting in settings
-            if setting.retention_days is not None
-        )
+
+        async def keep(site_id: str, content: str) -> int:
+            days = Setting.from_json(content).retention_days
+            return 0 if days is None else await self.retain(site_id, now - timedelta(days=days))
+
+        return await _each(keep(*place) for place in settings)
 
     async def retain(self, site_id: str, older_than: datetime) -> int:
         """Erase the records received before *older_than* that no consent in force rests on.

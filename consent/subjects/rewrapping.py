@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 from consent.database import Reading, Rows, Writing
+from consent.errors import VaultUnreadable
 from consent.log import ledger
 from consent.records import holdings
 from consent.sealing.keyring import Keyring
@@ -27,6 +28,8 @@ class Rewrapped(NamedTuple):
 
     keys: int
     last: str | None
+    failure: VaultUnreadable | None
+    """Of the first key that did not open."""
 
 
 class Rewrapping:
@@ -41,16 +44,20 @@ class Rewrapping:
         """Wrap every key of every site anew; yield how many after each transaction.
 
         What is wrapped under the newest version already is left alone, so that a rotation which
-        was interrupted goes on. Raises VaultUnreadable.
+        was interrupted goes on. Raises VaultUnreadable, in the end: one that does not open stays as
+        it is and costs no other its turn.
         """
+        failure: VaultUnreadable | None = None
         heads = await self._reading.query(ledger.all_heads)
         for site_id in sorted({head.site_id for head in heads}):
             after: str | None = ""
             while after is not None:
                 command = Rewrap(site_id, after)
                 done = await self._writing.write(self.carry_out, command)
-                after = done.last
+                after, failure = done.last, failure or done.failure
                 yield done.keys
+        if failure is not None:
+            raise failure
 
     def carry_out(self, rows: Rows, commands: Sequence[Rewrap]) -> list[Rewrapped]:
         """Carry out commands inside a transaction, in order of the sites."""
@@ -69,20 +76,15 @@ class Rewrapping:
             after=command.after,
             limit=PAGE,
         )
-        holdings.put_wrapped(
-            rows,
-            site_id,
-            [
-                (
-                    ref,
-                    wrapping.version,
-                    wrapping.wrap(
-                        ref,
-                        self._keyring.unwrap(site_id, ref, version, wrapped),
-                        self._keyring.random,
-                    ),
-                )
-                for ref, version, wrapped in found
-            ],
-        )
-        return Rewrapped(len(found), found[-1][0] if len(found) == PAGE else None)
+        anew: list[tuple[str, int, bytes]] = []
+        failure: VaultUnreadable | None = None
+        for ref, version, wrapped in found:
+            try:
+                key = self._keyring.unwrap(site_id, ref, version, wrapped)
+            except VaultUnreadable as error:
+                failure = failure or error
+            else:
+                again = wrapping.wrap(ref, key, self._keyring.random)
+                anew.append((ref, wrapping.version, again))
+        holdings.put_wrapped(rows, site_id, anew)
+        return Rewrapped(len(anew), found[-1][0] if len(found) == PAGE else None, failure)

@@ -34,7 +34,7 @@ from moderation.tables import (
 )
 from moderation.verdict import State
 
-BATCH = 100  # comments a transaction
+BATCH = 20  # comments a transaction; what comes in waits for it
 TIDIED_PAGES = 500  # of the full-text index, in one step
 SUBMIT_ROUTE = "comments"
 BATCH_ROUTE = "comments:batch"

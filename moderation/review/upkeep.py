@@ -11,15 +11,16 @@ import structlog
 from sqlalchemy import Connection, select
 
 from moderation.cases import setting
-from moderation.cases.setting import ReviewSetting
 from moderation.database import Reading, Writing
 from moderation.policy.history import instant
 from moderation.review import deciding, queue
-from moderation.review.deciding import Work, carry_out
+from moderation.review.deciding import DECISION_ROWS, Work, carry_out
 from moderation.review.desk import Desk
 from moderation.review.erasing import BATCH, Erasing
 from moderation.tables import CASE, COMMENT, REVIEW_SETTING
 from moderation.verdict import State
+
+TOLD = 50  # comments that are told of in one transaction; what comes in waits for it
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +44,10 @@ class Upkeep:
     async def keep_to_retention(self) -> None:
         """Erase what sites do not keep for longer, by its state and when it came in."""
         settings = await self._reading.query(_settings)
-        await _each(self._keep(site_id, wanted) for site_id, wanted in settings.items())
+        await _each(self._keep(site_id, stored) for site_id, stored in settings.items())
 
-    async def _keep(self, site_id: str, wanted: ReviewSetting) -> None:
-        for state, days in wanted.keep_days.items():
+    async def _keep(self, site_id: str, stored: str) -> None:
+        for state, days in setting.read(stored).keep_days.items():
             before = instant(self._clock() - timedelta(days=days))
             while comment_ids := await self._reading.query(
                 partial(_older, site_id=site_id, state=state, before=before)
@@ -57,19 +58,17 @@ class Upkeep:
         """Tell of comments that have been held for longer than their site wants (A10)."""
         settings = await self._reading.query(_settings)
         sites = await self._reading.query(_sites)
-        await _each(
-            self._tell(site_id, settings.get(site_id, setting.DEFAULT)) for site_id in sites
-        )
+        await _each(self._tell(site_id, settings.get(site_id)) for site_id in sites)
 
-    async def _tell(self, site_id: str, wanted: ReviewSetting) -> None:
+    async def _tell(self, site_id: str, stored: str | None) -> None:
         now = self._clock()
-        before = instant(now - timedelta(hours=wanted.alarm_hours))
+        before = instant(now - timedelta(hours=setting.read(stored).alarm_hours))
         told = 0
         while comment_ids := await self._reading.query(
             partial(_waiting, site_id=site_id, before=before)
         ):
             work = Work(site_id, instant(now), partial(_expire, comment_ids))
-            await self._writing.write(carry_out, work, size=BATCH)
+            await self._writing.write(carry_out, work, size=DECISION_ROWS * len(comment_ids))
             told += len(comment_ids)
         if told:
             log.warning("comments_wait", site=site_id, comments=told)
@@ -86,9 +85,10 @@ async def _each(works: Iterable[Awaitable[None]]) -> None:
         raise failure
 
 
-def _settings(connection: Connection) -> dict[str, ReviewSetting]:
+def _settings(connection: Connection) -> dict[str, str]:
+    # Read site by site: one that is no setting any more must not take the others' turn.
     rows = connection.execute(select(REVIEW_SETTING.c.site_id, REVIEW_SETTING.c.setting))
-    return {row.site_id: setting.read(row.setting) for row in rows}
+    return {row.site_id: row.setting for row in rows}
 
 
 def _sites(connection: Connection) -> list[str]:
@@ -123,7 +123,7 @@ def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
             CASE.c.alarmed.is_(False),
             COMMENT.c.state == State.PENDING.value,
         )
-        .limit(BATCH)
+        .limit(TOLD)
     )
     return list(found.scalars())
 

@@ -448,6 +448,20 @@ def test_a_doctor_finds_tables_that_cannot_be_used(
     assert (wrong["check"], found in wrong["detail"]) == ("consent", True)
 
 
+def test_a_doctor_finds_tables_that_are_lost(environment: dict[str, str], tmp_path: Path) -> None:
+    """Those that a start would refuse to make anew."""
+    data = ("--data-dir", tmp_path / "data")
+    run(environment, "site", "create", "https://a.example", *data)
+    (tmp_path / "data" / "moderation.sqlite3").unlink()
+
+    done = run(environment, "doctor", "--json", *data)
+
+    assert done.returncode == 1, done.stdout.decode()
+    (wrong,) = (item for item in json.loads(done.stdout) if item["level"] == "wrong")
+    assert wrong["check"] == "databases"
+    assert "they are gone; put them back, or restore a backup" in wrong["detail"]
+
+
 @pytest.mark.parametrize(
     ("content", "found"),
     [(None, "it is gone"), ("00" * 32, "got another"), ("00", "expected 32 bytes of key")],

@@ -16,7 +16,13 @@ from sqlalchemy import QueuePool, insert, literal, select
 
 from aboveboard import installation
 from aboveboard.database import Database, serving_alone
-from aboveboard.errors import AlreadyServing, SchemaNewer, SettingsInvalid, StorageUnavailable
+from aboveboard.errors import (
+    AlreadyServing,
+    DataDirUnusable,
+    SchemaNewer,
+    SettingsInvalid,
+    StorageUnavailable,
+)
 from aboveboard.installation import Databases
 from aboveboard.settings import Settings
 from aboveboard.tables import SITE
@@ -72,6 +78,42 @@ def test_tables_of_a_newer_release_are_refused(databases: Databases) -> None:
 
     with pytest.raises(SchemaNewer, match="9999"):
         databases.consent.migrate()
+
+
+@pytest.mark.parametrize("name", ["aboveboard", "moderation", "consent"])
+def test_tables_that_are_lost_are_not_made_anew(databases: Databases, name: str) -> None:
+    """The others were made with them: an empty set in their place would be a loss nobody hears of.
+
+    An installation that was cut off before its first site goes on.
+    """
+    with databases.aboveboard.write() as connection:
+        connection.execute(insert(SITE).values(ROW))
+    lost = getattr(databases, name)
+    databases.close()
+    if lost.sqlite_path:
+        lost.sqlite_path.unlink()
+    else:
+        with lost.write() as connection:
+            connection.exec_driver_sql(f'DROP SCHEMA "{name}" CASCADE')
+
+    with pytest.raises(DataDirUnusable, match=f"{name}: expected the tables"):
+        databases.migrate()
+
+    assert not lost.is_there()
+
+
+def test_a_first_start_that_was_cut_off_goes_on(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Tables are made in an order; before the last of them there is no site."""
+    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
+    databases = installation.open_databases(Settings(data_dir=tmp_path, database_url=url))
+    databases.aboveboard.migrate()
+
+    databases.migrate()
+
+    assert [database.is_there() for database in databases] == [True, True, True]
+    databases.close()
 
 
 def test_two_migrate_at_once(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:

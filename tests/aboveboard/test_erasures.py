@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aboveboard.erasures import Erasures
-from aboveboard.errors import StorageUnavailable
+from aboveboard.errors import DataDirUnusable, StorageUnavailable
 from consent.subjects.forgetting import Erasure, Restriction
 from moderation.review.erasing import Erased
 
@@ -80,6 +80,41 @@ def test_half_a_line_spoils_no_other(tmp_path: Path) -> None:
         erasures.note(RESTRICTED)
 
         assert list(erasures.read()) == [RESTRICTED, ERASED]
+
+
+def test_a_line_that_a_power_cut_left_is_passed_over_wherever_it_was_cut(tmp_path: Path) -> None:
+    """Whatever part of it came to the disk, noughts in place of the rest as well."""
+    erasures = Erasures(tmp_path)
+    erasures.note(ERASED)
+    whole = erasures.path.read_bytes()
+    for cut in range(len(whole) - 1):
+        for rest in (b"", b"\0" * 7):
+            erasures.path.write_bytes(whole + whole[:cut] + rest + b"\n" + whole)
+
+            assert list(erasures.read()) == [ERASED, ERASED], (cut, rest)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        (b'"did"', b'"dhd"'),
+        (b'"did":', b'"did"z'),
+        (b"{", b"k"),
+        (b"r-", b"r\xad"),
+    ],
+)
+def test_a_damaged_line_is_told(tmp_path: Path, spoilt: tuple[bytes, bytes]) -> None:
+    """Passed over, it would bring back whom it names: the line is named, and nothing it says."""
+    erasures = Erasures(tmp_path)
+    erasures.note(RESTRICTED)
+    erasures.note(ERASED)
+    first, second = erasures.path.read_bytes().splitlines(keepends=True)
+    erasures.path.write_bytes(first + second.replace(*spoilt, 1))
+
+    with pytest.raises(DataDirUnusable, match="expected an erasure in line 2 of") as told:
+        list(erasures.read())
+
+    assert "r-1" not in str(told.value)
 
 
 def test_many_write_at_once(tmp_path: Path) -> None:

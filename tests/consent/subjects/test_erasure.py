@@ -10,7 +10,7 @@ import pytest
 from consent_desk import EVIDENT, SITE, Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from whole_copy import copy, put_back
 
 from aboveboard import consenting
@@ -32,7 +32,7 @@ from consent.records.batch import Receipt
 from consent.records.history import read_vault
 from consent.store import Subject
 from consent.subjects.forgetting import Erasure, reapply
-from consent.tables import IDEMPOTENCY, METADATA, RECORD, RECORD_PURPOSE, SUBJECT
+from consent.tables import IDEMPOTENCY, METADATA, RECORD, RECORD_PURPOSE, SETTING, SUBJECT
 
 Row = tuple[Any, ...]
 
@@ -980,6 +980,22 @@ def test_a_site_says_how_long_records_are_kept(desk: Desk) -> None:
     old = asyncio.run(desk.erasing.keep_to_retention())
 
     assert (unset, young, old) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("stored", ["{", "[]"])
+def test_a_damaged_setting_costs_no_other_site_its_retention(desk: Desk, stored: str) -> None:
+    """It is read site by site: the others' old records go all the same, and it is told."""
+    desk.refuse("ads")
+    desk.configure(retention_days=99)
+    with desk.database.write() as connection:
+        place = {"site_id": "a-damaged-one", "content": stored, "changed": "2026-01-31T12:00:00Z"}
+        connection.execute(insert(SETTING).values(place))
+    desk.later(days=100)
+
+    with pytest.raises((ValueError, TypeError)):
+        asyncio.run(desk.erasing.keep_to_retention())
+
+    assert held(desk) == []
 
 
 def test_postgresql_is_vacuumed_afterwards(desk: Desk) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from consent_desk import SITE, Desk
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
@@ -87,6 +87,25 @@ def test_everything_opens_under_the_new_key_alone(
     desk.erase(device="d-1")
     assert set(versions(desk).values()) == {2}
     assert desk.ask("ads", device="d-0")[0].why is Why.REFUSED
+
+
+def test_a_key_that_does_not_open_keeps_no_other_under_the_old_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays as it is, and is told once all the others are wrapped anew."""
+    monkeypatch.setattr("consent.subjects.rewrapping.PAGE", 3)
+    for number in range(7):
+        desk.refuse("ads", device=f"d-{number}")
+    damaged = min(versions(desk))
+    with desk.database.write() as connection:
+        row = update(SUBJECT).where(SUBJECT.c.subject_ref == damaged)
+        connection.execute(row.values(wrapped=b"torn"))
+    desk.wrapping_keys = {1: b"w" * 32, 2: b"x" * 32}
+
+    with pytest.raises(VaultUnreadable, match=damaged):
+        rotate(desk)
+
+    assert {ref for ref, version in versions(desk).items() if version == 1} == {damaged}
 
 
 def test_an_interrupted_rotation_is_gone_on_with(

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from lone_review import lone_review
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select, update
 
 from aboveboard import moderating
 from aboveboard.database import Database
 from aboveboard.installation import Databases
 from aboveboard.sweeping import Sweeper
-from aboveboard.writer import CommandWriter
+from aboveboard.writer import BATCH_LIMIT, CommandWriter
 from moderation.cases import events, sampling, search
 from moderation.cases.case import Moderator
 from moderation.cases.sampling import Outcome
@@ -22,12 +22,12 @@ from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind, Role
 from moderation.errors import IdempotencyMismatch
-from moderation.review.deciding import Decision
+from moderation.review.deciding import DECISION_ROWS, Decision
 from moderation.review.erasing import Erased, Erasing
 from moderation.review.reviewing import Result
 from moderation.review.upkeep import Upkeep
 from moderation.store import Encoded, Idempotency, Put, Screened, put
-from moderation.tables import CASE, COMMENT, REPORT, SAMPLE
+from moderation.tables import CASE, COMMENT, REPORT, REPORTER, REVIEW_SETTING, SAMPLE
 from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -123,6 +123,22 @@ def test_what_was_kept_long_enough_is_erased(databases: Databases) -> None:
     assert (after["kept"], after["new"], after["elsewhere"]) == ("published", "spam", "spam")
 
 
+def test_upkeep_leaves_the_writer_to_others_in_between(databases: Databases) -> None:
+    """No transaction of it is larger than one of many requests together, and each says its size."""
+    desk = Desk(databases)
+    held = [(f"held-{number:03}", "rude", Verdict.HOLD) for number in range(150)]
+    desk.store(*((f"old-{number:03}", "spam", Verdict.SPAM) for number in range(150)), *held)
+    asyncio.run(desk.review.put_setting("blog", ReviewSetting(keep_days={State.SPAM: 30})))
+    desk.moment += timedelta(days=31)
+
+    for work in (desk.upkeep.keep_to_retention, desk.upkeep.alarm):
+        desk.writing.sizes.clear()
+        asyncio.run(work())
+
+        assert max(desk.writing.sizes) <= BATCH_LIMIT
+        assert sum(desk.writing.sizes) == 150 * DECISION_ROWS
+
+
 def test_one_site_that_fails_ends_no_other(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +161,25 @@ def test_one_site_that_fails_ends_no_other(
         asyncio.run(desk.upkeep.keep_to_retention())
 
     assert desk.states() == {"old-a": "spam", "old-b": "erased", "old-c": "erased"}
+
+
+@pytest.mark.parametrize("stored", ["{", "[]"])
+def test_a_damaged_setting_costs_no_other_site_its_own(databases: Databases, stored: str) -> None:
+    """It says nothing any more of how long to keep; the others are kept to what they want."""
+    desk = Desk(databases)
+    for site in ("a", "b"):
+        desk.store((f"old-{site}", "spam", Verdict.SPAM), site=site)
+        asyncio.run(desk.review.put_setting(site, ReviewSetting(keep_days={State.SPAM: 30})))
+    with databases.moderation.write() as connection:
+        connection.execute(
+            update(REVIEW_SETTING).where(REVIEW_SETTING.c.site_id == "a").values(setting=stored)
+        )
+    desk.moment += timedelta(days=31)
+
+    with pytest.raises((ValueError, TypeError)):
+        asyncio.run(desk.upkeep.keep_to_retention())
+
+    assert desk.states() == {"old-a": "spam", "old-b": "erased"}
 
 
 def test_a_key_is_good_for_a_day(databases: Databases) -> None:
@@ -413,3 +448,55 @@ def test_intervals_are_wilsons() -> None:
     assert (none.low, round(none.high or 0, 4)) == (0.0, 0.2775)
     assert (round(every.low or 0, 4), round(every.high or 0, 4)) == (0.7225, 1.0)
     assert (round(some.low or 0, 4), round(some.high or 0, 4)) == (0.2553, 0.3662)
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_reports_are_settled_together(databases: Databases, *, undone: bool) -> None:
+    """A decision asks the database as often whether one reader has reported or many have."""
+    desk = Desk(databases)
+    desk.store(("c-1", "quixotry", Verdict.HOLD), ("c-2", "zyzzogeton", Verdict.HOLD))
+    by = Moderator("ann")
+    asked: dict[str, int] = {}
+
+    async def reported(comment_id: str, readers: int) -> None:
+        for number in range(readers):
+            await desk.review.report(
+                "blog",
+                comment_id,
+                reader=f"{comment_id}-{number}",
+                reason="insult",
+                render=lambda _: (202, b""),
+            )
+
+    async def reject(comment_id: str, version: int) -> None:
+        token: list[Any] = []
+        await desk.review.claim("blog", comment_id, by, take_over=False, render=token.append)
+        decision = Decision(
+            comment_id, Action.REJECT, 1, version, token[0].case.claim_token, "insult"
+        )
+        made: list[str] = []
+        await desk.review.decide(
+            "blog",
+            decision,
+            by,
+            group=False,
+            render=lambda *told: (200, made.append(told[0]) or b""),
+        )
+        if undone:
+            await desk.review.undo("blog", made[0], by, render=lambda *_: (200, b""))
+
+    def note(_connection: Connection, _cursor: object, _statement: str, *_: object) -> None:
+        asked[comment_id] = asked.get(comment_id, 0) + 1
+
+    for version, (comment_id, readers) in enumerate((("c-1", 1), ("c-2", 12)), start=1):
+        asyncio.run(reported(comment_id, readers))
+        event.listen(databases.moderation._writing, "before_cursor_execute", note)
+        try:
+            asyncio.run(reject(comment_id, version))
+        finally:
+            event.remove(databases.moderation._writing, "before_cursor_execute", note)
+
+    assert asked["c-2"] == asked["c-1"]
+    with databases.moderation.read() as connection:
+        counted = set(connection.execute(select(REPORTER.c.upheld, REPORTER.c.dismissed)).all())
+    assert counted == {(0 if undone else 1, 0)}
