@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from aboveboard.webhooks.database import Reading
@@ -16,6 +17,8 @@ from consent.wire.changes import Change, item
 from moderation.cases import events as comment_events
 from moderation.cases.transition import RESTRICTED, Event, EventKind, replay
 from moderation.verdict import State
+
+log = structlog.get_logger(__name__)
 
 SILENT = frozenset({EventType.REQUESTED, EventType.CONTINUED})
 """What changes nothing for anybody: a notice was shown, a log goes on."""
@@ -54,6 +57,9 @@ class ConsentFeed:
             for entry in step.entries
             if entry.record is not None and entry.record.event_type not in SILENT
         ]
+        for entry in step.entries:
+            if entry.unreadable:
+                log.error("record_unreadable", site=site_id, record=entry.record_id)
         return Part(messages, _text(step.position))
 
     async def get(self, site_id: str, places: Sequence[str]) -> Mapping[str, Message]:

@@ -100,11 +100,14 @@ class Auditing:
     async def changes(self, site_id: str, after: Position, *, limit: int) -> Step:
         """Return what entered the ledger after a position, in its order. Raises LogNotFound.
 
-        Only what names other records, or gives something, is opened.
+        Only what names other records, or gives something, is opened. What does not open is told
+        of as unreadable: who follows must hear of what comes after it.
         """
 
         def ask(connection: Connection) -> Step:
-            history = History.begun(connection, self._keyring, site_id, opening=_says_more)
+            history = History.begun(
+                connection, self._keyring, site_id, opening=_says_more, lenient=True
+            )
             return history.read(connection, after, limit=limit)
 
         return await self._reading.query(ask)

@@ -10,12 +10,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
-from consent.errors import LogNotFound, RecordErased, RecordNotFound
+from consent.errors import LogNotFound, RecordErased, RecordNotFound, VaultUnreadable
 from consent.log import ledger
 from consent.log.ledger import FIRST_EPOCH, Head
 from consent.records.membership import among, members
@@ -43,7 +44,8 @@ START = Position(FIRST_EPOCH, -1)
 class Entry:
     """A leaf of the log, and what is left of the record that it commits to.
 
-    *record* is None once the record is erased; *opened* is None as well where it was not asked for.
+    *record* is None once the record is erased; *opened* is None as well where it was not asked for,
+    and where the record is *unreadable*.
     """
 
     position: Position
@@ -53,6 +55,7 @@ class Entry:
     record: Listed | None
     opened: Opened | None
     restricted_until: str | None = None
+    unreadable: bool = False
 
 
 class Step(NamedTuple):
@@ -72,11 +75,17 @@ class History:
     """One site's history, up to the heads that its logs had when it was begun."""
 
     def __init__(
-        self, keyring: Keyring, heads: Sequence[Head], *, opening: Callable[[Listed], bool]
+        self,
+        keyring: Keyring,
+        heads: Sequence[Head],
+        *,
+        opening: Callable[[Listed], bool],
+        lenient: bool = False,
     ) -> None:
         self._keyring = keyring
         self._heads = heads
         self._opening = opening
+        self._lenient = lenient
         self.site_id = heads[0].site_id
 
     @classmethod
@@ -87,12 +96,15 @@ class History:
         site_id: str,
         *,
         opening: Callable[[Listed], bool] = any_record,
+        lenient: bool = False,
     ) -> "History":
         """Begin the history of a site as it is now. Raises LogNotFound.
 
-        *opening* says of which records the event is wanted.
+        *opening* says of which records the event is wanted; *lenient* that one which does not open
+        is told of as unreadable, and costs nobody the others.
         """
-        return cls(keyring, ledger.list_heads(connection, site_id), opening=opening)
+        heads = ledger.list_heads(connection, site_id)
+        return cls(keyring, heads, opening=opening, lenient=lenient)
 
     def read(
         self,
@@ -104,7 +116,7 @@ class History:
     ) -> Step:
         """Go through up to *limit* entries after a position; return those that are wanted.
 
-        Raises VaultUnreadable where a record does not open that should.
+        Raises VaultUnreadable where a record does not open that should, unless it is lenient.
         """
         wanted = wanted or Filter()
         for head in self._heads:
@@ -139,7 +151,7 @@ class History:
                 if wanted.only_period:
                     entries.append(Entry(position, leaf, record_id, received_at, None, None))
             elif wanted.matches(kept.record):
-                opened = kept.open() if self._opening(kept.record) else None
+                opened, unreadable = self._open(kept)
                 entries.append(
                     Entry(
                         position,
@@ -149,9 +161,21 @@ class History:
                         kept.record,
                         opened,
                         kept.restricted_until,
+                        unreadable,
                     )
                 )
         return entries
+
+    def _open(self, kept: "Kept") -> tuple[Opened | None, bool]:
+        """Return what a record says, where that is wanted, and whether it cannot be read."""
+        if not self._opening(kept.record):
+            return None, False
+        try:
+            return kept.open(), False
+        except (TypeError, VaultUnreadable):
+            if not self._lenient:
+                raise
+            return None, True
 
 
 def _leaves(
@@ -182,17 +206,17 @@ _ENDS = (
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A stored record, sealed, with the key that opens it."""
+    """A stored record, sealed, with what answers the key that opens it."""
 
     record: Listed
     sealed: bytes
     site_id: str
-    key: DataKey
+    key: Callable[[], DataKey]
     restricted_until: str | None
 
     def open(self) -> Opened:
-        """Open it. Raises VaultUnreadable."""
-        return self.key.open(self.site_id, self.record.record_id, self.sealed)
+        """Open it. Raises VaultUnreadable, and TypeError where a column holds no bytes."""
+        return self.key().open(self.site_id, self.record.record_id, bytes(self.sealed))
 
 
 def read_vault(
@@ -200,21 +224,26 @@ def read_vault(
 ) -> dict[str, Kept]:
     """Return records by id; those that are unknown or erased are left out.
 
-    What no key is left for is erased, too. Raises VaultUnreadable.
+    What no key is left for is erased, too. No key is unwrapped before a record of its subject is
+    opened: one that does not open costs nobody the others.
     """
     if not record_ids:
         return {}
     rows = connection.execute(_RECORDS, {"site_id": site_id, "ids": members(record_ids)}).all()
     refs = members({row.subject_ref for row in rows})
+
+    def key_of(ref: str, version: int, wrapped: bytes) -> Callable[[], DataKey]:
+        return cache(lambda: keyring.unwrap(site_id, ref, version, bytes(wrapped)))
+
     keys = {
-        ref: (keyring.unwrap(site_id, ref, version, bytes(wrapped)), restricted_until)
+        ref: (key_of(ref, version, wrapped), restricted_until)
         for ref, version, wrapped, restricted_until in connection.execute(
             _KEYS, {"site_id": site_id, "refs": refs}
         )
         if wrapped
     }
     return {
-        row.record_id: Kept(Listed(*row[:-1]), bytes(row.sealed), site_id, *keys[row.subject_ref])
+        row.record_id: Kept(Listed(*row[:-1]), row.sealed, site_id, *keys[row.subject_ref])
         for row in rows
         if row.subject_ref in keys
     }

@@ -35,7 +35,8 @@ class EntryOut(BaseModel):
     """One entry of the ledger.
 
     `record_ids` are of the records that a `consent.erased`, or a restriction, concerns. A record
-    that was erased since has `erased` and no more than its place.
+    that was erased since has `erased` and no more than its place. One that is `unreadable` does not
+    open any more, and has no decisions: a yes may have been to some vendors alone.
     """
 
     record_id: str
@@ -50,6 +51,7 @@ class EntryOut(BaseModel):
     notice_version: int | None = None
     record_ids: list[str] | None = None
     erased: bool | None = None
+    unreadable: bool | None = None
 
 
 class FeedItemOut(EntryOut):
@@ -108,6 +110,9 @@ def item(entry: Entry) -> dict[str, Any]:
     if entry.opened is not None and record.event_type in SUBJECTLESS:
         concerned = orjson.loads(entry.opened.event).get("record_ids")
         return {**told, "record_ids": concerned} if concerned else told
+    if entry.unreadable:
+        ref = {} if record.event_type in SUBJECTLESS else {"subject_ref": record.subject_ref}
+        return {**told, **ref, "unreadable": True}
     told |= {
         "subject_ref": record.subject_ref,
         "decisions": decided(record.decisions, entry.opened),

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from receiver import Post, Receiver, receiving
-from sqlalchemy import update
+from sqlalchemy import Column, select, update
 from standardwebhooks import WebhookVerificationError
 from structlog.testing import capture_logs
 from webhook_house import WebhookHouse, is_as_told, verify
@@ -23,6 +23,7 @@ from aboveboard.tables import WEBHOOK
 from aboveboard.webhooks import delivering
 from aboveboard.webhooks.endpoint import FIRST_RETRY, LAST_RETRY, DeliveryState
 from consent.choices.choice import EventType
+from consent.tables import RECORD, SUBJECT
 
 
 @pytest.fixture
@@ -182,6 +183,44 @@ def test_what_was_erased_while_it_waited_is_told_to_nobody(house: WebhookHouse) 
     }
     assert set(posts) == {"consent.changed", "consent.erased"}
     assert all(map(is_as_told, posts.values()))
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_one_record_that_does_not_open_holds_up_no_other(
+    house: WebhookHouse, *, queued: bool
+) -> None:
+    """Whether it was damaged before its message was queued or after; a no needs no opening."""
+    worker = house.worker()
+    with receiving(Receiver(status=500 if queued else 204)) as receiver:
+        house.make(worker, receiver)
+        torn = house.choose("d-torn")
+        no = house.choose("d-no-key", EventType.WITHDRAWN)
+        house.choose("d-whole")
+        if queued:
+            worker.look()
+            receiver.taken()
+        damage(house, torn.record_id, RECORD.c.sealed)
+        damage(house, no.record_id, SUBJECT.c.wrapped)
+        receiver.status = 204
+        house.time.pass_by(hours=1)
+        worker.look()
+        posts = {post.content["data"]["record_id"]: post for post in receiver.taken()}
+
+    assert len(posts) == 3
+    assert all(map(is_as_told, posts.values()))
+    told = posts[torn.record_id].content["data"]
+    assert told["unreadable"]
+    assert "decisions" not in told
+    assert posts[no.record_id].content["data"]["decisions"][0]["decision"] == "refused"
+
+
+def damage(house: WebhookHouse, record_id: str, column: Column[bytes]) -> None:
+    """Write something else over a column of a record, or of whom it is about."""
+    ref = select(RECORD.c.subject_ref).where(RECORD.c.record_id == record_id).scalar_subquery()
+    table = RECORD if column.table is RECORD else SUBJECT
+    of = RECORD.c.record_id == record_id if table is RECORD else SUBJECT.c.subject_ref == ref
+    with house.databases.consent.write() as connection:
+        connection.execute(update(table).where(of).values({column: b"torn"}))
 
 
 def test_rows_of_deliveries_hold_nothing_personal(house: WebhookHouse) -> None:
