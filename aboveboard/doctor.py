@@ -1,5 +1,6 @@
 """What the service stands on, checked: files, keys, databases, model."""
 
+import asyncio
 import os
 import sqlite3
 import stat
@@ -7,12 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from tempfile import TemporaryFile
 
-from aboveboard import installation, marks, moderating
+from aboveboard import consenting, installation, marks, moderating
 from aboveboard.database import Database, check_durability
 from aboveboard.errors import AboveboardError, DataDirUnusable, KeysChanged
 from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
 from aboveboard.settings import Settings
+from consent.errors import ConsentError
 from moderation.errors import BundleRefused
 from moderation.model import scoring
 
@@ -51,7 +53,10 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         findings += [_database(database) for database in databases]
         findings += _together(databases)
-        findings += _keys(settings, databases)
+        keys = _keys(settings, databases)
+        findings += keys
+        if all(finding.level is Level.WELL for finding in keys):
+            findings += _logs(settings, databases)
     finally:
         databases.close()
     if settings.database_url is None:
@@ -120,6 +125,19 @@ def _keys(settings: Settings, databases: Databases) -> list[Finding]:
     except AboveboardError:
         return []  # What keeps the database from answering is a finding already.
     return [Finding("keys", Level.WELL, "those that the databases were made with")]
+
+
+def _logs(settings: Settings, databases: Databases) -> list[Finding]:
+    """Hold what each log signed last against its key, as a start does."""
+    try:
+        if databases.consent.revision()[0] is None:
+            return []
+        asyncio.run(consenting.open_continuing(settings, databases).verify())
+    except (ConsentError, DataDirUnusable, KeysChanged) as error:
+        return [Finding("logs", Level.WRONG, str(error))]
+    except AboveboardError:
+        return []  # What keeps the database from answering is a finding already.
+    return [Finding("logs", Level.WELL, "signed by the keys that are here")]
 
 
 def _room(settings: Settings) -> Finding:

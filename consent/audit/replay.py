@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from consent.choices.linking import follow
 from consent.choices.projection import Standing
+from consent.errors import LedgerDamaged
 from consent.log import ledger
 from consent.records.history import read_vault
 from consent.records.membership import among, members
@@ -99,7 +100,12 @@ def _links(subjects: Iterable[Stored]) -> set[str]:
 
 
 def _stored(ref: str, version: int, wrapped: bytes, standing: str) -> Stored:
-    return Stored(ref, version, bytes(wrapped), Standing.from_json(standing))
+    try:
+        read = Standing.from_json(standing)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        finding = f"{ref}: expected a standing that can be read, got {type(error).__name__}"
+        raise LedgerDamaged("subject", finding) from error
+    return Stored(ref, version, bytes(wrapped), read)
 
 
 _SUBJECTS = select(

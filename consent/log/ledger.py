@@ -12,7 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from consent.database import Rows
-from consent.errors import CheckpointInvalid, ForkRefused, LogNotFound, OutsideTree
+from consent.errors import (
+    CheckpointInvalid,
+    ForkRefused,
+    FrontierInvalid,
+    LogNotFound,
+    OutsideTree,
+)
 from consent.log.checkpoint import Checkpoint, Signer
 from consent.log.merkle import (
     EMPTY_ROOT,
@@ -130,9 +136,11 @@ def _head(row: Any) -> Head:  # noqa: ANN401 - a row of _HEADS
     if row is None:
         raise LogNotFound("expected a site that has a log of this epoch, got another")
     site, epoch, origin, frontier, root, signature = row
-    return Head(
-        site, epoch, origin, Frontier.from_bytes(bytes(frontier)), bytes(root), bytes(signature)
-    )
+    try:
+        edge = Frontier.from_bytes(bytes(frontier))
+    except (FrontierInvalid, TypeError) as error:
+        raise FrontierInvalid(f"the log {site}, epoch {epoch}: {error}") from error
+    return Head(site, epoch, origin, edge, bytes(root), bytes(signature))
 
 
 @dataclass(frozen=True, slots=True)

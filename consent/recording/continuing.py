@@ -94,6 +94,15 @@ class Continuing:
                 self._keep(head)
         return continued
 
+    async def verify(self) -> None:
+        """Hold what each log signed last against its key, as `check` does; change nothing.
+
+        Raises CheckpointInvalid, and what a key that cannot be had raises.
+        """
+        _, heads = await self._compare()
+        for head in heads.values():
+            self._verify_own(head)
+
     async def knows_all(self) -> bool:
         """Keep the newest checkpoint of every log, and say whether none had signed more than that.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
-from consent.errors import LogNotFound, RecordErased, RecordNotFound, VaultUnreadable
+from consent.errors import LedgerDamaged, LogNotFound, RecordErased, RecordNotFound, VaultUnreadable
 from consent.log import ledger
 from consent.log.ledger import FIRST_EPOCH, Head
 from consent.records.membership import among, members
@@ -125,6 +125,8 @@ class History:
                 continue
             stop = min(first + limit, head.frontier.size)
             leaves = _leaves(connection, head, first, stop)
+            if not self._lenient:
+                _check_whole(leaves, head, first, stop)
             last = Position(head.epoch, stop - 1)
             ended = stop == head.frontier.size and head is self._heads[-1]
             return Step(self._entries(connection, leaves, wanted), last, ended)
@@ -185,6 +187,16 @@ def _leaves(
         (Position(head.epoch, index), leaf)
         for index, leaf in ledger.read_leaves(connection, head, first, stop)
     ]
+
+
+def _check_whole(
+    leaves: Sequence[tuple[Position, bytes]], head: Head, first: int, stop: int
+) -> None:
+    there = {position.leaf_index for position, _ in leaves}
+    for index in range(first, stop):
+        if index not in there:
+            finding = "expected an entry of the log, it is gone"
+            raise LedgerDamaged("entry", finding, epoch=head.epoch, index=index)
 
 
 def read_ends(connection: Connection, site_ids: Iterable[str]) -> dict[str, Position]:

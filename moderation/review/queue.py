@@ -68,6 +68,11 @@ class Filter:
     seen_by: str | None = None
     free: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it leaves out nothing but what somebody skipped or holds."""
+        return self == Filter(self.shelf, seen_by=self.seen_by, free=self.free)
+
 
 class Place(NamedTuple):
     """Where a page ends: the value that it is ordered by, and the comment.

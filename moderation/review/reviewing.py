@@ -47,7 +47,7 @@ from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE
 T = TypeVar("T")
 
 EVERY_CASE = 1_000_000
-"""Rows that another setting is told to change: in a thread, for of how many cases nobody knows."""
+"""Rows, about, of what may look at every case: in a thread, for how many there are nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,14 @@ class Review:
     ) -> Answer:
         """Have *by* hold the first case that nobody else does."""
         token, until = self._ids(), self._in(seconds=LEASE_S)
+        # Whoever waits for what is rare walks all of the queue: never where the others wait.
+        rare = not wanted.is_plain
+        if rare and idempotency is None:
+            now = self._now()
+            if not await self._reading.query(
+                lambda connection: queue.find_next(connection, site_id, wanted, order, now=now)
+            ):
+                return render(None)
 
         def do(desk: Desk) -> Answer:
             found = queue.find_next(desk.connection, site_id, wanted, order, now=desk.now)
@@ -155,7 +163,8 @@ class Review:
             desk.save(case)
             return render(_held(desk, case))
 
-        return await self._work(site_id, do, idempotency)
+        size = EVERY_CASE if rare else DECISION_ROWS
+        return await self._work(site_id, do, idempotency, size=size)
 
     # -- one case -----------------------------------------------------------------------------
 

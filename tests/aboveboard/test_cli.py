@@ -18,6 +18,7 @@ import httpx2
 import psycopg
 import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
+from diary import NOTICE, SHOWN
 
 from consent.log.checkpoint import Signer
 
@@ -482,6 +483,39 @@ def test_a_doctor_finds_keys_that_a_start_would_refuse(
     (wrong,) = (item for item in json.loads(done.stdout) if item["level"] == "wrong")
     assert (wrong["check"], found in wrong["detail"]) == ("keys", True)
     assert path.exists() is (content is not None)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(None, "it is gone"), ("11" * 32, "signed by its key")],
+    ids=["gone", "another"],
+)
+def test_a_doctor_finds_a_log_whose_key_a_start_would_refuse(
+    new_service: Service, content: str | None, found: str
+) -> None:
+    """As the start tells it."""
+    new_service.start()
+    site = new_service.add_site("https://logged.example.org")
+    event = {
+        "idempotency_key": "k-1",
+        "subject": {"kind": "device", "id": "d-1"},
+        "event_type": "requested",
+        "method": "api",
+        "origin": "banner",
+        "notice": SHOWN,
+    }
+    with new_service.client(site.key) as client:
+        client.post("/v1/consent/notices", json=NOTICE).raise_for_status()
+        client.post("/v1/consent/events", json=event).raise_for_status()
+    new_service.stop()
+    path = new_service.data_dir / "keys" / f"log.{site.id}.1.key"
+    path.unlink() if content is None else path.write_text(content, encoding="ascii")
+
+    done = run(new_service.environment, "doctor", "--json", "--data-dir", new_service.data_dir)
+
+    wrong = [item for item in json.loads(done.stdout) if item["level"] == "wrong"]
+    assert [item["check"] for item in wrong] == ["logs"]
+    assert found in wrong[0]["detail"]
 
 
 def test_a_doctor_finds_a_disk_that_takes_nothing(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from full_ledger import VERSIONS, Visitors, fill
 from recorded_site import NOTICE, SITE_ID, RecordedSite, copy_rows, put_rows_back
-from sqlalchemy import Connection, Executable, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, Executable, Table, and_, delete, func, insert, select, update
 
 from aboveboard import installation
 from aboveboard.errors import DataDirUnusable
@@ -20,8 +20,10 @@ from aboveboard.installation import Databases
 from aboveboard.settings import Settings
 from consent.audit.inspection import Inspected, inspect
 from consent.choices.choice import EventType
-from consent.errors import CheckpointInvalid, LedgerDamaged
+from consent.errors import CheckpointInvalid, FrontierInvalid, LedgerDamaged
+from consent.log import ledger
 from consent.log.merkle import EMPTY_ROOT
+from consent.records.history import START, History
 from consent.tables import (
     BANNER,
     ENTRY,
@@ -368,6 +370,37 @@ def test_damage_is_told_with_its_place(
     assert found.check == check
     if index is not None:
         assert (found.epoch, found.index) == (1, index)
+
+
+@pytest.mark.parametrize("written", ["{", "[]", '{"purposes": 7}'])
+def test_whose_standing_cannot_be_read_is_named(small: RecordedSite, written: str) -> None:
+    """By the pseudonym: there may be a million of them."""
+    with undone(small) as connection:
+        ref = connection.scalar(select(func.max(SUBJECT.c.subject_ref)))
+        connection.execute(
+            update(SUBJECT).where(SUBJECT.c.subject_ref == ref).values(standing=written)
+        )
+        found = damage(small, connection)
+
+    assert found.check == "subject"
+    assert str(ref) in str(found)
+
+
+def test_an_export_leaves_no_entry_out(small: RecordedSite) -> None:
+    """One that is gone is told, in place of a file that looks whole."""
+    with undone(small) as connection:
+        connection.execute(delete(ENTRY).where(ENTRY.c.epoch == 1, ENTRY.c.leaf_index == 3))
+        history = History.begun(connection, small.keyring, small.site_id)
+        with pytest.raises(LedgerDamaged, match="epoch 1: entry 3: expected an entry"):
+            history.read(connection, START)
+
+
+def test_a_log_s_edge_that_cannot_be_read_names_its_log(small: RecordedSite) -> None:
+    """Or of hundreds of sites nobody knows which keeps the service from starting."""
+    with undone(small) as connection:
+        connection.execute(update(LOG).where(LOG.c.epoch == 1).values(frontier=b"\0"))
+        with pytest.raises(FrontierInvalid, match=f"the log {small.site_id}, epoch 1: expected"):
+            ledger.all_heads(connection)
 
 
 def test_another_origin_of_a_log_that_was_taken_over_is_noticed(small: RecordedSite) -> None:

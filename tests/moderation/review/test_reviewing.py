@@ -24,7 +24,8 @@ from moderation.cases.transition import Action, EventKind, Role
 from moderation.errors import IdempotencyMismatch
 from moderation.review.deciding import DECISION_ROWS, Decision
 from moderation.review.erasing import Erased, Erasing
-from moderation.review.reviewing import Result
+from moderation.review.queue import Filter, Order
+from moderation.review.reviewing import EVERY_CASE, Result
 from moderation.review.upkeep import Upkeep
 from moderation.store import Encoded, Idempotency, Put, Screened, put
 from moderation.tables import CASE, COMMENT, REPORT, REPORTER, REVIEW_SETTING, SAMPLE
@@ -326,6 +327,35 @@ def test_what_is_decided_at_once_is_told_by_its_rows(databases: Databases) -> No
     assert [done for _, done in decided] == [[True] * 30] * 2
     _, claim, group, undo = desk.writing.sizes
     assert group == undo == 30 * claim
+
+
+def test_who_waits_for_what_is_rare_keeps_nobody_waiting(databases: Databases) -> None:
+    """Where there is none nothing is written; where there may be, not on the event loop."""
+    desk = Desk(databases)
+    desk.store(("c-1", "quixotry", Verdict.HOLD))
+    found: list[Any] = []
+
+    def ask(label: str | None) -> list[int]:
+        desk.writing.sizes.clear()
+        wanted = Filter(label=label, seen_by="ann", free=True)
+        asyncio.run(
+            desk.review.claim_next(
+                "blog",
+                Moderator("ann"),
+                wanted,
+                Order.OLDEST,
+                render=lambda held: (200, found.append(held) or b""),
+            )
+        )
+        return desk.writing.sizes
+
+    (case,) = asyncio.run(
+        desk.review.list_cases(["blog"], Filter(), Order.OLDEST, after=None, limit=9)
+    )[0]
+    assert ask("threat") == []
+    assert ask(case.case.label) == [EVERY_CASE]
+    assert ask(None) == [DECISION_ROWS]
+    assert [held is None for held in found] == [True, False, False]
 
 
 def test_a_case_that_opens_again_is_indexed_by_what_is_said_now(
