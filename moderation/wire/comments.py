@@ -545,6 +545,9 @@ def detail_members(found: Detail) -> dict[str, Any]:
     """Return the members of a comment with what was submitted."""
     return {
         **_members(found.stored),
+        # Read, not passed on: a row that was damaged must not make an answer that is no JSON.
+        "labels": orjson.loads(found.stored.labels),
+        "reasons": orjson.loads(found.stored.reasons),
         "text": found.text,
         **orjson.loads(found.stored.details),
         "parent_id": found.parent_id,
