@@ -574,6 +574,22 @@ def test_a_doctor_finds_a_postgresql_that_serve_would_refuse(
     assert all(found in item["detail"] for item in wrong)
 
 
+def run_on_a_full_disk(environment: dict[str, str], *arguments: str) -> str:
+    """Run a command whose output goes nowhere; return the one line that it says of it."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(  # noqa: S603
+            [*COMMAND, *arguments],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    return line
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["config", "show"], ["site", "list"]])
 def test_output_that_cannot_be_written_is_told_in_one_line(
     environment: dict[str, str], tmp_path: Path, arguments: list[str]
@@ -581,18 +597,9 @@ def test_output_that_cannot_be_written_is_told_in_one_line(
     """As on a full disk: no traceback, neither at once nor at the end."""
     run(environment, "site", "create", "https://a.example", "--data-dir", tmp_path)
     more = [] if arguments == ["--help"] else ["--data-dir", str(tmp_path)]
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(  # noqa: S603
-            [*COMMAND, *arguments, *more],
-            env=environment,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=PATIENCE_S,
-            check=False,
-        )
 
-    assert done.returncode == 1
-    (line,) = done.stderr.decode().splitlines()
+    line = run_on_a_full_disk(environment, *arguments, *more)
+
     assert line.startswith("aboveboard: ")
     assert "No space left" in line
 
@@ -603,18 +610,9 @@ def test_a_key_that_cannot_be_shown_is_told_of(
 ) -> None:
     """The site is there: whoever saw no key learns how to get one."""
     command = ["site", "create", "https://a.example", "--data-dir", str(tmp_path), *json]
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(  # noqa: S603
-            [*COMMAND, *command],
-            env=environment,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=PATIENCE_S,
-            check=False,
-        )
 
-    assert done.returncode == 1
-    (line,) = done.stderr.decode().splitlines()
+    line = run_on_a_full_disk(environment, *command)
+
     assert line.endswith("aboveboard key create a-example makes another")
     again = run(environment, "key", "create", "a-example", "--data-dir", str(tmp_path))
     assert again.stdout.startswith(b"key ")
