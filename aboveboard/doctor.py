@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 
 from aboveboard import consenting, installation, marks, moderating
 from aboveboard.database import Database, check_durability
+from aboveboard.erasures import Erasures
 from aboveboard.errors import AboveboardError, DataDirUnusable, KeysChanged
 from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
     if not settings.data_dir.exists():
         return findings
     findings.append(_room(settings))
+    findings += _erasures(settings)
     try:
         databases = installation.open_databases(settings)
     except AboveboardError as error:
@@ -99,6 +101,16 @@ def _files(settings: Settings) -> list[Finding]:
     if not findings:
         findings.append(Finding("files", Level.WELL, "data directory and keys are their owner's"))
     return findings
+
+
+def _erasures(settings: Settings) -> list[Finding]:
+    """Read what a start would erase again where it is back."""
+    try:
+        for _ in Erasures(settings.data_dir).read():
+            pass
+    except DataDirUnusable as error:
+        return [Finding("erasures", Level.WRONG, str(error))]
+    return []
 
 
 def _together(databases: Databases) -> list[Finding]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     select,
     tuple_,
     update,
@@ -517,7 +518,8 @@ _REVISED = (
     .values(
         revision=bindparam("to_revision"),
         state=bindparam("to_state"),
-        author_ref=bindparam("to_author"),
+        # Who edits without naming the author has not taken the comment from them.
+        author_ref=func.coalesce(bindparam("to_author", type_=Text()), COMMENT.c.author_ref),
         address_ref=bindparam("to_address"),
         fingerprint=bindparam("to_fingerprint"),
         version=bindparam("to_version"),

@@ -40,8 +40,8 @@ def _where_known(name: str, column: str) -> Index:
 class CommentRow(ModerationTable, table=True):
     """A comment as it stands now; what was said is in its revisions.
 
-    *author_ref*, *address_ref* and *fingerprint* are `moderation.policy.traits`', of the last
-    revision.
+    *author_ref*, *address_ref* and *fingerprint* are `moderation.policy.traits`': the author named
+    last, the others of the last revision.
     *state*, *revision*, *version* and *human* are what its events come to: `transition.Standing`.
     *origin* says in which dialect it came in first.
     """

@@ -40,7 +40,7 @@ def export(
     from moderation.wire import authors as wire
 
     who = _who(by, name)
-    with _opened(site, data_dir) as authors:
+    with _opened(site, data_dir) as (authors, _):
         following: From | None = BEGINNING
         while following is not None:
             found, following = asyncio.run(authors.read(site, who, after=following, limit=PAGE))
@@ -56,8 +56,10 @@ def erase(
     from moderation.wire import authors as wire
 
     who = _who(by, name)
-    with _opened(site, data_dir) as authors:
+    with _opened(site, data_dir) as (authors, tidy):
         erased = asyncio.run(authors.erase(site, who))
+        if erased:
+            asyncio.run(tidy())
     say(wire.erased(erased).decode() if json else f"erased      {erased} comments")
 
 
@@ -72,8 +74,8 @@ def _told(found: Any) -> str:  # noqa: ANN401 - imported late
 
 
 @contextmanager
-def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - imported late
-    """Lend the use cases of an installation that has this site."""
+def _opened(site: str, data_dir: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - imported late
+    """Lend the use cases of an installation that has this site, and what tidies up after them."""
     from aboveboard import installation, moderating
     from aboveboard.writer import CommandWriter
 
@@ -82,19 +84,29 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
         asyncio.run(accounts.get_site(site))
         writing = CommandWriter(databases.moderation)
         erasing, sweeper = moderating.open_erasing(settings, databases, writing)
-        yield moderating.open_authors(settings, databases, erasing)
-        if sweeper.due:
+
+        async def tidy() -> None:
             # The service knows nothing of what a command has erased.
-            asyncio.run(erasing.tidy())
-            asyncio.run(sweeper.finish(writing))
+            await erasing.tidy()
+            if sweeper.due:  # of words alone that are too short to be looked for, nothing is
+                await sweeper.finish(writing)
+
+        yield moderating.open_authors(settings, databases, erasing), tidy
 
 
 def _who(by: By, name: str) -> Any:  # noqa: ANN401 - imported late
     """Read whom a command is about; never told back."""
     from moderation.review.authors import Who
+    from moderation.wire.comments import storable
 
     if name == "-":
-        name = sys.stdin.readline().rstrip("\r\n")
+        # Bytes that are no text are refused below, and no input at all is no name.
+        given = b"" if sys.stdin is None else sys.stdin.buffer.readline()
+        name = given.decode(errors="surrogateescape").rstrip("\r\n")
     if not name.strip():
         raise typer.BadParameter("expected a name of an author, got none")
+    try:
+        storable(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     return Who(name, None) if by is By.ID else Who(None, name)

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EBADF
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -136,11 +137,19 @@ def say(text: str) -> None:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Put off SIGTERM and Ctrl-C: a key that is made and not shown is lost."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    came: list[int] = []
+    # Not by a mask, which is of one thread: libraries have threads that would take the signal.
+    before = {
+        each: signal.signal(each, lambda number, _: came.append(number))
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextmanager
@@ -149,12 +158,19 @@ def showing_a_key_of(site_id: str) -> Iterator[None]:
     from aboveboard.errors import KeyNotShown
 
     try:
+        _check_output()
         yield
     except OSError as error:
         raise KeyNotShown(
             f"expected to show the new key of {site_id}, got: {error.strerror}; "
             f"aboveboard key create {site_id} makes another"
         ) from error
+
+
+def _check_output() -> None:
+    """Raise OSError where standard output was closed before we came, as by `>&-`."""
+    if sys.stdout is None:  # printing would do nothing, without a word
+        raise OSError(EBADF, os.strerror(EBADF))
 
 
 def say_json(content: Any) -> None:  # noqa: ANN401

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from sqlalchemy import ColumnElement, Connection, literal, select, tuple_
 
 from moderation.database import Reading
+from moderation.errors import CursorInvalid
 from moderation.review.erasing import BATCH, Erasing
 from moderation.store import Detail, find_details
 from moderation.tables import COMMENT, REVISION
@@ -57,8 +58,8 @@ class Written(NamedTuple):
 class Authors:
     """The use cases of authors: GDPR Art. 15 and 17.
 
-    A comment is an author's who was named when it was last sent. Where an id was named the e-mail
-    address beside it names nobody, so that a person may have to be looked for by both.
+    A comment is the author's who was named last. Where an id was named the e-mail address beside it
+    names nobody, so that a person may have to be looked for by both.
     """
 
     def __init__(self, *, reading: Reading, naming: Naming, erasing: Erasing) -> None:
@@ -69,8 +70,13 @@ class Authors:
     async def read(
         self, site_id: str, who: Who, *, after: From, limit: int
     ) -> tuple[list[Written], From | None]:
-        """Return comments, oldest first under each name, and where the next page begins."""
+        """Return comments, oldest first under each name, and where the next page begins.
+
+        Raises CursorInvalid where *after* is of somebody with another name beside.
+        """
         names = self._names(site_id, who)
+        if after.name >= len(names):
+            raise CursorInvalid("expected the `next` of a page of this author, got another's")
 
         def ask(connection: Connection) -> tuple[list[Written], From | None]:
             places: list[From] = []

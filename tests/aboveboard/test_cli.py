@@ -20,6 +20,7 @@ import pytest
 from conftest import COMMAND, PATIENCE_S, Service, Site
 from diary import NOTICE, SHOWN
 
+from aboveboard.cli.options import uninterrupted
 from consent.log.checkpoint import Signer
 
 RECEIPTS = json.loads(
@@ -449,6 +450,22 @@ def test_a_doctor_finds_tables_that_cannot_be_used(
     assert (wrong["check"], found in wrong["detail"]) == ("consent", True)
 
 
+def test_a_doctor_finds_an_erasure_that_is_damaged(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A start refuses the file that it is in."""
+    data = ("--data-dir", tmp_path / "data")
+    run(environment, "site", "create", "https://a.example", *data)
+    (tmp_path / "data" / "erasures.jsonl").write_text("[]\n", encoding="ascii")
+
+    done = run(environment, "doctor", "--json", *data)
+
+    assert done.returncode == 1, done.stdout.decode()
+    (wrong,) = (item for item in json.loads(done.stdout) if item["level"] == "wrong")
+    assert wrong["check"] == "erasures"
+    assert "expected an erasure in line 1" in wrong["detail"]
+
+
 def test_a_doctor_finds_tables_that_are_lost(environment: dict[str, str], tmp_path: Path) -> None:
     """Those that a start would refuse to make anew."""
     data = ("--data-dir", tmp_path / "data")
@@ -574,17 +591,17 @@ def test_a_doctor_finds_a_postgresql_that_serve_would_refuse(
     assert all(found in item["detail"] for item in wrong)
 
 
-def run_on_a_full_disk(environment: dict[str, str], *arguments: str) -> str:
+def run_without_output(
+    environment: dict[str, str], *arguments: str, output: str = "/dev/full"
+) -> str:
     """Run a command whose output goes nowhere; return the one line that it says of it."""
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(  # noqa: S603
-            [*COMMAND, *arguments],
-            env=environment,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", f'exec "$@" >{output}', "-", *COMMAND, *arguments],
+        env=environment,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE_S,
+        check=False,
+    )
     assert done.returncode == 1
     (line,) = done.stderr.decode().splitlines()
     return line
@@ -598,24 +615,53 @@ def test_output_that_cannot_be_written_is_told_in_one_line(
     run(environment, "site", "create", "https://a.example", "--data-dir", tmp_path)
     more = [] if arguments == ["--help"] else ["--data-dir", str(tmp_path)]
 
-    line = run_on_a_full_disk(environment, *arguments, *more)
+    line = run_without_output(environment, *arguments, *more)
 
     assert line.startswith("aboveboard: ")
     assert "No space left" in line
 
 
 @pytest.mark.parametrize("json", [[], ["--json"]])
+@pytest.mark.parametrize("output", ["/dev/full", "&-"])
 def test_a_key_that_cannot_be_shown_is_told_of(
-    environment: dict[str, str], tmp_path: Path, json: list[str]
+    environment: dict[str, str], tmp_path: Path, output: str, json: list[str]
 ) -> None:
     """The site is there: whoever saw no key learns how to get one."""
     command = ["site", "create", "https://a.example", "--data-dir", str(tmp_path), *json]
 
-    line = run_on_a_full_disk(environment, *command)
+    line = run_without_output(environment, *command, output=output)
 
     assert line.endswith("aboveboard key create a-example makes another")
     again = run(environment, "key", "create", "a-example", "--data-dir", str(tmp_path))
     assert again.stdout.startswith(b"key ")
+
+
+def test_a_key_is_shown_before_a_signal_is_heeded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever thread it comes to: libraries have threads of their own that block nothing."""
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    came, noted = os.pipe()
+    os.set_blocking(noted, False)
+    before = signal.set_wakeup_fd(noted)
+
+    def show() -> None:
+        with uninterrupted():
+            signal.pthread_kill(other.ident or 0, signal.SIGINT)
+            os.read(came, 1)
+            print("the key")  # noqa: T201
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            show()
+    finally:
+        signal.set_wakeup_fd(before)
+        over.set()
+        other.join()
+        os.close(came)
+        os.close(noted)
+
+    assert capsys.readouterr().out == "the key\n"
 
 
 @pytest.mark.parametrize("spoken", ["latin-1:strict", "utf-8:strict"])

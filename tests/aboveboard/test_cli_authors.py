@@ -1,7 +1,9 @@
 """`aboveboard author` as an operator calls it, beside a running service."""
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from secrets import token_hex
 
 import httpx2
@@ -39,7 +41,8 @@ def run(service: Service, site: Site, *arguments: str, told: str = "") -> str:
         env=service.environment,
         input=told,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         timeout=PATIENCE_S,
         check=False,
     )
@@ -74,6 +77,12 @@ def test_nobody_is_erased_by_mistake(service: Service, site: Site, desk: Desk) -
     assert desk.comment(mine["id"])["state"] == "published"
 
 
+def test_a_name_that_is_no_text_is_refused(service: Service, site: Site) -> None:
+    """Of nobody can it be the name: no comment with it was ever taken."""
+    assert "expected text in UTF-8" in run(service, site, "export", "id", "j\udcf6rg")
+    assert "expected text in UTF-8" in run(service, site, "erase", "id", "-", told="j\udcf6rg\n")
+
+
 def test_the_bytes_are_gone(service: Service, site: Site, desk: Desk) -> None:
     """From the file, its log and the full-text index, though the service was not asked."""
     canary = f"canary-{token_hex(6)}"
@@ -83,3 +92,19 @@ def test_the_bytes_are_gone(service: Service, site: Site, desk: Desk) -> None:
 
     for path in service.data_dir.glob("moderation.sqlite3*"):
         assert canary.encode() not in path.read_bytes(), path
+
+
+def test_nothing_of_a_short_comment_stays_in_the_index(
+    service: Service, site: Site, desk: Desk
+) -> None:
+    """Too short to be looked for among the bytes, its words are words of the index all the same."""
+    word = f"q{token_hex(3)}"
+    desk.send("kept", "you fucking idiot, you stupid liar", author={"id": "8"})
+    desk.send("c-1", f"fuck {word}", author={"id": "7"})
+
+    assert run(service, site, "erase", "id", "7") == "erased      1 comments\n"
+
+    for path in service.data_dir.glob("moderation.sqlite3"):
+        with closing(sqlite3.connect(path)) as connection:
+            blocks = connection.execute("SELECT block FROM case_text_data").fetchall()
+        assert not any(word[1:].encode() in bytes(block) for (block,) in blocks)

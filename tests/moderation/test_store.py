@@ -256,7 +256,10 @@ def found_by(databases: Databases) -> list[tuple[Any, ...]]:
 
 
 def test_a_comment_is_found_by_its_last_revision(databases: Databases) -> None:
-    """An edit replaces author, fingerprint, domains and bands, also within one batch."""
+    """An edit replaces fingerprint, domains and bands, also within one batch.
+
+    The author, too, where it names one: who is named by none stays the author.
+    """
     signature = "a" * 96
     first = traced("a", author_ref="ann", domains=("x.com", "y.com"), signature=signature)
     second = traced("b", author_ref="ann", address_ref="net", domains=("y.com",))
@@ -272,4 +275,4 @@ def test_a_comment_is_found_by_its_last_revision(databases: Databases) -> None:
         [("blog", domain, DAY_1, "blog-c-1") for domain in ("x.com", "y.com")],
         [("blog", f"{at}{'a' * 24}", DAY_1, "blog-c-1", signature) for at in range(4)],
     ]
-    assert after == [(None, None, "f"), [("blog", "z.com", DAY_2, "blog-c-1")], []]
+    assert after == [("ann", None, "f"), [("blog", "z.com", DAY_2, "blog-c-1")], []]

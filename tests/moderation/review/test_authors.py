@@ -57,6 +57,30 @@ def test_everything_of_an_author_is_told(desk: Desk) -> None:
     assert second["state"] == "pending"
 
 
+def test_an_edit_that_names_nobody_leaves_a_comment_to_its_author(desk: Desk) -> None:
+    """Or whoever edits for them takes it from what they may ask for."""
+    desk.send("c-1", HAM, author=ANNE)
+    mine = desk.send("c-1", f"{HAM} Edited.")
+
+    assert names(export(desk, {"id": "7"})) == ["c-1"]
+    assert erase(desk, {"id": "7"}) == 1
+    assert desk.comment(mine["id"])["state"] == "erased"
+
+
+def test_a_page_goes_on_for_the_same_names_alone(desk: Desk) -> None:
+    """A walk by two names that drops one of them has not come to its end."""
+    for number in range(3):
+        desk.send(f"mail-{number}", f"{HAM} {number}!", author=BY_MAIL)
+    both = {"id": "7", "email": "anne@example.org"}
+    following = export(desk, both, limit=2)["next"]
+
+    answer = desk.client.post(
+        "/v1/authors:export", json={"author": {"id": "7"}, "cursor": following}
+    )
+
+    assert answer.json()["type"] == "/problems/cursor-invalid"
+
+
 def test_who_had_no_id_is_found_by_address(desk: Desk) -> None:
     """However it was spelled; by both at once where a person wrote with an id and without."""
     desk.send("mailed", HAM, author=BY_MAIL)
