@@ -67,6 +67,7 @@ ALLOWED = frozenset(
         "model",
         "ms",
         "operation",
+        "record",
         "route",
         "site",
         "status",

@@ -187,6 +187,16 @@ def full_bodies(site: str) -> dict[str, Callable[[], dict[str, Json]]]:
             "explain": True,
             "site": site,
         },
+        "/v1/authors:export": lambda: {
+            "author": {"id": "a-1", "email": "ada@example.org"},
+            "limit": 1,
+            "cursor": None,
+            "site": site,
+        },
+        "/v1/authors:erase": lambda: {
+            "author": {"id": "nobody", "email": "nobody@example.org"},
+            "site": site,
+        },
         "/v1/consent/notices": lambda: notice(site),
         "/v1/consent/events": lambda: event(site, next(_COUNTER)),
         "/v1/webhooks": lambda: {

@@ -59,6 +59,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "subject": {"kind": "device", "id": "device-3"},
         "evidence_until": "2099-01-31T00:00:00Z",
     },
+    "exportAuthor": {"author": {"id": "a-1"}},
+    "eraseAuthor": {"author": {"id": "nobody"}},
     "createWebhook": {"url": f"https://{'x' * 64}.example/"},
     "changeWebhook": {"enabled": True},
     "removeWebhook": {},
@@ -208,7 +210,7 @@ def test_every_operation_has_a_scope_or_is_meant_for_everybody(prepared: Prepare
 
     assert {name for name, scope in scopes.items() if scope is None} == PUBLIC
     assert {scope for scope in scopes.values() if scope} <= {scope.value for scope in Scope}
-    assert len(prepared.operations) == 73
+    assert len(prepared.operations) == 75
 
 
 def test_its_own_key_may(service: Service, prepared: Prepared) -> None:
