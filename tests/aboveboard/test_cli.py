@@ -644,6 +644,8 @@ def test_a_key_is_shown_before_a_signal_is_heeded(capsys: pytest.CaptureFixture[
     came, noted = os.pipe()
     os.set_blocking(noted, False)
     before = signal.set_wakeup_fd(noted)
+    # What runs in the background is begun with Ctrl-C ignored.
+    heeding = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def show() -> None:
         with uninterrupted():
@@ -655,6 +657,7 @@ def test_a_key_is_shown_before_a_signal_is_heeded(capsys: pytest.CaptureFixture[
         with pytest.raises(KeyboardInterrupt):
             show()
     finally:
+        signal.signal(signal.SIGINT, heeding)
         signal.set_wakeup_fd(before)
         over.set()
         other.join()
