@@ -82,7 +82,7 @@ class Erasing:
 
     async def erase(self, site_id: str, comment_id: str) -> None:
         """Erase a comment because a site asks for it. Raises CommentNotFound."""
-        await self._erase(site_id, [comment_id], ActorKind.API)
+        await self.erase_all(site_id, [comment_id])
 
     async def erase_all(self, site_id: str, comment_ids: Sequence[str]) -> None:
         """Erase comments, `BATCH` at most, because a site asks for it. Raises CommentNotFound."""

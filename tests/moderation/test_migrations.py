@@ -75,7 +75,7 @@ def test_comments_of_the_first_revision_have_no_traits(
 
 
 def test_places_become_hours(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> None:
-    """Cases of sites with other aims, one of which is the default, stand in one order."""
+    """Cases of sites with other aims, by default and torn ones too, stand in one order."""
     create: Callable[[], str] | None = (
         request.getfixturevalue("new_database") if engine == "postgresql" else None
     )
@@ -91,9 +91,10 @@ def test_places_become_hours(request: pytest.FixtureRequest, engine: str, tmp_pa
     old = database(before)
     old.migrate()
     with old.write() as connection:
-        setting = {"site_id": "quick", "setting": '{"wait_hours": 12.0}', "changed": "2026"}
-        connection.execute(REVIEW_SETTING.insert(), setting)
-        for site_id, wait_hours in (("quick", 12.0), ("blog", 24.0)):
+        for site_id, stored in (("quick", '{"wait_hours": 12.0}'), ("torn", "{")):
+            setting = {"site_id": site_id, "setting": stored, "changed": "2026"}
+            connection.execute(REVIEW_SETTING.insert(), setting)
+        for site_id, wait_hours in (("quick", 12.0), ("blog", 24.0), ("torn", 24.0)):
             values = {"site_id": site_id, "place": 4 * 1e7 + 4 * HOURS / wait_hours - URGENCY}
             connection.execute(CASE.insert(), CASE_VALUES | values)
     old.close()
@@ -106,4 +107,5 @@ def test_places_become_hours(request: pytest.FixtureRequest, engine: str, tmp_pa
     assert places == {
         "quick": pytest.approx(4 * 1e7 + HOURS - URGENCY * 3, abs=1e-6),
         "blog": pytest.approx(4 * 1e7 + HOURS - URGENCY * 6, abs=1e-6),
+        "torn": pytest.approx(4 * 1e7 + HOURS - URGENCY * 6, abs=1e-6),
     }

@@ -77,7 +77,7 @@ class Form:
         """Return a field's value, empty where it is not there; spaces around it go."""
         known = self._read.get(name)
         if known is None:
-            value = self._last.get(name if name.isascii() else _written(name))
+            value = self._last.get(_written(name))
             known = self._read[name] = "" if value is None else self._decoded(value)
         return known
 
@@ -160,4 +160,4 @@ def _undone(text: str) -> bytes:
 
 def _written(name: str) -> str:
     """Return *name* as it stands in a form: a character for every byte."""
-    return name.encode().decode("latin-1")
+    return name if name.isascii() else name.encode().decode("latin-1")
