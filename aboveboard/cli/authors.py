@@ -97,7 +97,7 @@ def _opened(site: str, data_dir: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN
 def _who(by: By, name: str) -> Any:  # noqa: ANN401 - imported late
     """Read whom a command is about; never told back."""
     from moderation.review.authors import Who
-    from moderation.wire.comments import storable
+    from moderation.wire.strict import storable
 
     if name == "-":
         # Bytes that are no text are refused below, and no input at all is no name.

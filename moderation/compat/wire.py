@@ -17,7 +17,7 @@ from moderation.compat.setting import (
     PerspectiveSetting,
 )
 from moderation.verdict import Label, Verdict
-from moderation.wire.comments import Name, Short, Wire
+from moderation.wire.strict import Name, Short, Wire
 
 CALLS_LIMIT = 10**12
 RECHECK_LIMIT_S = 86_400

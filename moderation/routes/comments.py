@@ -1,4 +1,4 @@
-"""The HTTP side of moderation: parse, call one use case, render."""
+"""The HTTP side of comments: submitted, scored, read, explained."""
 
 from collections.abc import Callable, Sequence
 

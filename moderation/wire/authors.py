@@ -9,15 +9,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from moderation.review.authors import BEGINNING, From, Who, Written
 from moderation.wire import cursor
-from moderation.wire.comments import (
-    ID,
-    PAGE_LIMIT,
-    CommentDetailOut,
-    InstantOut,
-    Short,
-    Wire,
-    detail_members,
-)
+from moderation.wire.comments import CommentDetailOut, detail_members
+from moderation.wire.strict import ID, PAGE_LIMIT, InstantOut, Short, Wire
 
 _PLACE = re.compile(rf"[01] [0-9TZ:.-]{{27}} {ID}", re.ASCII)
 

@@ -12,8 +12,8 @@ from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Held
 from moderation.verdict import Label, Origin
-from moderation.wire.comments import PAGE_LIMIT, Instant, InstantOut, Short, Wire
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText, Token
+from moderation.wire.strict import PAGE_LIMIT, Instant, InstantOut, Short, Wire
 
 SNOOZE_DAYS = 90
 

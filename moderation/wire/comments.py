@@ -1,99 +1,33 @@
-"""The one door for moderation's JSON: strict models in, plain bytes out."""
+"""The JSON of comments: what is submitted, what it scored, what became of it."""
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    IPvAnyAddress,
-)
+from pydantic import BaseModel, Field
 
 from moderation.model.explanation import Explanation, PartKind, Why
 from moderation.policy.traits import NOBODY, Author
 from moderation.store import Detail, Encoded, Screened, Stored
 from moderation.text.spans import in_utf16
 from moderation.verdict import LABEL_NAMES, Label, Origin, ReasonKind, State, Verdict
-
-ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # as they are made here
-TEXT_LIMIT = 100_000  # characters
-BATCH_LIMIT = 1_000  # comments
-PAGE_LIMIT = 200
-
-
-def storable(value: str) -> str:
-    """Return *value*, which each engine can store: no U+0000, no lone surrogate.
-
-    A query's bytes that are not UTF-8 come as surrogates. Raises ValueError.
-    """
-    if "\0" in value:
-        raise ValueError("expected text without U+0000 or half of a surrogate pair")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("expected text in UTF-8, got other bytes") from None
-    return value
-
-
-_SURROGATE = re.compile(
-    # An odd number of backslashes, or else it is text; with its low half it is a pair.
-    rb"(\\(?<!\\\\)(?:\\\\)*+u)[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
-    rb"|[c-fC-F][0-9a-fA-F]{2})"
+from moderation.wire.strict import (
+    PAGE_LIMIT,
+    Address,
+    Instant,
+    InstantOut,
+    Key,
+    Long,
+    Name,
+    Probability,
+    Short,
+    Text,
+    Wire,
+    paired,
 )
 
-
-def paired(body: bytes, *, alone: bytes = b"fffd") -> bytes:
-    r"""Return JSON with each surrogate escape that stands alone replaced by that of *alone*.
-
-    JavaScript cuts a text between the halves of a pair and sends what is left, and what reads JSON
-    refuses the whole body for it. Linear in *body*.
-
-    >>> paired(rb'"\ud83d\ude00 \ud83d"')
-    b'"\\ud83d\\ude00 \\ufffd"'
-    """
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return _SURROGATE.sub(lambda each: each[0] if each[2] is not None else each[1] + alone, body)
-
-
-_Text = Annotated[str, AfterValidator(storable)]
-Short = Annotated[_Text, Field(max_length=256)]
-Name = Annotated[_Text, Field(min_length=1, max_length=256)]
-Long = Annotated[_Text, Field(max_length=2048)]
-Key = Annotated[_Text, Field(min_length=1, max_length=255)]
-
-
-def _text_alone(value: object) -> object:
-    # pydantic would make an address of a number, too.
-    if not isinstance(value, str):
-        raise ValueError("expected an address as text")  # noqa: TRY004 - pydantic's own refusal
-    return value
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("expected an instant that the calendar has in UTC") from None
-
-
-Address = Annotated[IPvAnyAddress, BeforeValidator(_text_alone)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-InstantOut = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-
-
-class Wire(BaseModel):
-    """What every model of this file is: strict, frozen, and closed to unknown members."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+TEXT_LIMIT = 100_000  # characters
+BATCH_LIMIT = 1_000  # comments
 
 
 class AuthorIn(Wire):
@@ -122,7 +56,7 @@ class ItemIn(Wire):
     """A comment of a batch; only `external_id` and `text` are compulsory."""
 
     external_id: Name
-    text: Annotated[_Text, Field(min_length=1, max_length=TEXT_LIMIT)]
+    text: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)]
     author: AuthorIn | None = None
     thread: ThreadIn | None = None
     parent_id: Short | None = None
@@ -130,7 +64,7 @@ class ItemIn(Wire):
     form_shown_at: Instant | None = Field(
         None, description="when the form was shown in which the comment was written"
     )
-    language: Annotated[_Text, Field(max_length=35)] | None = None
+    language: Annotated[Text, Field(max_length=35)] | None = None
     honeypot: Long | None = Field(
         None, description="what a field that people cannot see came back with"
     )
@@ -167,7 +101,7 @@ class BatchSchema(Wire):
 class ScoreIn(Wire):
     """A text to be scored and forgotten."""
 
-    text: Annotated[_Text, Field(max_length=TEXT_LIMIT)]
+    text: Annotated[Text, Field(max_length=TEXT_LIMIT)]
     honeypot: Long | None = None
     explain: bool = Field(False, description="say what moved each score, and how much")
     site: Short | None = None
@@ -187,9 +121,6 @@ class PageIn(Wire):
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
     cursor: Short | None = None
     site: Short | None = None
-
-
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class LabelsOut(BaseModel):

@@ -10,17 +10,10 @@ from moderation.model.explanation import FLOOR, Explanation, Part, PartKind, Why
 from moderation.review.context import Context, Past, Recent
 from moderation.verdict import Label, ReasonKind, State
 from moderation.wire import cases
-from moderation.wire.comments import (
-    InstantOut,
-    PlaceOut,
-    Probability,
-    Short,
-    Wire,
-    detail_members,
-    explanation_members,
-)
+from moderation.wire.comments import PlaceOut, detail_members, explanation_members
 from moderation.wire.events import EventOut, event
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText
+from moderation.wire.strict import InstantOut, Probability, Short, Wire
 
 
 class CaseGetIn(Wire):

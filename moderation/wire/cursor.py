@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from moderation.errors import CursorInvalid
 from moderation.review.queue import Filter, Order, Place, Shelf
-from moderation.wire.comments import ID
+from moderation.wire.strict import ID
 
 _PLACE = re.compile(
     rf"(priority|oldest|newest|unsure|resolved) (\S{{1,40}}) ({ID})( common)?", re.ASCII

@@ -11,9 +11,9 @@ from moderation.review.deciding import Decided, Decision
 from moderation.review.reviewing import Result
 from moderation.verdict import Label, State
 from moderation.wire import cursor
-from moderation.wire.comments import ID, PAGE_LIMIT, Short, Wire
 from moderation.wire.events import EventOut, event
 from moderation.wire.moderators import Answer, Code, ModeratedIn, NoteText, Token
+from moderation.wire.strict import ID, PAGE_LIMIT, Short, Wire
 
 BULK_LIMIT = 200  # comments
 

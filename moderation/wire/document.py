@@ -21,7 +21,7 @@ from moderation.policy.matching import (
 )
 from moderation.policy.rules import ADDRESS_MINUTES, Delay, Languages, Limit, Rules, Steps
 from moderation.verdict import LABELS, Label, Verdict
-from moderation.wire.comments import Wire, storable
+from moderation.wire.strict import Probability, Wire, storable
 
 ENTRY_CHARS = 256
 PATTERN_CHARS = 1_000
@@ -32,7 +32,6 @@ DAYS_LIMIT = 36_500
 MINUTES_LIMIT = 30 * 24 * 60
 
 Severe = Literal["hold", "spam", "reject"]
-Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000)]
 _Entry = Annotated[str, Field(min_length=1, max_length=ENTRY_CHARS), AfterValidator(storable)]
 

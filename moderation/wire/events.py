@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from moderation.cases.transition import ActorKind, Event, EventKind
 from moderation.verdict import State
-from moderation.wire.comments import InstantOut, Probability
+from moderation.wire.strict import InstantOut, Probability
 
 
 class ActorOut(BaseModel):

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Role
-from moderation.wire.comments import ID, Key, Name, Short, Wire, storable
+from moderation.wire.strict import ID, Key, Name, Short, Wire, storable
 
 Answer = tuple[int, bytes]
 NOTE_LIMIT = 4_000  # characters

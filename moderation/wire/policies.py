@@ -10,8 +10,8 @@ from moderation.policy.judging import Bands
 from moderation.policy.rehearsal import Rehearsal
 from moderation.policy.versions import Version
 from moderation.verdict import Label, Verdict
-from moderation.wire.comments import PAGE_LIMIT, InstantOut, Short, Wire
 from moderation.wire.document import PolicyIn, ThresholdsIn
+from moderation.wire.strict import PAGE_LIMIT, InstantOut, Short, Wire
 
 REHEARSED = 10_000  # comments, at most
 

@@ -3,8 +3,8 @@
 import orjson
 from pydantic import BaseModel
 
-from moderation.wire.comments import InstantOut, Key, Name, Short, Wire
 from moderation.wire.moderators import Answer, Code
+from moderation.wire.strict import InstantOut, Key, Name, Short, Wire
 
 
 class ReaderIn(Wire):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from moderation.cases.setting import ReviewSetting
 from moderation.verdict import State
-from moderation.wire.comments import Short, Wire
+from moderation.wire.strict import Short, Wire
 
 KEEP_LIMIT = 36_500  # days
 

@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel
 
 from moderation.cases.sampling import Outcome, Share
-from moderation.wire.comments import Instant, InstantOut, Probability, Short, Wire
+from moderation.wire.strict import Instant, InstantOut, Probability, Short, Wire
 
 
 class ReviewStatisticsIn(Wire):

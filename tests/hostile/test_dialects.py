@@ -21,7 +21,7 @@ from schemathesis.generation import GenerationMode
 
 from aboveboard.accounts import Scope
 from moderation.compat.openai.wire import ModerationRequest
-from moderation.wire.comments import paired
+from moderation.wire.strict import paired
 
 EXAMPLES = 60
 SECRET = "keyed-by-coral"

@@ -16,7 +16,7 @@ from moderation.policy.traits import Author
 from moderation.screening import Screening, Submission
 from moderation.store import Stored
 from moderation.verdict import STATE_OF_VERDICT, Label, Origin, State, Verdict
-from moderation.wire.comments import paired
+from moderation.wire.strict import paired
 
 BODY_BYTES = 512 * 1024
 

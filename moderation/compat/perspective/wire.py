@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from moderation.compat.perspective import refusals
 from moderation.compat.perspective.attributes import ATTRIBUTES
 from moderation.compat.perspective.sentences import Sentence
-from moderation.wire.comments import paired
+from moderation.wire.strict import paired
 
 TEXT_BYTES = 20 * 1024
 ATTRIBUTE_LIMIT = 100  # requested in one call; Perspective has fewer
