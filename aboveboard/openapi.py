@@ -120,7 +120,7 @@ def describe(
         "paths": paths,
         "webhooks": {name: _webhook(model, names) for name, model in messages.items()},
         "components": {
-            "schemas": {**_shared(definitions, operations), "Problem": PROBLEM_SCHEMA},
+            "schemas": {**_shared(operations, names, definitions), "Problem": PROBLEM_SCHEMA},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key"}
             },
@@ -143,9 +143,13 @@ def _short(name: str) -> str:
     return _PLACED.sub(lambda found: f"{found[1].title()}{found[2]}", name)
 
 
-def _shared(definitions: dict[str, Any], operations: Sequence[Operation]) -> dict[str, Any]:
+def _shared(
+    operations: Sequence[Operation],
+    names: Any,  # noqa: ANN401 - pydantic's mapping
+    definitions: dict[str, Any],
+) -> dict[str, Any]:
     # A query's model is told as parameters; only what it refers to is a schema of its own.
-    queries = {item.query.__name__ for item in operations if item.query is not None}
+    queries = {_name_of(item.query, names) for item in operations if item.query is not None}
     shared: dict[str, Any] = _absent_not_null(definitions.get("$defs", {}))
     # Generators name classes by titles, which two models of one name have in common.
     return {
@@ -251,9 +255,7 @@ def _query_parameters(
 ) -> list[dict[str, Any]]:
     if item.query is None:
         return []
-    # Of all models together: two enums of one name are told apart only there.
-    _, _, name = names[item.query, "validation"]["$ref"].rpartition("/")
-    schema = definitions["$defs"][name]
+    schema = definitions["$defs"][_name_of(item.query, names)]
     required = schema.get("required", [])
     return [
         {
@@ -264,6 +266,11 @@ def _query_parameters(
         }
         for name, part in schema["properties"].items()
     ]
+
+
+def _name_of(query: type[BaseModel], names: Any) -> str:  # noqa: ANN401 - pydantic's mapping
+    # Of all models together: two of one name are told apart only there.
+    return str(names[query, "validation"]["$ref"].rpartition("/")[2])
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from moderation.compat import wire
 from moderation.compat.configuring import Configuring
 from moderation.routes.call import Answer, Call
-from moderation.wire.comments import CommentGetIn
+from moderation.wire.strict import SiteIn
 
 ADMIN = "site:admin"
 
@@ -26,7 +26,7 @@ class CompatRoutes:
             name="getCompatSettings",
             summary="Read how clients of other APIs are answered",
             scope=ADMIN,
-            query=CommentGetIn,
+            query=SiteIn,
             answers={200: wire.CompatSettingOut},
         )
         operation(
@@ -42,7 +42,7 @@ class CompatRoutes:
 
     async def get_setting(self, call: Call) -> Answer:
         """Answer 200 with what is set."""
-        asked = CommentGetIn.model_validate_strings(call.query())
+        asked = SiteIn.model_validate_strings(call.query())
         return 200, wire.setting_out(await self._configuring.find(call.site(asked.site)))
 
     async def put_setting(self, call: Call) -> Answer:

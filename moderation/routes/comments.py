@@ -12,6 +12,7 @@ from moderation.screening import Screening, Submission
 from moderation.store import Stored
 from moderation.wire import comments as wire
 from moderation.wire import cursor
+from moderation.wire.strict import SiteIn
 
 
 class CommentRoutes:
@@ -78,7 +79,7 @@ class CommentRoutes:
             name="getComment",
             summary="Read a comment and its verdict",
             scope="comments:read",
-            query=wire.CommentGetIn,
+            query=SiteIn,
             answers={200: wire.CommentDetailOut, 404: PROBLEM},
         )
 
@@ -89,7 +90,7 @@ class CommentRoutes:
             name="explainComment",
             summary="Read what moved the scores of a comment: words with their places, and facts",
             scope="comments:read",
-            query=wire.CommentGetIn,
+            query=SiteIn,
             answers={200: wire.CommentExplanationOut, 404: PROBLEM},
         )
 
@@ -143,13 +144,13 @@ class CommentRoutes:
 
     async def get(self, call: Call) -> Answer:
         """Answer 200 with the comment, 404 for another site's."""
-        asked = wire.CommentGetIn.model_validate_strings(call.query())
+        asked = SiteIn.model_validate_strings(call.query())
         found = await self._screening.get(call.site(asked.site), call.path["comment_id"])
         return 200, wire.detail(found)
 
     async def explain(self, call: Call) -> Answer:
         """Answer 200 with what moved the scores of the comment's current revision."""
-        asked = wire.CommentGetIn.model_validate_strings(call.query())
+        asked = SiteIn.model_validate_strings(call.query())
         found = await self._screening.get(call.site(asked.site), call.path["comment_id"])
         return 200, wire.explanation(found, await self._screening.explain(found.text))
 

@@ -10,6 +10,7 @@ from moderation.policy.rehearsal import Rehearsing
 from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.wire import document
 from moderation.wire import policies as wire
+from moderation.wire.strict import SiteIn
 
 
 class PolicyRoutes:
@@ -37,7 +38,7 @@ class PolicyRoutes:
             name="getPolicy",
             summary="Read the policy that a site's comments are judged by",
             scope="site:admin",
-            query=wire.PolicyGetIn,
+            query=SiteIn,
             answers={200: wire.PresentOut},
         )
         operation(
@@ -68,7 +69,7 @@ class PolicyRoutes:
             name="getPolicyVersion",
             summary="Read one version",
             scope="site:admin",
-            query=wire.PolicyGetIn,
+            query=SiteIn,
             answers={200: wire.PolicyOut, 404: PROBLEM},
         )
         operation(
@@ -85,7 +86,7 @@ class PolicyRoutes:
 
     async def get(self, call: Call) -> Answer:
         """Answer 200 with the present policy."""
-        asked = wire.PolicyGetIn.model_validate_strings(call.query())
+        asked = SiteIn.model_validate_strings(call.query())
         version = await self._configuring.get(call.site(asked.site))
         given = await asyncio.to_thread(document.read_json, version.content)
         return 200, wire.present(version, given.over(self._policies.default.bands))
@@ -109,7 +110,7 @@ class PolicyRoutes:
 
     async def get_version(self, call: Call) -> Answer:
         """Answer 200 with a version, 404 where there is none of that number."""
-        asked = wire.PolicyGetIn.model_validate_strings(call.query())
+        asked = SiteIn.model_validate_strings(call.query())
         told = call.path["version"]
         if not (told.isascii() and told.isdigit() and len(told) < 10):  # noqa: PLR2004
             raise PolicyNotFound("expected the number of a version, got something else")

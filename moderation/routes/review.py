@@ -7,6 +7,7 @@ from moderation.routes.call import PROBLEM, Answer, Call
 from moderation.routes.keys import Keys
 from moderation.wire import comments, reports, settings
 from moderation.wire import statistics as shares
+from moderation.wire.strict import SiteIn
 
 REVIEW = "comments:review"
 
@@ -42,7 +43,7 @@ class ReviewRoutes:
             name="eraseComment",
             summary="Erase a comment: its text and everything that tells who wrote it",
             scope="comments:submit",
-            query=comments.CommentGetIn,
+            query=SiteIn,
             answers={200: comments.ErasedCommentOut, 404: PROBLEM},
         )
         operation(
@@ -62,7 +63,7 @@ class ReviewRoutes:
             name="getReviewSettings",
             summary="Read how the site reviews",
             scope=REVIEW,
-            query=comments.CommentGetIn,
+            query=SiteIn,
             answers={200: settings.SettingOut},
         )
         operation(
@@ -91,7 +92,7 @@ class ReviewRoutes:
 
     async def erase(self, call: Call) -> Answer:
         """Answer 200, also where it was erased before."""
-        asked = comments.CommentGetIn.model_validate_strings(call.query())
+        asked = SiteIn.model_validate_strings(call.query())
         comment_id = call.path["comment_id"]
         await self._review.erase(call.site(asked.site), comment_id)
         return 200, comments.erased(comment_id)
@@ -105,7 +106,7 @@ class ReviewRoutes:
 
     async def get_setting(self, call: Call) -> Answer:
         """Answer 200 with what is set."""
-        asked = comments.CommentGetIn.model_validate_strings(call.query())
+        asked = SiteIn.model_validate_strings(call.query())
         return 200, settings.setting_out(await self._review.get_setting(call.site(asked.site)))
 
     async def put_setting(self, call: Call) -> Answer:

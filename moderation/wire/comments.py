@@ -107,12 +107,6 @@ class ScoreIn(Wire):
     site: Short | None = None
 
 
-class CommentGetIn(Wire):
-    """Of which site."""
-
-    site: Short | None = None
-
-
 class PageIn(Wire):
     """Which comments to list, and from where."""
 

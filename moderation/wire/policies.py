@@ -14,15 +14,7 @@ from moderation.wire.document import PolicyIn, ThresholdsIn
 from moderation.wire.strict import PAGE_LIMIT, InstantOut, Short, Wire
 
 REHEARSED = 10_000  # comments, at most
-
-
 VERSION_LIMIT = 2**31 - 1  # what PostgreSQL takes for a number
-
-
-class PolicyGetIn(Wire):
-    """Of which site."""
-
-    site: Short | None = None
 
 
 class PolicyPutIn(Wire):

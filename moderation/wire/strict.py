@@ -85,3 +85,9 @@ class Wire(BaseModel):
     """What every model of this package is: strict, frozen, and closed to unknown members."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SiteIn(Wire):
+    """Of which site."""
+
+    site: Short | None = None
