@@ -24,11 +24,12 @@ from moderation.database import Reading, Writing
 from moderation.errors import CommentNotFound, IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import FLOOR, Why
-from moderation.policy.history import Question, instant
+from moderation.policy.history import Question
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
 from moderation.store import Detail, Encoded, Idempotency, Put, Screened, Stored
+from moderation.tables import instant
 from moderation.text.language import Language, is_foreign, script
 from moderation.verdict import Origin, Verdict
 

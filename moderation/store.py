@@ -29,7 +29,7 @@ from moderation.cases.transition import Standing
 from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
 from moderation.errors import IdempotencyMismatch
-from moderation.policy.history import Asked, Histories, Question, instant
+from moderation.policy.history import Asked, Histories, Question
 from moderation.policy.resemblance import bands, resemblance
 from moderation.policy.traits import NOTHING, Traits
 from moderation.tables import (
@@ -39,6 +39,7 @@ from moderation.tables import (
     IDEMPOTENCY,
     IS_CURRENT,
     REVISION,
+    instant,
 )
 from moderation.text.language import Language
 from moderation.verdict import Origin, Reason, State, Verdict

@@ -5,6 +5,7 @@ keys too old, callbacks due. Instants are text,
 `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+
+def instant(moment: datetime) -> str:
+    """Return a moment as its rows have it."""
+    # Several times as fast as strftime, and called for every comment.
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def _where(condition: str) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from sqlalchemy import bindparam, select
 from moderation.compat import setting
 from moderation.compat.setting import CompatSetting
 from moderation.database import Looking, Rows, Writing
-from moderation.policy.history import instant
-from moderation.tables import COMPAT_SETTING
+from moderation.tables import COMPAT_SETTING, instant
 
 REMEMBERED = timedelta(seconds=1)
 """How long a change by another process may go unnoticed; this one's own is known at once."""

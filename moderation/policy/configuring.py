@@ -10,10 +10,10 @@ import structlog
 from moderation.database import Looking, Reading, Writing
 from moderation.errors import PolicyInvalid
 from moderation.policy import versions
-from moderation.policy.history import instant
 from moderation.policy.judging import Policy
 from moderation.policy.rules import Rules
 from moderation.policy.versions import Replace, Version
+from moderation.tables import instant
 
 REMEMBERED = timedelta(seconds=1)
 """How long the policy of another process may go unnoticed; its own is known at once."""

@@ -16,7 +16,7 @@ from moderation.policy.judging import Judged, Policy, judge
 from moderation.policy.resemblance import alike, bands
 from moderation.policy.rules import AUTHOR_LOOKS_BACK, Finding, History, Limit
 from moderation.policy.traits import Traits
-from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN
+from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, instant
 
 DOMAINS_ASKED = 10  # of one comment; who links to more has other rules to fear
 CANDIDATES = 50
@@ -238,9 +238,3 @@ class Histories:
 
 def _count(found: Found | None) -> int:
     return 0 if found is None else int(found()[0][0])
-
-
-def instant(moment: datetime) -> str:
-    """Return a moment as its rows have it."""
-    # Several times as fast as strftime, and called for every comment.
-    return moment.isoformat(timespec="microseconds")[:26] + "Z"

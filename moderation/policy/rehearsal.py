@@ -15,11 +15,11 @@ import orjson
 from sqlalchemy import Connection, select
 
 from moderation.database import Reading
-from moderation.policy.history import Connected, Histories, Question, instant
+from moderation.policy.history import Connected, Histories, Question
 from moderation.policy.judging import Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, Author, Tracing
-from moderation.tables import COMMENT, IS_CURRENT, REVISION
+from moderation.tables import COMMENT, IS_CURRENT, REVISION, instant
 from moderation.verdict import LABEL_NAMES, State, Verdict
 
 PAGE = 200  # comments read at once

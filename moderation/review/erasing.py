@@ -17,7 +17,6 @@ from moderation.cases import search
 from moderation.cases.case import CaseState, release
 from moderation.cases.transition import ActorKind, EventKind
 from moderation.database import Reading, Writing
-from moderation.policy.history import instant
 from moderation.review.deciding import DECISION_ROWS, Work, carry_out
 from moderation.review.desk import Desk, of_comment
 from moderation.store import LEFT
@@ -31,6 +30,7 @@ from moderation.tables import (
     NOTE,
     REPORT,
     REVISION,
+    instant,
 )
 from moderation.verdict import State
 

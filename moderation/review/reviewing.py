@@ -24,7 +24,6 @@ from moderation.cases.usage import Tally
 from moderation.database import Reading, Writing
 from moderation.errors import ModerationError
 from moderation.model.explanation import Why
-from moderation.policy.history import instant
 from moderation.review import context, deciding, feedback, likeness, paging, queue
 from moderation.review.context import Context
 from moderation.review.deciding import (
@@ -42,7 +41,7 @@ from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
 from moderation.store import Idempotency
-from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE
+from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE, instant
 
 T = TypeVar("T")
 

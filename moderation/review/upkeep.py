@@ -12,12 +12,11 @@ from sqlalchemy import Connection, select
 
 from moderation.cases import setting
 from moderation.database import Reading, Writing
-from moderation.policy.history import instant
 from moderation.review import deciding, queue
 from moderation.review.deciding import DECISION_ROWS, Work, carry_out
 from moderation.review.desk import Desk
 from moderation.review.erasing import BATCH, Erasing
-from moderation.tables import CASE, COMMENT, REVIEW_SETTING
+from moderation.tables import CASE, COMMENT, REVIEW_SETTING, instant
 from moderation.verdict import State
 
 TOLD = 50  # comments that are told of in one transaction; what comes in waits for it

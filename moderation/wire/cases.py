@@ -11,6 +11,7 @@ from moderation.cases.case import Case, CaseState, Cause, state_of
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.review.reviewing import Held
+from moderation.tables import instant
 from moderation.verdict import Label, Origin
 from moderation.wire.moderators import Answer, ModeratedIn, NoteText, Token
 from moderation.wire.strict import PAGE_LIMIT, Instant, InstantOut, Short, Wire
@@ -108,8 +109,8 @@ def wanted(given: CasesCountIn, shelf: Shelf = Shelf.OPEN) -> Filter:
         given.label,
         given.language,
         given.reason,
-        _text(given.opened_after),
-        _text(given.opened_before),
+        None if given.opened_after is None else instant(given.opened_after),
+        None if given.opened_before is None else instant(given.opened_before),
         given.assignee,
         given.author,
         given.domain,
@@ -132,10 +133,6 @@ def wanted_next(given: ClaimNextIn) -> Filter:
         seen_by=given.moderator.id,
         free=True,
     )
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 class CaseOut(BaseModel):

@@ -41,7 +41,7 @@ from moderation.errors import ModerationError, ReviewRefused
 from moderation.review.deciding import Decision
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.store import Encoded, Put, Screened, put
-from moderation.tables import CASE, COMMENT, EVENT, JUDGEMENT, REPORT, REPORTER
+from moderation.tables import CASE, COMMENT, EVENT, JUDGEMENT, REPORT, REPORTER, instant
 from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -96,7 +96,7 @@ class Walk(RuleBasedStateMachine):
     @property
     def now(self) -> str:
         """Return the instant as it is stored."""
-        return self.moment.isoformat(timespec="microseconds")[:26] + "Z"
+        return instant(self.moment)
 
     def screen(self, external_id: str, text: str, verdict: Verdict) -> str:
         """Store a text as the policy judged it; return the comment's id."""

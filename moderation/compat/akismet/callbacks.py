@@ -15,8 +15,7 @@ from sqlalchemy import Connection, and_, bindparam, select, update
 
 from moderation.cases.transition import RESTRICTED
 from moderation.database import Reading, Rows, Writing
-from moderation.policy.history import instant
-from moderation.tables import COMMENT, COMPAT_CALLBACK, IS_CURRENT, REVISION
+from moderation.tables import COMMENT, COMPAT_CALLBACK, IS_CURRENT, REVISION, instant
 from moderation.verdict import State
 
 URL_LIMIT = 2_048  # characters

@@ -29,7 +29,7 @@ from moderation.compat.akismet.callbacks import Callbacks
 from moderation.review import feedback
 from moderation.review.deciding import Decision
 from moderation.store import Encoded, Put, Screened, find_external, put
-from moderation.tables import COMPAT_CALLBACK
+from moderation.tables import COMPAT_CALLBACK, instant
 from moderation.verdict import Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -66,7 +66,7 @@ class House:
         screened = Screened(
             name, name, name, DETAILS, None, None, verdict, (0.5,) * 8, (), "m", "p"
         )
-        received = self.now.isoformat(timespec="microseconds")[:26] + "Z"
+        received = instant(self.now)
         command = Put(
             "blog",
             [screened],

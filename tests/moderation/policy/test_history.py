@@ -10,12 +10,12 @@ from sqlalchemy import Executable, insert
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows, compiled
 from moderation.policy import history
-from moderation.policy.history import CANDIDATES, Connected, Histories, Question, instant
+from moderation.policy.history import CANDIDATES, Connected, Histories, Question
 from moderation.policy.judging import Policy
 from moderation.policy.resemblance import bands
 from moderation.policy.rules import AUTHOR_LOOKS_BACK, History, Limit, Rules
 from moderation.policy.traits import Traits
-from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN
+from moderation.tables import COMMENT, COMMENT_BAND, COMMENT_DOMAIN, instant
 from moderation.verdict import Verdict
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)

@@ -20,7 +20,7 @@ from moderation.review import feedback
 from moderation.review.deciding import Action, Decision
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.store import Encoded, Put, Screened, find_external, put
-from moderation.tables import CASE, COMMENT, JUDGEMENT
+from moderation.tables import CASE, COMMENT, JUDGEMENT, instant
 from moderation.verdict import Label, Origin, State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -48,7 +48,7 @@ class Desk:
             origin=Origin.AKISMET,
         )  # fmt: skip
         ids: Sequence[str] = [name]
-        received = self.moment.isoformat(timespec="microseconds")[:26] + "Z"
+        received = instant(self.moment)
         command = Put(
             "blog",
             [screened],

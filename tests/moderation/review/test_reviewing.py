@@ -28,7 +28,7 @@ from moderation.review.queue import Filter, Order
 from moderation.review.reviewing import EVERY_CASE, Result
 from moderation.review.upkeep import Upkeep
 from moderation.store import Encoded, Idempotency, Put, Screened, put
-from moderation.tables import CASE, COMMENT, REPORT, REPORTER, REVIEW_SETTING, SAMPLE
+from moderation.tables import CASE, COMMENT, REPORT, REPORTER, REVIEW_SETTING, SAMPLE, instant
 from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -79,7 +79,7 @@ class Desk:
         self, *comments: tuple[str, str, Verdict], site: str = "blog", details: str = "{}"
     ) -> None:
         """Store comments: id, text, verdict."""
-        received = self.moment.isoformat(timespec="microseconds")[:26] + "Z"
+        received = instant(self.moment)
         screened = [
             Screened(comment_id, text, text, details, None, None, verdict, (0.5,) * 8, (), "m", "p")
             for comment_id, text, verdict in comments

@@ -18,7 +18,7 @@ from moderation.compat.akismet.callbacks import Callbacks, Due
 from moderation.database import Reading
 from moderation.review.deciding import Decision
 from moderation.store import Encoded, Put, Screened, find_external, put
-from moderation.tables import COMPAT_CALLBACK
+from moderation.tables import COMPAT_CALLBACK, instant
 from moderation.verdict import Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -47,7 +47,7 @@ class House:
     def store(self, name: str, verdict: Verdict, *, site: str = "blog") -> None:
         """Store a comment as it was judged."""
         screened = Screened(name, name, name, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p")
-        received = self.now.isoformat(timespec="microseconds")[:26] + "Z"
+        received = instant(self.now)
         encoded = Encoded("null", "[]", "{}")
         command = Put(site, [screened], [name], received, lambda _: (200, b""), lambda _: encoded)
         asyncio.run(self.writing.write(put, command))
