@@ -52,6 +52,10 @@ class State(StrEnum):
     ERASED = "erased"
 
 
+RESTRICTED = frozenset({State.SPAM, State.REJECTED, State.REMOVED})
+"""What readers do not see because it was judged; pending was not judged yet."""
+
+
 class Origin(StrEnum):
     """In which dialect a comment came in first."""
 

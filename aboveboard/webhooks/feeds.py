@@ -15,8 +15,8 @@ from consent.errors import LogNotFound
 from consent.records.history import START, Entry, Position
 from consent.wire.changes import Change, item
 from moderation.cases import events as comment_events
-from moderation.cases.transition import RESTRICTED, Event, EventKind, replay
-from moderation.verdict import State
+from moderation.cases.transition import Event, EventKind, replay
+from moderation.verdict import RESTRICTED, State
 
 log = structlog.get_logger(__name__)
 

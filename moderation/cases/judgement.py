@@ -6,8 +6,7 @@ Pure. A judgement is what the classifier learns from, and what it is measured by
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from moderation.cases.transition import RESTRICTED
-from moderation.verdict import Label, State
+from moderation.verdict import RESTRICTED, Label, State
 
 OTHER = "other"
 """A violation that no label names."""

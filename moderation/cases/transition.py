@@ -19,7 +19,7 @@ from moderation.errors import (
     TransitionForbidden,
     VersionChanged,
 )
-from moderation.verdict import State
+from moderation.verdict import RESTRICTED, State
 
 
 class EventKind(StrEnum):
@@ -112,9 +112,6 @@ class Rule(NamedTuple):
     target: State | None
     reason: bool = False
 
-
-RESTRICTED = frozenset({State.SPAM, State.REJECTED, State.REMOVED})
-"""What readers do not see because it was judged; pending was not judged yet."""
 
 RULES: Mapping[EventKind, Rule] = {
     EventKind.APPROVED: Rule(frozenset({State.PENDING}), State.PUBLISHED),

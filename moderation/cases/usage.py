@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from moderation.cases.transition import RESTRICTED
 from moderation.database import Rows
 from moderation.tables import COMPAT_USAGE
-from moderation.verdict import Origin, State
+from moderation.verdict import RESTRICTED, Origin, State
 
 
 class Tally(NamedTuple):

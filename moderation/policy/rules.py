@@ -14,7 +14,7 @@ from moderation.policy.matching import Kind, Listing
 from moderation.policy.traits import NOBODY, Author
 from moderation.text.links import find_hosts
 from moderation.text.normal import list_words, shown
-from moderation.verdict import Reason, ReasonKind, State, Verdict
+from moderation.verdict import RESTRICTED, Reason, ReasonKind, State, Verdict
 
 AUTHOR_LOOKS_BACK = 50  # comments of the author, the newest
 ADDRESS_MINUTES = 24 * 60  # an address is known by the same name for no longer
@@ -255,12 +255,11 @@ class Rules:
         return (
             self.trusted is not None
             and states.count(State.PUBLISHED.value) >= self.trusted
-            and not _REFUSED.intersection(states)
+            and RESTRICTED.isdisjoint(states)
         )
 
 
 NO_RULES = Rules()
-_REFUSED = frozenset({State.REJECTED.value, State.SPAM.value, State.REMOVED.value})
 
 
 def _time_writing(comment: Comment, shown: datetime, least: Delay) -> Iterator[Finding]:

@@ -27,7 +27,6 @@ from moderation.cases.case import Case, CaseState, Cause, is_claimed, is_open, r
 from moderation.cases.judgement import Source
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import (
-    RESTRICTED,
     ActorKind,
     Event,
     EventKind,
@@ -56,7 +55,7 @@ from moderation.tables import (
     SAMPLE,
     SKIP,
 )
-from moderation.verdict import State
+from moderation.verdict import RESTRICTED, State
 
 
 class Desk:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from moderation.cases.case import Moderator
 from moderation.cases.judgement import Source
-from moderation.cases.transition import EVENTS, RESTRICTED, Action, EventKind
+from moderation.cases.transition import EVENTS, Action, EventKind
 from moderation.cases.usage import Tally
 from moderation.errors import RevisionChanged
 from moderation.review import deciding
 from moderation.review.deciding import Decided, Decision
 from moderation.review.desk import Desk
-from moderation.verdict import Label, State
+from moderation.verdict import RESTRICTED, Label, State
 
 OTHERWISE = "other"  # the reason code of a refusal that names none
 

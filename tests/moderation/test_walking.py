@@ -30,7 +30,6 @@ from moderation.cases import events, transition
 from moderation.cases.case import Case, Moderator, is_claimed, is_open
 from moderation.cases.transition import (
     DECISIONS,
-    RESTRICTED,
     RULES,
     Action,
     EventKind,
@@ -42,7 +41,7 @@ from moderation.review.deciding import Decision
 from moderation.review.queue import Filter, Order, Shelf
 from moderation.store import Encoded, Put, Screened, put
 from moderation.tables import CASE, COMMENT, EVENT, JUDGEMENT, REPORT, REPORTER, instant
-from moderation.verdict import State, Verdict
+from moderation.verdict import RESTRICTED, State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
 MODERATORS = [Moderator("ann"), Moderator("ben"), Moderator("eva", Role.MANAGER)]

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, and_, bindparam, select, update
 
-from moderation.cases.transition import RESTRICTED
 from moderation.database import Reading, Rows, Writing
 from moderation.tables import COMMENT, COMPAT_CALLBACK, IS_CURRENT, REVISION, instant
-from moderation.verdict import State
+from moderation.verdict import RESTRICTED, State
 
 URL_LIMIT = 2_048  # characters
 LEASE = timedelta(seconds=60)  # well over the longest try

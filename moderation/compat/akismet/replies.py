@@ -26,9 +26,7 @@ UNCACHED: Header = (b"cache-control", b"no-store")
 
 HELD = b"held for review"
 BLATANT = 0.99  # the probability of spam from which on a client may drop a comment unseen
-SPAM_STATES = frozenset({State.SPAM, State.REJECTED, State.REMOVED})
 KEY_REFUSED = frozenset({"unauthenticated", "scope-missing", "site-not-found", "site-unclear"})
-KEPT_STATES = SPAM_STATES | {State.PENDING}
 _HELP = {
     "unauthenticated": "expected an API key of this service, got none, or one that is unknown",
     "scope-missing": "expected a key with the scopes comments:submit and comments:feedback",

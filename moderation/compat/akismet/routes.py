@@ -24,7 +24,7 @@ from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.screening import Screening
 from moderation.store import Screened, Stored
 from moderation.tables import COMMENT
-from moderation.verdict import LABELS, STATE_OF_VERDICT, Label, Origin, State, Verdict
+from moderation.verdict import LABELS, RESTRICTED, STATE_OF_VERDICT, Label, Origin, State, Verdict
 
 SUBMIT, FEEDBACK = "comments:submit", "comments:feedback"
 BODY_BYTES = 256 * 1024
@@ -295,7 +295,7 @@ class AkismetRoutes:
         )
 
     def _tally(self, speaker: Speaker, setting: AkismetSetting) -> Tally:
-        spam = replies.KEPT_STATES if setting.hold else replies.SPAM_STATES
+        spam = RESTRICTED | {State.PENDING} if setting.hold else RESTRICTED
         month = reports.month_of(self._clock())
         return Tally(speaker.key_id, month, Origin.AKISMET, spam)
 

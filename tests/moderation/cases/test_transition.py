@@ -5,7 +5,6 @@ import pytest
 from moderation.cases import transition
 from moderation.cases.transition import (
     DECISIONS,
-    RESTRICTED,
     Action,
     ActorKind,
     Event,
@@ -23,7 +22,7 @@ from moderation.errors import (
     TransitionForbidden,
     VersionChanged,
 )
-from moderation.verdict import State
+from moderation.verdict import RESTRICTED, State
 
 ALLOWED = {
     (Action.APPROVE, State.PENDING): State.PUBLISHED,
