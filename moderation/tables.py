@@ -439,5 +439,8 @@ IS_CURRENT = (
 )
 """Joins a comment with its current revision."""
 
+HAS_CASE = (CASE.c.site_id == COMMENT.c.site_id) & (CASE.c.comment_id == COMMENT.c.id)
+"""Joins a comment with its case."""
+
 CASE_TEXT: Table = IndexTable.metadata.tables["case_text"]
 METADATA.info["indexes"] = frozenset(IndexTable.metadata.tables)

@@ -21,7 +21,16 @@ from moderation.model.explanation import Why
 from moderation.review import likeness, queue
 from moderation.review.likeness import Member
 from moderation.store import Detail
-from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, IS_CURRENT, NOTE, REPORT, REVISION
+from moderation.tables import (
+    CASE,
+    COMMENT,
+    COMMENT_DOMAIN,
+    HAS_CASE,
+    IS_CURRENT,
+    NOTE,
+    REPORT,
+    REVISION,
+)
 from moderation.verdict import State
 
 LOOKED_BACK = 1_000  # comments of an author or a domain
@@ -242,16 +251,18 @@ def _changes(
 # -- parts ------------------------------------------------------------------------------------
 
 
-_IN_QUEUE = (
-    (CASE.c.site_id == COMMENT.c.site_id) & (CASE.c.comment_id == COMMENT.c.id) & queue.UNRESOLVED
-)
+_IN_QUEUE = HAS_CASE & queue.UNRESOLVED
 _BRIEF = (
-    COMMENT.c.id,
-    COMMENT.c.external_id,
-    COMMENT.c.state,
-    COMMENT.c.received,
-    func.substr(REVISION.c.text, 1, 300).label("excerpt"),
-    CASE.c.comment_id.is_not(None).label("open"),
+    select(
+        COMMENT.c.id,
+        COMMENT.c.external_id,
+        COMMENT.c.state,
+        COMMENT.c.received,
+        func.substr(REVISION.c.text, 1, 300).label("excerpt"),
+        CASE.c.comment_id.is_not(None).label("open"),
+    )
+    .join_from(COMMENT, REVISION, IS_CURRENT)
+    .join(CASE, _IN_QUEUE, isouter=True)
 )
 
 
@@ -259,10 +270,7 @@ def _parent(connection: Connection, site_id: str, comment: Detail) -> Recent | N
     if comment.parent_id is None:
         return None
     row = connection.execute(
-        select(*_BRIEF)
-        .join_from(COMMENT, REVISION, IS_CURRENT)
-        .join(CASE, _IN_QUEUE, isouter=True)
-        .where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == comment.parent_id)
+        _BRIEF.where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == comment.parent_id)
     ).first()
     return None if row is None else Recent._make(row)
 
@@ -275,10 +283,7 @@ def _earlier(connection: Connection, site_id: str, comment_id: str) -> Sequence[
         .scalar_subquery()
     )
     rows = connection.execute(
-        select(*_BRIEF)
-        .join_from(COMMENT, REVISION, IS_CURRENT)
-        .join(CASE, _IN_QUEUE, isouter=True)
-        .where(
+        _BRIEF.where(
             COMMENT.c.site_id == site_id,
             COMMENT.c.thread_id == thread_id,
             COMMENT.c.id < comment_id,
@@ -307,10 +312,7 @@ def _author(
         .subquery()
     )
     recent = connection.execute(
-        select(*_BRIEF)
-        .join_from(COMMENT, REVISION, IS_CURRENT)
-        .join(CASE, _IN_QUEUE, isouter=True)
-        .where(*of_author, COMMENT.c.id != comment_id)
+        _BRIEF.where(*of_author, COMMENT.c.id != comment_id)
         .order_by(COMMENT.c.received.desc())
         .limit(RECENT)
     )

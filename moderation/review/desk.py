@@ -45,6 +45,7 @@ from moderation.tables import (
     COMMENT,
     COMPAT_CALLBACK,
     EVENT,
+    HAS_CASE,
     IS_CURRENT,
     JUDGEMENT,
     NOTE,
@@ -443,11 +444,7 @@ class Desk:
         """
         found = self.connection.execute(
             select(CASE, COMMENT.c.state)
-            .join_from(
-                CASE,
-                COMMENT,
-                (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
-            )
+            .join_from(CASE, COMMENT, HAS_CASE)
             .where(CASE.c.site_id == self.site_id, UNRESOLVED)
         ).all()
         placed = [self.place(Case._make(row[:-1]), State(row[-1])) for row in found]

@@ -11,11 +11,10 @@ from sqlalchemy import Connection, func, select
 
 from moderation.policy.resemblance import alike, bands
 from moderation.review.queue import UNRESOLVED
-from moderation.tables import CASE, COMMENT, COMMENT_BAND, COMMENT_DOMAIN
+from moderation.tables import CASE, COMMENT, COMMENT_BAND, COMMENT_DOMAIN, HAS_CASE
 
 GROUP_LIMIT = 200  # cases
 LOOKED_AT = 2_000  # comments that share a band; most of them are alike
-_OF_COMMENT = (CASE.c.site_id == COMMENT.c.site_id) & (CASE.c.comment_id == COMMENT.c.id)
 
 
 class Member(NamedTuple):
@@ -38,7 +37,7 @@ def group(
     # A case has one where its comment has none: what no rule compares is compared by people.
     fingerprint = connection.execute(
         select(func.coalesce(CASE.c.fingerprint, COMMENT.c.fingerprint))
-        .join_from(COMMENT, CASE, _OF_COMMENT, isouter=True)
+        .join_from(COMMENT, CASE, HAS_CASE, isouter=True)
         .where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
     ).scalar_one_or_none()
     open_cases = (
@@ -49,7 +48,7 @@ def group(
             COMMENT.c.revision,
             COMMENT.c.version,
         )
-        .join_from(CASE, COMMENT, _OF_COMMENT)
+        .join_from(CASE, COMMENT, HAS_CASE)
         .where(CASE.c.site_id == site_id, UNRESOLVED)
     )
     found: list[Any] = []

@@ -24,7 +24,7 @@ from moderation.review.queue import (
     in_order,
     order_of,
 )
-from moderation.tables import CASE, COMMENT, IS_CURRENT, REVISION
+from moderation.tables import CASE, COMMENT, HAS_CASE, IS_CURRENT, REVISION
 
 EXCERPT = 1_000  # characters of a text in a list
 STEP = 250  # cases that are walked first; then ever more at a time, for each time is a question
@@ -115,11 +115,7 @@ def _listed(connection: Connection, site_id: str, comment_ids: Sequence[str]) ->
             func.substr(REVISION.c.text, 1, EXCERPT),
             COMMENT.c.origin,
         )
-        .join_from(
-            CASE,
-            COMMENT,
-            (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
-        )
+        .join_from(CASE, COMMENT, HAS_CASE)
         .join(REVISION, IS_CURRENT)
         .where(CASE.c.site_id == site_id, CASE.c.comment_id.in_(comment_ids))
     ).all()

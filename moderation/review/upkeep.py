@@ -16,7 +16,7 @@ from moderation.review import deciding, queue
 from moderation.review.deciding import DECISION_ROWS, Work, carry_out
 from moderation.review.desk import Desk
 from moderation.review.erasing import BATCH, Erasing
-from moderation.tables import CASE, COMMENT, REVIEW_SETTING, instant
+from moderation.tables import CASE, COMMENT, HAS_CASE, REVIEW_SETTING, instant
 from moderation.verdict import State
 
 TOLD = 50  # comments that are told of in one transaction; what comes in waits for it
@@ -110,11 +110,7 @@ def _older(connection: Connection, *, site_id: str, state: State, before: str) -
 def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
     found = connection.execute(
         select(CASE.c.comment_id)
-        .join_from(
-            CASE,
-            COMMENT,
-            (COMMENT.c.site_id == CASE.c.site_id) & (COMMENT.c.id == CASE.c.comment_id),
-        )
+        .join_from(CASE, COMMENT, HAS_CASE)
         .where(
             CASE.c.site_id == site_id,
             queue.UNRESOLVED,
