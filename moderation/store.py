@@ -40,6 +40,7 @@ from moderation.tables import (
     IS_CURRENT,
     REVISION,
     instant,
+    of_comment,
 )
 from moderation.text.language import Language
 from moderation.verdict import Origin, Reason, State, Verdict
@@ -417,7 +418,7 @@ class _Batch(Generic[A]):
                 to_address=traits.address_ref,
                 to_fingerprint=traits.fingerprint,
             )
-            for forgotten in FORGET_TRAITS:
+            for forgotten in _FORGET_TRAITS:
                 self._rows.change(forgotten, of_site=site_id, of_comment=comment_id)
         self._rows.insert(
             COMMENT_DOMAIN,
@@ -515,7 +516,7 @@ _KEYS = select(
 
 _REVISED = (
     update(COMMENT)
-    .where(COMMENT.c.site_id == bindparam("of_site"), COMMENT.c.id == bindparam("of_comment"))
+    .where(*of_comment(COMMENT))
     .values(
         revision=bindparam("to_revision"),
         state=bindparam("to_state"),
@@ -527,11 +528,8 @@ _REVISED = (
         human=bindparam("to_human"),
     )
 )
-FORGET_TRAITS = tuple(
-    delete(table).where(
-        table.c.site_id == bindparam("of_site"), table.c.comment_id == bindparam("of_comment")
-    )
-    for table in (COMMENT_DOMAIN, COMMENT_BAND)
+_FORGET_TRAITS = tuple(
+    delete(table).where(*of_comment(table)) for table in (COMMENT_DOMAIN, COMMENT_BAND)
 )
 """Delete the rows beside a comment by which others are found."""
 

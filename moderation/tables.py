@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     ForeignKeyConstraint,
     Index,
     Table,
     UniqueConstraint,
+    bindparam,
     text,
 )
 from sqlalchemy.orm import registry
@@ -431,6 +433,8 @@ REVIEW_SETTING: Table = METADATA.tables["review_setting"]
 COMPAT_SETTING: Table = METADATA.tables["compat_setting"]
 COMPAT_USAGE: Table = METADATA.tables["compat_usage"]
 COMPAT_CALLBACK: Table = METADATA.tables["compat_callback"]
+CASE_TEXT: Table = IndexTable.metadata.tables["case_text"]
+METADATA.info["indexes"] = frozenset(IndexTable.metadata.tables)
 
 IS_CURRENT = (
     (REVISION.c.site_id == COMMENT.c.site_id)
@@ -442,5 +446,8 @@ IS_CURRENT = (
 HAS_CASE = (CASE.c.site_id == COMMENT.c.site_id) & (CASE.c.comment_id == COMMENT.c.id)
 """Joins a comment with its case."""
 
-CASE_TEXT: Table = IndexTable.metadata.tables["case_text"]
-METADATA.info["indexes"] = frozenset(IndexTable.metadata.tables)
+
+def of_comment(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Find what is of a comment, by the parameters `of_site` and `of_comment`."""
+    comment = table.c.id if table is COMMENT else table.c.comment_id
+    return table.c.site_id == bindparam("of_site"), comment == bindparam("of_comment")

@@ -18,7 +18,7 @@ from moderation.cases.transition import ActorKind, EventKind, Standing, edit, st
 from moderation.database import Rows
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
-from moderation.tables import CASE, CASE_TEXT, SAMPLE
+from moderation.tables import CASE, CASE_TEXT, SAMPLE, of_comment
 from moderation.verdict import STATE_OF_VERDICT, Reason, ReasonKind, State, Verdict
 
 
@@ -301,7 +301,7 @@ _KNOWN = select(
 )
 _MOVED = (
     update(CASE)
-    .where(CASE.c.site_id == bindparam("of_site"), CASE.c.comment_id == bindparam("of_comment"))
+    .where(*of_comment(CASE))
     .values(
         revision=bindparam("to_revision"),
         state=CaseState.OPEN,

@@ -13,7 +13,6 @@ import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     bindparam,
     delete,
     insert,
@@ -55,6 +54,7 @@ from moderation.tables import (
     REVISION,
     SAMPLE,
     SKIP,
+    of_comment,
 )
 from moderation.verdict import RESTRICTED, State
 
@@ -578,14 +578,6 @@ class Desk:
         )
 
 
-def of_comment(table: Table, comment: str = "comment_id") -> tuple[ColumnElement[bool], ...]:
-    """Find what is of a comment, by the parameters `of_site` and `of_comment`."""
-    return (
-        table.c.site_id == bindparam("of_site"),
-        table.c[comment] == bindparam("of_comment"),
-    )
-
-
 _CALLED_BACK = (
     update(COMPAT_CALLBACK)
     .where(*of_comment(COMPAT_CALLBACK))
@@ -599,7 +591,7 @@ _HUSHED = (
 _PLACED = update(CASE).where(*of_comment(CASE)).values(place=bindparam("to"))
 _STANDS = (
     update(COMMENT)
-    .where(COMMENT.c.site_id == bindparam("of_site"), COMMENT.c.id == bindparam("of_comment"))
+    .where(*of_comment(COMMENT))
     .values(
         state=bindparam("to_state"), version=bindparam("to_version"), human=bindparam("to_human")
     )

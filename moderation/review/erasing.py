@@ -18,7 +18,7 @@ from moderation.cases.case import CaseState, release
 from moderation.cases.transition import ActorKind, EventKind
 from moderation.database import Reading, Writing
 from moderation.review.deciding import DECISION_ROWS, Work, carry_out
-from moderation.review.desk import Desk, of_comment
+from moderation.review.desk import Desk
 from moderation.store import LEFT
 from moderation.tables import (
     COMMENT,
@@ -31,6 +31,7 @@ from moderation.tables import (
     REPORT,
     REVISION,
     instant,
+    of_comment,
 )
 from moderation.verdict import State
 
@@ -258,7 +259,7 @@ def _said(desk: Desk, comment_id: str) -> list[str]:
 
 _ERASING: tuple[Executable, ...] = (
     update(COMMENT)
-    .where(*of_comment(COMMENT, "id"))
+    .where(*of_comment(COMMENT))
     .values(author_ref=null(), address_ref=null(), fingerprint=null()),
     update(REVISION)
     .where(*of_comment(REVISION))
