@@ -32,7 +32,6 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-_RESOLVED = _where("state = 'resolved'")
 _OPEN = _where("state <> 'resolved'")
 
 
@@ -42,8 +41,7 @@ class ModerationTable(SQLModel, registry=registry()):
 
 def _where_known(name: str, column: str) -> Index:
     """Return an index by *column* and time over the comments that have it."""
-    known = text(f"{column} IS NOT NULL")
-    return Index(name, "site_id", column, "received", sqlite_where=known, postgresql_where=known)
+    return Index(name, "site_id", column, "received", **_where(f"{column} IS NOT NULL"))
 
 
 class CommentRow(ModerationTable, table=True):
@@ -211,14 +209,8 @@ class CaseRow(ModerationTable, table=True):
         Index("case_reason", "site_id", "reason", "place", "comment_id", **_OPEN),
         Index("case_author", "site_id", "author", "place", "comment_id"),
         Index("case_group", "site_id", "fingerprint", "place", "comment_id", **_OPEN),
-        Index(
-            "case_claimed",
-            "site_id",
-            "claimed_by",
-            "place",
-            **_where("claimed_by IS NOT NULL"),
-        ),
-        Index("case_resolved", "site_id", "resolved", "comment_id", **_RESOLVED),
+        Index("case_claimed", "site_id", "claimed_by", "place", **_where("claimed_by IS NOT NULL")),
+        Index("case_resolved", "site_id", "resolved", "comment_id", **_where("state = 'resolved'")),
     )
 
     site_id: str = Field(primary_key=True)
