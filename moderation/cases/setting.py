@@ -4,7 +4,7 @@ Pure. Stored as JSON; what a site has not set is as it is here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 
 import orjson
@@ -34,16 +34,7 @@ DEFAULT = ReviewSetting()
 
 def write(setting: ReviewSetting) -> str:
     """Write a setting as it is stored."""
-    return orjson.dumps(
-        {
-            "sample_rate": setting.sample_rate,
-            "wait_hours": setting.wait_hours,
-            "alarm_hours": setting.alarm_hours,
-            "keep_days": setting.keep_days,
-            "blind": setting.blind,
-        },
-        option=orjson.OPT_NON_STR_KEYS,
-    ).decode()
+    return orjson.dumps(asdict(setting), option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from moderation.compat.coral.wire import STATUSES, Status
 from moderation.compat.openai.categories import Category, mapped
 from moderation.compat.setting import (
+    DEFAULT,
     AkismetSetting,
     CompatSetting,
     CoralSetting,
@@ -32,7 +33,10 @@ class AkismetIn(Wire):
         "false", description="what a client is told of a comment that waits for a person"
     )
     recheck_after_s: int = Field(
-        120, ge=1, le=RECHECK_LIMIT_S, description="when it is to ask again, told with `false`"
+        DEFAULT.akismet.recheck_after_s,
+        ge=1,
+        le=RECHECK_LIMIT_S,
+        description="when it is to ask again, told with `false`",
     )
     discard: bool = Field(False, description="let clients drop blatant spam without a review")
     monthly_limit: int | None = Field(None, ge=0, le=CALLS_LIMIT, description="calls a month")

@@ -1,11 +1,12 @@
 """How a site reviews, as JSON."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, Field
 
-from moderation.cases.setting import ReviewSetting
+from moderation.cases.setting import DEFAULT, ReviewSetting
 from moderation.verdict import State
 from moderation.wire.strict import Short, Wire
 
@@ -35,12 +36,19 @@ class KeepIn(Wire):
 class SettingIn(Wire):
     """How the site reviews; what is left out is as it is by default."""
 
-    sample_rate: float = Field(0.03, ge=0, le=0.05, description="the share of the blind sample")
-    wait_hours: float = Field(24.0, ge=1, le=8_760, description="what a case may wait")
-    alarm_hours: float = Field(72.0, ge=1, le=8_760, description="when a held comment is told of")
+    sample_rate: float = Field(
+        DEFAULT.sample_rate, ge=0, le=0.05, description="the share of the blind sample"
+    )
+    wait_hours: float = Field(
+        DEFAULT.wait_hours, ge=1, le=8_760, description="what a case may wait"
+    )
+    alarm_hours: float = Field(
+        DEFAULT.alarm_hours, ge=1, le=8_760, description="when a held comment is told of"
+    )
     keep_days: KeepIn = KeepIn()
     blind: bool = Field(
-        True, description="whether state, verdict and scores are told only once it is decided"
+        DEFAULT.blind,
+        description="whether state, verdict and scores are told only once it is decided",
     )
     site: Short | None = None
 
@@ -79,16 +87,5 @@ class SettingOut(BaseModel):
 
 def setting_out(found: ReviewSetting) -> bytes:
     """Write how a site reviews."""
-    return orjson.dumps(
-        {
-            "sample_rate": found.sample_rate,
-            "wait_hours": found.wait_hours,
-            "alarm_hours": found.alarm_hours,
-            "keep_days": {
-                state.value: found.keep_days.get(state)
-                for state in State
-                if state is not State.ERASED
-            },
-            "blind": found.blind,
-        }
-    )
+    kept = {state: found.keep_days.get(state) for state in State if state is not State.ERASED}
+    return orjson.dumps({**asdict(found), "keep_days": kept}, option=orjson.OPT_NON_STR_KEYS)
