@@ -5,7 +5,6 @@ have it left out, or scored all the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from moderation.compat.perspective import refusals
@@ -17,6 +16,7 @@ from moderation.compat.perspective.wire import (
     AttributeParameters,
     attribute_scores,
 )
+from moderation.compat.setting import DEFAULT, PerspectiveSetting
 from moderation.verdict import LABELS, Label
 
 
@@ -28,19 +28,12 @@ class Wanted(NamedTuple):
     detected: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Lenience:
-    """Whether attributes that no label fits are left out, and unknown languages scored anyway."""
-
-    omit_attributes: bool = False
-    any_language: bool = False
-
-
-STRICT = Lenience()
-
-
 def wanted(
-    asked: AnalyzeCommentRequest, *, known: bool, language: str | None, lenience: Lenience = STRICT
+    asked: AnalyzeCommentRequest,
+    *,
+    known: bool,
+    language: str | None,
+    setting: PerspectiveSetting = DEFAULT.perspective,
 ) -> Wanted:
     """Say what of *asked* can be answered; *known* is whether the model knows its language.
 
@@ -52,15 +45,15 @@ def wanted(
     known, found = detected(text, known=known, language=language)
     languages = told or found
     foreign = unsupported(told, language) if told else ([] if known else found)
-    if not told and not found and not known and not lenience.any_language:
+    if not told and not found and not known and not setting.any_language:
         raise refusals.language_undetected()
     labels: dict[str, Label] = {}
     for name in asked.requested_attributes or {}:
         label = SUPPORTED.get(name)
-        if label is not None and (lenience.any_language or not foreign):
+        if label is not None and (setting.any_language or not foreign):
             labels[name] = label
             continue
-        if asked.drop_unsupported_attributes or (label is None and lenience.omit_attributes):
+        if asked.drop_unsupported_attributes or (label is None and setting.omit_attributes):
             continue
         # Of an attribute without a label it is said what clients know how to go on after.
         raise refusals.language_unsupported(name, foreign or languages, requested=bool(told))

@@ -13,7 +13,6 @@ from moderation.compat.configuring import Configuring
 from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, retry_after
 from moderation.compat.feedback import Feedbacking
 from moderation.compat.perspective import analysing, batch, discovery, refusals, wire
-from moderation.compat.perspective.analysing import Lenience
 from moderation.compat.perspective.attributes import SUPPORTED
 from moderation.compat.perspective.batch import Answered, Part, Unreadable
 from moderation.compat.perspective.sentences import Sentence, sentences, units
@@ -142,7 +141,7 @@ class PerspectiveRoutes:
             asked,
             known=read.known,
             language=read.classifier.language,
-            lenience=Lenience(setting.omit_attributes, setting.any_language),
+            setting=setting,
         )
         if setting.store and not asked.do_not_store:
             await self._screening.take(

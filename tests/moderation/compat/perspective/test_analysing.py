@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from moderation.compat.perspective import refusals
-from moderation.compat.perspective.analysing import STRICT, Lenience, wanted
+from moderation.compat.perspective.analysing import wanted
 from moderation.compat.perspective.attributes import ATTRIBUTES, SUPPORTED
 from moderation.compat.perspective.wire import AnalyzeCommentRequest, AttributeParameters, TextEntry
+from moderation.compat.setting import DEFAULT, PerspectiveSetting
 from moderation.errors import PerspectiveRefused
 from moderation.verdict import Label
 
@@ -30,11 +31,14 @@ def asked(
 
 
 def refusal(
-    request: AnalyzeCommentRequest, *, known: bool = True, lenience: Lenience = STRICT
+    request: AnalyzeCommentRequest,
+    *,
+    known: bool = True,
+    setting: PerspectiveSetting = DEFAULT.perspective,
 ) -> dict[str, Any]:
     """Return the details that a request is refused with."""
     with pytest.raises(PerspectiveRefused) as caught:
-        wanted(request, known=known, language="en", lenience=lenience)
+        wanted(request, known=known, language="en", setting=setting)
     return dict(caught.value.details[0])
 
 
@@ -79,7 +83,7 @@ def test_a_site_or_a_client_may_have_such_attributes_left_out() -> None:
         asked("TOXICITY", "FLIRTATION"),
         known=True,
         language="en",
-        lenience=Lenience(omit_attributes=True),
+        setting=PerspectiveSetting(omit_attributes=True),
     )
     by_client = wanted(
         asked("TOXICITY", "FLIRTATION", drop_unsupported_attributes=True),
@@ -128,7 +132,7 @@ def test_a_foreign_script_is_refused_whatever_the_model_knows() -> None:
         asked("TOXICITY", text="ты дурак"),
         known=True,
         language="en",
-        lenience=Lenience(any_language=True),
+        setting=PerspectiveSetting(any_language=True),
     )
     requested = wanted(
         asked("TOXICITY", text="ты дурак", languages=["en"]), known=True, language="en"
@@ -157,14 +161,12 @@ def test_a_model_of_which_nobody_said_the_language_is_asked_about_none() -> None
 
 def test_a_site_may_have_any_language_scored() -> None:
     """Then a client asks for it at its own risk, and is told what was detected."""
-    lenience = Lenience(any_language=True)
+    setting = PerspectiveSetting(any_language=True)
 
     requested = wanted(
-        asked("TOXICITY", languages=["de"]), known=False, language="en", lenience=lenience
+        asked("TOXICITY", languages=["de"]), known=False, language="en", setting=setting
     )
-    undetected = wanted(
-        asked("TOXICITY", text=GERMAN), known=False, language="en", lenience=lenience
-    )
+    undetected = wanted(asked("TOXICITY", text=GERMAN), known=False, language="en", setting=setting)
 
     assert list(requested.labels) == list(undetected.labels) == ["TOXICITY"]
     assert requested.languages == ["de"]
