@@ -15,6 +15,7 @@ from moderation.compat.perspective.wire import (
     AnalyzeCommentRequest,
     AttributeParameters,
     attribute_scores,
+    text_of,
 )
 from moderation.compat.setting import DEFAULT, PerspectiveSetting
 from moderation.verdict import LABELS, Label
@@ -40,9 +41,8 @@ def wanted(
     *language* is the model's, as in BCP 47, None where nobody said: then it is asked about none.
     Raises PerspectiveRefused.
     """
-    text = (asked.comment.text if asked.comment else None) or ""
     told = asked.languages or []
-    known, found = detected(text, known=known, language=language)
+    known, found = detected(text_of(asked), known=known, language=language)
     languages = told or found
     foreign = unsupported(told, language) if told else ([] if known else found)
     if not told and not found and not known and not setting.any_language:

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
@@ -46,7 +46,6 @@ _STATUSES = {
     429: "RESOURCE_EXHAUSTED",
 }
 
-Asked = TypeVar("Asked", wire.AnalyzeCommentRequest, wire.SuggestCommentScoreRequest)
 Handler = Callable[[Call, str | None, bytes], Awaitable[bytes]]
 
 
@@ -135,7 +134,7 @@ class PerspectiveRoutes:
         site_id = await call.site(speaker)
         asked = wire.read(wire.AnalyzeCommentRequest, body)
         setting = (await self._configuring.find(site_id)).perspective
-        text = _text(asked)
+        text = wire.text_of(asked)
         read = await self._screening.read(text)
         wanted = analysing.wanted(
             asked,
@@ -175,7 +174,7 @@ class PerspectiveRoutes:
         site_id = await call.site(speaker)
         asked = wire.read(wire.SuggestCommentScoreRequest, body)
         setting = (await self._configuring.find(site_id)).perspective
-        text = _text(asked)
+        text = wire.text_of(asked)
         read = await self._screening.read(text)
         found = detected(text, known=read.known, language=read.classifier.language).tags
         labels: dict[Label, bool] = {}
@@ -272,16 +271,12 @@ def _credential_in(query: bytes, headers: Mapping[str, str]) -> str | None:
     return (bearer.strip() or None) if kind.lower() == "bearer" else None
 
 
-def _text(asked: wire.AnalyzeCommentRequest | wire.SuggestCommentScoreRequest) -> str:
-    return (asked.comment.text if asked.comment else None) or ""
-
-
-def _external_ids(asked: Asked) -> list[str]:
+def _external_ids(asked: wire.Request) -> list[str]:
     """Return under which names a comment may be known, the one it is stored under first.
 
     Who analyses may have given no token and no community and judge with both, as Coral does.
     """
-    said = " ".join(_text(asked).split())
+    said = " ".join(wire.text_of(asked).split())
     found = [_derived(community or "", said) for community in (asked.community_id, None)]
     token = asked.client_token
     if token:
@@ -300,12 +295,12 @@ def _derived(*parts: str) -> str:
     return f"{PREFIX}{digest[:40]}"
 
 
-def _submission(asked: Asked, external_id: str) -> Submission:
+def _submission(asked: wire.Request, external_id: str) -> Submission:
     language = asked.languages[0][:35] if asked.languages else None
     details: dict[str, Any] = {} if language is None else {"language": language}
     return Submission(
         external_id,
-        _text(asked),
+        wire.text_of(asked),
         orjson.dumps(details).decode(),
         language=language,
         origin=Origin.PERSPECTIVE,

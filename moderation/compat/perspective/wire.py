@@ -144,7 +144,13 @@ class SuggestCommentScoreRequest(Message):
     community_id: Text | None = None
 
 
+Request = AnalyzeCommentRequest | SuggestCommentScoreRequest
 Asked = TypeVar("Asked", AnalyzeCommentRequest, SuggestCommentScoreRequest)
+
+
+def text_of(asked: Request) -> str:
+    """Return the text of a comment, empty where there is none."""
+    return (asked.comment.text if asked.comment else None) or ""
 
 
 def read(kind: type[Asked], body: bytes) -> Asked:
@@ -153,13 +159,12 @@ def read(kind: type[Asked], body: bytes) -> Asked:
     Raises PerspectiveRefused.
     """
     asked = _parsed(kind, paired(body))
-    entry = asked.comment or TextEntry()
-    text = entry.text or ""
+    text = text_of(asked)
     if not text.strip():
         raise refusals.comment_empty()
     if len(text) > TEXT_BYTES or len(text.encode()) > TEXT_BYTES:
         raise refusals.comment_too_long()
-    _check_type(entry)
+    _check_type(asked.comment or TextEntry())
     context = asked.context
     if context is not None and context.entries and context.article_and_parent_comment is not None:
         raise refusals.context_ambiguous()
