@@ -67,6 +67,12 @@ def retry_after(refusal: Refusal) -> tuple[Header, ...]:
     return ((b"retry-after", b"%d" % refusal.retry_after_s),)
 
 
+def bearer(authorization: str) -> str | None:
+    """Return the key that the header `Authorization` carries, None where it carries none."""
+    kind, _, key = authorization.partition(" ")
+    return (key.strip() or None) if kind.lower() == "bearer" else None
+
+
 class Call(Protocol):
     """One request, as it came."""
 

@@ -61,6 +61,14 @@ Long = Annotated[Text, Field(max_length=2048)]
 Key = Annotated[Text, Field(min_length=1, max_length=255)]
 
 
+def _without_nul(value: object) -> object:
+    return value.replace("\0", "") if isinstance(value, str) else value
+
+
+Stripped = Annotated[str, BeforeValidator(_without_nul)]
+"""A text by another API's rules, which refuse no U+0000: it goes, for no engine stores it alike."""
+
+
 def _text_alone(value: object) -> object:
     # pydantic would make an address of a number, too.
     if not isinstance(value, str):

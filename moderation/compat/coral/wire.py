@@ -7,20 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from moderation.verdict import Label, Verdict
+from moderation.wire.strict import Stripped
 
 TEXT_LIMIT = 100_000  # characters that are read; a longer comment waits for people
 
 
-def _stripped(value: object) -> object:
-    # No engine stores U+0000 alike.
-    return value.replace("\0", "") if isinstance(value, str) else value
-
-
-_Id = Annotated[str, BeforeValidator(_stripped), Field(max_length=256)]
-_Url = Annotated[str, BeforeValidator(_stripped), Field(max_length=2048)]
+_Id = Annotated[Stripped, Field(max_length=256)]
+_Url = Annotated[Stripped, Field(max_length=2048)]
 
 
 class _Lenient(BaseModel):

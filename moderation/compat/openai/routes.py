@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from moderation.compat.configuring import Configuring
-from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, retry_after
+from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, bearer, retry_after
 from moderation.compat.openai import refusals, wire
 from moderation.compat.openai.categories import judge, mapped
 from moderation.compat.setting import OpenaiSetting
@@ -64,7 +64,10 @@ class OpenaiRoutes:
         return self._refused(error, *retry_after(refusal))
 
     async def _moderate(self, call: Call) -> bytes:
-        speaker = await call.identify(_credential(call), scope="comments:submit")
+        speaker = await call.identify(
+            bearer(call.headers.get(b"authorization", b"").decode("latin-1")),
+            scope="comments:submit",
+        )
         site_id = await call.site(speaker)
         texts = wire.read(call.body)
         setting = (await self._configuring.find(site_id)).openai
@@ -127,11 +130,6 @@ class OpenaiRoutes:
 
     def _new(self) -> str:
         return self._ids().replace("-", "")
-
-
-def _credential(call: Call) -> str | None:
-    kind, _, key = call.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return (key.strip() or None) if kind.lower() == "bearer" else None
 
 
 def _external_id(text: str) -> str:

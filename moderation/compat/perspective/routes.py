@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from moderation.compat.configuring import Configuring
-from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, retry_after
+from moderation.compat.dialect import Call, Declare, Header, Refusal, Reply, bearer, retry_after
 from moderation.compat.feedback import Feedbacking
 from moderation.compat.perspective import analysing, batch, discovery, refusals, wire
 from moderation.compat.perspective.attributes import SUPPORTED
@@ -267,8 +267,7 @@ def _credential_in(query: bytes, headers: Mapping[str, str]) -> str | None:
     named = headers.get("x-goog-api-key", "").strip()
     if named:
         return named
-    kind, _, bearer = headers.get("authorization", "").partition(" ")
-    return (bearer.strip() or None) if kind.lower() == "bearer" else None
+    return bearer(headers.get("authorization", ""))
 
 
 def _external_ids(asked: wire.Request) -> list[str]:

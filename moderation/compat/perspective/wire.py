@@ -10,25 +10,17 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from moderation.compat.perspective import refusals
 from moderation.compat.perspective.attributes import ATTRIBUTES
 from moderation.compat.perspective.sentences import Sentence
-from moderation.wire.strict import paired
+from moderation.wire.strict import Stripped, paired
 
 TEXT_BYTES = 20 * 1024
 ATTRIBUTE_LIMIT = 100  # requested in one call; Perspective has fewer
 LANGUAGE_LIMIT = 20
-
-
-def _stripped(value: object) -> object:
-    # No engine stores U+0000 alike, and Perspective refuses none.
-    return value.replace("\0", "") if isinstance(value, str) else value
-
-
-Text = Annotated[str, BeforeValidator(_stripped)]
 
 
 class TextType(StrEnum):
@@ -66,8 +58,8 @@ class Message(BaseModel):
 class TextEntry(Message):
     """A body of text."""
 
-    text: Text | None = None
-    type: Text | None = None
+    text: Stripped | None = None
+    type: Stripped | None = None
 
 
 class ArticleAndParentComment(Message):
@@ -87,7 +79,7 @@ class Context(Message):
 class AttributeParameters(Message):
     """How an attribute is asked for."""
 
-    score_type: Text | None = None
+    score_type: Stripped | None = None
     score_threshold: float | None = None
 
 
@@ -95,7 +87,7 @@ class Score(Message):
     """A score somebody suggests."""
 
     value: float | None = None
-    type: Text | None = None
+    type: Stripped | None = None
 
 
 class SpanScore(Message):
@@ -121,12 +113,12 @@ class AnalyzeCommentRequest(Message):
     requested_attributes: (
         Annotated[dict[str, AttributeParameters | None], Field(max_length=ATTRIBUTE_LIMIT)] | None
     ) = None
-    languages: Annotated[list[Text], Field(max_length=LANGUAGE_LIMIT)] | None = None
+    languages: Annotated[list[Stripped], Field(max_length=LANGUAGE_LIMIT)] | None = None
     do_not_store: bool | None = None
     drop_unsupported_attributes: bool | None = None
-    client_token: Text | None = None
-    session_id: Text | None = None
-    community_id: Text | None = None
+    client_token: Stripped | None = None
+    session_id: Stripped | None = None
+    community_id: Stripped | None = None
     span_annotations: bool | None = None
 
 
@@ -138,10 +130,10 @@ class SuggestCommentScoreRequest(Message):
     attribute_scores: (
         Annotated[dict[str, AttributeScores | None], Field(max_length=ATTRIBUTE_LIMIT)] | None
     ) = None
-    languages: Annotated[list[Text], Field(max_length=LANGUAGE_LIMIT)] | None = None
-    client_token: Text | None = None
-    session_id: Text | None = None
-    community_id: Text | None = None
+    languages: Annotated[list[Stripped], Field(max_length=LANGUAGE_LIMIT)] | None = None
+    client_token: Stripped | None = None
+    session_id: Stripped | None = None
+    community_id: Stripped | None = None
 
 
 Request = AnalyzeCommentRequest | SuggestCommentScoreRequest
