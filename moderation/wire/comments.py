@@ -13,6 +13,7 @@ from moderation.text.spans import in_utf16
 from moderation.verdict import LABEL_NAMES, Label, Origin, ReasonKind, State, Verdict
 from moderation.wire.strict import (
     PAGE_LIMIT,
+    TEXT_LIMIT,
     Address,
     Instant,
     InstantOut,
@@ -26,7 +27,6 @@ from moderation.wire.strict import (
     paired,
 )
 
-TEXT_LIMIT = 100_000  # characters
 BATCH_LIMIT = 1_000  # comments
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 
 ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # as they are made here
 PAGE_LIMIT = 200
+TEXT_LIMIT = 100_000  # characters of a comment, in whichever dialect
 
 
 def storable(value: str) -> str:

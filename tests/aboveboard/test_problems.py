@@ -18,6 +18,7 @@ import moderation.errors as moderation
 import moderation.wire.comments as moderation_wire
 from aboveboard import problems, protocol
 from consent.wire.events import EventIn
+from moderation.wire.strict import TEXT_LIMIT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "problems.md").read_text(encoding="utf-8")
 OURS = {
@@ -218,7 +219,7 @@ def test_what_does_not_fit_is_told_in_words_of_a_request() -> None:
     """A text has characters, not items; a parameter that is unknown is not in a body."""
     told = []
     for model, given in (
-        (moderation_wire.ScoreIn, {"text": "x" * (moderation_wire.TEXT_LIMIT + 1)}),
+        (moderation_wire.ScoreIn, {"text": "x" * (TEXT_LIMIT + 1)}),
         (moderation_wire.PageIn, {"page": "2"}),
     ):
         with pytest.raises(ValidationError) as caught:

@@ -19,8 +19,8 @@ from moderation.policy.pseudonym import Address
 from moderation.policy.traits import Author
 from moderation.screening import Submission
 from moderation.verdict import Origin
+from moderation.wire.strict import TEXT_LIMIT
 
-TEXT_LIMIT = 100_000  # characters
 LONG = 2_048
 SHORT = 256
 CONTEXTS = 20

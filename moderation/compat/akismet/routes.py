@@ -25,6 +25,7 @@ from moderation.screening import Screening
 from moderation.store import Screened, Stored
 from moderation.tables import COMMENT
 from moderation.verdict import LABELS, RESTRICTED, STATE_OF_VERDICT, Label, Origin, State, Verdict
+from moderation.wire.strict import TEXT_LIMIT
 
 SUBMIT, FEEDBACK = "comments:submit", "comments:feedback"
 BODY_BYTES = 256 * 1024
@@ -128,9 +129,9 @@ class AkismetRoutes:
         lacking = check.missing(form)
         if lacking is not None:
             return replies.wrong(f"Missing required field: {lacking}")
-        if len(form.get("comment_content")) > check.TEXT_LIMIT:
+        if len(form.get("comment_content")) > TEXT_LIMIT:
             # Of what is not read to its end nobody can say that it is no spam.
-            return replies.wrong(f"comment_content: expected at most {check.TEXT_LIMIT} characters")
+            return replies.wrong(f"comment_content: expected at most {TEXT_LIMIT} characters")
         site_id = await call.site(speaker, form.get("blog"))
         setting = (await self._configuring.find(site_id)).akismet
         wordpress = _is_wordpress(call)

@@ -16,7 +16,7 @@ from moderation.policy.traits import Author
 from moderation.screening import Screening, Submission
 from moderation.store import Stored
 from moderation.verdict import STATE_OF_VERDICT, Label, Origin, State, Verdict
-from moderation.wire.strict import paired
+from moderation.wire.strict import TEXT_LIMIT, paired
 
 BODY_BYTES = 512 * 1024
 
@@ -72,7 +72,7 @@ class CoralRoutes:
             return Reply(204, b"")
         verdict, labels = Verdict.HOLD, cast("Sequence[Label]", ())
         # Refused, Coral would go on without us: what is too long to be read is held there.
-        if len(text) <= wire.TEXT_LIMIT:
+        if len(text) <= TEXT_LIMIT:
             verdict, labels = await self._judge(
                 setting.sites.get(posted.site.id, site_id), _submission(posted, text)
             )

@@ -12,9 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from moderation.verdict import Label, Verdict
 from moderation.wire.strict import Stripped
 
-TEXT_LIMIT = 100_000  # characters that are read; a longer comment waits for people
-
-
 _Id = Annotated[Stripped, Field(max_length=256)]
 _Url = Annotated[Stripped, Field(max_length=2048)]
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moderation.compat.openai import refusals
 from moderation.compat.openai.categories import Finding
-from moderation.wire.comments import BATCH_LIMIT, TEXT_LIMIT
-from moderation.wire.strict import paired
+from moderation.wire.comments import BATCH_LIMIT
+from moderation.wire.strict import TEXT_LIMIT, paired
 
 _EXPECTED = "a string, an array of strings, or an array of parts of type text"
 
