@@ -21,7 +21,7 @@ from moderation import store
 from moderation.cases.arrivals import never
 from moderation.cases.usage import Tally
 from moderation.database import Reading, Writing
-from moderation.errors import CommentNotFound, IdempotencyInFlight
+from moderation.errors import IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import FLOOR, Why
 from moderation.policy.history import Question
@@ -294,12 +294,9 @@ class Screening:
 
     async def get(self, site_id: str, comment_id: str) -> Detail:
         """Return a comment. Raises CommentNotFound."""
-        found = await self._reading.query(
-            lambda connection: store.find_detail(connection, site_id, comment_id)
+        return await self._reading.query(
+            lambda connection: store.get_detail(connection, site_id, comment_id)
         )
-        if found is None:
-            raise CommentNotFound("expected the id of a comment of this site, got another")
-        return found
 
     async def find(self, site_id: str, external_id: str) -> Detail | None:
         """Return a comment by the site's own id for it, or None."""

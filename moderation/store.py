@@ -11,7 +11,6 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 import orjson
 from sqlalchemy import (
     Connection,
-    Select,
     Text,
     bindparam,
     delete,
@@ -28,7 +27,7 @@ from moderation.cases.arrivals import Arrivals, never
 from moderation.cases.transition import Standing
 from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
-from moderation.errors import IdempotencyMismatch
+from moderation.errors import CommentNotFound, IdempotencyMismatch
 from moderation.policy.history import Asked, Histories, Question
 from moderation.policy.resemblance import bands, resemblance
 from moderation.policy.traits import NOTHING, Traits
@@ -171,14 +170,14 @@ _STORED = (
     COMMENT.c.origin,
     REVISION.c.details,
 )
-_DETAIL = (
+_DETAILS = select(
     *_STORED,
     REVISION.c.text,
     COMMENT.c.thread_id,
     COMMENT.c.parent_id,
     REVISION.c.received,
     COMMENT.c.version,
-)
+).join_from(COMMENT, REVISION, IS_CURRENT)
 
 
 def put(rows: Rows, commands: Sequence[Put[A]]) -> list[A | Exception]:
@@ -540,18 +539,20 @@ _FORGOTTEN = delete(IDEMPOTENCY).where(
 )
 
 
-def find_detail(connection: Connection, site_id: str, comment_id: str) -> Detail | None:
-    """Return a comment with its current revision, or None."""
+def get_detail(connection: Connection, site_id: str, comment_id: str) -> Detail:
+    """Return a comment with its current revision. Raises CommentNotFound."""
     row = connection.execute(
-        _details().where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
+        _DETAILS.where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
     ).first()
-    return None if row is None else _detail(row)
+    if row is None:
+        raise CommentNotFound("expected the id of a comment of this site, got another")
+    return _detail(row)
 
 
 def find_external(connection: Connection, site_id: str, external_id: str) -> Detail | None:
     """Return a comment by the site's own id for it, or None."""
     row = connection.execute(
-        _details().where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == external_id)
+        _DETAILS.where(COMMENT.c.site_id == site_id, COMMENT.c.external_id == external_id)
     ).first()
     return None if row is None else _detail(row)
 
@@ -566,7 +567,7 @@ def list_details(
     limit: int,
 ) -> list[Detail]:
     """Return comments of a site in the order in which they came, at most *limit*."""
-    statement = _details().where(COMMENT.c.site_id == site_id)
+    statement = _DETAILS.where(COMMENT.c.site_id == site_id)
     if state is not None:
         statement = statement.where(COMMENT.c.state == state)
     if external_id is not None:
@@ -579,7 +580,7 @@ def list_details(
 
 def find_details(connection: Connection, site_id: str, ids: Sequence[str]) -> list[Detail]:
     """Return those comments of a site that there are, in the order of *ids*."""
-    rows = connection.execute(_details().where(COMMENT.c.site_id == site_id, COMMENT.c.id.in_(ids)))
+    rows = connection.execute(_DETAILS.where(COMMENT.c.site_id == site_id, COMMENT.c.id.in_(ids)))
     found = {row.id: _detail(row) for row in rows}
     return [found[each] for each in ids if each in found]
 
@@ -602,10 +603,6 @@ def forget_keys(rows: Rows, before: Iterable[str]) -> list[bool]:
     ]
 
 
-def _details() -> Select[Any]:
-    return select(*_DETAIL).join_from(COMMENT, REVISION, IS_CURRENT)
-
-
-def _detail(row: Any) -> Detail:  # noqa: ANN401 - a row of _DETAIL
+def _detail(row: Any) -> Detail:  # noqa: ANN401 - a row of _DETAILS
     width = len(_STORED)
     return Detail(Stored(*row[:width]), *row[width:])

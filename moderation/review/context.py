@@ -16,7 +16,6 @@ from moderation import store
 from moderation.cases import events
 from moderation.cases.case import Case, is_open
 from moderation.cases.transition import Event, was_decided
-from moderation.errors import CommentNotFound
 from moderation.model.explanation import Why
 from moderation.review import likeness, queue
 from moderation.review.likeness import Member
@@ -124,9 +123,7 @@ class Context(NamedTuple):
 
 def read(connection: Connection, site_id: str, comment_id: str, *, blind: bool) -> Context:
     """Read it all; *blind* is what the site wants. Raises CommentNotFound."""
-    comment = store.find_detail(connection, site_id, comment_id)
-    if comment is None:
-        raise CommentNotFound("expected the id of a comment of this site, got another")
+    comment = store.get_detail(connection, site_id, comment_id)
     author, recent = _author(connection, site_id, comment_id)
     happened = events.list_comment(connection, site_id, comment_id)
     row = connection.execute(

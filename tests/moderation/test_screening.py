@@ -5,13 +5,13 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import sentinel
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection
 
 from moderation import store
-from moderation.errors import CommentNotFound, IdempotencyInFlight
+from moderation.errors import IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
 from moderation.model.scoring import Scored
@@ -91,14 +91,6 @@ class FakeGoverning:
         return self.policy
 
 
-class FakeReading:
-    """Answers every question with nothing."""
-
-    async def query(self, ask: Callable[[Connection], Any]) -> Any:  # noqa: ANN401
-        """Find nothing."""
-        del ask
-
-
 def no_reason(_text: str, **_: float) -> Why:
     """Explain nothing."""
     return Why("m", Language(None, known=True), [])
@@ -118,7 +110,7 @@ def screening(
         governing=FakeGoverning(policy),
         tracing=tracing or Tracing(Pseudonyms(author_key=bytes(32), address_key=lambda _: None)),
         writing=writing,
-        reading=FakeReading(),
+        reading=sentinel.reading,
         clock=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         ids=lambda: f"id-{next(numbers)}",
         encode=lambda _: store.Encoded("{}", "[]", "{}"),
@@ -370,18 +362,6 @@ def test_keys_older_than_a_day_are_forgotten() -> None:
         return writing.commands
 
     assert asyncio.run(work()) == ["2026-01-01T03:04:05.000000Z"] * 3
-
-
-def test_a_comment_that_is_not_there_is_told() -> None:
-    """Get raises, and its message does not repeat the id."""
-
-    async def work() -> None:
-        await screening(FakeScorer(), FakeWriting()).get("blog", "canary")
-
-    with pytest.raises(CommentNotFound) as caught:
-        asyncio.run(work())
-
-    assert "canary" not in str(caught.value)
 
 
 class BrokenTracing(Tracing):

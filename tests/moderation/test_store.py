@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from moderation import store
-from moderation.errors import IdempotencyMismatch
+from moderation.errors import CommentNotFound, IdempotencyMismatch
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
 from moderation.store import Idempotency, Put, Screened, Stored
@@ -77,6 +77,18 @@ def states(databases: Databases) -> list[tuple[str, int, str]]:
             )
         )
         return [tuple(row) for row in rows]
+
+
+def test_a_comment_that_is_not_there_is_told(databases: Databases) -> None:
+    """Another site's is none, and the message does not repeat the id."""
+    put(databases, screened("a"), site="shop")
+
+    with databases.moderation.read() as connection:
+        assert store.get_detail(connection, "shop", "shop-c-1").text == "a"
+        with pytest.raises(CommentNotFound) as caught:
+            store.get_detail(connection, "blog", "shop-c-1")
+
+    assert "shop" not in str(caught.value)
 
 
 @pytest.mark.parametrize("refused", [State.REJECTED, State.REMOVED])
