@@ -117,7 +117,7 @@ def _explained(scorer: Scorer, text: str, floor: float) -> list[Explanation]:
                 break
             told += amount
             if at < ngrams.FACTS:
-                parts.append(Part(PartKind.FACT, FACT_NAMES[at], amount, ()))
+                parts.append(Part(PartKind.FACT, FACT_NAMES[at], amount))
                 continue
             word = words[at - ngrams.FACTS]
             name = word.decode("utf-8", "replace")

@@ -330,10 +330,7 @@ def _readings(word: bytes) -> list[bytes]:
     if word.isascii() and len(word.translate(None, _SIGNS)) == len(word):
         return [word]
     letters = [_MEANT.get(letter, letter) for letter in word.decode("utf-8", "replace")]
-    count = 1
-    for each in letters:
-        count *= len(each)
-    if count > _READINGS:
+    if prod(map(len, letters)) > _READINGS:
         letters = [each[0] for each in letters]
     return ["".join(each).encode() for each in product(*letters)]
 

@@ -1,13 +1,14 @@
 """The JSON of one comment under review: everything that is shown beside it."""
 
+from operator import attrgetter
 from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, Field
 
 from moderation.cases.case import Moderator
-from moderation.model.explanation import FLOOR, Explanation, Part, PartKind, Why
-from moderation.review.context import Context, Past, Recent
+from moderation.model.explanation import FLOOR, Explanation, PartKind, Why
+from moderation.review.context import Context, Recent
 from moderation.verdict import Label, ReasonKind, State
 from moderation.wire import cases
 from moderation.wire.comments import PlaceOut, detail_members, explanation_members
@@ -170,9 +171,9 @@ def context(found: Context, *, now: str, blind: bool) -> bytes:
             "explanation": found.why and _why(found, found.why, blind=blind),
             "parent": found.parent and _recent(found.parent, reticent=reticent),
             "thread": [_recent(each, reticent=reticent) for each in found.thread],
-            "author": found.author and _past(found.author),
+            "author": found.author and found.author._asdict(),
             "author_recent": [_recent(each, reticent=reticent) for each in found.author_recent],
-            "domains": [_past(each) for each in found.domains],
+            "domains": [each._asdict() for each in found.domains],
             "events": [] if blind else [event(each) for each in found.events],
             "revisions": [
                 {
@@ -220,19 +221,13 @@ def _why(found: Context, why: Why, *, blind: bool) -> dict[str, Any]:
 
 
 def _blind(text: str, found: Explanation) -> dict[str, Any]:
-    parts = sorted((part for part in found.parts if part.amount > 0), key=_amount, reverse=True)
+    parts = sorted(
+        (part for part in found.parts if part.amount > 0), key=attrgetter("amount"), reverse=True
+    )
     members = explanation_members(text, found._replace(parts=tuple(parts)))
     for part in members["parts"]:
         del part["amount"]
     return {name: value for name, value in members.items() if name not in _NUMBERS}
-
-
-def _amount(part: Part) -> float:
-    return part.amount
-
-
-def _past(past: Past) -> dict[str, Any]:
-    return past._asdict()
 
 
 def _recent(recent: Recent, *, reticent: bool) -> dict[str, Any]:
