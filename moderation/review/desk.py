@@ -244,21 +244,21 @@ class Desk:
         One that is open already stays as old as it is.
         """
         if case is None:
-            made = self._new_case(comment_id, standing)._replace(cause=Cause.REVIEW)
-            made = self.place(made, standing.state)
-            self.connection.execute(insert(CASE).values(made._asdict()))
-            return
-        if is_open(case):
+            again = self._new_case(comment_id, standing)._replace(cause=Cause.REVIEW)
+        elif is_open(case):
             again = release(case)._replace(escalated=False, alarmed=False, snoozed_until=None)
         else:
             again = self._reopened(case, standing)
-        self.stand(again, standing.state)
+        self.stand(again, standing.state, new=case is None)
 
-    def stand(self, case: Case, state: State) -> None:
+    def stand(self, case: Case, state: State, *, new: bool = False) -> None:
         """Have a case stand where its comment, now in *state*, and its open reports have it."""
         reporters, weight = self._open_reports(case.comment_id)
-        counted = case._replace(reporters=reporters, report_weight=weight)
-        self.save(self.place(counted, state))
+        placed = self._placed(case._replace(reporters=reporters, report_weight=weight), state)
+        if new:
+            self.connection.execute(insert(CASE).values(placed._asdict()))
+        else:
+            self.save(placed)
 
     def is_untouched(self, case: Case, since: str, by: str) -> bool:
         """Whether an open case was opened at *since*, and nobody but *by* has been at it."""
@@ -269,7 +269,7 @@ class Desk:
             and self._open_reports(case.comment_id)[0] == 0
         )
 
-    def place(self, case: Case, state: State) -> Case:
+    def _placed(self, case: Case, state: State) -> Case:
         """Return a case where it belongs in the queue now."""
         dangerous = case.tier == priority.Tier.DANGER
         tier = priority.tier(state, dangerous=dangerous, reports=case.report_weight)
@@ -299,9 +299,7 @@ class Desk:
         )
         return {row.label: row.value for row in found}
 
-    def judge(
-        self, event: Event, judged: Mapping[str, bool], source: Source = Source.DECISION
-    ) -> None:
+    def judge(self, event: Event, judged: Mapping[str, bool], source: Source) -> None:
         """Write down what the decision *event* says of the text.
 
         Of a comment in the blind sample the source is the sample, whatever *source* is given, and
@@ -447,7 +445,7 @@ class Desk:
             .join_from(CASE, COMMENT, HAS_CASE)
             .where(CASE.c.site_id == self.site_id, UNRESOLVED)
         ).all()
-        placed = [self.place(Case._make(row[:-1]), State(row[-1])) for row in found]
+        placed = [self._placed(Case._make(row[:-1]), State(row[-1])) for row in found]
         if placed:
             self.connection.execute(
                 _PLACED,
@@ -459,7 +457,7 @@ class Desk:
 
     # -- opening ------------------------------------------------------------------------------
 
-    def report(self, comment_id: str, standing: Standing, reporter: str, reason: str) -> Case:
+    def report(self, comment_id: str, standing: Standing, reporter: str, reason: str) -> None:
         """Keep a reader's report and have the comment's case stand where it belongs now.
 
         A reader's second report of one comment replaces the first.
@@ -482,7 +480,14 @@ class Desk:
                 weight=weight,
             )
         )
-        return self._reported(comment_id, standing, *self._open_reports(comment_id))
+        known = self.find_case(comment_id)
+        if known is None:
+            case = self._new_case(comment_id, standing)
+        elif is_open(known):
+            case = known._replace(snoozed_until=None)
+        else:
+            case = self._reopened(known, standing)
+        self.stand(case._replace(cause=Cause.REPORTED), standing.state, new=known is None)
 
     def _open_reports(self, comment_id: str) -> tuple[int, float]:
         """Return how many reports nobody has decided on, and what they weigh together."""
@@ -507,24 +512,6 @@ class Desk:
             insert(REPORTER).values(site_id=self.site_id, reporter=reporter, upheld=0, dismissed=0)
         )
         return 0, 0
-
-    def _reported(self, comment_id: str, standing: Standing, reporters: int, weight: float) -> Case:
-        known = self.find_case(comment_id)
-        if known is None:
-            case = self._new_case(comment_id, standing)
-        elif not is_open(known):
-            case = self._reopened(known, standing)
-        else:
-            case = known
-        case = case._replace(
-            cause=Cause.REPORTED, reporters=reporters, report_weight=weight, snoozed_until=None
-        )
-        case = self.place(case, standing.state)
-        if known is None:
-            self.connection.execute(insert(CASE).values(case._asdict()))
-        else:
-            self.save(case)
-        return case
 
     def _reopened(self, case: Case, standing: Standing) -> Case:
         """Return a resolved case opened again, for what the comment says by now."""
