@@ -15,14 +15,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from moderation.errors import EvaluationRefused
 from moderation.model import corpus
-from moderation.model.calibration import threshold
-from moderation.model.scoring import Scorer
+from moderation.model.calibration import Floats, Truth, threshold
+from moderation.model.scoring import Scored, Scorer
 from moderation.text import evasion, identity
 from moderation.text.normal import normalise
 from moderation.verdict import LABELS, Label
-
-Floats = NDArray[np.float64]
-Truth = NDArray[np.bool_]
 
 BINS = 15  # of a reliability table, of equal mass
 _MAJORITY = 0.5  # of the raters
@@ -36,28 +33,32 @@ class TestSet:
     """Rows of an official split, and the label they are measured for."""
 
     file: str
-    label: Label
     key: str
     splits: tuple[str, ...] = ("test",)
     sample: str | None = None
     language: str | None = None
 
+    @property
+    def label(self) -> Label:
+        """The label that *key* stands for in a data file."""
+        return corpus.KEYS[self.key]
+
 
 JIGSAW = tuple(
-    TestSet("jigsaw_wiki", label, key, sample="random")
+    TestSet("jigsaw_wiki", key, sample="random")
     for key, label in corpus.KEYS.items()
     if label in corpus.WIKI
 )
 OTHERS = (
-    TestSet("gab_hate_corpus", Label.IDENTITY_ATTACK, "identity_hate"),
-    TestSet("edos_sexism", Label.IDENTITY_ATTACK, "identity_hate"),
-    TestSet("hatexplain_valtest", Label.IDENTITY_ATTACK, "identity_hate"),
-    TestSet("hatemoji_build", Label.IDENTITY_ATTACK, "identity_hate"),
-    TestSet("stormfront", Label.IDENTITY_ATTACK, "identity_hate"),
-    TestSet("bias_madlibs77k", Label.TOXICITY, "toxic"),
+    TestSet("gab_hate_corpus", "identity_hate"),
+    TestSet("edos_sexism", "identity_hate"),
+    TestSet("hatexplain_valtest", "identity_hate"),
+    TestSet("hatemoji_build", "identity_hate"),
+    TestSet("stormfront", "identity_hate"),
+    TestSet("bias_madlibs77k", "toxic"),
 )
 LANGUAGES = tuple(
-    TestSet(file, corpus.KEYS[key], key, splits, language=language)
+    TestSet(file, key, splits, language=language)
     for file, language, splits, keys in (
         ("germeval2018_de", "de", ("test",), ("toxic", "obscene", "insult", "identity_hate")),
         ("told_br_pt", "pt", ("train",), ("toxic", "obscene", "insult", "identity_hate")),
@@ -67,8 +68,8 @@ LANGUAGES = tuple(
     for key in keys
 )
 HAM = (
-    TestSet("unhealthy_conversations", Label.SPAM, "spam", ("valid", "test")),
-    TestSet("goemotions_ham", Label.SPAM, "spam", ("valid", "test")),
+    TestSet("unhealthy_conversations", "spam", ("valid", "test")),
+    TestSet("goemotions_ham", "spam", ("valid", "test")),
 )
 
 
@@ -221,8 +222,8 @@ class _Reading:
         self._scorer = scorer
         self._data = data
         self._seen = seen
-        self._rows: dict[tuple[object, ...], list[dict[str, Any]]] = {}
-        self._read: dict[tuple[object, ...], Any] = {}
+        self._rows: dict[TestSet, list[dict[str, Any]]] = {}
+        self._read: dict[TestSet, Scored] = {}
 
     def has(self, wanted: TestSet) -> bool:
         """Return whether the set has rows; English ones are of use to an English model alone."""
@@ -231,23 +232,20 @@ class _Reading:
 
     def rows(self, wanted: TestSet) -> list[dict[str, Any]]:
         """Return the rows of the set."""
-        key = (wanted.file, wanted.key, wanted.splits, wanted.sample, wanted.language)
-        if key not in self._rows:
+        if wanted not in self._rows:
             found = rows_of(self._data, wanted)
             _refuse_seen(wanted.file, [row["text"] for row in found], self._seen)
-            self._rows[key] = found
-        return self._rows[key]
+            self._rows[wanted] = found
+        return self._rows[wanted]
 
-    def _scored(self, wanted: TestSet) -> Any:  # noqa: ANN401 - Scored
-        key = (wanted.file, wanted.key, wanted.splits, wanted.sample, wanted.language)
-        if key not in self._read:
-            self._read[key] = self._scorer.read([row["text"] for row in self.rows(wanted)])
-        return self._read[key]
+    def _scored(self, wanted: TestSet) -> Scored:
+        if wanted not in self._read:
+            self._read[wanted] = self._scorer.read([row["text"] for row in self.rows(wanted)])
+        return self._read[wanted]
 
     def scores(self, wanted: TestSet) -> Floats:
         """Return the probabilities of the set's label."""
-        found: Floats = self._scored(wanted).probabilities[:, LABELS.index(wanted.label)]
-        return found
+        return self._scored(wanted).probabilities[:, LABELS.index(wanted.label)]
 
     def known(self, wanted: TestSet) -> float:
         """Return the share of the set's rows whose language the model says it knows."""

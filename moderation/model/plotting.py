@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from moderation.model import evaluation
-from moderation.model.evaluation import Floats, Sides
+from moderation.model.calibration import Floats
+from moderation.model.evaluation import Sides
 from moderation.verdict import LABELS
 
 if TYPE_CHECKING:
