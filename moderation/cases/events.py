@@ -8,7 +8,7 @@ who has seen one has seen all before it.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from moderation.cases.transition import ActorKind, Event, EventKind
 from moderation.database import Rows
@@ -47,24 +47,20 @@ def list_comment(connection: Connection, site_id: str, comment_id: str) -> list[
 
 def list_changes(connection: Connection, site_id: str, after: int, limit: int) -> list[Event]:
     """Return what happened to comments after they came in, beginning after a seq."""
-    found = connection.execute(
-        select(EVENT)
-        .where(
-            EVENT.c.site_id == site_id,
-            EVENT.c.seq > after,
-            EVENT.c.kind != EventKind.SUBMITTED.value,
-        )
-        .order_by(EVENT.c.seq)
-        .limit(limit)
-    )
-    return [event(row) for row in found]
+    return _list(connection, site_id, after, limit, EVENT.c.kind != EventKind.SUBMITTED.value)
 
 
 def list_all(connection: Connection, site_id: str, after: int, limit: int) -> list[Event]:
     """Return what happened to comments, their coming in too, beginning after a seq."""
+    return _list(connection, site_id, after, limit)
+
+
+def _list(
+    connection: Connection, site_id: str, after: int, limit: int, *which: ColumnElement[bool]
+) -> list[Event]:
     found = connection.execute(
         select(EVENT)
-        .where(EVENT.c.site_id == site_id, EVENT.c.seq > after)
+        .where(EVENT.c.site_id == site_id, EVENT.c.seq > after, *which)
         .order_by(EVENT.c.seq)
         .limit(limit)
     )
