@@ -347,14 +347,10 @@ def _with_language(screened: Screened) -> str:
 _LANGUAGE = "detected_language"
 
 
-def comment(stored: Stored) -> bytes:
-    """Write a stored comment."""
-    return orjson.dumps(_members(stored))
-
-
 def single(stored: Sequence[Stored]) -> tuple[int, bytes]:
     """Answer a request of one comment: 201 where something was stored, else 200."""
-    return (201 if stored[0].new else 200), comment(stored[0])
+    (one,) = stored
+    return 201 if one.new else 200, orjson.dumps(_members(one))
 
 
 def score(screened: Screened, why: Why | None = None) -> bytes:
