@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from moderation import store
-from moderation.cases.arrivals import never
+from moderation.cases.arrivals import Screened, never
 from moderation.cases.usage import Tally
 from moderation.database import Reading, Writing
 from moderation.errors import IdempotencyInFlight
@@ -28,7 +28,7 @@ from moderation.policy.history import Question
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
-from moderation.store import Detail, Encoded, Idempotency, Put, Screened, Stored
+from moderation.store import Detail, Encoded, Idempotency, Put, Stored
 from moderation.tables import instant
 from moderation.text.language import Language, is_foreign, script
 from moderation.verdict import Origin, Verdict

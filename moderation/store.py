@@ -23,14 +23,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from moderation.cases.arrivals import Arrivals, never
+from moderation.cases.arrivals import Arrivals, Screened, never
 from moderation.cases.transition import Standing
 from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
 from moderation.errors import CommentNotFound, IdempotencyMismatch
-from moderation.policy.history import Asked, Histories, Question
+from moderation.policy.history import Asked, Histories
 from moderation.policy.resemblance import bands, resemblance
-from moderation.policy.traits import NOTHING, Traits
+from moderation.policy.traits import Traits
 from moderation.tables import (
     COMMENT,
     COMMENT_BAND,
@@ -41,37 +41,10 @@ from moderation.tables import (
     instant,
     of_comment,
 )
-from moderation.text.language import Language
-from moderation.verdict import Origin, Reason, State, Verdict
+from moderation.verdict import State
 
 KEYS_LIVE = timedelta(hours=24)
 KEYS_AT_ONCE = 500  # deleted in one statement: others wait for it
-
-
-class Screened(NamedTuple):
-    """A revision that was scored and judged, not yet stored.
-
-    *details* is the JSON of what came with the text; *scores* are rounded probabilities in the
-    order of `LABELS`, or None when the text could not be scored.
-    """
-
-    external_id: str
-    text: str
-    text_sha256: str
-    details: str
-    thread_id: str | None
-    parent_id: str | None
-    verdict: Verdict
-    scores: tuple[float, ...] | None
-    reasons: tuple[Reason, ...]
-    model: str
-    policy: str
-    traits: Traits = NOTHING
-    question: Question | None = None
-    """What other comments have to say before the verdict holds."""
-    origin: Origin = Origin.NATIVE
-    language: Language | None = None
-    """What was told of its language when it was scored."""
 
 
 class Encoded(NamedTuple):

@@ -6,7 +6,7 @@ and written by a statement a table.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import bindparam, case, null, select, update
@@ -16,10 +16,12 @@ from moderation.cases.case import Case, CaseState, Cause
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import ActorKind, EventKind, Standing, edit, stays
 from moderation.database import Rows
+from moderation.policy.history import Question
 from moderation.policy.resemblance import resemblance
-from moderation.policy.traits import Traits
+from moderation.policy.traits import NOTHING, Traits
 from moderation.tables import CASE, CASE_TEXT, SAMPLE, of_comment
-from moderation.verdict import STATE_OF_VERDICT, Reason, ReasonKind, State, Verdict
+from moderation.text.language import Language
+from moderation.verdict import STATE_OF_VERDICT, Origin, Reason, ReasonKind, State, Verdict
 
 
 def never(_comment_id: str) -> float:
@@ -27,53 +29,30 @@ def never(_comment_id: str) -> float:
     return 1.0
 
 
-class Arrival(Protocol):
-    """A revision that was scored and judged: `store.Screened`."""
+class Screened(NamedTuple):
+    """A revision that was scored and judged, not yet stored.
 
-    @property
-    def text(self) -> str:
-        """What was said."""
-        ...
+    *details* is the JSON of what came with the text; *scores* are rounded probabilities in the
+    order of `LABELS`, or None when the text could not be scored.
+    """
 
-    @property
-    def details(self) -> str:
-        """JSON of what came with it."""
-        ...
-
-    @property
-    def thread_id(self) -> str | None:
-        """What it is said about."""
-        ...
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the policy says."""
-        ...
-
-    @property
-    def scores(self) -> tuple[float, ...] | None:
-        """Probabilities in the order of `LABELS`."""
-        ...
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """What moved the verdict."""
-        ...
-
-    @property
-    def model(self) -> str:
-        """Who scored."""
-        ...
-
-    @property
-    def policy(self) -> str:
-        """Who judged."""
-        ...
-
-    @property
-    def traits(self) -> Traits:
-        """What it has in common with others."""
-        ...
+    external_id: str
+    text: str
+    text_sha256: str
+    details: str
+    thread_id: str | None
+    parent_id: str | None
+    verdict: Verdict
+    scores: tuple[float, ...] | None
+    reasons: tuple[Reason, ...]
+    model: str
+    policy: str
+    traits: Traits = NOTHING
+    question: Question | None = None
+    """What other comments have to say before the verdict holds."""
+    origin: Origin = Origin.NATIVE
+    language: Language | None = None
+    """What was told of its language when it was scored."""
 
 
 class _Known(NamedTuple):
@@ -114,7 +93,7 @@ class Arrivals:
         self,
         site_id: str,
         comment_id: str,
-        item: Arrival,
+        item: Screened,
         at: str,
         draw: Callable[[str], float],
     ) -> Standing:
@@ -136,7 +115,7 @@ class Arrivals:
         self,
         site_id: str,
         comment_id: str,
-        item: Arrival,
+        item: Screened,
         at: str,
         standing: Standing,
         draw: Callable[[str], float],
@@ -179,7 +158,7 @@ class Arrivals:
         kind: EventKind,
         site_id: str,
         comment_id: str,
-        item: Arrival,
+        item: Screened,
         at: str,
         revision: int,
         source: State | None,
@@ -219,7 +198,7 @@ class Arrivals:
         self,
         site_id: str,
         comment_id: str,
-        item: Arrival,
+        item: Screened,
         at: str,
         revision: int,
         state: State,

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, Field
 
+from moderation.cases.arrivals import Screened
 from moderation.model.explanation import Explanation, PartKind, Why
 from moderation.policy.traits import NOBODY, Author
-from moderation.store import Detail, Encoded, Screened, Stored
+from moderation.store import Detail, Encoded, Stored
 from moderation.text.spans import in_utf16
 from moderation.verdict import LABEL_NAMES, Label, Origin, ReasonKind, State, Verdict
 from moderation.wire.strict import (

@@ -36,7 +36,8 @@ from aboveboard.writer import CommandWriter
 from consent.proofs.receipt import verify
 from consent.records.batch import Receipt
 from consent.wire import events as wire_events
-from moderation.store import Encoded, Put, Screened, put
+from moderation.cases.arrivals import Screened
+from moderation.store import Encoded, Put, put
 from moderation.tables import COMMENT, REVISION
 from moderation.verdict import Verdict
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from moderation import store
+from moderation.cases.arrivals import Screened
 from moderation.errors import IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
@@ -117,10 +118,10 @@ def screening(
     )
 
 
-def submit_all(scorer: FakeScorer, *texts: str) -> list[store.Screened]:
+def submit_all(scorer: FakeScorer, *texts: str) -> list[Screened]:
     """Submit comments at the same time; return what would be stored, in their order."""
 
-    async def work() -> list[store.Screened]:
+    async def work() -> list[Screened]:
         writing = FakeWriting()
         use_case = screening(scorer, writing)
         await asyncio.gather(
@@ -207,7 +208,7 @@ def test_a_batch_holds_only_what_breaks() -> None:
         if "bad" in texts:
             raise MemoryError
 
-    async def work() -> list[store.Screened]:
+    async def work() -> list[Screened]:
         writing = FakeWriting()
         use_case = screening(FakeScorer(breaks), writing)
         await use_case.submit_many(
@@ -411,7 +412,7 @@ def test_many_patterns_are_read_in_a_thread(patterns: int, *, aside: bool) -> No
 def test_what_cannot_be_traced_waits() -> None:
     """A comment whose traits cannot be found is held with an error as its reason, alone."""
 
-    async def work() -> list[store.Screened]:
+    async def work() -> list[Screened]:
         writing = FakeWriting()
         use_case = screening(FakeScorer(), writing, BrokenTracing())
         await use_case.submit_many(

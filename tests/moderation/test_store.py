@@ -9,10 +9,11 @@ from sqlalchemy import func, select, update
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from moderation import store
+from moderation.cases.arrivals import Screened
 from moderation.errors import CommentNotFound, IdempotencyMismatch
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
-from moderation.store import Idempotency, Put, Screened, Stored
+from moderation.store import Idempotency, Put, Stored
 from moderation.tables import (
     CASE,
     COMMENT,

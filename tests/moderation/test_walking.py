@@ -27,6 +27,7 @@ from sqlalchemy import Connection, select
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, transition
+from moderation.cases.arrivals import Screened
 from moderation.cases.case import Case, Moderator, is_claimed, is_open
 from moderation.cases.transition import (
     DECISIONS,
@@ -39,7 +40,7 @@ from moderation.cases.transition import (
 from moderation.errors import ModerationError, ReviewRefused
 from moderation.review.deciding import Decision
 from moderation.review.queue import Filter, Order, Shelf
-from moderation.store import Encoded, Put, Screened, put
+from moderation.store import Encoded, Put, put
 from moderation.tables import CASE, COMMENT, EVENT, JUDGEMENT, REPORT, REPORTER, instant
 from moderation.verdict import RESTRICTED, State, Verdict
 

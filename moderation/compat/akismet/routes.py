@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import select
 
 from moderation.cases import usage
+from moderation.cases.arrivals import Screened
 from moderation.cases.usage import Counts, Tally
 from moderation.compat.akismet import check, replies, reports
 from moderation.compat.akismet.callbacks import Callbacks
@@ -22,7 +23,7 @@ from moderation.compat.setting import AkismetSetting
 from moderation.database import Reading
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.screening import Screening
-from moderation.store import Screened, Stored
+from moderation.store import Stored
 from moderation.tables import COMMENT
 from moderation.verdict import LABELS, RESTRICTED, STATE_OF_VERDICT, Label, Origin, State, Verdict
 from moderation.wire.strict import TEXT_LIMIT

@@ -23,12 +23,13 @@ from aboveboard.sealing import Seal
 from aboveboard.targets import Targets
 from aboveboard.webhooks.callbacks import CallingBack
 from aboveboard.writer import CommandWriter
+from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
 from moderation.compat.akismet.callbacks import Callbacks
 from moderation.review import feedback
 from moderation.review.deciding import Decision
-from moderation.store import Encoded, Put, Screened, find_external, put
+from moderation.store import Encoded, Put, find_external, put
 from moderation.tables import COMPAT_CALLBACK, instant
 from moderation.verdict import Verdict
 

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from aboveboard.installation import Databases
 from aboveboard.webhooks.feeds import ModerationFeed
 from aboveboard.writer import CommandWriter
+from moderation.cases.arrivals import Screened
 from moderation.errors import CommentNotFound
 from moderation.review import erasing as module
 from moderation.review.erasing import Erased, Erasing
-from moderation.store import Encoded, Put, Screened, put
+from moderation.store import Encoded, Put, put
 from moderation.tables import COMMENT
 from moderation.verdict import Verdict
 

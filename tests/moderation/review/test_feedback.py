@@ -12,6 +12,7 @@ from sqlalchemy import select
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, usage
+from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.transition import ActorKind, EventKind
 from moderation.cases.usage import Counts, Tally
@@ -19,7 +20,7 @@ from moderation.errors import CommentErased, CommentNotFound, RevisionChanged, V
 from moderation.review import feedback
 from moderation.review.deciding import Action, Decision
 from moderation.review.feedback import HAM, SPAM, Feedback
-from moderation.store import Encoded, Put, Screened, find_external, put
+from moderation.store import Encoded, Put, find_external, put
 from moderation.tables import CASE, COMMENT, JUDGEMENT, instant
 from moderation.verdict import Label, Origin, State, Verdict
 

@@ -6,10 +6,11 @@ from sqlalchemy import Connection, event
 
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
+from moderation.cases.arrivals import Screened
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
 from moderation.review import likeness
-from moderation.store import Encoded, Put, Screened, put
+from moderation.store import Encoded, Put, put
 from moderation.verdict import Verdict
 
 SPAM = "buy our wonderful cheap watches today and tell all your friends about it"

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, event
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import search
+from moderation.cases.arrivals import Screened
 from moderation.review import paging
 from moderation.review.queue import Filter, Order, Place
-from moderation.store import Encoded, Put, Screened, put
+from moderation.store import Encoded, Put, put
 from moderation.verdict import Verdict
 
 NOW = "2026-11-28T12:00:00.000000Z"

@@ -16,6 +16,7 @@ from aboveboard.installation import Databases
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import BATCH_LIMIT, CommandWriter
 from moderation.cases import events, sampling, search
+from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.sampling import Outcome
 from moderation.cases.search import Query
@@ -27,7 +28,7 @@ from moderation.review.erasing import Erased, Erasing
 from moderation.review.queue import Filter, Order
 from moderation.review.reviewing import EVERY_CASE, Result
 from moderation.review.upkeep import Upkeep
-from moderation.store import Encoded, Idempotency, Put, Screened, put
+from moderation.store import Encoded, Idempotency, Put, put
 from moderation.tables import CASE, COMMENT, REPORT, REPORTER, REVIEW_SETTING, SAMPLE, instant
 from moderation.verdict import State, Verdict
 

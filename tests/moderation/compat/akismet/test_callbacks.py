@@ -12,12 +12,13 @@ from sqlalchemy import select
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.writer import CommandWriter, Writer
+from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
 from moderation.compat.akismet.callbacks import Callbacks, Due
 from moderation.database import Reading
 from moderation.review.deciding import Decision
-from moderation.store import Encoded, Put, Screened, find_external, put
+from moderation.store import Encoded, Put, find_external, put
 from moderation.tables import COMPAT_CALLBACK, instant
 from moderation.verdict import Verdict
 
