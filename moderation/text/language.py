@@ -19,6 +19,9 @@ _READ = 2000  # characters
 LATIN = frozenset({"de", "en"})
 """The languages of models of which it is known that they are written in Latin letters."""
 
+LATIN_OR_NONE = frozenset({None, "Latin"})
+"""What the script of a text in one of those is said to be."""
+
 
 class Language(NamedTuple):
     """The *script* of most letters of a text, and whether the model has *known* its language.
@@ -57,10 +60,14 @@ def is_foreign(text: str, language: str | None) -> bool:
     >>> is_foreign("\u043f\u0440\u0438\u0432\u0435\u0442", "en"), is_foreign("\uff48\uff49", "en")
     (True, False)
     """
-    if language not in LATIN or script(text) in _LATIN_OR_NONE:
+    if language not in LATIN or script(text) in LATIN_OR_NONE:
         return False
+    return meant_script(text) not in LATIN_OR_NONE
+
+
+def meant_script(text: str) -> str | None:
+    """Return the script of *text*, letters that only look like others taken for those."""
+    if text.isascii():
+        return script(text)
     plain = b" ".join(list_words(text)).decode("utf-8", "replace")
-    return script("".join(filter(str.isalpha, plain))) not in _LATIN_OR_NONE
-
-
-_LATIN_OR_NONE = frozenset({None, "Latin"})
+    return script("".join(filter(str.isalpha, plain)))

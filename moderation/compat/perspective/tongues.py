@@ -7,8 +7,7 @@ which only the script can be told.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from moderation.text.language import LATIN, script
-from moderation.text.normal import list_words
+from moderation.text.language import LATIN, LATIN_OR_NONE, meant_script
 
 UNDETERMINED = "und"
 _CODES = {
@@ -57,19 +56,11 @@ def detected(text: str, *, known: bool, language: str | None) -> Detected:
     >>> detected("Привет всем", known=True, language="en")
     Detected(known=False, tags=['und-Cyrl'])
     """
-    letters = _letters(text)
-    if known and (language not in LATIN or letters in {None, "Latin"}):
+    letters = meant_script(text)
+    if known and (language not in LATIN or letters in LATIN_OR_NONE):
         return Detected(known=True, tags=[] if language is None else [language])
     code = _CODES.get(letters or "")
     return Detected(known=False, tags=[] if code is None else [f"{UNDETERMINED}-{code}"])
-
-
-def _letters(text: str) -> str | None:
-    """Return the script of *text*, letters that only look like others taken for those."""
-    if text.isascii():
-        return script(text)
-    plain = b" ".join(list_words(text)).decode("utf-8", "replace")
-    return script("".join(filter(str.isalpha, plain)))
 
 
 def unsupported(languages: Sequence[str], language: str | None) -> list[str]:
