@@ -102,14 +102,12 @@ class AkismetRoutes:
 
     async def verify_key(self, call: Call) -> Reply:
         """Answer `valid` where the key is one of the site at `blog`."""
-        form = _form(call)
-        # WordPress sends the key that is being set as `key`, and the one in use as `api_key`.
-        await self._site(call, form, scope=SUBMIT, first="key")
+        await self._check_site(call)
         return replies.text(replies.VALID)
 
     async def deactivate(self, call: Call) -> Reply:
         """Answer `deactivated`: the key goes on, for only the operator ends it."""
-        await self._site(call, _form(call), scope=SUBMIT, first="key")
+        await self._check_site(call)
         return replies.text(replies.DEACTIVATED)
 
     async def test(self, _call: Call) -> Reply:
@@ -118,7 +116,7 @@ class AkismetRoutes:
 
     async def token(self, call: Call) -> Reply:
         """Answer with the key's id, which is no secret and good for nothing."""
-        speaker = await self._identify(call, _form(call), scope=SUBMIT)
+        speaker = await self._identify(call, _form(call))
         return replies.text(speaker.key_id.encode())
 
     # -- comments -----------------------------------------------------------------------------
@@ -126,7 +124,7 @@ class AkismetRoutes:
     async def comment_check(self, call: Call) -> Reply:
         """Answer `true` for spam and what is refused, `false` for the rest."""
         form = _form(call)
-        speaker = await self._identify(call, form, scope=SUBMIT)
+        speaker = await self._identify(call, form)
         lacking = check.missing(form)
         if lacking is not None:
             return replies.wrong(f"Missing required field: {lacking}")
@@ -143,9 +141,9 @@ class AkismetRoutes:
         if asked.is_test:
             found = await self._tried(site_id, asked)
             return replies.checked(asked, found, setting, wordpress=wordpress)
-        if setting.monthly_limit is not None and await self._is_over(site_id, setting):
-            now = self._clock()
-            return replies.over_quota(setting.monthly_limit, reports.until_next_month(now))
+        limit = setting.monthly_limit
+        if limit is not None and await self._calls((site_id,)) >= limit:
+            return replies.over_quota(limit, reports.until_next_month(self._clock()))
         tally = self._tally(speaker, setting)
         stored = await self._screening.take(site_id, asked.submission, tally=tally)
         anew = await self._judge_anew(site_id, asked, stored)
@@ -174,14 +172,14 @@ class AkismetRoutes:
     async def usage_limit(self, call: Call) -> Reply:
         """Answer how many calls of this month are used, of how many."""
         form = _form(call)
-        speaker = await self._identify(call, form, scope=SUBMIT)
+        speaker = await self._identify(call, form)
         used, limit = await self._used(speaker)
         return replies.json(reports.usage_limit(used, limit, extended=form.truth("extended")))
 
     async def key_sites(self, call: Call) -> Reply:
         """Answer what each site of the key asked for in a month."""
         form = _form(call)
-        speaker = await self._identify(call, form, scope=SUBMIT)
+        speaker = await self._identify(call, form)
         want = reports.asked({name: form.get(name) for name in _REPORT}, self._clock())
         if isinstance(want, str):
             return replies.wrong(want)
@@ -199,7 +197,7 @@ class AkismetRoutes:
     async def get_stats(self, call: Call) -> Reply:
         """Answer with numbers for the site at `blog`, or for every site of the key."""
         form = _form(call)
-        speaker = await self._identify(call, form, scope=SUBMIT, first="key")
+        speaker = await self._identify(call, form, first="key")
         blog = form.get("blog")
         sites = (await call.site(speaker, blog),) if blog else speaker.sites
         now = reports.month_of(self._clock())
@@ -212,7 +210,7 @@ class AkismetRoutes:
 
     async def get_subscription(self, call: Call) -> Reply:
         """Answer that nobody has to pay."""
-        speaker = await self._identify(call, _form(call), scope=SUBMIT, first="key")
+        speaker = await self._identify(call, _form(call), first="key")
         used, limit = await self._used(speaker)
         reached = limit is not None and used >= limit
         return replies.json(reports.subscription(speaker.key_id, limit_reached=reached))
@@ -277,10 +275,6 @@ class AkismetRoutes:
         whole = await self._screening.score(site_id, given)
         return silent.verdict if _is_of_sender(whole) else Verdict.APPROVE
 
-    async def _is_over(self, site_id: str, setting: AkismetSetting) -> bool:
-        calls = await self._calls((site_id,))
-        return setting.monthly_limit is not None and calls >= setting.monthly_limit
-
     async def _used(self, speaker: Speaker) -> tuple[int, int | None]:
         """Return the calls of a key's sites this month, and how many they may make together."""
         limits = [
@@ -302,13 +296,15 @@ class AkismetRoutes:
         return Tally(speaker.key_id, month, Origin.AKISMET, spam)
 
     async def _identify(
-        self, call: Call, form: Form, *, scope: str, first: str = "api_key"
+        self, call: Call, form: Form, *, scope: str = SUBMIT, first: str = "api_key"
     ) -> Speaker:
         return await call.identify(_credential(call, form, first), scope=scope)
 
-    async def _site(self, call: Call, form: Form, *, scope: str, first: str) -> str:
-        speaker = await self._identify(call, form, scope=scope, first=first)
-        return await call.site(speaker, form.get("blog"))
+    async def _check_site(self, call: Call) -> None:
+        """Check that the key is one of the site at `blog`."""
+        form = _form(call)
+        # WordPress sends the key that is being set as `key`, and the one in use as `api_key`.
+        await call.site(await self._identify(call, form, first="key"), form.get("blog"))
 
 
 def refuse(_call: Call, refusal: Refusal) -> Reply:
