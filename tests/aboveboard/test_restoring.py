@@ -14,6 +14,7 @@ from zipfile import ZipFile
 import pytest
 from consent_house import House, Process
 from embedded_postgres import programs
+from screened_comments import putting, screened
 from sqlalchemy import select
 
 from aboveboard import arrivals, backup, copying, installation, moderating, restoring
@@ -36,8 +37,7 @@ from aboveboard.writer import CommandWriter
 from consent.proofs.receipt import verify
 from consent.records.batch import Receipt
 from consent.wire import events as wire_events
-from moderation.cases.arrivals import Screened
-from moderation.store import Encoded, Put, put
+from moderation.store import put
 from moderation.tables import COMMENT, REVISION
 from moderation.verdict import Verdict
 
@@ -126,20 +126,10 @@ def record(place: Place, number: int = 1, *, device: str = "d") -> list[Receipt]
 
 def comments(place: Place, *names: str) -> None:
     """Store published comments of the site `blog`."""
-    screened = [
-        Screened(n, f"the words of {n}, nobody else's", n, "{}", None, None, Verdict.APPROVE,
-                 (0.5,) * 8, (), "m", "p")
-        for n in names
-    ]  # fmt: skip
-    command = Put(
-        "blog",
-        screened,
-        list(names),
-        "2026-03-01T12:00:00.000000Z",
-        lambda _: (200, b""),
-        lambda _: Encoded("null", "[]", "{}"),
-        draw=lambda _: 0.9,
-    )
+    published = [
+        screened(name, Verdict.APPROVE, f"the words of {name}, nobody else's") for name in names
+    ]
+    command = putting("blog", published, "2026-03-01T12:00:00.000000Z", draw=lambda _: 0.9)
     with place.opened() as house:
         asyncio.run(CommandWriter(house.databases.moderation).write(put, command))
 

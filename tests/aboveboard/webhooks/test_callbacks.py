@@ -14,6 +14,7 @@ from conftest import PATIENCE_S, Service
 from lone_review import lone_review
 from receiver import Receiver, receiving
 from review_desk import Desk
+from screened_comments import putting, screened
 from sqlalchemy import select
 
 from aboveboard.installation import Databases
@@ -23,13 +24,12 @@ from aboveboard.sealing import Seal
 from aboveboard.targets import Targets
 from aboveboard.webhooks.callbacks import CallingBack
 from aboveboard.writer import CommandWriter
-from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
 from moderation.compat.akismet.callbacks import Callbacks
 from moderation.review import feedback
 from moderation.review.deciding import Decision
-from moderation.store import Encoded, Put, find_external, put
+from moderation.store import find_external, put
 from moderation.tables import COMPAT_CALLBACK, instant
 from moderation.verdict import Verdict
 
@@ -64,18 +64,8 @@ class House:
 
     def check(self, name: str, verdict: Verdict, callback: str) -> None:
         """Store a comment as it was judged, and where its client wants to be told."""
-        screened = Screened(
-            name, name, name, DETAILS, None, None, verdict, (0.5,) * 8, (), "m", "p"
-        )
-        received = instant(self.now)
-        command = Put(
-            "blog",
-            [screened],
-            [name],
-            received,
-            lambda _: (200, b""),
-            lambda item: Encoded("null", "[]", item.details),
-        )
+        comment = screened(name, verdict, details=DETAILS)
+        command = putting("blog", [comment], instant(self.now))
         asyncio.run(self.writing.write(put, command))
         told = {Verdict.SPAM: "true", Verdict.HOLD: "held"}.get(verdict, "false")
         asyncio.run(self.callbacks.keep("blog", name, callback, "the-key", told=told))

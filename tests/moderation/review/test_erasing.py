@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from screened_comments import putting, screened
 from sqlalchemy import select
 
 from aboveboard.installation import Databases
 from aboveboard.webhooks.feeds import ModerationFeed
 from aboveboard.writer import CommandWriter
-from moderation.cases.arrivals import Screened
 from moderation.errors import CommentNotFound
 from moderation.review import erasing as module
 from moderation.review.erasing import Erased, Erasing
-from moderation.store import Encoded, Put, put
+from moderation.store import put
 from moderation.tables import COMMENT
 from moderation.verdict import Verdict
 
@@ -41,19 +41,8 @@ class Desk:
 
     def store(self, *names: str, site: str = "blog") -> None:
         """Store published comments."""
-        screened = [
-            Screened(n, n, n, "{}", None, None, Verdict.APPROVE, (0.5,) * 8, (), "m", "p")
-            for n in names
-        ]
-        command = Put(
-            site,
-            screened,
-            list(names),
-            AT,
-            lambda _: (200, b""),
-            lambda _: Encoded("null", "[]", "{}"),
-            draw=lambda _: 0.9,
-        )
+        published = [screened(name, Verdict.APPROVE) for name in names]
+        command = putting(site, published, AT, draw=lambda _: 0.9)
         asyncio.run(self.writing.write(put, command))
 
     def again(self, newest_first: Iterable[Erased]) -> int:

@@ -1,18 +1,17 @@
 """What a site's people decided elsewhere, on both engines: a decision, however often it is told."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from lone_review import lone_review
+from screened_comments import putting, screened
 from sqlalchemy import select
 
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import events, usage
-from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.transition import ActorKind, EventKind
 from moderation.cases.usage import Counts, Tally
@@ -20,7 +19,7 @@ from moderation.errors import CommentErased, CommentNotFound, RevisionChanged, V
 from moderation.review import feedback
 from moderation.review.deciding import Action, Decision
 from moderation.review.feedback import HAM, SPAM, Feedback
-from moderation.store import Encoded, Put, find_external, put
+from moderation.store import find_external, put
 from moderation.tables import CASE, COMMENT, JUDGEMENT, instant
 from moderation.verdict import Label, Origin, State, Verdict
 
@@ -43,22 +42,9 @@ class Desk:
         self, name: str, verdict: Verdict, *, text: str = "", tally: Tally | None = TALLY
     ) -> None:
         """Store a comment of an Akismet client as it was judged; its text is its digest."""
-        text = text or name
-        screened = Screened(
-            name, text, text, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p",
-            origin=Origin.AKISMET,
-        )  # fmt: skip
-        ids: Sequence[str] = [name]
-        received = instant(self.moment)
-        command = Put(
-            "blog",
-            [screened],
-            ids,
-            received,
-            lambda _: (200, b""),
-            lambda _: Encoded("null", "[]", "{}"),
-        )
-        asyncio.run(self.writing.write(put, command._replace(tally=tally)))
+        comment = screened(name, verdict, text, origin=Origin.AKISMET)
+        command = putting("blog", [comment], instant(self.moment), tally=tally)
+        asyncio.run(self.writing.write(put, command))
 
     def tell(self, name: str, given: Feedback, by: Moderator = ANNA, *, text: str = "") -> Any:  # noqa: ANN401
         """Tell what was decided of *text*, the one that `store` gives a comment by itself."""

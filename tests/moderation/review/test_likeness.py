@@ -2,15 +2,15 @@
 
 import asyncio
 
+from screened_comments import putting, screened
 from sqlalchemy import Connection, event
 
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
-from moderation.cases.arrivals import Screened
 from moderation.policy.resemblance import resemblance
 from moderation.policy.traits import Traits
 from moderation.review import likeness
-from moderation.store import Encoded, Put, put
+from moderation.store import put
 from moderation.verdict import Verdict
 
 SPAM = "buy our wonderful cheap watches today and tell all your friends about it"
@@ -20,35 +20,12 @@ OTHER = "i do not agree with what the minister said about schools in the north {
 
 def store(databases: Databases, texts: dict[str, str]) -> None:
     """Hold comments: id, text."""
-    screened = []
+    held = []
     for comment_id, text in texts.items():
         found = resemblance(text)
         traits = Traits(fingerprint=found.fingerprint, signature=found.signature)
-        screened.append(
-            Screened(
-                comment_id,
-                text,
-                text,
-                "{}",
-                None,
-                None,
-                Verdict.HOLD,
-                (0.5,) * 8,
-                (),
-                "m",
-                "p",
-                traits=traits,
-            )
-        )
-    received = "2026-11-28T00:00:00.000000Z"
-    command = Put(
-        "blog",
-        screened,
-        list(texts),
-        received,
-        lambda _: (200, b""),
-        lambda _: Encoded("null", "[]", "{}"),
-    )
+        held.append(screened(comment_id, Verdict.HOLD, text, traits=traits))
+    command = putting("blog", held, "2026-11-28T00:00:00.000000Z")
     asyncio.run(CommandWriter(databases.moderation).write(put, command))
 
 

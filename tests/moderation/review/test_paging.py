@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from itertools import chain
 
 import pytest
+from screened_comments import putting, screened
 from sqlalchemy import Connection, event
 
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import search
-from moderation.cases.arrivals import Screened
 from moderation.review import paging
 from moderation.review.queue import Filter, Order, Place
-from moderation.store import Encoded, Put, put
+from moderation.store import put
 from moderation.verdict import Verdict
 
 NOW = "2026-11-28T12:00:00.000000Z"
@@ -47,20 +47,8 @@ def shared(sixty: Databases) -> Databases:
 
 def hold(databases: Databases, site_id: str, numbers: range) -> None:
     """Hold comments that say what their numbers say."""
-    texts = {f"c-{number:02}": say(number) for number in numbers}
-    screened = [
-        Screened(name, text, text, "{}", None, None, Verdict.HOLD, (0.5,) * 8, (), "m", "p")
-        for name, text in texts.items()
-    ]
-    command = Put(
-        site_id,
-        screened,
-        list(texts),
-        NOW,
-        lambda _: (200, b""),
-        lambda _: Encoded("null", "[]", "{}"),
-    )
-    asyncio.run(CommandWriter(databases.moderation).write(put, command))
+    held = [screened(f"c-{number:02}", Verdict.HOLD, say(number)) for number in numbers]
+    asyncio.run(CommandWriter(databases.moderation).write(put, putting(site_id, held, NOW)))
 
 
 def pages(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from lone_review import lone_review
+from screened_comments import putting, screened
 from sqlalchemy import Connection, event, select, update
 
 from aboveboard import moderating
@@ -16,7 +17,6 @@ from aboveboard.installation import Databases
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import BATCH_LIMIT, CommandWriter
 from moderation.cases import events, sampling, search
-from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.sampling import Outcome
 from moderation.cases.search import Query
@@ -28,7 +28,7 @@ from moderation.review.erasing import Erased, Erasing
 from moderation.review.queue import Filter, Order
 from moderation.review.reviewing import EVERY_CASE, Result
 from moderation.review.upkeep import Upkeep
-from moderation.store import Encoded, Idempotency, Put, put
+from moderation.store import Idempotency, put
 from moderation.tables import CASE, COMMENT, REPORT, REPORTER, REVIEW_SETTING, SAMPLE, instant
 from moderation.verdict import State, Verdict
 
@@ -80,21 +80,11 @@ class Desk:
         self, *comments: tuple[str, str, Verdict], site: str = "blog", details: str = "{}"
     ) -> None:
         """Store comments: id, text, verdict."""
-        received = instant(self.moment)
-        screened = [
-            Screened(comment_id, text, text, details, None, None, verdict, (0.5,) * 8, (), "m", "p")
+        judged = [
+            screened(comment_id, verdict, text, details=details)
             for comment_id, text, verdict in comments
         ]
-        ids: Sequence[str] = [comment_id for comment_id, _, _ in comments]
-        command = Put(
-            site,
-            screened,
-            ids,
-            received,
-            lambda _: (200, b""),
-            lambda _: Encoded("null", "[]", "{}"),
-            draw=lambda _: 0.01,
-        )
+        command = putting(site, judged, instant(self.moment), draw=lambda _: 0.01)
         asyncio.run(self.writing.write(put, command))
 
     def states(self) -> dict[str, str]:

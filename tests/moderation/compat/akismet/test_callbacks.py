@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 import pytest
 from lone_review import lone_review
+from screened_comments import putting, screened
 from sqlalchemy import select
 
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.writer import CommandWriter, Writer
-from moderation.cases.arrivals import Screened
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
 from moderation.compat.akismet.callbacks import Callbacks, Due
 from moderation.database import Reading
 from moderation.review.deciding import Decision
-from moderation.store import Encoded, Put, find_external, put
+from moderation.store import find_external, put
 from moderation.tables import COMPAT_CALLBACK, instant
 from moderation.verdict import Verdict
 
@@ -47,10 +47,7 @@ class House:
 
     def store(self, name: str, verdict: Verdict, *, site: str = "blog") -> None:
         """Store a comment as it was judged."""
-        screened = Screened(name, name, name, "{}", None, None, verdict, (0.5,) * 8, (), "m", "p")
-        received = instant(self.now)
-        encoded = Encoded("null", "[]", "{}")
-        command = Put(site, [screened], [name], received, lambda _: (200, b""), lambda _: encoded)
+        command = putting(site, [screened(name, verdict)], instant(self.now))
         asyncio.run(self.writing.write(put, command))
 
     def keep(self, name: str, told: str, *, url: str = URL, site: str = "blog") -> None:
