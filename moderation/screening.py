@@ -3,18 +3,12 @@
 An error or a text that cannot be scored holds the comment; it never publishes or rejects it.
 """
 
-import asyncio
-import contextvars
 import hashlib
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import accumulate
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
-import numpy as np
 import structlog
 
 from moderation import store
@@ -24,33 +18,22 @@ from moderation.database import Reading, Writing
 from moderation.errors import IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import FLOOR, Why
+from moderation.model.turn import LONG_TEXT, Read, Turn, aside
 from moderation.policy.history import Question
 from moderation.policy.judging import UNJUDGED, Policy, judge
 from moderation.policy.rules import Comment
 from moderation.policy.traits import NOBODY, NOTHING, Author, Tracing
 from moderation.store import Detail, Encoded, Idempotency, Put, Stored
 from moderation.tables import instant
-from moderation.text.language import Language, is_foreign, script
+from moderation.text.language import Language, script
 from moderation.verdict import Origin, Verdict
 
 T = TypeVar("T")
 Answer = tuple[int, bytes]
 
 INDEXED_TEXT = 2_000  # characters that cost a write about as much as a row
-LONG_TEXT = 4_000  # characters, of all texts of a call: more is scored in a thread
-TURN_TEXT = 16_000  # characters that one turn of the event loop scores; more wait for the next
-PROBABILITY_DIGITS = 6
 
 log = structlog.get_logger(__name__)
-
-_ASIDE: Final = ThreadPoolExecutor(2, thread_name_prefix="screening")
-# Threads of its own: long texts wait for each other, and readiness and reads for none of them.
-
-
-async def _aside(work: Callable[[], T]) -> T:
-    """Do in a thread what would keep the event loop from others."""
-    run = contextvars.copy_context().run
-    return await asyncio.get_running_loop().run_in_executor(_ASIDE, run, work)
 
 
 class Governing(Protocol):
@@ -76,99 +59,6 @@ class Submission(NamedTuple):
     thread_published: datetime | None = None
     language: str | None = None
     origin: Origin = Origin.NATIVE
-
-
-class Read(NamedTuple):
-    """What a text scored; *scores* are rounded, None where it could not be scored.
-
-    *told* is whether the classifier knows the language of the text, None where it cannot tell.
-    """
-
-    classifier: Classifier
-    scores: list[float] | None = None
-    told: bool | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether the language is known; in doubt it counts as known."""
-        return self.told is not False
-
-
-class Turn:
-    """Scores what arrives in one turn of the event loop as one batch in the next.
-
-    Nobody waits for others: the batch is what is there. A long text goes to a thread, so that it
-    delays only itself; so does whatever a classifier that is not quick is given. Of many that are
-    not short, each turn scores some.
-    """
-
-    def __init__(self, classifier: Classifier, failures: Counter[str]) -> None:
-        self.classifier = classifier
-        self._failures = failures
-        self._limit = LONG_TEXT if classifier.quick else -1
-        self._texts: list[str] = []
-        self._futures: list[asyncio.Future[Read]] = []
-
-    async def read(self, text: str) -> Read:
-        """Score *text*."""
-        if len(text) > self._limit:
-            return (await self.read_many([text]))[0]
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Read] = loop.create_future()
-        if not self._texts:
-            loop.call_soon(self._flush)
-        self._texts.append(text)
-        self._futures.append(future)
-        return await future
-
-    async def read_many(self, texts: Sequence[str]) -> list[Read]:
-        """Score *texts* as one batch, in a thread when they are long together."""
-        if sum(map(len, texts)) > self._limit:
-            return await _aside(lambda: self._read(texts))
-        return self._read(texts)
-
-    def _flush(self) -> None:
-        count = max(1, bisect_right(list(accumulate(map(len, self._texts))), TURN_TEXT))
-        texts, self._texts = self._texts[:count], self._texts[count:]
-        futures, self._futures = self._futures[:count], self._futures[count:]
-        if self._texts:
-            asyncio.get_running_loop().call_soon(self._flush)
-        for future, found in zip(futures, self._read(texts), strict=True):
-            if not future.done():
-                future.set_result(found)
-
-    def _read(self, texts: Sequence[str]) -> list[Read]:
-        try:
-            return self._scored(texts)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the comments are held
-            # No traceback: it may quote the text.
-            log.error(  # noqa: TRY400
-                "scoring_failed", error=type(error).__name__, texts=len(texts)
-            )
-        if len(texts) == 1:
-            self._failures["scoring"] += 1
-            return [Read(self.classifier)]
-        # One text may have spoiled the batch: the others need not be held with it.
-        return [self._read([text])[0] for text in texts]
-
-    def _scored(self, texts: Sequence[str]) -> list[Read]:
-        classifier = self.classifier
-        told: Sequence[bool | None] = [None] * len(texts)
-        if classifier.read is None:
-            found = classifier.scorer.score(texts)
-        else:
-            batch = classifier.read(texts)
-            found = batch.probabilities
-            told = [
-                known and not is_foreign(text, classifier.language)
-                for text, known in zip(texts, batch.known.tolist(), strict=True)
-            ]
-        scores = np.round(found, PROBABILITY_DIGITS)
-        if scores.shape[0] != len(texts) or not np.isfinite(scores).all():
-            raise ArithmeticError(f"expected {len(texts)} finite rows, got {scores.shape}")
-        return [
-            Read(classifier, row, known) for row, known in zip(scores.tolist(), told, strict=True)
-        ]
 
 
 class Screening:
@@ -230,7 +120,7 @@ class Screening:
             return None
         try:
             if len(text) > LONG_TEXT:
-                return await _aside(lambda: explain(text, floor=floor))
+                return await aside(lambda: explain(text, floor=floor))
             return explain(text, floor=floor)
         except Exception as error:  # noqa: BLE001 - the score stands without it
             log.error("explaining_failed", error=type(error).__name__)  # noqa: TRY400 - it may quote
@@ -431,7 +321,7 @@ class Screening:
             return [self._judged(model, policy, item, read, site_id, now) for item, read in scored]
 
         if sum(len(item.text) for item, _ in scored) * policy.rules.readings > LONG_TEXT:
-            return await _aside(work)
+            return await aside(work)
         return work()
 
     def _judged(

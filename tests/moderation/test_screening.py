@@ -16,12 +16,13 @@ from moderation.errors import IdempotencyInFlight
 from moderation.model.classifier import Classifier
 from moderation.model.explanation import Why
 from moderation.model.scoring import Scored
+from moderation.model.turn import LONG_TEXT
 from moderation.policy.judging import Bands, Policy
 from moderation.policy.matching import Kind, Listing
 from moderation.policy.pseudonym import Pseudonyms
 from moderation.policy.rules import Rules
 from moderation.policy.traits import Author, Tracing, Traits
-from moderation.screening import LONG_TEXT, Screening, Submission
+from moderation.screening import Screening, Submission
 from moderation.store import Idempotency
 from moderation.text.language import Language
 from moderation.verdict import Label, Verdict

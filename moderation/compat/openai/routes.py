@@ -10,7 +10,8 @@ from moderation.compat.openai import refusals, wire
 from moderation.compat.openai.categories import judge, mapped
 from moderation.compat.setting import OpenaiSetting
 from moderation.errors import OpenaiRefused
-from moderation.screening import Governing, Read, Screening, Submission
+from moderation.model.turn import Read
+from moderation.screening import Governing, Screening, Submission
 from moderation.verdict import Origin, State, Verdict
 
 BODY_BYTES = 1024 * 1024
