@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy import case as choose
+from sqlalchemy import Connection, select
 
 from moderation.cases import case as cases
-from moderation.cases import events, sampling, setting
+from moderation.cases import events, setting
 from moderation.cases.case import LEASE_S, SKIPPED_H, Case, Moderator, is_open
 from moderation.cases.sampling import Outcome
 from moderation.cases.setting import ReviewSetting
@@ -24,7 +23,7 @@ from moderation.cases.usage import Tally
 from moderation.database import Reading, Writing
 from moderation.errors import ModerationError
 from moderation.model.explanation import Why
-from moderation.review import context, deciding, feedback, likeness, paging, queue
+from moderation.review import context, deciding, feedback, likeness, paging, queue, statistics
 from moderation.review.context import Context
 from moderation.review.deciding import (
     DECISION_ROWS,
@@ -41,7 +40,7 @@ from moderation.review.feedback import Feedback
 from moderation.review.paging import Listed
 from moderation.review.queue import Filter, Order, Place
 from moderation.store import Idempotency
-from moderation.tables import EVENT, REVIEW_SETTING, SAMPLE, instant
+from moderation.tables import REVIEW_SETTING, instant
 
 T = TypeVar("T")
 
@@ -488,35 +487,8 @@ class Review:
         """
         begun = "" if since is None else instant(since)
         until = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
-        midnight = instant(until)
-
-        def ask(connection: Connection) -> Outcome:
-            violating = choose((EVENT.c.at < midnight, SAMPLE.c.violating)).label("violating")
-            counted = {
-                (row.held, row.violating): row.number
-                for row in connection.execute(
-                    select(SAMPLE.c.held, violating, func.count().label("number"))
-                    .join_from(
-                        SAMPLE,
-                        EVENT,
-                        (EVENT.c.site_id == SAMPLE.c.site_id) & (EVENT.c.seq == SAMPLE.c.event_seq),
-                        isouter=True,
-                    )
-                    .where(
-                        SAMPLE.c.site_id == site_id, SAMPLE.c.at >= begun, SAMPLE.c.at < midnight
-                    )
-                    .group_by(SAMPLE.c.held, violating)
-                )
-            }
-            return sampling.outcome(
-                undecided=counted.get((True, None), 0) + counted.get((False, None), 0),
-                held_bad=counted.get((True, True), 0),
-                held_good=counted.get((True, False), 0),
-                passed_bad=counted.get((False, True), 0),
-                passed_good=counted.get((False, False), 0),
-            )
-
-        return await self._reading.query(ask), until
+        shown = partial(statistics.read, site_id=site_id, since=begun, before=instant(until))
+        return await self._reading.query(shown), until
 
     async def get_setting(self, site_id: str) -> ReviewSetting:
         """Return how a site reviews."""
