@@ -39,10 +39,10 @@ from folds import SOURCE, folds, opened, rehearsed
 from quickness import speeds
 from targets import Mark
 
-from moderation.model import bundle, calibration, corpus, evaluation, fitting, training
+from moderation.model import bundle, calibration, corpus, evaluation, evasion, fitting, training
 from moderation.model.corpus import WIKI
 from moderation.model.scoring import Scorer
-from moderation.text import evasion, identity
+from moderation.text import identity
 from moderation.verdict import LABELS, Label
 
 RESULTS: Final = Path(__file__).parent / "results"

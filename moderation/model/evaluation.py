@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from moderation.errors import EvaluationRefused
-from moderation.model import corpus
+from moderation.model import corpus, evasion
 from moderation.model.calibration import Floats, Truth, threshold
 from moderation.model.scoring import Scored, Scorer
-from moderation.text import evasion, identity
+from moderation.text import identity
 from moderation.text.normal import normalise
 from moderation.verdict import LABELS, Label
 
