@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from conftest import Service
-
-from aboveboard.accounts import Scope
+from conftest import EVERY_SCOPE, Service
 
 RUDE = "you are a fucking idiot and everybody hates you"
 HAM = "Thanks for the recipe, I baked it on Sunday and my family liked it."
@@ -59,8 +57,7 @@ class Blog:
 
 def open_blog(service: Service, name: str, key: str | None = None) -> Blog:
     """Create a site with a key for everything, without a blind sample."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site(URL.format(name), key=key, scopes=every)
+    site = service.add_site(URL.format(name), key=key, scopes=EVERY_SCOPE)
     native = service.client(site.key)
     native.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
     return Blog(service.client(), native, site.url, site.id, site.key)

@@ -6,10 +6,9 @@ from secrets import token_hex
 from typing import Any
 
 import httpx2
-from conftest import Service
+from conftest import EVERY_SCOPE, Service
 
 from aboveboard import installation
-from aboveboard.accounts import Scope
 from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
@@ -112,8 +111,7 @@ class AuditedSite:
 @contextmanager
 def audited_site(service: Service, *, published: bool = True) -> Iterator[AuditedSite]:
     """Create a site, with a published notice or without, and a key that may do everything."""
-    scopes = [scope.value for scope in Scope]
-    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=scopes)
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         audited = AuditedSite(service, client, site.id)
         if published:

@@ -19,12 +19,13 @@ from embedded_postgres import create_database, embedded_postgres
 from hypothesis import HealthCheck, settings
 
 from aboveboard import installation
-from aboveboard.accounts import Accounts
+from aboveboard.accounts import Accounts, Scope
 from aboveboard.database import Database
 from aboveboard.installation import Databases
 from aboveboard.settings import Settings
 
 COMMAND = [sys.executable, "-m", "aboveboard"]
+EVERY_SCOPE = [scope.value for scope in Scope]
 PATIENCE_S = 60  # generous: tests assert facts, never speed
 
 # Nor does an example of Hypothesis fail for a busy machine, which its defaults would have it do.
@@ -230,6 +231,12 @@ def service(
 def site(service: Service) -> Site:
     """Create a site of this test's own on the served data."""
     return service.add_site(f"https://{token_hex(6)}.example.org")
+
+
+@pytest.fixture
+def whole(service: Service) -> Site:
+    """Create a site of this test's own whose key may do everything."""
+    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from secrets import token_hex
 from typing import Any
 
 import httpx2
-from conftest import Service
+from conftest import EVERY_SCOPE, Service
 
 from aboveboard import clock
-from aboveboard.accounts import Scope
 
 RUDE = "you are a fucking idiot and everybody hates you"
 HAM = "Thanks for the recipe, I baked it on Sunday and my family liked it."
@@ -117,8 +116,7 @@ class Desk:
 @contextmanager
 def review_desk(service: Service) -> Iterator[Desk]:
     """Sit down at the queue of a new site, without a blind sample."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         client.put(
             "/v1/review/settings", json={"sample_rate": 0, "blind": False}

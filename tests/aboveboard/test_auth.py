@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from review_desk import in_days
 
 from aboveboard.accounts import Scope
@@ -125,7 +125,7 @@ def prepared(service: Service) -> Prepared:
     """Fill a site and read the operations, with their scopes, from the service's own document."""
     site = service.add_site(f"https://{token_hex(6)}.example.org")
     with service.accounts() as accounts:
-        key = accounts.create_key([site.id], scopes=[scope.value for scope in Scope])
+        key = accounts.create_key([site.id], scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         document = client.get("/openapi.json").json()
         comment_id = client.post("/v1/comments", json=BODIES["submitComment"]).json()["id"]
@@ -283,8 +283,7 @@ def test_a_key_without_the_scope_may_not(service: Service, prepared: Prepared) -
 
 def test_another_sites_objects_are_not_there(service: Service, prepared: Prepared) -> None:
     """By a key of another site: by id 404, by naming the site 404, lists and standings empty."""
-    every = [scope.value for scope in Scope]
-    other = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    other = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
 
     with service.client(other.key) as client:
         named = {
@@ -323,7 +322,7 @@ def test_another_sites_objects_are_not_there(service: Service, prepared: Prepare
 def test_a_revoked_key_may_not(service: Service, prepared: Prepared) -> None:
     """A key that was in use ends within about a second of its revocation."""
     with service.accounts() as accounts:
-        key = accounts.create_key([prepared.site.id], scopes=[scope.value for scope in Scope])
+        key = accounts.create_key([prepared.site.id], scopes=EVERY_SCOPE)
         with service.client(key) as client:
             before = client.get("/v1/comments").status_code
             accounts.revoke_key(key[2:10])

@@ -8,10 +8,8 @@ from secrets import token_hex
 
 import httpx2
 import pytest
-from conftest import COMMAND, PATIENCE_S, Service, Site
+from conftest import COMMAND, EVERY_SCOPE, PATIENCE_S, Service, Site
 from review_desk import HAM, Desk
-
-from aboveboard.accounts import Scope
 
 CANARY = "canary-5e1b"
 ANNE = {"id": "7", "name": CANARY, "email": f"{CANARY}@example.org"}
@@ -20,9 +18,7 @@ ANNE = {"id": "7", "name": CANARY, "email": f"{CANARY}@example.org"}
 @pytest.fixture
 def site(service: Service) -> Site:
     """Create a site of the test's own."""
-    return service.add_site(
-        f"https://{token_hex(6)}.example.org", scopes=[scope.value for scope in Scope]
-    )
+    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from conftest import Service, Site
-
-from aboveboard.accounts import Scope
+from conftest import EVERY_SCOPE, Service, Site
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "openai.md").read_text(encoding="utf-8")
 INSULT = "You are a stupid idiot and everybody hates you."
@@ -23,8 +21,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 @pytest.fixture
 def site(service: Service) -> Site:
     """Create a site whose key may do everything."""
-    every = [scope.value for scope in Scope]
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
 
 
 @pytest.fixture

@@ -8,11 +8,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
-
-from aboveboard.accounts import Scope
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "perspective.md").read_text(encoding="utf-8")
 INSULT = "You are a stupid idiot 😀 and everybody hates you."
@@ -22,8 +20,7 @@ KIND = "Thank you, this was a lovely article about the garden."
 @pytest.fixture
 def site(service: Service) -> Site:
     """Create a site whose key may do everything."""
-    every = [scope.value for scope in Scope]
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
 
 
 @pytest.fixture

@@ -12,11 +12,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from full_bodies import full_bodies, notice
 from raw_connection import Answer, exchange, request_bytes
-
-from aboveboard.accounts import Scope
 
 CANARY = "kanarienvogel"  # in no word of ours: where it appears, input was quoted
 
@@ -119,8 +117,7 @@ def hostile(
     service: Service, engine: str, statuses: dict[str, dict[str, int]]
 ) -> Iterator[Hostile]:
     """Serve one site with an open log."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site("https://addresses.example.org", scopes=every)
+    site = service.add_site("https://addresses.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         client.post("/v1/consent/notices", json=notice(site.id)).raise_for_status()
         document = dict(client.get("/openapi.json").json())

@@ -12,11 +12,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from full_bodies import KNOWN, NOBODY, full_bodies, places, replaced, review_bodies
 from raw_connection import Answer, connected, exchange, request_bytes
-
-from aboveboard.accounts import Scope
 
 CANARY = "kanarienvogel"  # in no word of ours: where it appears, input was quoted
 SINGLE_BYTES = 256 * 1024
@@ -130,8 +128,7 @@ def hostile(
     service: Service, engine: str, outcomes: dict[str, dict[str, Outcome]]
 ) -> Iterator[Hostile]:
     """Serve one site, with the notice published that its events name."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site("https://hostile.example.org", scopes=every)
+    site = service.add_site("https://hostile.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         prepared = Hostile(service, site, engine, client, outcomes)
         published = client.post("/v1/consent/notices", json=prepared.body("/v1/consent/notices"))

@@ -13,13 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 import schemathesis
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 
-from aboveboard.accounts import Scope
 from moderation.compat.openai.wire import ModerationRequest
 from moderation.wire.strict import paired
 
@@ -74,8 +73,7 @@ NASTY = {
 @pytest.fixture(scope="module")
 def site(service: Service) -> Site:
     """Create a site whose key may do everything, and which knows a secret of Coral's."""
-    every = [scope.value for scope in Scope]
-    made = service.add_site("https://dialects.example.org", scopes=every)
+    made = service.add_site("https://dialects.example.org", scopes=EVERY_SCOPE)
     with service.client(made.key) as client:
         client.put("/v1/compat/settings", json={"coral": {"secrets": [SECRET]}}).raise_for_status()
     return made

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 import schemathesis
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from diary import NOTICE
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -26,8 +26,6 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-
-from aboveboard.accounts import Scope
 
 BATCH = "/v1/comments:batch"
 EXAMPLES = 40
@@ -59,8 +57,7 @@ def misfits_are_refused(
 @pytest.fixture(scope="module")
 def spoken_for(service: Service) -> Site:
     """Create the site that is written to, with the notice that its log begins with."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site("https://schemathesis.example.org", scopes=every)
+    site = service.add_site("https://schemathesis.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         client.post("/v1/consent/notices", json=NOTICE).raise_for_status()
     return site

@@ -4,9 +4,7 @@ from secrets import token_hex
 
 import httpx2
 import pytest
-from conftest import Service
-
-from aboveboard.accounts import Scope
+from conftest import EVERY_SCOPE, Service
 
 
 @pytest.mark.parametrize(
@@ -23,9 +21,7 @@ def test_what_the_model_cannot_read_is_held_where_the_site_asks(
     service: Service, text: str
 ) -> None:
     """However few its words are, the answer says so, and so does the explanation."""
-    site = service.add_site(
-        f"https://{token_hex(6)}.example.org", scopes=[scope.value for scope in Scope]
-    )
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         held = {"replaces": 0, "policy": {"language_unknown": {}}}
         client.put("/v1/policy", json=held).raise_for_status()

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from diary import Diary, publish, replay, writing
 from embedded_postgres import programs
 from stored_rows import check_comments, check_log, rows
 
-from aboveboard.accounts import Scope
 from consent.log.checkpoint import Verifier, parse_proof
 from consent.proofs.receipt import verify
 
@@ -51,7 +50,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before(
 ) -> None:
     """Taken beside clients that write, put back where only the keys are; erasures hold."""
     service.start()
-    site = service.add_site("https://saved.example.org", scopes=[scope.value for scope in Scope])
+    site = service.add_site("https://saved.example.org", scopes=EVERY_SCOPE)
     before, meanwhile, after = Diary(), Diary(), Diary()
     backup = tmp_path / "backup.zip"
     with service.client(site.key) as client:

@@ -8,11 +8,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from conftest import Service
+from conftest import EVERY_SCOPE, Service
 from review_desk import RUDE, Desk
 from stored_rows import rows
-
-from aboveboard.accounts import Scope
 
 CASES = 240
 MODERATORS = 6
@@ -63,7 +61,7 @@ def moderate(desk: Desk, name: str, done: threading.Event) -> list[dict[str, Any
 
 def test_no_case_is_decided_twice_and_no_claim_is_lost(pair: tuple[Service, Service]) -> None:
     """Six moderators at two processes: every case is decided once, by somebody; all get some."""
-    site = pair[0].add_site("https://hammer.example.org", scopes=[scope.value for scope in Scope])
+    site = pair[0].add_site("https://hammer.example.org", scopes=EVERY_SCOPE)
     with pair[0].client(site.key) as client:
         client.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
         comments = [
@@ -110,7 +108,7 @@ def test_no_case_is_decided_twice_and_no_claim_is_lost(pair: tuple[Service, Serv
 
 def test_nothing_old_starves_while_new_cases_come_in(pair: tuple[Service, Service]) -> None:
     """Within its tier the oldest is decided first once newer ones could only tie with it."""
-    site = pair[0].add_site("https://starving.example.org", scopes=[scope.value for scope in Scope])
+    site = pair[0].add_site("https://starving.example.org", scopes=EVERY_SCOPE)
     with pair[0].client(site.key) as client, pair[1].client(site.key) as other:
         client.put("/v1/review/settings", json={"sample_rate": 0}).raise_for_status()
         desk, second = Desk(client), Desk(other)

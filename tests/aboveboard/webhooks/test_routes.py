@@ -8,13 +8,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import PATIENCE_S, Service, Site
+from conftest import EVERY_SCOPE, PATIENCE_S, Service, Site
 from diary import NOTICE, SHOWN
 from receiver import Receiver, receiving
 from review_desk import HAM, RUDE, Desk
 from webhook_house import is_as_told, verify
-
-from aboveboard.accounts import Scope
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +36,7 @@ def service(
 @pytest.fixture
 def site(service: Service) -> Site:
     """Create a site whose key may do everything."""
-    every = [scope.value for scope in Scope]
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
 
 
 def choose(client: httpx2.Client, device: str = "d-1") -> str:

@@ -9,10 +9,8 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
-from conftest import Service
+from conftest import EVERY_SCOPE, Service
 from review_desk import ANN, HAM, RUDE, Desk
-
-from aboveboard.accounts import Scope
 
 LINKED = (
     "I disagree with the author: the council never said that in the meeting, "
@@ -27,8 +25,7 @@ MEASURED = ("threshold", "logit", "base", "rest", "amount")
 @pytest.fixture
 def desk(service: Service) -> Iterator[Desk]:
     """Sit down at a queue into which one of twenty is drawn."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         client.put("/v1/review/settings", json={"sample_rate": 0.05}).raise_for_status()
         yield Desk(client)

@@ -5,9 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Service
-
-from aboveboard.accounts import Scope
+from conftest import EVERY_SCOPE, Service
 
 SENT = {"external_id": "c-1", "text": "you are a fucking idiot"}
 
@@ -15,8 +13,7 @@ SENT = {"external_id": "c-1", "text": "you are a fucking idiot"}
 @pytest.mark.parametrize("path", ["/v1/comments", "/v1/comments:batch"])
 def test_the_second_key_tells_nothing_of_what_is_gone(service: Service, path: str) -> None:
     """Sent again unchanged under another key, erased, and sent under that key once more."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
     body: dict[str, Any] = SENT if path == "/v1/comments" else {"comments": [SENT]}
 
     def send(client: httpx2.Client, key: str) -> dict[str, Any]:

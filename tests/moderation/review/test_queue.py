@@ -5,10 +5,9 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
-from conftest import Service
+from conftest import EVERY_SCOPE, Service
 from review_desk import ANN, EVA, HAM, Desk, in_days, report, review_desk
 
-from aboveboard.accounts import Scope
 from moderation.cases import search, setting
 from moderation.cases.setting import ReviewSetting
 from moderation.verdict import State
@@ -270,8 +269,7 @@ def test_a_key_of_several_sites_sees_one_queue(service: Service) -> None:
     """Each case says whose it is; naming a site leaves the others out; to claim needs one."""
     made = [service.add_site(f"https://{token_hex(6)}.example.org") for _ in range(2)]
     with service.accounts() as accounts:
-        every = [scope.value for scope in Scope]
-        key = accounts.create_key([site.id for site in made], scopes=every)
+        key = accounts.create_key([site.id for site in made], scopes=EVERY_SCOPE)
     with service.client(key) as client:
         for number in range(6):
             client.post(
@@ -298,10 +296,12 @@ def test_a_key_of_several_sites_sees_one_queue(service: Service) -> None:
 
 def test_sites_with_other_aims_have_one_order(service: Service) -> None:
     """An hour is an hour: not all of the one site comes before all of the other."""
-    every = [scope.value for scope in Scope]
-    made = [service.add_site(f"https://{token_hex(6)}.example.org", scopes=every) for _ in range(2)]
+    made = [
+        service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
+        for _ in range(2)
+    ]
     with service.accounts() as accounts:
-        key = accounts.create_key([site.id for site in made], scopes=every)
+        key = accounts.create_key([site.id for site in made], scopes=EVERY_SCOPE)
     with service.client(key) as client:
         for site, wait_hours in zip(made, (23, 24), strict=True):
             client.put(

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 
 from aboveboard import clock
 from aboveboard.accounts import Caller, Scope
@@ -29,9 +29,7 @@ WORDS = ["apple", "bridge", "candle", "dragon", "engine", "forest", "garden", "h
 @pytest.fixture
 def site(service: Service) -> Site:
     """Create a site whose key may do everything."""
-    return service.add_site(
-        f"https://{token_hex(6)}.example.org", scopes=[scope.value for scope in Scope]
-    )
+    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
 
 
 def put(client: httpx2.Client, policy: dict[str, Any], *, replaces: int = 0) -> dict[str, Any]:
@@ -329,8 +327,7 @@ def test_duplicates_are_held(client: httpx2.Client) -> None:
 
 def test_rules_see_no_other_site(service: Service, client: httpx2.Client) -> None:
     """The same author, network and words on another site are nobody's and nothing's."""
-    every = [scope.value for scope in Scope]
-    other = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    other = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
     limit = {"limit": 1, "minutes": 60}
     policy = {
         "flood": {"author": limit, "address": limit},
@@ -408,8 +405,7 @@ def test_a_dry_run_looks_at_each_comment_as_of_its_time(client: httpx2.Client) -
 def test_no_address_is_in_any_file(new_service: Service) -> None:
     """With a rule that counts by address, and lists of networks: not in tables, logs or keys."""
     new_service.start()
-    every = [scope.value for scope in Scope]
-    own = new_service.add_site("https://blog.example.org", scopes=every)
+    own = new_service.add_site("https://blog.example.org", scopes=EVERY_SCOPE)
     addresses = ["192.0.2.213", "2001:db8:77:88::1234"]
     with new_service.client(own.key) as client:
         put(client, {"flood": {"address": {"limit": 1, "minutes": 60}}})

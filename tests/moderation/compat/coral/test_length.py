@@ -6,9 +6,7 @@ from hashlib import sha256
 from secrets import token_hex
 
 import pytest
-from conftest import Service
-
-from aboveboard.accounts import Scope
+from conftest import EVERY_SCOPE, Service
 
 SECRET = "a secret of Coral's"
 
@@ -16,8 +14,7 @@ SECRET = "a secret of Coral's"
 @pytest.mark.parametrize("body", ["word " * 21_000, "<p>ok</p>" * 15_000 + "you fucking idiot"])
 def test_what_is_longer_than_read_waits_for_people(service: Service, body: str) -> None:
     """By its text, not by its markup, which is scored whole where the text is short enough."""
-    every = [scope.value for scope in Scope]
-    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
+    site = service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
     with service.client(site.key) as client:
         client.put("/v1/compat/settings", json={"coral": {"secrets": [SECRET]}}).raise_for_status()
         posted = json.dumps(

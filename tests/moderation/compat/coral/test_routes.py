@@ -9,22 +9,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from sqlalchemy import select
 
-from aboveboard.accounts import Scope
 from moderation.tables import COMPAT_SETTING
 
 SECRET = "keyed-by-coral"
 INSULT = "<div>You are a stupid <b>idiot</b> and everybody hates you.</div>"
 KIND = "<div>Thank you, this was a lovely article &amp; a lovely garden.</div>"
-
-
-@pytest.fixture
-def whole(service: Service) -> Site:
-    """Create a site whose key may do everything."""
-    every = [scope.value for scope in Scope]
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
 
 
 @pytest.fixture
@@ -187,7 +179,7 @@ def test_sites_of_corals_are_sites_of_ours(service: Service, native: httpx2.Clie
         first, second = (
             accounts.create_site(f"https://{token_hex(6)}.example.org").site for _ in range(2)
         )
-        key = accounts.create_key([first.id, second.id], scopes=[scope.value for scope in Scope])
+        key = accounts.create_key([first.id, second.id], scopes=EVERY_SCOPE)
     stranger = native.put(
         "/v1/compat/settings",
         json={"coral": {"secrets": [SECRET], "sites": [{"coral_id": "c1", "site": second.id}]}},

@@ -8,19 +8,10 @@ import httpx2
 import pytest
 from conftest import Service, Site
 
-from aboveboard.accounts import Scope
-
 PATH = "/v1/moderations"
 INSULT = "You are a stupid idiot and everybody hates you."
 KIND = "Thank you, this was a lovely article about the garden."
 SPAM = "Great post! I make $5000 a week from home, visit http://cash.example.ru"
-
-
-@pytest.fixture
-def whole(service: Service) -> Site:
-    """Create a site whose key may do everything."""
-    every = [scope.value for scope in Scope]
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
 
 
 @pytest.fixture

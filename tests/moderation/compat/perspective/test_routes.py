@@ -10,20 +10,12 @@ import pytest
 from conftest import Service, Site
 from sqlalchemy import select
 
-from aboveboard.accounts import Scope
 from moderation.compat.perspective.routes import ANALYZE, SUGGEST
 from moderation.tables import COMMENT, JUDGEMENT
 
 INSULT = "You are a stupid idiot and everybody hates you."
 KIND = "Thank you, this was a lovely article about the garden."
 FOREIGN = "Привет всем жителям этой долины, добрый вечер"
-
-
-@pytest.fixture
-def whole(service: Service) -> Site:
-    """Create a site whose key may do everything."""
-    every = [scope.value for scope in Scope]
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=every)
 
 
 @pytest.fixture
