@@ -97,35 +97,28 @@ class DecisionsIn(Wire):
 
 def decision(comment_id: str, given: DecideIn) -> Decision:
     """Read what is decided on a comment."""
+    return _decision(comment_id, given, given.revision, given.version, given.claim_token)
+
+
+def decisions(given: BulkIn) -> list[Decision]:
+    """Read what is decided on many comments."""
+    return [_decision(item.comment_id, given, item.revision, item.version) for item in given.items]
+
+
+def _decision(
+    comment_id: str, given: VerdictIn, revision: int, version: int, token: str | None = None
+) -> Decision:
     return Decision(
         comment_id,
         given.action,
-        given.revision,
-        given.version,
-        given.claim_token,
+        revision,
+        version,
+        token,
         given.reason_code,
         given.ground,
         given.note,
         None if given.labels is None else given.labels.known(),
     )
-
-
-def decisions(given: BulkIn) -> list[Decision]:
-    """Read what is decided on many comments."""
-    return [
-        Decision(
-            item.comment_id,
-            given.action,
-            item.revision,
-            item.version,
-            None,
-            given.reason_code,
-            given.ground,
-            given.note,
-            None if given.labels is None else given.labels.known(),
-        )
-        for item in given.items
-    ]
 
 
 class ResultOut(BaseModel):
