@@ -522,6 +522,12 @@ def get_detail(connection: Connection, site_id: str, comment_id: str) -> Detail:
     return _detail(row)
 
 
+def is_human(connection: Connection, site_id: str, comment_id: str) -> bool:
+    """Whether a person's decision stands behind the state of a comment that is there."""
+    human = select(COMMENT.c.human).where(COMMENT.c.site_id == site_id, COMMENT.c.id == comment_id)
+    return bool(connection.execute(human).scalar_one())
+
+
 def find_external(connection: Connection, site_id: str, external_id: str) -> Detail | None:
     """Return a comment by the site's own id for it, or None."""
     row = connection.execute(

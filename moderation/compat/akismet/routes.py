@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
 
+from moderation import store
 from moderation.cases import usage
 from moderation.cases.arrivals import Screened
 from moderation.cases.usage import Counts, Tally
@@ -24,7 +24,6 @@ from moderation.database import Reading
 from moderation.review.feedback import HAM, SPAM, Feedback
 from moderation.screening import Screening
 from moderation.store import Stored
-from moderation.tables import COMMENT
 from moderation.verdict import LABELS, RESTRICTED, STATE_OF_VERDICT, Label, Origin, State, Verdict
 from moderation.wire.strict import TEXT_LIMIT
 
@@ -258,10 +257,7 @@ class AkismetRoutes:
         sender = await self._judge_sender(site_id, asked)
         if sender is Verdict.APPROVE:
             return None
-        human = select(COMMENT.c.human).where(
-            COMMENT.c.site_id == site_id, COMMENT.c.id == stored.id
-        )
-        if await self._reading.query(lambda looked: looked.execute(human).scalar_one()):
+        if await self._reading.query(lambda looked: store.is_human(looked, site_id, stored.id)):
             return None
         return Answered(stored.id, STATE_OF_VERDICT[sender], final=True)
 
