@@ -20,6 +20,7 @@ from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.choices.record import instant
 from consent.log import ledger
+from consent.recording.proving import signed
 
 _Reading = Callable[[Database], AbstractContextManager[Connection]]
 
@@ -73,9 +74,7 @@ def _describe(reading: _Reading, settings: Settings, databases: Databases) -> Ma
                 epoch=head.epoch,
                 origin=head.origin,
                 size=head.frontier.size,
-                checkpoint=keyring.signer(head.site_id, head.epoch, head.origin).verifier.render(
-                    head.frontier.size, head.root, head.signature
-                ),
+                checkpoint=signed(keyring, head).text,
             )
             for head in heads
         ),

@@ -164,7 +164,7 @@ def _check(settings: Settings, databases: Databases, manifest: Manifest) -> None
     keyring = installation.open_keyring(settings, Randomness())
     for log in manifest.logs:
         try:
-            keyring.signer(log.site, log.epoch, log.origin).verifier.open(log.checkpoint)
+            keyring.verifier(log.site, log.epoch, log.origin).open(log.checkpoint)
         except CheckpointInvalid as error:
             raise KeysChanged(
                 f"expected the key log.{log.site}.{log.epoch}.key that signed the backup's log, "

@@ -31,6 +31,7 @@ from aboveboard.errors import (
     RestoreRefused,
     SchemaNewer,
 )
+from aboveboard.keys import KeyFolder
 from aboveboard.restoring import Restored
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
@@ -255,6 +256,22 @@ def test_a_backup_goes_back_where_it_came_from(place: Place) -> None:
     assert record(place)[0].leaf_index == 3
     assert place.heads() == [(1, 4)]
     assert not (place.settings.data_dir / "restored").exists()
+
+
+def test_a_log_that_was_taken_over_without_its_key_goes_back(place: Place) -> None:
+    """Of a site that moved in, only the public key of its older log may be here."""
+    with place.process() as process:
+        verifier = process.keyring.verifier("shop", 1, process.logs("shop")[0].head.origin)
+        process.rotate("shop")
+    keys = KeyFolder(place.settings.data_dir)
+    keys.drop("log.shop.1")
+    keys.keep_public("log.shop.1", verifier.vkey)
+
+    path = place.back_up()
+    done = place.restore(path)
+
+    assert [(log.epoch, log.size) for log in done.manifest.logs] == [(1, 3), (2, 1)]
+    assert place.heads() == [(1, 3), (2, 1)]
 
 
 def test_an_older_backup_leads_to_a_new_epoch(place: Place) -> None:
