@@ -123,22 +123,27 @@ def list_notices(
     *,
     notice_id: str | None = None,
     version: int | None = None,
-    language: str | None = None,
     after: Place | None = None,
     limit: int | None = None,
 ) -> list[Published]:
-    """Return stored notices by id, version and language; those *after* a place, *limit* at most."""
+    """Return stored notices, of an id and a version; those *after* a place, *limit* at most."""
     statement = select(NOTICE).where(NOTICE.c.site_id == site_id)
     if notice_id is not None:
         statement = statement.where(NOTICE.c.notice_id == notice_id)
     if version is not None:
         statement = statement.where(NOTICE.c.version == version)
-    if language is not None:
-        statement = statement.where(NOTICE.c.language == language)
     if after is not None:
         statement = statement.where(tuple_(*_PLACE) > tuple_(*after))
     rows = connection.execute(statement.order_by(*_PLACE).limit(limit))
     return [_published(row) for row in rows]
+
+
+def find_notice(connection: Connection, site_id: str, place: Place) -> Published | None:
+    """Return the notice at a place in a site's list, or None."""
+    notice_id, version, language = place
+    asked = {"site_id": site_id, "notice_id": notice_id, "version": version, "language": language}
+    row = connection.execute(_NOTICE, asked).first()
+    return None if row is None else _published(row)
 
 
 def read_purposes(text: str) -> tuple[Purpose, ...]:
@@ -174,6 +179,7 @@ _PUBLISHED = select(NOTICE.c.version).where(
     NOTICE.c.version == bindparam("version"),
     NOTICE.c.language == bindparam("language"),
 )
+_NOTICE = _PUBLISHED.with_only_columns(*NOTICE.c)
 
 
 def count_shown(rows: Rows, shown: Sequence[tuple[str, str, int, str, str, int]]) -> None:

@@ -243,20 +243,16 @@ class Importing:
         told = mapping.notice
         if told is None:
             return None
-        found = store.list_notices(
-            rows.connection,
-            site_id,
-            notice_id=told.notice_id,
-            version=told.version,
-            language=told.language,
+        found = store.find_notice(
+            rows.connection, site_id, (told.notice_id, told.version, told.language)
         )
-        if not found:
+        if found is None:
             raise NoticeUnknown(
                 "expected the mapping's notice, version and language to be published, got another"
             )
-        if not mapping.ids() <= found[0].bases().keys():
+        if not mapping.ids() <= found.bases().keys():
             raise MappingInvalid("mapping: expected purposes of its notice alone, got others")
-        return found[0]
+        return found
 
 
 def find_problem(mapping: ColumnMapping, choice: Imported, now: datetime) -> str | None:

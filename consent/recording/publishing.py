@@ -181,13 +181,9 @@ class Publishing:
         held = store.find_held(rows.connection, command.site_id, notice.notice_id)
         outcome = publish(held, notice)
         if not isinstance(outcome, Joins | Next):
-            (same,) = store.list_notices(
-                rows.connection,
-                command.site_id,
-                notice_id=notice.notice_id,
-                version=outcome.version,
-                language=notice.language,
-            )
+            place = (notice.notice_id, outcome.version, notice.language)
+            same = store.find_notice(rows.connection, command.site_id, place)
+            assert same is not None  # noqa: S101 - `find_held` has read it
             return same, False
         published = Published(
             outcome.version,

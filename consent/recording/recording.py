@@ -54,7 +54,7 @@ from consent.log import ledger
 from consent.log.checkpoint import format_proof
 from consent.records.batch import Batch, Closed, Receipt
 from consent.sealing.keyring import Keyring
-from consent.store import Answered, Published
+from consent.store import Answered, Place, Published
 from consent.tables import IDEMPOTENCY
 
 LINKS = 64
@@ -94,7 +94,7 @@ class Recording:
         self._clock = clock
         self._ids = ids
         self._in_flight: set[tuple[str, str]] = set()
-        self._notices: dict[tuple[str, str, int, str], Published] = {}
+        self._notices: dict[tuple[str, Place], Published] = {}
         self._banners: set[tuple[str, str]] = set()
 
     async def record(self, site_id: str, choice: Choice, *, key: str, body: bytes) -> Receipt:
@@ -169,7 +169,7 @@ class _Part:
         self,
         rows: Rows,
         keyring: Keyring,
-        notices: dict[tuple[str, str, int, str], Published],
+        notices: dict[tuple[str, Place], Published],
         banners: set[tuple[str, str]],
         site_id: str,
         commands: Sequence[Record],
@@ -366,19 +366,13 @@ class _Part:
 
     def _published(self, notice_id: str, version: int, language: str) -> Published | None:
         # What was published never changes: once read, it is remembered.
-        place = (self._site_id, notice_id, version, language)
-        if place not in self._notices:
-            found = store.list_notices(
-                self._rows.connection,
-                self._site_id,
-                notice_id=notice_id,
-                version=version,
-                language=language,
-            )
-            if not found:
+        place = (notice_id, version, language)
+        if (self._site_id, place) not in self._notices:
+            found = store.find_notice(self._rows.connection, self._site_id, place)
+            if found is None:
                 return None
-            self._notices[place] = found[0]
-        return self._notices[place]
+            self._notices[self._site_id, place] = found
+        return self._notices[self._site_id, place]
 
     def _as_shown(self, published: Published, choice: Choice) -> ShownNotice:
         return ShownNotice(

@@ -17,7 +17,7 @@ from consent.records.history import Kept
 from consent.records.search import Listed
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
-from consent.store import Published
+from consent.store import Place, Published
 
 
 class Exhibit(NamedTuple):
@@ -37,7 +37,7 @@ class Exhibits:
         self._keyring = keyring
         self._site_id = site_id
         self._logs: dict[int, tuple[Nodes, int, str]] = {}
-        self._notices: dict[tuple[str, int, str], Published | None] = {}
+        self._notices: dict[Place, Published | None] = {}
 
     def show(self, kept: Kept) -> Exhibit:
         """Return a record as an exhibit. Raises VaultUnreadable."""
@@ -55,7 +55,9 @@ class Exhibits:
         )
         shown = orjson.loads(opened.event).get("notice")
         notice = (
-            self._notice(shown["notice_id"], shown["version"], shown["language"]) if shown else None
+            self._notice((shown["notice_id"], shown["version"], shown["language"]))
+            if shown
+            else None
         )
         return Exhibit(record, opened, receipt, notice)
 
@@ -67,15 +69,7 @@ class Exhibits:
             self._logs[epoch] = Nodes(self._connection, head), head.frontier.size, checkpoint
         return self._logs[epoch]
 
-    def _notice(self, notice_id: str, version: int, language: str) -> Published | None:
-        place = (notice_id, version, language)
+    def _notice(self, place: Place) -> Published | None:
         if place not in self._notices:
-            found = store.list_notices(
-                self._connection,
-                self._site_id,
-                notice_id=notice_id,
-                version=version,
-                language=language,
-            )
-            self._notices[place] = next(iter(found), None)
+            self._notices[place] = store.find_notice(self._connection, self._site_id, place)
         return self._notices[place]
