@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, func, select
 
-from consent.choices.choice import SUBJECTLESS
+from consent.choices.choice import SITE, SUBJECTLESS
 from consent.choices.record import commit, leaf
 from consent.errors import LedgerDamaged, VaultUnreadable
 from consent.proofs.disclosure import record_of
-from consent.records.batch import SITE
 from consent.records.filing import Filed, record_row
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import DataKey

@@ -22,7 +22,7 @@ from consent.audit.replay import (
     with_linked,
 )
 from consent.audit.trunk import Trunk, endings
-from consent.choices.choice import Decision, EventType
+from consent.choices.choice import SITE, Decision, EventType
 from consent.choices.projection import Standing
 from consent.errors import (
     CheckpointInvalid,
@@ -35,7 +35,6 @@ from consent.errors import (
 from consent.log import ledger
 from consent.log.checkpoint import Checkpoint, read_claim
 from consent.log.ledger import Head
-from consent.records.batch import SITE
 from consent.records.history import read_vault
 from consent.records.membership import among, members
 from consent.sealing.keyring import Keyring

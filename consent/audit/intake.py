@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from sqlalchemy import Table, bindparam, select
 
 from consent import store
-from consent.choices.choice import SUBJECTLESS, EventType
+from consent.choices.choice import SITE, SUBJECTLESS, EventType
 from consent.database import Rows, Writing
 from consent.errors import IntakeRefused
 from consent.log import ledger
@@ -34,7 +34,6 @@ from consent.proofs.disclosure import (
 )
 from consent.proofs.evidence import VerifiedEvidence
 from consent.records import holdings
-from consent.records.batch import SITE
 from consent.records.filing import Filing
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened

@@ -163,6 +163,9 @@ TOMBSTONES = frozenset({EventType.RESTRICTED, EventType.ERASED})
 SUBJECTLESS = TOMBSTONES | {EventType.CONTINUED}
 """Event types that name no subject and are sealed under a key of the site."""
 
+SITE = "site"
+"""Stands for the site itself where a subject's pseudonym would: its own events are sealed so."""
+
 CLOCK_AHEAD = timedelta(minutes=5)
 """How far `occurred_at` may lie after the server's clock."""
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from consent import store
-from consent.choices.choice import Actor, Method, Previous, Reason
+from consent.choices.choice import SITE, Actor, Method, Previous, Reason
 from consent.choices.record import continuation
 from consent.database import Reading, Rows, Writing
 from consent.errors import CheckpointInvalid, LogNotFound, OutsideTree
@@ -20,7 +20,7 @@ from consent.log import ledger
 from consent.log.checkpoint import Verifier
 from consent.log.keeping import Kept
 from consent.log.ledger import Head, Nodes
-from consent.records.batch import SITE, Batch
+from consent.records.batch import Batch
 from consent.sealing.keyring import Keyring
 
 

@@ -6,13 +6,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from consent import store
-from consent.choices.choice import EventType
+from consent.choices.choice import SITE, EventType
 from consent.database import Reading
 from consent.log import ledger, tiles
 from consent.log.checkpoint import Verifier, format_proof
 from consent.log.ledger import Head, Nodes
 from consent.log.tiles import Place
-from consent.records.batch import SITE
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
 

@@ -13,9 +13,6 @@ from consent.records.filing import Filing
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
 
-SITE = "site"
-"""Stands for the site itself where a subject's pseudonym would: its own events are sealed so."""
-
 
 class Receipt(NamedTuple):
     """Everything that a visitor needs to prove what was recorded; *event* is canonical JSON."""

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from consent.choices.choice import EventType, Method
+from consent.choices.choice import SITE, EventType, Method
 from consent.choices.projection import Standing
 from consent.database import Rows
-from consent.records.batch import SITE
 from consent.records.search import read_in_order
 from consent.tables import IDEMPOTENCY, RECORD, RECORD_PURPOSE, SUBJECT
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from consent.choices.choice import TOMBSTONES, Decision, Method
+from consent.choices.choice import SITE, TOMBSTONES, Decision, Method
 from consent.choices.record import instant, parse_instant
 from consent.records.membership import among, members
 from consent.tables import RECORD, RECORD_PURPOSE
@@ -37,7 +37,6 @@ CHUNK = 1_000  # records looked at together
 TOGETHER = 100  # lists merged by one statement; SQLite takes 500
 GROWTH = 4  # how much more is looked at where too little was found
 SLACK = timedelta(seconds=5)  # between a record's instant and its id, one clock read after another
-SITE = "site"  # whom the site's own records are of, as `batch` writes them
 NEWEST = "g"  # after every id: they begin with a hexadecimal digit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

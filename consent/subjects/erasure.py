@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from consent import store
-from consent.choices.choice import Actor, EventType, Method, SubjectKind
+from consent.choices.choice import SITE, Actor, EventType, Method, SubjectKind
 from consent.choices.projection import Standing
 from consent.choices.record import instant, tombstone
 from consent.choices.setting import Setting
@@ -21,7 +21,7 @@ from consent.choices.suppression import evidence, in_force
 from consent.database import Reading, Rows, Writing
 from consent.errors import LogNotFound, RecordNotFound, SubjectNotFound
 from consent.records import holdings
-from consent.records.batch import SITE, Batch, Receipt
+from consent.records.batch import Batch, Receipt
 from consent.records.holdings import Aged, Held
 from consent.sealing.keyring import Keyring
 from consent.store import Subject

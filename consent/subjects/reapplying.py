@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from consent import store
-from consent.choices.choice import Actor, EventType, Method
+from consent.choices.choice import SITE, Actor, EventType, Method
 from consent.choices.record import instant, tombstone
 from consent.database import Reading, Rows, Writing
 from consent.errors import LogNotFound
 from consent.records import holdings
-from consent.records.batch import SITE, Batch
+from consent.records.batch import Batch
 from consent.sealing.keyring import Keyring
 from consent.subjects.forgetting import Erasure, Restriction, for_tombstones, reapply, shown_by
 

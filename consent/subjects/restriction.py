@@ -9,12 +9,12 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from consent import store
-from consent.choices.choice import Actor, EventType, Method, SubjectKind
+from consent.choices.choice import SITE, Actor, EventType, Method, SubjectKind
 from consent.choices.record import instant, tombstone
 from consent.database import Rows, Writing
 from consent.errors import LogNotFound, RestrictionInvalid, SubjectNotFound
 from consent.records import holdings
-from consent.records.batch import SITE, Batch, Receipt
+from consent.records.batch import Batch, Receipt
 from consent.sealing.keyring import Keyring
 from consent.subjects.forgetting import (
     WHOLE_BATCH,

@@ -21,14 +21,13 @@ from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
 from consent.audit.intake import Intake, check_whole
-from consent.choices.choice import EventType
+from consent.choices.choice import SITE, EventType
 from consent.choices.projection import Standing
 from consent.errors import EvidenceInvalid, IntakeRefused, VaultUnreadable
 from consent.log import ledger
 from consent.log.checkpoint import Verifier
 from consent.proofs import evidence
 from consent.proofs.archive import Manifest
-from consent.records.batch import SITE
 from consent.records.search import Filter
 from consent.subjects.forgetting import Erasure, Restriction
 from consent.tables import BANNER, ENTRY, LOG, RECORD, RECORD_PURPOSE, SUBJECT, TILE

@@ -23,10 +23,9 @@ from aboveboard.database import Database
 from aboveboard.installation import Databases
 from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
-from consent.choices.choice import Decision, EventType, Method, SubjectKind
+from consent.choices.choice import SITE, Decision, EventType, Method, SubjectKind
 from consent.choices.record import instant
 from consent.records import search
-from consent.records.batch import SITE
 from consent.records.search import LISTED, Filter, Listed, list_records
 from consent.sealing.keyring import Keyring
 from consent.tables import RECORD

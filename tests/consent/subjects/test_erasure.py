@@ -20,6 +20,7 @@ from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
 from consent.audit.inspection import inspect
 from consent.audit.rebuilding import Rebuilding
+from consent.choices.choice import SITE as SITE_REF
 from consent.choices.choice import EventType, Method, Origin, Signals, SubjectKind
 from consent.choices.projection import Standing
 from consent.errors import RecordErased, RecordNotFound, SubjectNotFound, SubjectRestricted
@@ -27,7 +28,6 @@ from consent.log import ledger
 from consent.log.ledger import Nodes
 from consent.log.merkle import leaf_hash, verify_consistency, verify_inclusion
 from consent.recording.standing import Why
-from consent.records.batch import SITE as SITE_REF
 from consent.records.batch import Receipt
 from consent.records.history import read_vault
 from consent.store import Subject

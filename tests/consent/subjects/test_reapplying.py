@@ -13,12 +13,12 @@ from whole_copy import copy, put_back
 
 from aboveboard.installation import Databases
 from consent import store
+from consent.choices.choice import SITE as SITE_REF
 from consent.choices.choice import Basis, EventType
 from consent.choices.notice import Purpose
 from consent.choices.regime import Regime
 from consent.log import ledger
 from consent.recording.standing import Visitor, Why
-from consent.records.batch import SITE as SITE_REF
 from consent.subjects.forgetting import Erasure
 from consent.subjects.reapplying import PAGE
 from consent.tables import RECORD

@@ -9,10 +9,10 @@ from sqlalchemy import select, update
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.writer import CommandWriter
+from consent.choices.choice import SITE as SITE_REF
 from consent.choices.choice import EventType, SubjectKind
 from consent.errors import VaultUnreadable
 from consent.recording.standing import Why
-from consent.records.batch import SITE as SITE_REF
 from consent.records.history import read_vault
 from consent.subjects.forgetting import reapply
 from consent.subjects.rewrapping import Rewrapping
