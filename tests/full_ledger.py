@@ -189,8 +189,8 @@ def enter(database: Database, keyring: Keyring, site_id: str, made: list[Made]) 
         subjects = store.ask_subjects(rows, site_id, list({ref for ref, _ in made}))
         batch.begin()
         batch.know(subjects())
-        for ref, content in made:
-            batch.enter(ref, content)
+        for _, content in made:
+            batch.enter(content)
         batch.close()
     for follow_up in follow_ups:
         follow_up()

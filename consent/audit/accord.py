@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, func, select
 
-from consent.choices.choice import SITE, SUBJECTLESS
 from consent.choices.record import commit, leaf
 from consent.errors import LedgerDamaged, VaultUnreadable
 from consent.proofs.disclosure import record_of
@@ -113,8 +112,7 @@ class Accord:
         commitment = commit(opened.salt, opened.event)
         if leaf(row.record_id, str(event.get("received_at")), commitment) != entry:
             raise _Wrong("expected the entry that its event and salt make, got another")
-        owner = SITE if event["event_type"] in SUBJECTLESS else event["subject_ref"]
-        made = record_row(self._site_id, Filed(owner, event, sealed, epoch, index))
+        made = record_row(self._site_id, Filed(event, sealed, epoch, index))
         for name, expected in zip(RECORD.c.keys(), made, strict=True):
             if name != "sealed" and getattr(row, name) != expected:
                 raise _Wrong(f"expected the column {name} to say what the event does, it does not")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from sqlalchemy import Table, bindparam, select
 
 from consent import store
-from consent.choices.choice import SITE, SUBJECTLESS, EventType
+from consent.choices.choice import EventType
 from consent.database import Rows, Writing
 from consent.errors import IntakeRefused
 from consent.log import ledger
@@ -34,7 +34,7 @@ from consent.proofs.disclosure import (
 )
 from consent.proofs.evidence import VerifiedEvidence
 from consent.records import holdings
-from consent.records.filing import Filing
+from consent.records.filing import Filing, owner
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
 from consent.store import Banner, Published
@@ -218,7 +218,6 @@ class _Intake:
         filing.know_links()
         for record in records:
             filing.file(
-                _owner(record.event),
                 record.event,
                 Opened(record.salt, record.text),
                 epoch=epoch,
@@ -280,12 +279,8 @@ class _Intake:
         return bool(store.find_stored(self._rows.connection, self._site_id, shown))
 
 
-def _owner(event: Mapping[str, Any]) -> str:
-    return SITE if event["event_type"] in SUBJECTLESS else str(event["subject_ref"])
-
-
 def _concerned(event: Mapping[str, Any]) -> Iterator[str]:
-    yield _owner(event)
+    yield owner(event)
     if event["event_type"] == EventType.LINKED:
         yield event["linked"]["subject_ref"]
 

@@ -164,7 +164,6 @@ class Continuing:
         batch.begin()
         batch.know(subjects())
         batch.enter(
-            SITE,
             continuation(
                 record_id=command.record_id,
                 site_id=command.site_id,

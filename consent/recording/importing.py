@@ -200,7 +200,6 @@ class Importing:
                 continue
             bases = {} if notice is None else notice.bases()
             batch.enter(
-                ref,
                 event(
                     record_id=record_id,
                     site_id=site_id,

@@ -278,7 +278,7 @@ class _Part:
             self._setting.validity(acted) if giving else None,
             self._linked_ref(command, ref),
         )
-        self._batch.enter(ref, content(choice, believed))
+        self._batch.enter(content(choice, believed))
 
     def _known(self, refs: Sequence[str]) -> str:
         """Return the pseudonym under which a subject is known, or the newest.

@@ -64,13 +64,13 @@ class Batch(Filing):
         if kept is not None:
             kept.check_reached(head.epoch, head.frontier.size, head.root)
 
-    def enter(self, ref: str, content: Mapping[str, Json]) -> None:
-        """Seal an event under the key of *ref* and queue it for the log."""
+    def enter(self, content: Mapping[str, Json]) -> None:
+        """Seal an event under the key of its owner and queue it for the log."""
         record_id, received_at = str(content["record_id"]), str(content["received_at"])
         opened = Opened(self._keyring.random(SALT_BYTES), encode(content))
         entry = leaf(record_id, received_at, commit(opened.salt, opened.event))
         index = self._head.frontier.size + len(self._entered)
-        self.file(ref, content, opened, epoch=self._head.epoch, leaf_index=index)
+        self.file(content, opened, epoch=self._head.epoch, leaf_index=index)
         self._entered.append(_Entered(record_id, opened, entry))
 
     def close(self) -> Closed:

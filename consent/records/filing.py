@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from consent import store
-from consent.choices.choice import SUBJECTLESS
+from consent.choices.choice import SITE, SUBJECTLESS
 from consent.choices.linking import follow, reach
 from consent.choices.projection import Standing
 from consent.database import Rows
@@ -21,7 +21,6 @@ from consent.tables import RECORD, RECORD_PURPOSE
 class Filed(NamedTuple):
     """An event at its place in the log."""
 
-    subject_ref: str
     event: Mapping[str, Any]
     sealed: bytes
     epoch: int
@@ -80,9 +79,10 @@ class Filing:
         return subject is not None and subject.restricted_until is not None
 
     def file(
-        self, ref: str, event: Mapping[str, Any], opened: Opened, *, epoch: int, leaf_index: int
+        self, event: Mapping[str, Any], opened: Opened, *, epoch: int, leaf_index: int
     ) -> None:
-        """Seal an event under the key of *ref* and follow where it takes its subject."""
+        """Seal an event under the key of its owner and follow where it takes its subject."""
+        ref = owner(event)
         sealed = self._key(ref).seal(
             self._site_id, event["record_id"], opened, self._keyring.random
         )
@@ -91,7 +91,7 @@ class Filing:
         else:
             place = ledger.position(epoch, leaf_index)
             self._changed.update(follow(self.standing, ref, event, place))
-        self._filed.append(Filed(ref, event, sealed, epoch, leaf_index))
+        self._filed.append(Filed(event, sealed, epoch, leaf_index))
 
     def store(self) -> None:
         """Write what was filed, and every subject whom that changed."""
@@ -137,6 +137,12 @@ class Filing:
         return self._keyring.wrapping(self._site_id)
 
 
+def owner(event: Mapping[str, Any]) -> str:
+    """Return whose key an event is sealed under: its subject's, or the site's own."""
+    ref: str = SITE if event["event_type"] in SUBJECTLESS else event["subject_ref"]
+    return ref
+
+
 def record_row(site_id: str, filed: Filed) -> tuple[Any, ...]:
     """Return the row of a record, what it is found by taken from its event."""
     event = filed.event
@@ -148,7 +154,7 @@ def record_row(site_id: str, filed: Filed) -> tuple[Any, ...]:
         filed.epoch,
         filed.leaf_index,
         event["received_at"],
-        filed.subject_ref,
+        owner(event),
         event["event_type"],
         event["method"],
         orjson.dumps(decided).decode(),

@@ -260,7 +260,6 @@ class Erasing:
         for named in for_tombstones([item.record_id for item in held]):
             made.append(self._ids())
             batch.enter(
-                SITE,
                 tombstone(
                     record_id=made[-1],
                     site_id=command.site_id,

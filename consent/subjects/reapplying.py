@@ -114,7 +114,7 @@ class Reapplying:
         named = done.record_ids if isinstance(done, Erasure) else _of_restricted(rows, done)
         # Of a restriction there may be fewer by now.
         for record_id, concerned in zip(done.tombstones, for_tombstones(named), strict=False):
-            batch.enter(SITE, _entombed(command, record_id, concerned))
+            batch.enter(_entombed(command, record_id, concerned))
         batch.close()
         if traces:
             rows.afterwards(partial(self._sweep, traces))

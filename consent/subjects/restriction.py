@@ -123,7 +123,6 @@ class Restricting:
         for named in for_tombstones(record_ids):
             tombstones.append(self._ids())
             batch.enter(
-                SITE,
                 tombstone(
                     record_id=tombstones[-1],
                     site_id=site_id,

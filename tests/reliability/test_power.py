@@ -83,8 +83,8 @@ class Ledger:
         subjects = store.ask_subjects(rows, SITE, list({ref for ref, _ in made}))
         batch.begin()
         batch.know(subjects())
-        for ref, content in made:
-            batch.enter(ref, content)
+        for _, content in made:
+            batch.enter(content)
         return batch.close().receipts
 
     def prepare(self, *, checkpoint_pages: int, synchronous: str | None = None) -> None:
