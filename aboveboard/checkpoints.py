@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -24,8 +25,8 @@ from aboveboard.posting import Poster
 from aboveboard.targets import parse
 from consent.errors import CheckpointInvalid, HistoryBroken
 from consent.log import continuity, ledger
-from consent.log.ledger import Nodes
-from consent.recording.proving import Signed, signed
+from consent.log.checkpoint import Verifier
+from consent.log.ledger import Head, Nodes
 from consent.sealing.keyring import Keyring
 
 PATIENCE_S = 10.0  # for a webhook's answer
@@ -36,6 +37,15 @@ HISTORY_BYTES = 4 << 20  # of the checkpoints that were kept, thousands
 log = structlog.get_logger(__name__)
 
 _END = re.compile(rb"\n\xe2\x80\x94 [^\n]+\n\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A log's newest checkpoint as text, and what opens it."""
+
+    head: Head
+    verifier: Verifier
+    text: str
 
 
 class Logs:
@@ -54,19 +64,23 @@ class Logs:
             heads = (
                 ledger.list_heads(connection, site_id) if site_id else ledger.all_heads(connection)
             )
-        return [signed(self._keyring, head) for head in heads]
+        return [self._signed(head) for head in heads]
 
     def reread(self, known: Signed) -> Signed:
         """Return the newest checkpoint of a log, which may have grown."""
         with self._consent.read() as connection:
             head = ledger.read_head(connection, known.head.site_id, known.head.epoch)
-        return signed(self._keyring, head)
+        return self._signed(head)
 
     def prove(self, newest: Signed, old_size: int) -> list[bytes]:
         """Return what shows that a log continues the size that it once had."""
         with self._consent.read() as connection:
             nodes = Nodes(connection, newest.head)
             return nodes.consistency(old_size, newest.head.frontier.size)
+
+    def _signed(self, head: Head) -> Signed:
+        verifier = self._keyring.verifier(head.site_id, head.epoch, head.origin)
+        return Signed(head, verifier, self._keyring.checkpoint(head))
 
 
 class Place(Protocol):

@@ -20,7 +20,6 @@ from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.choices.record import instant
 from consent.log import ledger
-from consent.recording.proving import signed
 
 _Reading = Callable[[Database], AbstractContextManager[Connection]]
 
@@ -74,7 +73,7 @@ def _describe(reading: _Reading, settings: Settings, databases: Databases) -> Ma
                 epoch=head.epoch,
                 origin=head.origin,
                 size=head.frontier.size,
-                checkpoint=signed(keyring, head).text,
+                checkpoint=keyring.checkpoint(head),
             )
             for head in heads
         ),

@@ -232,7 +232,7 @@ class _Bundle:
         epoch, size = head.epoch, head.frontier.size
         verifier = self._keyring.verifier(head.site_id, epoch, head.origin)
         self._archive.add(log_file(epoch, "vkey"), f"{verifier.vkey}\n".encode())
-        checkpoint = verifier.render(size, head.root, head.signature)
+        checkpoint = self._keyring.checkpoint(head)
         self._archive.add(log_file(epoch, "checkpoint"), checkpoint.encode())
         older = self._older(head, verifier)
         for old, text in older.items():

@@ -224,14 +224,13 @@ class Continuing:
             ) from error
 
     def _kept(self, head: Head) -> Kept:
-        verifier = self._verifier(head)
         return Kept(
             head.site_id,
             head.epoch,
             head.origin,
             head.frontier.size,
             head.root,
-            verifier.render(head.frontier.size, head.root, head.signature),
+            self._keyring.checkpoint(head),
         )
 
     def _verifier(self, log: Kept | Head) -> Verifier:

@@ -1,6 +1,5 @@
 """What anyone may ask a log: its key, its checkpoint, its proofs, its tiles."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -9,27 +8,11 @@ from consent import store
 from consent.choices.choice import SITE, EventType
 from consent.database import Reading
 from consent.log import ledger, tiles
-from consent.log.checkpoint import Verifier, format_proof
+from consent.log.checkpoint import format_proof
 from consent.log.ledger import Head, Nodes
 from consent.log.tiles import Place
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A log's newest checkpoint as text, and what opens it."""
-
-    head: Head
-    verifier: Verifier
-    text: str
-
-
-def signed(keyring: Keyring, head: Head) -> Signed:
-    """Write down what was signed last of a log."""
-    verifier = keyring.verifier(head.site_id, head.epoch, head.origin)
-    text = verifier.render(head.frontier.size, head.root, head.signature)
-    return Signed(head, verifier, text)
 
 
 class Log(NamedTuple):
@@ -75,7 +58,7 @@ class Proving:
 
     async def checkpoint(self, site_id: str, epoch: int) -> str:
         """Return the newest signed checkpoint. Raises LogNotFound."""
-        return signed(self._keyring, await self._head(site_id, epoch)).text
+        return self._keyring.checkpoint(await self._head(site_id, epoch))
 
     async def proof(self, site_id: str, epoch: int, index: int) -> str:
         """Return a leaf's tlog-proof up to the newest checkpoint; its extra line is the leaf.
@@ -89,7 +72,7 @@ class Proving:
             return head, path, store.get_leaf(connection, site_id, epoch, index)
 
         head, path, leaf = await self._reading.query(ask)
-        return format_proof(index, path, signed(self._keyring, head).text, extra=leaf)
+        return format_proof(index, path, self._keyring.checkpoint(head), extra=leaf)
 
     async def inclusion(self, site_id: str, epoch: int, *, index: int, size: int) -> list[bytes]:
         """Return the path of a leaf. Raises LogNotFound and OutsideTree."""

@@ -85,8 +85,7 @@ class Batch(Filing):
         )
         self.store()
         head = appended.head
-        verifier = self._keyring.verifier(head.site_id, head.epoch, head.origin)
-        checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
+        checkpoint = self._keyring.checkpoint(head)
         size = head.frontier.size
         kept = Kept(head.site_id, head.epoch, head.origin, size, head.root, checkpoint)
         self._rows.afterwards(partial(self._keyring.keeping.keep, kept))
@@ -104,4 +103,4 @@ class Batch(Filing):
                 zip(self._entered, appended.extension.inclusion_proofs(), strict=True)
             )
         ]
-        return Closed(receipts, head.frontier.size, head.signature)
+        return Closed(receipts, size, head.signature)

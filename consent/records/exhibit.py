@@ -64,8 +64,7 @@ class Exhibits:
     def _log(self, epoch: int) -> tuple[Nodes, int, str]:
         if epoch not in self._logs:
             head = ledger.read_head(self._connection, self._site_id, epoch)
-            verifier = self._keyring.verifier(self._site_id, epoch, head.origin)
-            checkpoint = verifier.render(head.frontier.size, head.root, head.signature)
+            checkpoint = self._keyring.checkpoint(head)
             self._logs[epoch] = Nodes(self._connection, head), head.frontier.size, checkpoint
         return self._logs[epoch]
 

@@ -11,6 +11,7 @@ from consent.choices.record import SubjectKey
 from consent.errors import VaultUnreadable
 from consent.log.checkpoint import Signer, Verifier
 from consent.log.keeping import Keeping
+from consent.log.ledger import Head
 from consent.sealing.vault import DataKey, Random, SiteWrapping
 
 
@@ -99,6 +100,11 @@ class Keyring:
                 Verifier.from_vkey(vkey) if vkey else self.signer(*place).verifier
             )
         return verifier
+
+    def checkpoint(self, head: Head) -> str:
+        """Write down what was signed last of a log."""
+        verifier = self.verifier(head.site_id, head.epoch, head.origin)
+        return verifier.render(head.frontier.size, head.root, head.signature)
 
     def signs(self, site_id: str, epoch: int) -> bool:
         """Whether the private key of a log is here."""

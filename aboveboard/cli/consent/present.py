@@ -14,7 +14,6 @@ from aboveboard.errors import LogUnreadable
 from consent.errors import CheckpointInvalid, HistoryRewritten, LogNotFound, MerkleError
 from consent.log import ledger
 from consent.log.ledger import Nodes
-from consent.recording.proving import signed
 
 PATIENCE_S = 30.0
 ANSWER_BYTES = 262_144  # far more than the longest proof or checkpoint
@@ -120,7 +119,7 @@ class StoredLog:
                 raise LogUnreadable(
                     f"expected the log of {self._site_id}, epoch {self._epoch}, there is none here"
                 ) from None
-        return signed(self._keyring, head).text
+        return self._keyring.checkpoint(head)
 
     def consistency(self, old_size: int, new_size: int) -> list[bytes]:
         """Prove it from the stored tree."""
