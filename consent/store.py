@@ -17,7 +17,6 @@ from consent.choices.setting import NOTHING_SET, Setting
 from consent.database import Rows
 from consent.tables import (
     BANNER,
-    ENTRY,
     IDEMPOTENCY,
     NOTICE,
     RECORD,
@@ -400,19 +399,6 @@ def find_stored(connection: Connection, site_id: str, record_ids: Sequence[str])
         )
     )
     return set(found.scalars())
-
-
-def get_leaf(connection: Connection, site_id: str, epoch: int, leaf_index: int) -> bytes:
-    """Return an entry of a log."""
-    return bytes(
-        connection.execute(
-            select(ENTRY.c.leaf).where(
-                ENTRY.c.site_id == site_id,
-                ENTRY.c.epoch == epoch,
-                ENTRY.c.leaf_index == leaf_index,
-            )
-        ).scalar_one()
-    )
 
 
 _ANSWERS = select(

@@ -279,6 +279,12 @@ def read_leaves(
     return [(index, bytes(leaf)) for index, leaf in connection.execute(_LEAVES, place)]
 
 
+def read_leaf(connection: Connection, head: Head, index: int) -> bytes:
+    """Return the stored entry of a log at *index*, which has to be there."""
+    ((_, leaf),) = read_leaves(connection, head, index, index + 1)
+    return leaf
+
+
 _LEAVES = (
     select(ENTRY.c.leaf_index, ENTRY.c.leaf)
     .where(
@@ -369,25 +375,10 @@ def recompute(connection: Connection, head: Head) -> tuple[int, bytes]:
     """Return how many entries a log has in a row from 0, and their root, from nothing but them."""
     edge = Frontier.empty()
     while True:
-        found = connection.execute(
-            _NEXT, {"site_id": head.site_id, "epoch": head.epoch, "first": edge.size}
-        ).all()
-        hashes = [leaf_hash(bytes(leaf)) for _, leaf in found]
+        found = read_leaves(connection, head, edge.size, edge.size + RECOMPUTED)
         if not found or found[-1][0] != edge.size + len(found) - 1:
             return edge.size, edge.root()
-        edge = edge.extend(hashes).frontier
-
-
-_NEXT = (
-    select(ENTRY.c.leaf_index, ENTRY.c.leaf)
-    .where(
-        ENTRY.c.site_id == bindparam("site_id"),
-        ENTRY.c.epoch == bindparam("epoch"),
-        ENTRY.c.leaf_index >= bindparam("first"),
-    )
-    .order_by(ENTRY.c.leaf_index)
-    .limit(RECOMPUTED)
-)
+        edge = edge.extend([leaf_hash(leaf) for _, leaf in found]).frontier
 
 
 def split_hashes(hashes: bytes) -> list[bytes]:

@@ -69,7 +69,7 @@ class Proving:
         def ask(connection: Connection) -> tuple[Head, list[bytes], bytes]:
             head = ledger.read_head(connection, site_id, epoch)
             path = Nodes(connection, head).inclusion(index, head.frontier.size)
-            return head, path, store.get_leaf(connection, site_id, epoch, index)
+            return head, path, ledger.read_leaf(connection, head, index)
 
         head, path, leaf = await self._reading.query(ask)
         return format_proof(index, path, self._keyring.checkpoint(head), extra=leaf)

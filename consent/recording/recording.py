@@ -435,7 +435,7 @@ class _Part:
         head = ledger.read_head(connection, self._site_id, sealed.epoch)
         nodes = ledger.Nodes(connection, head)
         verifier = self._keyring.verifier(head.site_id, head.epoch, head.origin)
-        entry = store.get_leaf(connection, self._site_id, sealed.epoch, sealed.leaf_index)
+        entry = ledger.read_leaf(connection, head, sealed.leaf_index)
         checkpoint = verifier.render(
             answered.tree_size, nodes.root(answered.tree_size), answered.signature
         )

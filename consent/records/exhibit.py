@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from consent import store
 from consent.log import ledger
 from consent.log.checkpoint import format_proof
-from consent.log.ledger import Nodes
+from consent.log.ledger import Head, Nodes
 from consent.records.batch import Receipt
 from consent.records.history import Kept
 from consent.records.search import Listed
@@ -36,15 +36,15 @@ class Exhibits:
         self._connection = connection
         self._keyring = keyring
         self._site_id = site_id
-        self._logs: dict[int, tuple[Nodes, int, str]] = {}
+        self._logs: dict[int, tuple[Head, Nodes, str]] = {}
         self._notices: dict[Place, Published | None] = {}
 
     def show(self, kept: Kept) -> Exhibit:
         """Return a record as an exhibit. Raises VaultUnreadable."""
         record, opened = kept.record, kept.open()
-        nodes, size, checkpoint = self._log(record.epoch)
-        leaf = store.get_leaf(self._connection, self._site_id, record.epoch, record.leaf_index)
-        path = nodes.inclusion(record.leaf_index, size)
+        head, nodes, checkpoint = self._log(record.epoch)
+        leaf = ledger.read_leaf(self._connection, head, record.leaf_index)
+        path = nodes.inclusion(record.leaf_index, head.frontier.size)
         receipt = Receipt(
             record.record_id,
             opened.event,
@@ -61,11 +61,11 @@ class Exhibits:
         )
         return Exhibit(record, opened, receipt, notice)
 
-    def _log(self, epoch: int) -> tuple[Nodes, int, str]:
+    def _log(self, epoch: int) -> tuple[Head, Nodes, str]:
         if epoch not in self._logs:
             head = ledger.read_head(self._connection, self._site_id, epoch)
-            checkpoint = self._keyring.checkpoint(head)
-            self._logs[epoch] = Nodes(self._connection, head), head.frontier.size, checkpoint
+            nodes = Nodes(self._connection, head)
+            self._logs[epoch] = head, nodes, self._keyring.checkpoint(head)
         return self._logs[epoch]
 
     def _notice(self, place: Place) -> Published | None:

@@ -19,7 +19,6 @@ from aboveboard import installation
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
-from consent import store
 from consent.choices.choice import EventType, Method, Origin, Reason, SubjectKind
 from consent.choices.claim import Choice
 from consent.choices.record import canonical, commit, leaf
@@ -64,8 +63,8 @@ def check_continuation(process: Process, site: str, epoch: int) -> dict[str, Any
     proven = asyncio.run(process.proving.inclusion(site, epoch, index=0, size=1))
     assert proven == []
     with process.databases.consent.read() as connection:
-        assert store.get_leaf(connection, site, epoch, 0) == entry
         head = ledger.read_head(connection, site, epoch)
+        assert ledger.read_leaf(connection, head, 0) == entry
         assert ledger.Nodes(connection, head).root(1) == leaf_hash(entry)
     previous: dict[str, Any] = event["previous"]
     assert shown["continues"]["epoch"] == previous["epoch"]
