@@ -327,17 +327,6 @@ class Subject(NamedTuple):
     restricted_until: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A stored record: where it stands in the log, and what opens with its subject's key."""
-
-    record_id: str
-    epoch: int
-    leaf_index: int
-    subject_ref: str
-    sealed: bytes
-
-
 def ask_answers(rows: Rows, site_id: str, keys: Sequence[str]) -> Callable[[], dict[str, Answered]]:
     """Ask for the first answers to idempotency keys, by key."""
     found = rows.ask(_ANSWERS, site_id=site_id, keys=list(keys))
@@ -347,48 +336,20 @@ def ask_answers(rows: Rows, site_id: str, keys: Sequence[str]) -> Callable[[], d
 def ask_subjects(rows: Rows, site_id: str, refs: Sequence[str]) -> Callable[[], dict[str, Subject]]:
     """Ask for subjects by pseudonym; those without events are left out."""
     found = rows.ask(_SUBJECTS, site_id=site_id, refs=list(refs))
-    return lambda: {ref: _subject(row) for ref, *row in found()}
+    return lambda: {
+        ref: Subject(version, bytes(wrapped), Standing.from_json(standing), restricted)
+        for ref, version, wrapped, standing, restricted in found()
+    }
 
 
-def _subject(row: Sequence[Any]) -> Subject:
-    version, wrapped, standing, restricted = row
-    return Subject(version, bytes(wrapped), Standing.from_json(standing), restricted)
-
-
-def find_subject(connection: Connection, site_id: str, ref: str) -> Subject | None:
-    """Return one subject, or None."""
-    row = connection.execute(_SUBJECTS, {"site_id": site_id, "refs": [ref]}).first()
-    return None if row is None else _subject(row[1:])
-
-
-def find_record(connection: Connection, site_id: str, record_id: str) -> Sealed | None:
-    """Return a sealed record, or None where it is unknown or erased."""
-    row = connection.execute(
-        select(
-            RECORD.c.record_id,
-            RECORD.c.epoch,
-            RECORD.c.leaf_index,
-            RECORD.c.subject_ref,
-            RECORD.c.sealed,
-        ).where(RECORD.c.site_id == site_id, RECORD.c.record_id == record_id)
-    ).first()
-    return None if row is None else Sealed(*row[:4], bytes(row[4]))
-
-
-def list_records(connection: Connection, site_id: str, event_type: EventType) -> list[Sealed]:
-    """Return the sealed records of one type, oldest first."""
-    rows = connection.execute(
-        select(
-            RECORD.c.record_id,
-            RECORD.c.epoch,
-            RECORD.c.leaf_index,
-            RECORD.c.subject_ref,
-            RECORD.c.sealed,
-        )
+def list_ids(connection: Connection, site_id: str, event_type: EventType) -> list[str]:
+    """Return the ids of the records of one type, oldest first."""
+    found = connection.scalars(
+        select(RECORD.c.record_id)
         .where(RECORD.c.site_id == site_id, RECORD.c.event_type == event_type.value)
         .order_by(RECORD.c.record_id)
     )
-    return [Sealed(*row[:4], bytes(row[4])) for row in rows]
+    return list(found)
 
 
 def find_stored(connection: Connection, site_id: str, record_ids: Sequence[str]) -> set[str]:

@@ -189,7 +189,7 @@ class _Inspection:
     def _erased(self) -> set[str]:
         """Return the records that tombstones name; those that do not open are told of later."""
         erased: set[str] = set()
-        ids = self._connection.scalars(_ERASING, {"site_id": self._site_id}).all()
+        ids = store.list_ids(self._connection, self._site_id, EventType.ERASED)
         for start in range(0, len(ids), PAGE):
             page = ids[start : start + PAGE]
             with suppress(TypeError, VaultUnreadable):
@@ -278,7 +278,4 @@ _SIZES = select(LOG.c.epoch, LOG.c.size).where(LOG.c.site_id == bindparam("site_
 _BANNERS = select(BANNER.c.ui_sha256).where(BANNER.c.site_id == bindparam("site_id"))
 _DECISIONS = select(RECORD.c.record_id, RECORD.c.subject_ref, RECORD.c.decisions).where(
     RECORD.c.site_id == bindparam("site_id"), among(RECORD.c.record_id, "record_ids")
-)
-_ERASING = select(RECORD.c.record_id).where(
-    RECORD.c.site_id == bindparam("site_id"), RECORD.c.event_type == EventType.ERASED.value
 )

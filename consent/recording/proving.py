@@ -5,12 +5,13 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from consent import store
-from consent.choices.choice import SITE, EventType
+from consent.choices.choice import EventType
 from consent.database import Reading
 from consent.log import ledger, tiles
 from consent.log.checkpoint import format_proof
 from consent.log.ledger import Head, Nodes
 from consent.log.tiles import Place
+from consent.records.history import read_vault
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
 
@@ -43,14 +44,9 @@ class Proving:
         return [Log(head, self._vkey(head), continued.get(head.epoch)) for head in heads]
 
     def _continuations(self, connection: Connection, site_id: str) -> dict[int, Opened]:
-        subject = store.find_subject(connection, site_id, SITE)
-        if subject is None:
-            return {}
-        key = self._keyring.unwrap(site_id, SITE, subject.key_version, subject.wrapped)
-        return {
-            sealed.epoch: key.open(site_id, sealed.record_id, sealed.sealed)
-            for sealed in store.list_records(connection, site_id, EventType.CONTINUED)
-        }
+        ids = store.list_ids(connection, site_id, EventType.CONTINUED)
+        vault = read_vault(connection, self._keyring, site_id, ids)
+        return {kept.record.epoch: kept.open() for kept in vault.values()}
 
     async def vkey(self, site_id: str, epoch: int) -> str:
         """Return the verifier key of a log (C2SP signed-note). Raises LogNotFound."""

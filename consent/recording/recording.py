@@ -51,8 +51,8 @@ from consent.errors import (
     TooManyLinks,
 )
 from consent.log import ledger
-from consent.log.checkpoint import format_proof
 from consent.records.batch import Batch, Closed, Receipt
+from consent.records.history import read_vault
 from consent.sealing.keyring import Keyring
 from consent.store import Answered, Place, Published
 from consent.tables import IDEMPOTENCY
@@ -421,33 +421,20 @@ class _Part:
             raise IdempotencyMismatch(
                 "expected the body that first came with this key, got another"
             )
-        sealed = store.find_record(self._rows.connection, self._site_id, answered.record_id)
-        if sealed is None or not answered.fingerprint:
-            raise RecordErased(answered.record_id)
-        subject = store.ask_subjects(self._rows, self._site_id, [sealed.subject_ref])()[
-            sealed.subject_ref
-        ]
-        connection = self._rows.connection
-        key = self._keyring.unwrap(
-            self._site_id, sealed.subject_ref, subject.key_version, subject.wrapped
-        )
-        opened = key.open(self._site_id, sealed.record_id, sealed.sealed)
-        head = ledger.read_head(connection, self._site_id, sealed.epoch)
+        connection, record_id = self._rows.connection, answered.record_id
+        kept = read_vault(connection, self._keyring, self._site_id, [record_id]).get(record_id)
+        if kept is None or not answered.fingerprint:
+            raise RecordErased(record_id)
+        opened, index = kept.open(), kept.record.leaf_index
+        head = ledger.read_head(connection, self._site_id, kept.record.epoch)
         nodes = ledger.Nodes(connection, head)
         verifier = self._keyring.verifier(head.site_id, head.epoch, head.origin)
-        entry = ledger.read_leaf(connection, head, sealed.leaf_index)
+        entry = ledger.read_leaf(connection, head, index)
         checkpoint = verifier.render(
             answered.tree_size, nodes.root(answered.tree_size), answered.signature
         )
-        path = nodes.inclusion(sealed.leaf_index, answered.tree_size)
-        return Receipt(
-            sealed.record_id,
-            opened.event,
-            opened.salt,
-            entry,
-            sealed.leaf_index,
-            format_proof(sealed.leaf_index, path, checkpoint, extra=entry),
-        )
+        path = nodes.inclusion(index, answered.tree_size)
+        return Receipt.proved(record_id, opened, entry, index, path, checkpoint)
 
 
 def _unknown_notice() -> NoticeUnknown:

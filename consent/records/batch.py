@@ -1,8 +1,8 @@
 """A site's part of one transaction: events sealed, committed to, appended and proved together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from consent.choices.record import SALT_BYTES, Json, commit, encode, leaf
 from consent.database import Rows
@@ -23,6 +23,20 @@ class Receipt(NamedTuple):
     leaf: bytes
     leaf_index: int
     proof: str
+
+    @classmethod
+    def proved(
+        cls,
+        record_id: str,
+        opened: Opened,
+        leaf: bytes,
+        leaf_index: int,
+        path: Iterable[bytes],
+        checkpoint: str,
+    ) -> Self:
+        """Return the receipt of a record whose leaf *path* joins to the root of *checkpoint*."""
+        proof = format_proof(leaf_index, path, checkpoint, extra=leaf)
+        return cls(record_id, opened.event, opened.salt, leaf, leaf_index, proof)
 
 
 class Closed(NamedTuple):
@@ -89,18 +103,11 @@ class Batch(Filing):
         size = head.frontier.size
         kept = Kept(head.site_id, head.epoch, head.origin, size, head.root, checkpoint)
         self._rows.afterwards(partial(self._keyring.keeping.keep, kept))
-        first = self._head.frontier.size
         receipts = [
-            Receipt(
-                entered.record_id,
-                entered.opened.event,
-                entered.opened.salt,
-                entered.leaf,
-                first + offset,
-                format_proof(first + offset, path, checkpoint, extra=entered.leaf),
-            )
-            for offset, (entered, path) in enumerate(
-                zip(self._entered, appended.extension.inclusion_proofs(), strict=True)
+            Receipt.proved(*entered, index, path, checkpoint)
+            for index, (entered, path) in enumerate(
+                zip(self._entered, appended.extension.inclusion_proofs(), strict=True),
+                self._head.frontier.size,
             )
         ]
         return Closed(receipts, size, head.signature)

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from consent import store
 from consent.log import ledger
-from consent.log.checkpoint import format_proof
 from consent.log.ledger import Head, Nodes
 from consent.records.batch import Receipt
 from consent.records.history import Kept
@@ -45,13 +44,8 @@ class Exhibits:
         head, nodes, checkpoint = self._log(record.epoch)
         leaf = ledger.read_leaf(self._connection, head, record.leaf_index)
         path = nodes.inclusion(record.leaf_index, head.frontier.size)
-        receipt = Receipt(
-            record.record_id,
-            opened.event,
-            opened.salt,
-            leaf,
-            record.leaf_index,
-            format_proof(record.leaf_index, path, checkpoint, extra=leaf),
+        receipt = Receipt.proved(
+            record.record_id, opened, leaf, record.leaf_index, path, checkpoint
         )
         shown = orjson.loads(opened.event).get("notice")
         notice = (

@@ -19,6 +19,7 @@ from consent.choices.notice import Purpose
 from consent.choices.regime import Regime
 from consent.log import ledger
 from consent.recording.standing import Visitor, Why
+from consent.records.history import read_vault
 from consent.subjects.forgetting import Erasure
 from consent.subjects.reapplying import PAGE
 from consent.tables import RECORD
@@ -50,15 +51,11 @@ def held(desk: Desk) -> dict[str, str]:
 def tombstones(desk: Desk, kind: EventType) -> list[tuple[int, dict[str, Any]]]:
     """Return the tombstones of one kind, opened, each with its epoch."""
     with desk.database.read() as connection:
-        subject = store.find_subject(connection, SITE, SITE_REF)
-        assert subject is not None
-        key = desk.keyring.unwrap(SITE, SITE_REF, subject.key_version, subject.wrapped)
+        ids = store.list_ids(connection, SITE, kind)
+        vault = read_vault(connection, desk.keyring, SITE, ids)
         return [
-            (
-                sealed.epoch,
-                orjson.loads(key.open(SITE, sealed.record_id, sealed.sealed).event),
-            )
-            for sealed in store.list_records(connection, SITE, kind)
+            (vault[record_id].record.epoch, orjson.loads(vault[record_id].open().event))
+            for record_id in ids
         ]
 
 
