@@ -6,10 +6,7 @@ work at import time.
 
 import asyncio
 import gc
-from collections.abc import (
-    AsyncIterator,
-    Iterable,
-)
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -105,15 +102,14 @@ def review_routes(
 def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     """Put the service together over migrated databases."""
     accounts = open_accounts(settings, databases)
-    random = Randomness()
-    ids = clock.uuid7(random)
+    ids = clock.uuid7(Randomness())
 
     comments = Writer(databases.moderation, limit=settings.queue_limit)
     moderating = open_moderation(settings, databases, comments, ids)
     governance, reviewed = moderating.governance, moderating.reviewed
 
     choices = Writer(databases.consent, limit=settings.queue_limit)
-    keyring = open_keyring(settings, random)
+    keyring = open_keyring(settings)
     recording = Recording(keyring=keyring, writing=choices, clock=clock.now, ids=ids)
     standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
     publishing = Publishing(
@@ -240,7 +236,11 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
             yield
             probes.stopping = True
 
-    doors = open_doors(catalogue, spoken.dialects, Authenticator(accounts))
+    authenticator = Authenticator(accounts)
+    doors: dict[str, Doorway] = {
+        **catalogue.doors(authenticator),
+        **spoken.dialects.doors(authenticator),
+    }
     app = Starlette(
         routes=[
             *routes(doors),
@@ -319,13 +319,6 @@ def open_dialects(
         random=random,
     )
     return Spoken(dialects, calling_back)
-
-
-def open_doors(
-    catalogue: Catalogue, dialects: Dialects, authenticator: Authenticator
-) -> dict[str, Doorway]:
-    """Make a door for every path."""
-    return {**catalogue.doors(authenticator), **dialects.doors(authenticator)}
 
 
 def open_metrics(

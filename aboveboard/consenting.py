@@ -39,7 +39,7 @@ def open_pushing(settings: Settings, database: Database, keyring: Keyring) -> Pu
 def open_bundling(settings: Settings, databases: Databases) -> Bundling:
     """Put together what writes evidence bundles."""
     return Bundling(
-        keyring=open_keyring(settings, Randomness()),
+        keyring=open_keyring(settings),
         reading=databases.consent,
         clock=clock.now,
         made_by=f"aboveboard {version('aboveboard')}",
@@ -49,13 +49,12 @@ def open_bundling(settings: Settings, databases: Databases) -> Bundling:
 
 def open_continuing(settings: Settings, databases: Databases) -> Continuing:
     """Put together what begins new epochs: before the service starts, and for commands."""
-    random = Randomness()
     return Continuing(
-        keyring=open_keyring(settings, random),
+        keyring=open_keyring(settings),
         writing=CommandWriter(databases.consent),
         reading=databases.consent,
         clock=clock.now,
-        ids=clock.uuid7(random),
+        ids=clock.uuid7(Randomness()),
     )
 
 
@@ -105,13 +104,13 @@ def open_subjects(
 
 def open_examining(settings: Settings, databases: Databases) -> Examining:
     """Put together what checks the rows of consent."""
-    return Examining(databases.consent, open_keyring(settings, Randomness()))
+    return Examining(databases.consent, open_keyring(settings))
 
 
 def open_intake(settings: Settings, databases: Databases, sweeper: Sweeper) -> Intake:
     """Put together what takes evidence bundles in."""
     return Intake(
-        keyring=open_keyring(settings, Randomness()),
+        keyring=open_keyring(settings),
         writing=CommandWriter(databases.consent),
         sweep=sweeper.sweep,
     )
@@ -120,7 +119,7 @@ def open_intake(settings: Settings, databases: Databases, sweeper: Sweeper) -> I
 def open_reapplying(settings: Settings, databases: Databases, sweeper: Sweeper) -> Reapplying:
     """Put together what erases again after a restore."""
     return Reapplying(
-        keyring=open_keyring(settings, Randomness()),
+        keyring=open_keyring(settings),
         writing=CommandWriter(databases.consent),
         reading=databases.consent,
         clock=clock.now,

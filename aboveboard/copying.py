@@ -16,7 +16,6 @@ from aboveboard.database import Database
 from aboveboard.dumping import DUMP, Programs
 from aboveboard.errors import BackupFailed
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.choices.record import instant
 from consent.log import ledger
@@ -50,7 +49,7 @@ def take(settings: Settings, databases: Databases, out: Path) -> Manifest:
 
 def _describe(reading: _Reading, settings: Settings, databases: Databases) -> Manifest:
     """Say what the copies hold, read from the copies themselves."""
-    keyring = installation.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings)
     revisions = {}
     for database in databases:
         with reading(database) as connection:

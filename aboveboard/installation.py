@@ -17,6 +17,7 @@ from aboveboard.database import Database
 from aboveboard.errors import DataDirUnusable, StorageUnavailable
 from aboveboard.keeping import KeptFolder
 from aboveboard.keys import KeyFolder
+from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.tables import SITE
 from consent.sealing.keyring import Keyring
@@ -131,7 +132,7 @@ def marked_keys(settings: Settings, noted: Collection[str]) -> dict[str, bytes]:
     return found
 
 
-def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
+def open_keyring(settings: Settings) -> Keyring:
     """Read the keys of the consent half."""
     keys = KeyFolder(settings.data_dir)
 
@@ -146,5 +147,5 @@ def open_keyring(settings: Settings, random: clock.Random) -> Keyring:
         log_key=lambda site_id, epoch, make: keys.get(f"log.{site_id}.{epoch}", make=make),
         log_vkey=log_vkey,
         keeping=KeptFolder(settings.data_dir),
-        random=random,
+        random=Randomness(),
     )

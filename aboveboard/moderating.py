@@ -1,9 +1,7 @@
 """What moderation is made of: its use cases over an installation, put together once."""
 
 import hmac
-from collections.abc import (
-    Callable,
-)
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 

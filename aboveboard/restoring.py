@@ -23,7 +23,6 @@ from aboveboard.errors import (
     RestoreRefused,
 )
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
 from consent.errors import CheckpointInvalid, ConsentError
@@ -161,7 +160,7 @@ def _check(settings: Settings, databases: Databases, manifest: Manifest) -> None
             raise BackupInvalid(f"expected the revision of {database.name}, got none")
         database.check_known(manifest.revisions[database.name])
     marks.match(manifest.keys, installation.marked_keys(settings, manifest.keys))
-    keyring = installation.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings)
     for log in manifest.logs:
         try:
             keyring.verifier(log.site, log.epoch, log.origin).open(log.checkpoint)

@@ -70,7 +70,7 @@ def open_webhooks(
     settings: Settings, databases: Databases
 ) -> tuple[Webhooks, Callable[[], Awaitable[None]]]:
     """Return the webhooks for a command, and what lets go of their connections."""
-    keyring = open_keyring(settings, Randomness())
+    keyring = open_keyring(settings)
     auditing = Auditing(keyring=keyring, reading=databases.consent)
     telling = open_telling(settings, databases, CommandWriter(databases.aboveboard), auditing)
     return telling.webhooks, telling.delivering.close

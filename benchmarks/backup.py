@@ -18,7 +18,6 @@ from postgres import embedded
 
 from aboveboard import installation
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -38,7 +37,7 @@ def measure(folder: Path, url: str | None, records: int) -> dict[str, float]:
     databases = installation.open_databases(settings)
     databases.migrate()
     installation.open_accounts(settings, databases)
-    keyring = installation.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings)
     fill(databases.consent, keyring, Visitors(keyring, SITE, records))
     before = _entries(databases)
     databases.close()

@@ -18,7 +18,6 @@ from typing import Any
 from facts import facts, listed
 
 from aboveboard import consenting, installation
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.proofs import evidence
 
@@ -38,7 +37,7 @@ def filled(folder: Path, records: int) -> None:
     databases = installation.open_databases(settings)
     databases.migrate()
     installation.open_accounts(settings, databases)
-    keyring = installation.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings)
     fill(databases.consent, keyring, Visitors(keyring, SITE, records))
     databases.close()
 

@@ -26,7 +26,6 @@ from servers import Server, service
 from sqlalchemy import Connection
 
 from aboveboard import clock, installation
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.log.ledger import Nodes, read_head
 
@@ -175,7 +174,7 @@ def measure(server: Server, folder: Path, options: argparse.Namespace) -> dict[s
     auditor = Auditor(server, json.loads(made.stdout)["key"])
     settings = Settings(data_dir=server.data_dir, database_url=server.database_url)
     databases = installation.open_databases(settings)
-    keyring = installation.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings)
     begun = time.perf_counter()
     fill(databases.consent, keyring, Visitors(keyring, SITE, options.records, days=DAYS))
     found: dict[str, Any] = {"fill_s": time.perf_counter() - begun, "searches": {}}

@@ -10,7 +10,6 @@ from conftest import EVERY_SCOPE, Service
 
 from aboveboard import installation
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.sealing.keyring import Keyring
 
@@ -132,4 +131,4 @@ def opened(service: Service) -> Iterator[Databases]:
 
 def read_keyring(service: Service) -> Keyring:
     """Read the keys of the service, as its commands do."""
-    return installation.open_keyring(Settings(data_dir=service.data_dir), Randomness())
+    return installation.open_keyring(Settings(data_dir=service.data_dir))

@@ -46,7 +46,7 @@ class Process:
     settings: Settings
 
     def __post_init__(self) -> None:
-        self.keyring: Keyring = installation.open_keyring(self.settings, Randomness())
+        self.keyring: Keyring = installation.open_keyring(self.settings)
         common: dict[str, Any] = {
             "keyring": self.keyring,
             "writing": CommandWriter(self.databases.consent),

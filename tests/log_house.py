@@ -8,7 +8,6 @@ from sqlalchemy import delete
 
 from aboveboard import installation
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from consent.log import ledger, merkle
@@ -72,6 +71,6 @@ def house_of(service: Service) -> Iterator[House]:
     )
     databases = installation.open_databases(settings)
     try:
-        yield House(databases, installation.open_keyring(settings, Randomness()))
+        yield House(databases, installation.open_keyring(settings))
     finally:
         databases.close()

@@ -13,7 +13,6 @@ from sqlalchemy import delete, insert, select
 from aboveboard import installation
 from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
 from consent.audit.bundling import EVERYTHING, Bundling
@@ -73,13 +72,12 @@ class RecordedSite:
     noted: list[Erasure | Restriction] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        random = Randomness()
         keys = KeyFolder(self.data_dir)
         keys.prepare()
         for purpose in ("subject", "key-encryption"):
             keys.versions(purpose)
         keys.get("fingerprint")
-        self.keyring = installation.open_keyring(Settings(data_dir=self.data_dir), random)
+        self.keyring = installation.open_keyring(Settings(data_dir=self.data_dir))
         self._ids = (f"019b7d00-0000-7000-8000-{number:012x}" for number in count(self.first_id))
         self._times = (BEGIN + timedelta(seconds=number) for number in count())
         self._keys = (f"key-{self.first_id}-{number}" for number in count())

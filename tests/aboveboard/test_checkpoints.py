@@ -15,7 +15,6 @@ from structlog.testing import capture_logs
 from aboveboard import installation
 from aboveboard.checkpoints import Folder, Logs, Place, Pushing, Webhook
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.log.continuity import split_kept
 
@@ -49,9 +48,7 @@ class Keeping(House):
 @pytest.fixture
 def house(databases: Databases, tmp_path: Path) -> Keeping:
     """Open two logs."""
-    made = Keeping(
-        databases, installation.open_keyring(Settings(data_dir=tmp_path / "data"), Randomness())
-    )
+    made = Keeping(databases, installation.open_keyring(Settings(data_dir=tmp_path / "data")))
     for site in ("blog", "shop"):
         made.open(site)
     return made

@@ -33,7 +33,6 @@ from sqlalchemy import event
 from aboveboard import installation
 from aboveboard.errors import StorageUnavailable
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.writer import Writer
@@ -103,7 +102,7 @@ def prepared(tmp_path: Path) -> Iterator[tuple[Ledger, Iterator[Made]]]:
     settings = Settings(data_dir=tmp_path / "data")
     databases = installation.open_databases(settings)
     databases.migrate()
-    keyring = installation.open_keyring(settings, Randomness())
+    keyring = installation.open_keyring(settings)
     fill(databases.consent, keyring, Visitors(keyring, SITE, FILLED))
     databases.close()
     before = {FILE: (tmp_path / "data" / FILE).read_bytes()}

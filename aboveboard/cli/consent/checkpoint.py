@@ -28,11 +28,10 @@ def checkpoint(
     """Print the newest checkpoint of every log, or keep each in a folder; for cron and e-mail."""
     from aboveboard import installation
     from aboveboard.checkpoints import Folder, Logs
-    from aboveboard.randomness import Randomness
     from consent.errors import CheckpointInvalid, HistoryBroken, LogNotFound
 
     with open_databases(data_dir) as (settings, databases):
-        logs = Logs(databases.consent, installation.open_keyring(settings, Randomness()))
+        logs = Logs(databases.consent, installation.open_keyring(settings))
         newest = logs.newest(site)
         if not newest:
             raise LogNotFound("expected a site that has a log, there is none yet")

@@ -66,7 +66,6 @@ def export(
     It holds personal data of all whose records it opens, pseudonymous but whole.
     """
     from aboveboard import installation
-    from aboveboard.randomness import Randomness
     from consent.records.history import START, History
     from consent.records.search import Filter
 
@@ -75,7 +74,7 @@ def export(
     begin, end = read_period(since, until)
     with open_databases(data_dir) as (settings, databases):
         installation.open_accounts(settings, databases)
-        keyring = installation.open_keyring(settings, Randomness())
+        keyring = installation.open_keyring(settings)
         wanted = Filter(
             refs=None if subject is None else keyring.refs(site, *read_subject(subject)),
             since=begin,

@@ -90,14 +90,13 @@ def _take(
     from aboveboard.writer import CommandWriter
     from consent.recording.importing import Importing
 
-    random = Randomness()
     with open_databases(data_dir, as_is=dry_run) as (settings, databases):
         asyncio.run(installation.open_accounts(settings, databases).get_site(site))
         importing = Importing(
-            keyring=installation.open_keyring(settings, random),
+            keyring=installation.open_keyring(settings),
             writing=(_UndoingWriter if dry_run else CommandWriter)(databases.consent),
             clock=clock.now,
-            ids=clock.uuid7(random),
+            ids=clock.uuid7(Randomness()),
             erasures=Erasures(settings.data_dir).read,
         )
         return asyncio.run(importing.take(site, mapping, choices, refused.append))

@@ -5,12 +5,14 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx2
 
 from aboveboard.cli.options import open_databases
 from aboveboard.errors import LogUnreadable
+from aboveboard.installation import Databases, open_keyring
+from aboveboard.settings import Settings
 from consent.errors import CheckpointInvalid, HistoryRewritten, LogNotFound, MerkleError
 from consent.log import ledger
 from consent.log.ledger import Nodes
@@ -102,13 +104,10 @@ class ServedLog:
 class StoredLog:
     """A log in the data directory."""
 
-    def __init__(self, settings: Any, databases: Any, origin: str) -> None:  # noqa: ANN401
-        from aboveboard import installation
-        from aboveboard.randomness import Randomness
-
+    def __init__(self, settings: Settings, databases: Databases, origin: str) -> None:
         self._site_id, self._epoch = read_origin(origin)
         self._database = databases.consent
-        self._keyring = installation.open_keyring(settings, Randomness())
+        self._keyring = open_keyring(settings)
 
     def checkpoint(self) -> str:
         """Read what was signed last."""

@@ -15,14 +15,13 @@ def rebuild(
 ) -> None:
     """Make where subjects stand anew from their events, beside a running service."""
     from aboveboard import installation
-    from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
     from consent.audit.rebuilding import Rebuilding
 
     with open_databases(data_dir) as (settings, databases):
         asyncio.run(installation.open_accounts(settings, databases).get_site(site))
         rebuilding = Rebuilding(
-            keyring=installation.open_keyring(settings, Randomness()),
+            keyring=installation.open_keyring(settings),
             writing=CommandWriter(databases.consent),
         )
         rebuilt = asyncio.run(rebuilding.rebuild(site))

@@ -32,7 +32,6 @@ def rotate_wrapping(
     from aboveboard import consenting, marks
     from aboveboard.installation import WRAPPING, open_accounts, open_keyring
     from aboveboard.keys import KeyFolder
-    from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
     from consent.subjects.rewrapping import Rewrapping
 
@@ -42,7 +41,7 @@ def rotate_wrapping(
         if not resume:
             keys.add_version(WRAPPING)
             open_accounts(settings, databases)  # notes the key as one that must not be lost
-        keyring = open_keyring(settings, Randomness())
+        keyring = open_keyring(settings)
         writing = CommandWriter(databases.consent)
         rewrapping = Rewrapping(keyring=keyring, writing=writing, reading=databases.consent)
 

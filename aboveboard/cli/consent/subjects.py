@@ -121,7 +121,6 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
 
-    random = Randomness()
     with open_databases(data_dir) as (settings, databases):
         accounts = installation.open_accounts(settings, databases)
         asyncio.run(accounts.get_site(site))
@@ -130,8 +129,8 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
             settings,
             databases,
             writing,
-            keyring=installation.open_keyring(settings, random),
-            ids=clock.uuid7(random),
+            keyring=installation.open_keyring(settings),
+            ids=clock.uuid7(Randomness()),
         )
         yield subjects
         if subjects.sweeper.due:

@@ -17,7 +17,6 @@ from sqlalchemy import select
 
 from aboveboard import installation
 from aboveboard.database import Database
-from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from consent import store
@@ -66,7 +65,7 @@ def counted(
     databases = installation.open_databases(at)
     databases.migrate()
     installation.open_accounts(at, databases)
-    yield Counted(databases.consent, installation.open_keyring(at, Randomness()))
+    yield Counted(databases.consent, installation.open_keyring(at))
     databases.close()
 
 

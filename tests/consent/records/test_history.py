@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from aboveboard import installation
 from aboveboard.database import Database
-from aboveboard.randomness import Randomness
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from consent.audit.auditing import Auditing
@@ -52,7 +51,7 @@ def ledgers(
     databases = installation.open_databases(at)
     databases.migrate()
     installation.open_accounts(at, databases)
-    yield Ledgers(databases.consent, installation.open_keyring(at, Randomness()))
+    yield Ledgers(databases.consent, installation.open_keyring(at))
     databases.close()
 
 

@@ -21,7 +21,6 @@ from whole_copy import copy, put_back
 from aboveboard import installation
 from aboveboard.database import Database
 from aboveboard.installation import Databases
-from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from consent.choices.choice import SITE, Decision, EventType, Method, SubjectKind
 from consent.choices.record import instant
@@ -65,7 +64,7 @@ def filled(
     databases = installation.open_databases(at)
     databases.migrate()
     installation.open_accounts(at, databases)
-    yield Filled(databases.consent, installation.open_keyring(at, Randomness()))
+    yield Filled(databases.consent, installation.open_keyring(at))
     databases.close()
 
 
