@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, open_databases, say
+from aboveboard.cli.options import AsJson, DataDir, Site, open_site, say
 
 app = typer.Typer(help="Read or erase what an author wrote.", no_args_is_help=True)
 
@@ -28,7 +28,6 @@ Name = Annotated[
     str,
     typer.Argument(help="That name; - reads it from standard input, where no shell remembers it."),
 ]
-Site = Annotated[str, typer.Option(help="The site id.")]
 
 
 @app.command()
@@ -76,12 +75,10 @@ def _told(found: Any) -> str:  # noqa: ANN401 - imported late
 @contextmanager
 def _opened(site: str, data_dir: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - imported late
     """Lend the use cases of an installation that has this site, and what tidies up after them."""
-    from aboveboard import installation, moderating
+    from aboveboard import moderating
     from aboveboard.writer import CommandWriter
 
-    with open_databases(data_dir) as (settings, databases):
-        accounts = installation.open_accounts(settings, databases)
-        asyncio.run(accounts.get_site(site))
+    with open_site(site, data_dir) as (settings, databases):
         writing = CommandWriter(databases.moderation)
         erasing, sweeper = moderating.open_erasing(settings, databases, writing)
 

@@ -16,6 +16,7 @@ DataDir = Annotated[
     typer.Option("--data-dir", help="Where databases and keys live.", show_default="data"),
 ]
 INTEGER_LIMIT = 2**31 - 1  # what a column of integers holds, on either engine
+Site = Annotated[str, typer.Option(help="The site id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -67,6 +68,23 @@ def open_databases(
         yield settings, databases
     finally:
         databases.close()
+
+
+@contextmanager
+def open_site(
+    site_id: str, data_dir: Path | None, *, as_is: bool = False
+) -> Iterator[tuple[Any, Any]]:
+    """Lend what `open_databases` does of an installation that has this site.
+
+    Raises SiteNotFound, and KeysChanged where a key is not the one that it was made with.
+    """
+    import asyncio
+
+    from aboveboard import installation
+
+    with open_databases(data_dir, as_is=as_is) as (settings, databases):
+        asyncio.run(installation.open_accounts(settings, databases).get_site(site_id))
+        yield settings, databases
 
 
 def _check_revisions(databases: Any) -> None:  # noqa: ANN401 - Databases, imported late

@@ -1,6 +1,6 @@
 """`aboveboard policy`: what a site wants done with comments, checked and tried before it holds."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -11,8 +11,9 @@ from aboveboard.cli.options import (
     INTEGER_LIMIT,
     AsJson,
     DataDir,
+    Site,
     drafted,
-    open_databases,
+    open_site,
     say,
     say_json,
 )
@@ -30,7 +31,6 @@ app = typer.Typer(help="What a site wants done with comments.", no_args_is_help=
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="The policy: TOML by its ending, otherwise JSON.")
 ]
-Site = Annotated[str, typer.Option(help="The site id.")]
 
 
 @app.command("check")
@@ -182,25 +182,19 @@ def import_wordpress(
 @contextmanager
 def _governed(
     site: str, data_dir: Path | None
-) -> "Iterator[Callable[[Callable[[Governance], Awaitable[T]]], T]]":
+) -> "Iterator[Callable[[Callable[[Governance], Coroutine[Any, Any, T]]], T]]":
     """Lend what runs a use case of a site's policy."""
     import asyncio
 
-    from aboveboard import installation, moderating
+    from aboveboard import moderating
     from aboveboard.writer import CommandWriter
 
-    with open_databases(data_dir) as (settings, databases):
-        accounts = installation.open_accounts(settings, databases)
+    with open_site(site, data_dir) as (settings, databases):
         selection = moderating.open_selection(settings)
         governance = moderating.open_governance(
             settings, databases, CommandWriter(databases.moderation), selection.load()
         )
-
-        async def ask(work: "Callable[[Governance], Awaitable[T]]") -> T:
-            await accounts.get_site(site)
-            return await work(governance)
-
-        yield lambda work: asyncio.run(ask(work))
+        yield lambda work: asyncio.run(work(governance))
 
 
 def _read(file: Path) -> "PolicyIn":

@@ -10,7 +10,6 @@ import typer
 
 from aboveboard.cli.consent.selection import (
     Since,
-    Site,
     Subject,
     Until,
     read_period,
@@ -20,6 +19,7 @@ from aboveboard.cli.options import (
     INTEGER_LIMIT,
     AsJson,
     DataDir,
+    Site,
     counting,
     drafted,
     open_databases,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, say, say_json
+from aboveboard.cli.options import AsJson, DataDir, open_site, say, say_json
 
 if TYPE_CHECKING:
     from aboveboard.database import Database
@@ -84,14 +84,12 @@ def _take(
     dry_run: bool,
 ) -> "Taken":
     from aboveboard import clock, installation
-    from aboveboard.cli.options import open_databases
     from aboveboard.erasures import Erasures
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
     from consent.recording.importing import Importing
 
-    with open_databases(data_dir, as_is=dry_run) as (settings, databases):
-        asyncio.run(installation.open_accounts(settings, databases).get_site(site))
+    with open_site(site, data_dir, as_is=dry_run) as (settings, databases):
         importing = Importing(
             keyring=installation.open_keyring(settings),
             writing=(_UndoingWriter if dry_run else CommandWriter)(databases.consent),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, open_databases, say, say_json
+from aboveboard.cli.options import AsJson, DataDir, open_site, say, say_json
 
 
 def rebuild(
@@ -18,8 +18,7 @@ def rebuild(
     from aboveboard.writer import CommandWriter
     from consent.audit.rebuilding import Rebuilding
 
-    with open_databases(data_dir) as (settings, databases):
-        asyncio.run(installation.open_accounts(settings, databases).get_site(site))
+    with open_site(site, data_dir) as (settings, databases):
         rebuilding = Rebuilding(
             keyring=installation.open_keyring(settings),
             writing=CommandWriter(databases.consent),

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 
-Site = Annotated[str, typer.Option(help="The site id.")]
 Since = Annotated[
     datetime | None,
     typer.Option("--from", formats=FORMATS, help="Open records received from then on, in UTC."),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, open_databases, say
+from aboveboard.cli.options import AsJson, DataDir, Site, open_site, say
 
 app = typer.Typer(help="Read, restrict or erase what is held about a person.", no_args_is_help=True)
 
@@ -16,7 +16,6 @@ Id = Annotated[
     str,
     typer.Argument(help="The id; - reads it from standard input, where no shell remembers it."),
 ]
-Site = Annotated[str, typer.Option(help="The site id.")]
 Linked = Annotated[
     bool, typer.Option("--include-linked", help="Whoever was linked with the subject, too.")
 ]
@@ -121,9 +120,7 @@ def _opened(site: str, data_dir: Any) -> Iterator[Any]:  # noqa: ANN401 - import
     from aboveboard.randomness import Randomness
     from aboveboard.writer import CommandWriter
 
-    with open_databases(data_dir) as (settings, databases):
-        accounts = installation.open_accounts(settings, databases)
-        asyncio.run(accounts.get_site(site))
+    with open_site(site, data_dir) as (settings, databases):
         writing = CommandWriter(databases.consent)
         subjects = consenting.open_subjects(
             settings,
