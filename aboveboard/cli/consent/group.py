@@ -16,17 +16,7 @@ from aboveboard.cli.consent.receipt import receipt
 from aboveboard.cli.consent.rotation import rotate_subject, rotate_wrapping
 from aboveboard.cli.consent.verify import verify
 
-app = typer.Typer(
-    help="Verify receipts and keep the consent log.",
-    no_args_is_help=True,
-)
-
-
-@app.callback()
-def _group() -> None:
-    """Verify receipts and keep the consent log."""
-
-
+app = typer.Typer(help="Verify receipts and keep the consent log.", no_args_is_help=True)
 app.command()(verify)
 app.command()(receipt)
 app.command()(decode)
@@ -43,13 +33,6 @@ app.add_typer(subjects.app, name="subject")
 
 rotation = typer.Typer(help="Change a key; what it made before stays good.", no_args_is_help=True)
 app.add_typer(rotation, name="rotate-key")
-
-
-@rotation.callback()
-def _rotation() -> None:
-    """Change a key; what it made before stays good."""
-
-
 rotation.command("log")(rotate_log)
 rotation.command("wrapping")(rotate_wrapping)
 rotation.command("subject")(rotate_subject)
