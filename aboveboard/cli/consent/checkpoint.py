@@ -74,18 +74,15 @@ def check_consistency(
     Exits 1 where it does not, 2 where that could not be found out.
     """
     from aboveboard.cli.consent.present import open_present
+    from aboveboard.cli.consent.verify import read_checkpoints, read_keys
     from aboveboard.errors import AboveboardError
     from consent.errors import ConsentError, HistoryBroken
-    from consent.log.checkpoint import Verifier
-    from consent.log.continuity import split_kept
 
     if url is not None and data_dir is not None:
         raise typer.BadParameter("expected --url or --data-dir, got both")
     try:
-        text = old.read_text(encoding="utf-8")
-        vkey = Path(key).read_text(encoding="utf-8") if Path(key).is_file() else key
-        verifier = Verifier.from_vkey(vkey.strip())
-        kept = sorted(map(verifier.open, split_kept(text)), key=lambda one: one.size)
+        (verifier,) = read_keys([key])
+        kept = sorted(map(verifier.open, read_checkpoints([old])), key=lambda one: one.size)
         with open_present(verifier.name, url=url, data_dir=data_dir) as present:
             try:
                 newest = _compare(kept, present, verifier)
@@ -128,7 +125,7 @@ def _compare(kept: "list[Checkpoint]", present: "Present", verifier: "Verifier")
             continuity.check(one, newest, path)
     except HistoryTruncated as error:
         _, _, epoch = newest.origin.rpartition("/")
-        last = present.epochs()
+        last = present.newest_epoch()
         if str(last) == epoch:
             raise
         raise HistoryTruncated(

@@ -33,7 +33,7 @@ class Present(Protocol):
         """Return its proof that it grew. Raises LogUnreadable, HistoryRewritten without one."""
         ...
 
-    def epochs(self) -> int:
+    def newest_epoch(self) -> int:
         """Return the newest epoch of the site."""
         ...
 
@@ -74,8 +74,8 @@ class ServedLog:
         except (ValueError, KeyError, TypeError):
             raise LogUnreadable("expected a consistency proof, got something else") from None
 
-    def epochs(self) -> int:
-        """Ask for the list of epochs."""
+    def newest_epoch(self) -> int:
+        """Ask for the list of epochs; the last of them is meant."""
         status, content = self._get(self._site)
         try:
             return max(item["epoch"] for item in json.loads(content)["items"])  # type: ignore[no-any-return]
@@ -132,8 +132,8 @@ class StoredLog:
                     f"{error}"
                 ) from error
 
-    def epochs(self) -> int:
-        """Read which logs the site has."""
+    def newest_epoch(self) -> int:
+        """Read which logs the site has; the last of them is meant."""
         with self._database.read() as connection:
             return ledger.list_heads(connection, self._site_id)[-1].epoch
 

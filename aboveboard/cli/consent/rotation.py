@@ -1,6 +1,6 @@
 """`aboveboard consent rotate-key wrapping, subject`: the keys of the vault and of pseudonyms."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -92,5 +92,5 @@ def rotate_subject(data_dir: DataDir = None, json: AsJson = False) -> None:
         )
 
 
-def _named(purpose: str, versions: list[Any]) -> str:
-    return ", ".join(f"{purpose}.{version}" for version in versions) or "nothing"
+def _named(purpose: str, versions: list[int]) -> str:
+    return ", ".join(f"{purpose}.{version}" for version in versions)
