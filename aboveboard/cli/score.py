@@ -11,6 +11,8 @@ from typing import Annotated, NoReturn, TypeVar, cast
 
 import typer
 
+from aboveboard.cli.options import counting
+
 T = TypeVar("T")
 
 CHUNK = 512  # lines scored together
@@ -191,24 +193,14 @@ def _chunks(items: Iterable[T | None], size: int) -> Iterator[list[T]]:
 
 def _progress(items: Iterator[T | None]) -> Iterator[T | None]:
     """Count on the terminal, if one is looking and the answers do not already scroll there."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
+    if sys.stdout.isatty():
         yield from items
         return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} comments scored"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        task = progress.add_task("scoring", total=None)
+    with counting("comments scored") as told:
         done = 0
         for item in items:
             if item is None:
-                progress.update(task, completed=done)
+                told(done)
             else:
                 done += 1
             yield item
