@@ -11,9 +11,9 @@ from aboveboard.cli.options import (
     say,
     say_json,
     showing_a_key_of,
+    split_words,
     uninterrupted,
 )
-from aboveboard.cli.sites import split_scopes
 
 app = typer.Typer(help="Create, revoke and list API keys.", no_args_is_help=True)
 
@@ -32,7 +32,7 @@ def create(
 ) -> None:
     """Create an API key for one or more sites, shown this once."""
     with open_accounts(data_dir) as accounts, uninterrupted():
-        made = accounts.create_key(sites, key=key, scopes=split_scopes(scopes))
+        made = accounts.create_key(sites, key=key, scopes=split_words(scopes))
         with showing_a_key_of(" ".join(sites)):
             if json:
                 say_json({"sites": sites, "key": made})

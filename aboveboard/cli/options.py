@@ -101,6 +101,11 @@ def _check_revisions(databases: Any) -> None:  # noqa: ANN401 - Databases, impor
             )
 
 
+def split_words(given: str | None) -> list[str] | None:
+    """Read an option of several words with commas between; None where it was not given."""
+    return None if given is None else [word.strip() for word in given.split(",") if word.strip()]
+
+
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int], None]]:
     """Show on the terminal, if one is looking, how many were done; what is yielded takes that."""

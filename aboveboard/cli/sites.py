@@ -11,6 +11,7 @@ from aboveboard.cli.options import (
     say,
     say_json,
     showing_a_key_of,
+    split_words,
     uninterrupted,
 )
 
@@ -32,7 +33,7 @@ def create(
 ) -> None:
     """Create a site and an API key for its backend, shown this once."""
     with open_accounts(data_dir, make=True) as accounts, uninterrupted():
-        made = accounts.create_site(url, key=key, scopes=split_scopes(scopes))
+        made = accounts.create_site(url, key=key, scopes=split_words(scopes))
         site = made.site
         with showing_a_key_of(site.id):
             if json:
@@ -51,10 +52,3 @@ def list_sites(data_dir: DataDir = None, json: AsJson = False) -> None:
     else:
         for site in found:
             say(f"{site.id:40}  {site.url}")
-
-
-def split_scopes(scopes: str | None) -> list[str] | None:
-    """Read a list of scopes given with commas."""
-    if scopes is None:
-        return None
-    return [scope.strip() for scope in scopes.split(",") if scope.strip()]

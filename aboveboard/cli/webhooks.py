@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, open_databases, say, say_json
+from aboveboard.cli.options import AsJson, DataDir, open_databases, say, say_json, split_words
 
 app = typer.Typer(help="Make, test and look after webhooks.", no_args_is_help=True)
 
@@ -29,8 +29,7 @@ def add(
     """Make a webhook that is told of all that happens from now on; its secret is shown once."""
     from aboveboard.webhooks import wire
 
-    chosen = None if events is None else [one.strip() for one in events.split(",") if one.strip()]
-    made = _with(data_dir, lambda webhooks: webhooks.create(site, url, chosen))
+    made = _with(data_dir, lambda webhooks: webhooks.create(site, url, split_words(events)))
     if json:
         say_json(wire.made(made))
         return
