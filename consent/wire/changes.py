@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from consent.choices.choice import SUBJECTLESS, EventType, Method
 from consent.records.history import START, Entry, Position, Step
 from consent.wire import cursor
 from consent.wire.records import DecidedOut, decided
-from consent.wire.strict import PAGE_LIMIT, InstantOut, Short, Wire
+from consent.wire.strict import InstantOut, PageLimit, Short, Wire
 
 _PLACE = re.compile(r"([1-9][0-9]{0,8})\.([0-9]{1,18})", re.ASCII)
 
@@ -27,7 +27,7 @@ class FeedIn(Wire):
     """From where to read on."""
 
     after: Short | None = Field(None, description="the `next` of what was read before")
-    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 100
+    limit: PageLimit = 100
     site: Short | None = None
 
 

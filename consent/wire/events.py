@@ -35,6 +35,7 @@ from consent.wire.strict import (
     Short,
     SubjectIn,
     Text,
+    Version,
     Wire,
 )
 
@@ -73,24 +74,20 @@ class DecisionIn(Wire):
         return self
 
 
-class ShownIn(Wire):
-    """Which notice was before the subject's eyes."""
-
-    notice_id: Id
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    language: Language
-    layer: Annotated[int, Field(ge=1, le=9)] | None = None
-    ui_sha256: Digest | None = None
-    variant: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
-
-
 class ServedNoticeIn(Wire):
     """Which notice is about to be shown."""
 
     notice_id: Id
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    version: Version
     language: Language
     layer: Annotated[int, Field(ge=1, le=9)] | None = None
+
+
+class ShownIn(ServedNoticeIn):
+    """Which notice was before the subject's eyes."""
+
+    ui_sha256: Digest | None = None
+    variant: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
 
 
 class ContextIn(Wire):

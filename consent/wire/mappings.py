@@ -7,7 +7,16 @@ from pydantic import Field, ValidationError, model_validator
 from consent.choices.choice import SubjectKind
 from consent.errors import MappingInvalid
 from consent.recording.mapping import NO, YES, Column, ColumnMapping, Long, ShownIn
-from consent.wire.strict import PURPOSES_LIMIT, Id, Jurisdiction, Language, Short, Strings, Wire
+from consent.wire.strict import (
+    PURPOSES_LIMIT,
+    Id,
+    Jurisdiction,
+    Language,
+    Short,
+    Strings,
+    Version,
+    Wire,
+)
 
 
 class ColumnIn(Wire):
@@ -69,7 +78,7 @@ class NoticeIn(Wire):
     """On which notice the choices were made."""
 
     notice_id: Id
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    version: Version
     language: Language
 
 

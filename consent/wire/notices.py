@@ -11,17 +11,19 @@ from consent.choices.notice import Controller, Notice, Purpose, Tracker
 from consent.choices.revision import Change
 from consent.store import Banner, Published
 from consent.wire.strict import (
-    PAGE_LIMIT,
     PURPOSES_LIMIT,
     Digest,
     Id,
     InstantOut,
     Language,
     Long,
+    PageLimit,
     Short,
     Strings,
     Text,
+    Version,
     Wire,
+    present,
 )
 
 
@@ -104,8 +106,8 @@ class BannerIn(Wire):
 class ChangesGetIn(Wire):
     """Between which versions, in which language; by default the current one and the one before."""
 
-    from_: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = Field(None, alias="from")
-    to: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    from_: Version | None = Field(None, alias="from")
+    to: Version | None = None
     language: Language | None = None
     site: Short | None = None
 
@@ -113,7 +115,7 @@ class ChangesGetIn(Wire):
 class NoticesIn(Wire):
     """Which notices to list, from where."""
 
-    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+    limit: PageLimit = 50
     cursor: Short | None = None
     site: Short | None = None
 
@@ -121,7 +123,7 @@ class NoticesIn(Wire):
 class NoticeGetIn(Wire):
     """Which version and language of a notice."""
 
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    version: Version | None = None
     language: Language | None = None
     site: Short | None = None
 
@@ -231,16 +233,12 @@ def _notice(item: Published) -> dict[str, Any]:
         "text": item.notice.text,
         "text_sha256": item.text_sha256,
         "material_sha256": item.material_sha256,
-        **_given("ui_sha256", item.notice.ui_sha256),
+        **present(ui_sha256=item.notice.ui_sha256),
         "controller": item.notice.controller,
         "purposes": item.notice.purposes,
-        **_given("withdrawal_uri", item.notice.withdrawal_uri),
+        **present(withdrawal_uri=item.notice.withdrawal_uri),
         "published": item.published,
     }
-
-
-def _given(name: str, value: str | None) -> dict[str, str]:
-    return {} if value is None else {name: value}
 
 
 def banner(archived: Banner) -> bytes:
@@ -261,8 +259,7 @@ def changes(before: Published, after: Published, found: Sequence[Change]) -> byt
                 {
                     "where": change.where,
                     "asks_again": change.asks_again,
-                    **({} if change.before is None else {"before": change.before}),
-                    **({} if change.after is None else {"after": change.after}),
+                    **present(before=change.before, after=change.after),
                 }
                 for change in found
             ],

@@ -14,7 +14,18 @@ from consent.sealing.vault import Opened
 from consent.wire import notices
 from consent.wire.events import ReceiptOut, receipt_members
 from consent.wire.notices import NoticeOut
-from consent.wire.strict import PAGE_LIMIT, Id, Instant, InstantOut, Short, SubjectIn, Text, Wire
+from consent.wire.strict import (
+    Id,
+    Instant,
+    InstantOut,
+    PageLimit,
+    Short,
+    SubjectId,
+    SubjectIn,
+    Version,
+    Wire,
+    present,
+)
 
 Ref = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9}\.[0-9a-f]{32}|site)$")]
 
@@ -30,7 +41,7 @@ class FilterIn(Wire):
     method: Method | None = None
     event_type: EventType | None = None
     notice_id: Id | None = None
-    notice_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    notice_version: Version | None = None
     site: Short | None = None
 
     @model_validator(mode="after")
@@ -46,7 +57,7 @@ class SubjectFilterIn(FilterIn):
     """Which records, of subjects whose ids may stand in an access log."""
 
     subject_kind: SubjectKind | None = Field(None, description="`device` or `external`")
-    subject_id: Annotated[Text, Field(min_length=1, max_length=1024)] | None = None
+    subject_id: SubjectId | None = None
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:
@@ -61,7 +72,7 @@ class RecordsIn(SubjectFilterIn):
     """Which records to list, and from where."""
 
     open: bool = Field(default=False, description="whether to add the events themselves")
-    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+    limit: PageLimit = 50
     cursor: Short | None = None
 
 
@@ -70,7 +81,7 @@ class RecordsSearchIn(FilterIn):
 
     subject: SubjectIn | None = None
     open: bool = Field(default=False, description="whether to add the events themselves")
-    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+    limit: PageLimit = 50
     cursor: Short | None = None
 
     @model_validator(mode="after")
@@ -145,7 +156,7 @@ def detail(proved: Proved) -> bytes:
         {
             **receipt_members(proved.receipt),
             "epoch": found.record.epoch,
-            **_present(
+            **present(
                 notice=orjson.Fragment(notices.notice(proved.notice)) if proved.notice else None,
                 strings=_strings(orjson.loads(proved.receipt.event)),
                 restricted_until=found.restricted_until,
@@ -175,7 +186,7 @@ def decided(decisions: str, opened: Opened | None = None) -> list[dict[str, Any]
     made: dict[str, str] = orjson.loads(decisions)
     vendors = {} if opened is None else _vendors(orjson.loads(opened.event))
     return [
-        {"purpose_id": purpose, "decision": decision, **_present(vendor_ids=vendors.get(purpose))}
+        {"purpose_id": purpose, "decision": decision, **present(vendor_ids=vendors.get(purpose))}
         for purpose, decision in made.items()
     ]
 
@@ -191,14 +202,10 @@ def _vendors(event: dict[str, Any]) -> dict[str, list[str]]:
 def _record(found: Found) -> dict[str, Any]:
     record = found.record
     return {
-        **_present(**record._asdict()),
+        **present(**record._asdict()),
         "decisions": decided(record.decisions, found.opened),
-        **_present(
+        **present(
             event=orjson.Fragment(found.opened.event) if found.opened else None,
             restricted_until=found.restricted_until,
         ),
     }
-
-
-def _present(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON has
-    return {name: value for name, value in members.items() if value is not None}

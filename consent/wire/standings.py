@@ -16,8 +16,8 @@ from consent.wire.strict import (
     Jurisdiction,
     SecGpc,
     Short,
+    SubjectId,
     SubjectIn,
-    Text,
     Wire,
 )
 
@@ -29,7 +29,7 @@ class StandingIn(Wire):
     """Whom and what to ask about, for subjects whose ids may stand in an access log."""
 
     subject_kind: SubjectKind
-    subject_id: Annotated[Text, Field(min_length=1, max_length=1024)]
+    subject_id: SubjectId
     purpose: Id
     jurisdiction: Jurisdiction | None = Field(None, description="where the visitor is")
     jurisdiction_source: Literal["declared", "edge_geo"] = "declared"

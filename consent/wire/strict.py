@@ -1,7 +1,7 @@
 """What every model of the wire shares: strict, frozen, bounded texts, instants in UTC."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -40,6 +40,9 @@ Long = Annotated[Text, Field(min_length=1, max_length=4096)]
 Id = Annotated[str, StringConstraints(pattern=ID)]
 Language = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SubjectId = Annotated[Text, Field(min_length=1, max_length=1024)]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT)]
 Key = Annotated[Text, Field(min_length=1, max_length=255)]
 Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 Strings = Annotated[list[Short], Field(max_length=100)]
@@ -47,7 +50,7 @@ InstantOut = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Wire(BaseModel):
-    """What every model of this file is: strict, frozen, and closed to unknown members."""
+    """What every model that is read here is: strict, frozen, and closed to unknown members."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -56,7 +59,7 @@ class SubjectIn(Wire):
     """Whom the choice is of; the id is turned into a pseudonym and never stored."""
 
     kind: SubjectKind
-    id: Annotated[Text, Field(min_length=1, max_length=1024)]
+    id: SubjectId
 
 
 SecGpc = Annotated[list[Annotated[Text, Field(max_length=64)]], Field(max_length=8)]
@@ -67,3 +70,8 @@ class SiteIn(Wire):
     """Which site."""
 
     site: Short | None = None
+
+
+def present(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON has
+    """Leave out the members that are None."""
+    return {name: value for name, value in members.items() if value is not None}

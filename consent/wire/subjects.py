@@ -13,7 +13,7 @@ from consent.subjects.erasure import Erased
 from consent.subjects.restriction import Restricted
 from consent.wire.events import ReceiptOut, receipt, receipt_members
 from consent.wire.notices import NoticeOut, notice
-from consent.wire.strict import Instant, InstantOut, Short, SubjectIn, Wire
+from consent.wire.strict import Instant, InstantOut, Short, SubjectIn, Wire, present
 
 RECORDS_LIMIT = 1000
 
@@ -163,14 +163,14 @@ def _account(account: Account) -> dict[str, Any]:
     standing = account.standing
     return {
         "subject_ref": account.subject_ref,
-        **_present(restricted_until=account.restricted_until),
+        **present(restricted_until=account.restricted_until),
         "linked": standing.links,
         "standing": [
             {
                 "purpose": purpose,
                 "state": at.state,
                 "since": at.occurred_at,
-                **_present(
+                **present(
                     record_id=at.record_id or None,
                     notice_id=at.notice_id,
                     notice_version=at.version,
@@ -191,7 +191,7 @@ def _account(account: Account) -> dict[str, Any]:
             {
                 **receipt_members(exhibit.receipt),
                 "epoch": exhibit.record.epoch,
-                **_present(
+                **present(
                     notice=orjson.Fragment(notice(exhibit.notice)) if exhibit.notice else None,
                     idempotency_key=account.keys.get(exhibit.record.record_id),
                 ),
@@ -199,10 +199,6 @@ def _account(account: Account) -> dict[str, Any]:
             for exhibit in account.exhibits
         ],
     }
-
-
-def _present(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON has
-    return {name: value for name, value in members.items() if value is not None}
 
 
 def _beside(done: Any, **members: Sequence[str] | str) -> bytes:  # noqa: ANN401 - has a receipt
