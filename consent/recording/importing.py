@@ -26,7 +26,6 @@ from consent.choices.choice import (
     SubjectKind,
 )
 from consent.choices.record import event, instant, normalise
-from consent.choices.regime import RegimeSource
 from consent.database import Rows, Writing
 from consent.errors import MappingInvalid, NoticeUnknown, SubjectInvalid
 from consent.recording.mapping import ColumnMapping, Imported, Refused
@@ -179,9 +178,8 @@ class Importing:
         seen = answers()
         notice = self._notice(rows, site_id, mapping)
         set_here = setting()
-        resolved = set_here.resolve(
-            mapping.jurisdiction, on=command.received.date(), source=RegimeSource.DECLARED
-        )
+        resolved = set_here.resolve(mapping.jurisdiction, on=command.received.date())
+        bases = {} if notice is None else notice.bases()
         entered: list[tuple[str, str]] = []
         refused: list[Refused] = []
         erased = 0
@@ -194,11 +192,10 @@ class Importing:
                 erased += 1
                 continue
             ref = next((ref for ref in known if batch.standing(ref)), known[0])
-            restricted = any(batch.restricted(each) for each in known)
-            if restricted and Decision.GIVEN in dict(choice.decisions).values():
+            gives = Decision.GIVEN in dict(choice.decisions).values()
+            if gives and any(batch.restricted(each) for each in known):
                 refused.append(Refused(choice.number, "expected a no of a restricted subject"))
                 continue
-            bases = {} if notice is None else notice.bases()
             batch.enter(
                 event(
                     record_id=record_id,
@@ -220,11 +217,7 @@ class Importing:
                     jurisdiction=mapping.jurisdiction,
                     regime=resolved.regime.value,
                     regime_source=resolved.source.value,
-                    valid_until=(
-                        set_here.validity(choice.occurred)
-                        if Decision.GIVEN in dict(choice.decisions).values()
-                        else None
-                    ),
+                    valid_until=set_here.validity(choice.occurred) if gives else None,
                     evidence=f"rows-sha256:{choice.digest}" if mapping.evidence else None,
                 ),
             )
