@@ -17,7 +17,7 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from consent.choices.choice import Basis
 
@@ -179,7 +179,7 @@ def resolve(
     jurisdiction: str | None,
     *,
     on: date,
-    source: Literal[RegimeSource.DECLARED, RegimeSource.EDGE_GEO],
+    source: RegimeSource,
     configured: Regime | None = None,
 ) -> Resolved:
     """Say which regime holds in *jurisdiction* *on* that day, and by which *source*.

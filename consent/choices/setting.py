@@ -72,8 +72,7 @@ class Setting:
         self, jurisdiction: str | None, *, on: date, source: RegimeSource = RegimeSource.DECLARED
     ) -> Resolved:
         """Say which regime holds for a visitor on that day."""
-        edge = source is RegimeSource.EDGE_GEO
-        return _resolve(jurisdiction, on, edge, self.regime)
+        return _resolve(jurisdiction, on, source, self.regime)
 
     def defaults(self, regime: Regime, *, on: date) -> Defaults:
         """Return what may run undecided under *regime* on that day."""
@@ -107,14 +106,9 @@ class Setting:
 
 @lru_cache(maxsize=1024)
 def _resolve(
-    jurisdiction: str | None,
-    on: date,
-    edge: bool,  # noqa: FBT001 - positional for the cache
-    configured: Regime | None,
+    jurisdiction: str | None, on: date, source: RegimeSource, configured: Regime | None
 ) -> Resolved:
-    if edge:
-        return resolve(jurisdiction, on=on, source=RegimeSource.EDGE_GEO, configured=configured)
-    return resolve(jurisdiction, on=on, source=RegimeSource.DECLARED, configured=configured)
+    return resolve(jurisdiction, on=on, source=source, configured=configured)
 
 
 @lru_cache(maxsize=4096)
