@@ -4,7 +4,7 @@ Takes a connection; reads only. Raises LedgerDamaged at the first entry that is 
 """
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, func, select
@@ -27,15 +27,8 @@ class _Wrong(Exception):
     """What is wrong with a record; its place is known further up."""
 
 
-class _Decided(NamedTuple):
-    """What a page decides: under each purpose and decision, which record at which index."""
-
-    records: dict[tuple[str, str], dict[str, int]]
-
-    def add(self, event: Mapping[str, Any], index: int) -> None:
-        for made in event.get("decisions", ()):
-            group = self.records.setdefault((made["purpose_id"], made["decision"]), {})
-            group[event["record_id"]] = index
+_Decided = dict[tuple[str, str], dict[str, int]]
+"""What a page decides: under each purpose and decision, which record at which index."""
 
 
 class Accord:
@@ -68,7 +61,7 @@ class Accord:
         rows = {row.record_id: row for row in self._connection.execute(_RECORDS, asked)}
         refs = {row.subject_ref for row in rows.values()}
         keys = _Keys(self._connection, self._keyring, self._site_id, refs)
-        decided = _Decided({})
+        decided: _Decided = {}
         damage = None
         for index, (record_id, entry) in enumerate(zip(ids, leaves, strict=True), first):
             try:
@@ -77,7 +70,9 @@ class Accord:
                     self.gone += 1
                 else:
                     event = self._check_record(epoch, index, entry, row, keys)
-                    decided.add(event, index)
+                    for made in event.get("decisions", ()):
+                        group = decided.setdefault((made["purpose_id"], made["decision"]), {})
+                        group[event["record_id"]] = index
                     self.opened += 1
             except _Wrong as wrong:
                 damage = LedgerDamaged("record", str(wrong), epoch=epoch, index=index)
@@ -128,7 +123,7 @@ class Accord:
     def _check_decided(self, epoch: int, decided: _Decided) -> None:
         """Check that what a page decides is found by a search for it."""
         missing: list[int] = []
-        for (purpose, decision), records in decided.records.items():
+        for (purpose, decision), records in decided.items():
             asked = {"site_id": self._site_id, "purpose": purpose, "decision": decision}
             found = self._connection.scalars(_DECIDED, {**asked, "record_ids": list(records)})
             missing += [records[record_id] for record_id in records.keys() - set(found)]
