@@ -20,6 +20,8 @@ LISTED_ERRORS = 10_000  # more are counted alone: pydantic lists all or none, se
 EXTENSIONS = ("code", "record_id", "present")
 """Attributes of an error that its document tells as members of their own."""
 
+_ITEMS = re.compile(r"Value should have (.*) items? after validation, not (\d+)")
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -39,8 +41,6 @@ REFUSED = Kind(400, "refused", "The request was refused")
 UNAVAILABLE = Kind(503, "storage-unavailable", "This could not be stored; try again")
 
 KINDS: dict[type[Exception], Kind] = {
-    service.AboveboardError: INTERNAL,
-    service.SetupError: INTERNAL,
     service.SiteNotFound: Kind(404, "site-not-found", "No such site"),
     service.QueryAmbiguous: INVALID,
     service.SiteUnclear: Kind(400, "site-unclear", "The request does not name its site"),
@@ -59,15 +59,11 @@ KINDS: dict[type[Exception], Kind] = {
     service.Unauthenticated: Kind(401, "unauthenticated", "A valid API key is needed"),
     service.QueueFull: Kind(503, "queue-full", "Too much waits to be stored; try again"),
     service.StorageError: UNAVAILABLE,
-    service.SecretUnreadable: INTERNAL,
-    service.WebhookError: INTERNAL,
     service.AddressRefused: Kind(422, "address-refused", "Nothing may be posted to this address"),
     service.DeliveryNotFound: Kind(404, "delivery-not-found", "No such delivery"),
     service.WebhookCursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
     service.WebhookNotFound: Kind(404, "webhook-not-found", "No such webhook"),
     service.WebhookUnusable: Kind(422, "webhook-unusable", "The webhook cannot be like that"),
-    moderation.ModerationError: INTERNAL,
-    moderation.BundleRefused: INTERNAL,
     moderation.CommentNotFound: Kind(404, "comment-not-found", "No such comment"),
     moderation.CoralRefused: REFUSED,
     moderation.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
@@ -84,12 +80,7 @@ KINDS: dict[type[Exception], Kind] = {
     moderation.PolicyInvalid: Kind(422, "policy-invalid", "The policy cannot be used like that"),
     moderation.PolicyNotFound: Kind(404, "policy-not-found", "No such version of the policy"),
     moderation.ReviewRefused: Kind(409, "review-refused", "The comment is not as it was read"),
-    consent.ConsentError: INTERNAL,
-    consent.CheckpointInvalid: INTERNAL,
     consent.CursorInvalid: Kind(400, "cursor-invalid", "The cursor is not one of ours"),
-    consent.EventInvalid: INTERNAL,
-    consent.CheckFailed: INTERNAL,
-    consent.IntakeRefused: INTERNAL,
     consent.EventRefused: Kind(409, "event-refused", "This event cannot follow what is recorded"),
     consent.ActorRefused: Kind(422, "actor-refused", "This actor brings about no such event"),
     consent.BannerUnknown: Kind(422, "banner-unknown", "No such banner is archived"),
@@ -117,8 +108,6 @@ KINDS: dict[type[Exception], Kind] = {
     consent.SubjectKindRefused: Kind(
         422, "subject-kind-refused", "This kind of subject cannot be named here"
     ),
-    consent.ForkRefused: INTERNAL,
-    consent.HistoryBroken: INTERNAL,
     consent.IdempotencyInFlight: Kind(
         409, "idempotency-in-flight", "The first request with this key is still being answered"
     ),
@@ -128,11 +117,8 @@ KINDS: dict[type[Exception], Kind] = {
     consent.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "This key was used with another body"
     ),
-    consent.ImportRefused: INTERNAL,
-    consent.MappingInvalid: INTERNAL,
     consent.LogBehind: Kind(503, "log-behind", "The log is older than what its key has signed"),
     consent.LogNotFound: Kind(404, "log-not-found", "No such log"),
-    consent.MerkleError: INTERNAL,
     consent.OutsideTree: Kind(404, "outside-tree", "The log has no such leaf, tile or size"),
     consent.BannerNotFound: Kind(404, "banner-not-found", "No such banner is archived"),
     consent.NoticeInvalid: Kind(422, "notice-invalid", "The notice cannot be published like that"),
@@ -143,8 +129,8 @@ KINDS: dict[type[Exception], Kind] = {
     consent.StringInvalid: Kind(422, "string-invalid", "The consent string does not decode"),
     consent.SubjectInvalid: Kind(422, "subject-invalid", "The subject's id is not of its kind"),
     consent.SubjectNotFound: Kind(404, "subject-not-found", "Nothing is held about this subject"),
-    consent.VaultUnreadable: INTERNAL,
 }
+"""What errors that a client can cause are, with all below them; every other is a fault of ours."""
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -225,6 +211,3 @@ def _plain(message: str) -> str:
     return _ITEMS.sub(r"Text should have \1 characters, not \2", message).removeprefix(
         "Value error, "
     )
-
-
-_ITEMS = re.compile(r"Value should have (.*) items? after validation, not (\d+)")
