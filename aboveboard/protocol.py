@@ -13,7 +13,6 @@ meet a closed socket are answered by a reset, and with it the answer is gone (RF
 
 import asyncio
 import fcntl
-import json
 import sys
 import termios
 from functools import partial
@@ -29,6 +28,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
+from aboveboard.problems import MEDIA_TYPE, Kind, document
+
 HEADERS_S: Final = 5.0
 """Seconds that a request's headers may take."""
 
@@ -43,6 +44,10 @@ HEADERS_LIMIT: Final = 64 * 1024
 
 The same holds for trailers, past the packet in which the body ended.
 """
+
+NO_HTTP: Final = Kind(400, "malformed-request", "Bad Request")
+TOO_SLOW: Final = Kind(408, "request-timeout", "Request Timeout")
+HEADERS_TOO_LARGE: Final = Kind(431, "headers-too-large", "Request Header Fields Too Large")
 
 _FRAMING: Final = frozenset([b"content-length", b"transfer-encoding"])
 """The headers that say where a body ends."""
@@ -172,7 +177,7 @@ class DeadlinedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             return
         if not answering or not self.cycle.response_started:
-            self.transport.write(self._problem(400, "malformed-request", "Bad Request"))
+            self.transport.write(self._problem(NO_HTTP))
         if answering:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -230,7 +235,7 @@ class DeadlinedProtocol(HttpToolsProtocol):
         elif awaited is self.scope or awaited is cycle:
             self._headers_read += received
             if self._headers_read > HEADERS_LIMIT:
-                self._refuse(431, "headers-too-large", "Request Header Fields Too Large")
+                self._refuse(HEADERS_TOO_LARGE)
         self._body_came = False
 
     def close_after(self, scope: HTTPScope) -> None:
@@ -285,13 +290,13 @@ class DeadlinedProtocol(HttpToolsProtocol):
         if cycle is None or cycle.response_complete:
             self.transport.close()
         elif self._awaited is cycle:
-            self._refuse(408, "request-timeout", "Request Timeout")
+            self._refuse(TOO_SLOW)
         else:
             # The request before this one is still being answered: let uvicorn close after that.
             cycle.keep_alive = False
         self._disarm()
 
-    def _refuse(self, status: int, slug: str, title: str) -> None:
+    def _refuse(self, kind: Kind) -> None:
         """Close with a problem document (RFC 9457) where an answer can still be given.
 
         The application waiting in `receive()` meets `http.disconnect`; what it sends is dropped.
@@ -299,23 +304,22 @@ class DeadlinedProtocol(HttpToolsProtocol):
         cycle = cast("RequestResponseCycle | None", self.cycle)
         answering = cycle is not None and not cycle.response_complete
         if not (self.cycle.response_started if self._awaited is cycle else answering):
-            self.transport.write(self._problem(status, slug, title))
+            self.transport.write(self._problem(kind))
         if answering:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
 
-    def _problem(self, status: int, slug: str, title: str) -> bytes:
-        problem = {"type": f"/problems/{slug}", "title": title, "status": status}
-        body = json.dumps(problem, separators=(",", ":")).encode()
+    def _problem(self, kind: Kind) -> bytes:
+        body = document(kind)
         headers = [
             *self.server_state.default_headers,
-            (b"content-type", b"application/problem+json"),
+            (b"content-type", MEDIA_TYPE),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
-        return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+        return b"".join([STATUS_LINE[kind.status], *lines, b"\r\n", body])
 
 
 class _HalfClosing:
