@@ -76,19 +76,15 @@ class Authenticator:
         Host and path decide, not scheme, port or a leading `www.`; of several the one whose path
         is the longest that *url* begins with. Raises SiteNotFound.
         """
-        wanted = _parts(url)
-        found: tuple[int, str] | None = None
-        for site_id in caller.sites if wanted is not None else ():
-            parts = _parts((await self._accounts.get_site(site_id)).url)
-            if wanted is None or parts is None or parts[0] != wanted[0]:
-                continue
-            if f"{wanted[1]}/".startswith(f"{parts[1]}/") and (
-                found is None or len(parts[1]) > found[0]
-            ):
-                found = (len(parts[1]), site_id)
-        if found is None:
+        host, path = _parts(url) or ("", "")
+        paths: dict[str, str] = {}
+        for site_id in caller.sites:
+            there = _parts((await self._accounts.get_site(site_id)).url)
+            if there and there[0] == host and f"{path}/".startswith(f"{there[1]}/"):
+                paths[site_id] = there[1]
+        if not paths:
             raise SiteNotFound("expected the address of a site of this key, got another")
-        return found[1]
+        return max(paths, key=lambda site_id: len(paths[site_id]))
 
 
 def _counted(address: str) -> str:
