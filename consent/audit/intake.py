@@ -38,14 +38,12 @@ from consent.records.filing import Filing, owner
 from consent.sealing.keyring import Keyring
 from consent.sealing.vault import Opened
 from consent.store import Banner, Published
-from consent.subjects.forgetting import Erasure, Restriction, reapply, shown_by
+from consent.subjects.forgetting import WHOLE_BATCH, Erasure, Restriction, reapply, shown_by
 from consent.tables import BANNER, LOG, NOTICE, RECORD
 
 CHUNK = 1000
 MAX_EPOCH = 999_999_999
 _SITE_ID = re.compile(r"[a-z0-9-]{1,40}")
-WHOLE = 1_000_000
-"""Rows that an intake is told to be, so that it has a transaction of its own."""
 
 
 class TakeIn(NamedTuple):
@@ -118,7 +116,9 @@ class Intake:
         Raises IntakeRefused where the site has anything already, EvidenceInvalid where the file
         is no longer the one that was verified.
         """
-        await self._writing.write(self.carry_out, TakeIn(file, verified, told, done), size=WHOLE)
+        await self._writing.write(
+            self.carry_out, TakeIn(file, verified, told, done), size=WHOLE_BATCH
+        )
 
     def carry_out(self, rows: Rows, commands: Sequence[TakeIn]) -> list[None]:
         """Carry out commands inside the writer's transaction."""

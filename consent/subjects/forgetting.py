@@ -31,7 +31,7 @@ TOMBSTONE_RECORDS = 5000
 """Records that one tombstone names, so that its receipt stays one that verifies."""
 
 WHOLE_BATCH = 1_000_000
-"""Rows that it is told to be, so that it has a transaction of its own."""
+"""Rows that a command is told to be, so that it has a transaction of its own."""
 
 KEY_DIGEST_PREFIX = b"aboveboard-erased-key/v1\x00"
 
