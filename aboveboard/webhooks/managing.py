@@ -18,8 +18,6 @@ from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
 
 WEBHOOKS_LIMIT = 16  # of one site
-OVERLAP = timedelta(days=1)
-"""For which the secret before the newest goes on signing, unless told otherwise."""
 
 
 class Made(NamedTuple):
@@ -161,8 +159,8 @@ class Webhooks:
         command = _Change(site_id, webhook_id, changed, ends)
         return await self._writing.write(self._replace, command)
 
-    async def rotate(self, site_id: str, webhook_id: str, overlap: timedelta = OVERLAP) -> Made:
-        """Give a webhook another secret; both sign for a while. Raises WebhookNotFound."""
+    async def rotate(self, site_id: str, webhook_id: str, overlap: timedelta) -> Made:
+        """Give a webhook another secret; for the *overlap* both sign. Raises WebhookNotFound."""
         secret, sealed = self._sealing.make(webhook_id)
         until = instant(self._clock() + overlap)
 
