@@ -71,7 +71,6 @@ class Writer:
         self._on_loop = database.is_sqlite
         self._loop: asyncio.AbstractEventLoop | None = None
         self._jobs: deque[_Job] = deque()
-        self._unanswered = 0
         self._busy = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -82,6 +81,8 @@ class Writer:
         self._connection: Connection | None = None
         self.failing = False
         """Whether the last batch was refused by the database."""
+        self.waiting = 0
+        """How many commands are not yet answered."""
         self.batches = 0
         self.commands = 0
         self.follow_ups_failed = 0
@@ -90,11 +91,6 @@ class Writer:
     def name(self) -> str:
         """The database's name."""
         return self._database.name
-
-    @property
-    def waiting(self) -> int:
-        """How many commands are not yet answered."""
-        return self._unanswered
 
     def start(self) -> None:
         """Start the thread; called once, from the serving event loop."""
@@ -107,13 +103,13 @@ class Writer:
         Raises QueueFull when too much waits, StorageUnavailable when the commit failed (nothing of
         the command is stored then), and whatever the handler answered with.
         """
-        if self._unanswered >= self._limit:
+        if self.waiting >= self._limit:
             raise QueueFull(
                 f"{self._database.name}: expected at most {self._limit} waiting writes, got more"
             )
         assert self._loop is not None  # noqa: S101 - started
         job = _Job(handler, command, size, self._loop.create_future())
-        self._unanswered += 1
+        self.waiting += 1
         self._jobs.append(job)
         if not self._busy:
             self._busy = True
@@ -166,7 +162,7 @@ class Writer:
             self._work.put(partial(self._commit, transaction, batch, follow_ups))
 
     def _tell(self, batch: _Batch) -> None:
-        self._unanswered -= len(batch)
+        self.waiting -= len(batch)
         for job in batch:
             if job.future.done():
                 continue
