@@ -1,6 +1,6 @@
 """How much a request may bring: bodies are bounded before and while they are read.
 
-Deadlines for reading are kept one floor down, in `protocol`, where the bytes arrive.
+Deadlines for reading are kept in `protocol`, where the bytes arrive.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Notices, sealed records, subjects and idempotency keys as rows.
+"""Notices, settings, banners, subjects and idempotency keys as rows; which records there are.
 
 Takes a connection inside a transaction; never commits one.
 """
