@@ -62,20 +62,10 @@ class Resolved(NamedTuple):
 
 
 class Law(NamedTuple):
-    """One line of `regimes.json`."""
+    """What holds in a place from some day on; `regimes.json` has its name and its source."""
 
-    code: str
-    name: str
     regime: Regime
-    law: str
     since: date
-    signal_since: date | None
-    """From when the law obliges sites to honour an opt-out signal; None where it does not."""
-
-    verified: bool
-    """Whether the dates were read at their sources, and these are good ones."""
-
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +120,7 @@ class _Book(NamedTuple):
 def _book() -> _Book:
     content = json.loads(files("consent").joinpath("regimes.json").read_text(encoding="utf-8"))
     laws = {
-        entry["code"]: Law(
-            entry["code"],
-            entry["name"],
-            Regime(entry["regime"]),
-            entry["law"],
-            date.fromisoformat(entry["from"]),
-            date.fromisoformat(entry["signal_from"]) if entry["signal"] else None,
-            entry["verified"] and entry.get("signal_verified", True),
-            entry["source"],
-        )
+        entry["code"]: Law(Regime(entry["regime"]), date.fromisoformat(entry["from"]))
         for entry in content["laws"]
     }
     exempt = {
@@ -153,11 +134,6 @@ def _book() -> _Book:
 def updated() -> date:
     """Return the day that `regimes.json` was last held against its sources."""
     return _book().updated
-
-
-def laws() -> Sequence[Law]:
-    """Return every law of `regimes.json`, in its order, those to come included."""
-    return tuple(_book().laws.values())
 
 
 def law_of(jurisdiction: str | None, *, on: date) -> Law | None:
