@@ -5,7 +5,7 @@ Level 0 holds leaf hashes; node *index* of *level* covers the leaves from `index
 to before `(index + 1) << level`, and exists once all of them do ("complete").
 
 >>> grown = Frontier.empty().extend([leaf_hash(b"one"), leaf_hash(b"two")])
->>> path = grown.inclusion_proof(1)
+>>> _, path = grown.inclusion_proofs()
 >>> verify_inclusion(index=1, size=2, leaf=leaf_hash(b"two"), proof=path, root=grown.root)
 """
 
@@ -281,7 +281,7 @@ class Extension:
         }
 
     def inclusion_proofs(self) -> list[list[bytes]]:
-        """Collect the path of every new leaf, in order; cheaper than one by one."""
+        """Collect the path of every new leaf, in order: RFC 9162 §2.1.3.1."""
         size = self.frontier.size
         if self.old_size == size:
             return []
@@ -289,17 +289,6 @@ class Extension:
         shared = (self.old_size ^ (size - 1)).bit_length()
         tail = self._path(self.old_size >> shared, shared, len(self.siblings))
         return [self._path(index, 0, shared) + tail for index in range(self.old_size, size)]
-
-    def inclusion_proof(self, index: int) -> list[bytes]:
-        """Collect the path of the new leaf *index* in the new tree: RFC 9162 §2.1.3.1.
-
-        Raises `OutsideTree` for a leaf that is not one of the new ones.
-        """
-        if not self.old_size <= index < self.frontier.size:
-            raise OutsideTree(
-                f"expected {self.old_size} <= index < {self.frontier.size}, got {index}"
-            )
-        return self._path(index, 0, len(self.siblings))
 
     def _path(self, index: int, start: int, stop: int) -> list[bytes]:
         path: list[bytes] = []

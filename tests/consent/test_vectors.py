@@ -234,6 +234,7 @@ def test_receipts() -> None:
     verifier = Verifier.from_vkey(head["vkey"])
     leaves = [vector["leaf"].encode() for vector in vectors("event")]
     grown = merkle.Frontier.empty().extend([merkle.leaf_hash(leaf) for leaf in leaves])
+    paths = grown.inclusion_proofs()
 
     for index, saved in enumerate(log["receipts"]):
         verified = receipt.verify(json.dumps(saved).encode(), verifier)
@@ -242,8 +243,8 @@ def test_receipts() -> None:
         assert (verified.size, verified.origin) == (head["size"], verifier.name)
         assert verified.event == saved["event"]
         assert saved["leaf"] == b64encode(leaves[index]).decode()
-        path = grown.inclusion_proof(index)
-        assert saved["proof"] == format_proof(index, path, head["checkpoint"], extra=leaves[index])
+        made = format_proof(index, paths[index], head["checkpoint"], extra=leaves[index])
+        assert saved["proof"] == made
 
 
 def test_continued_logs() -> None:

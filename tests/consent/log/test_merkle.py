@@ -208,7 +208,6 @@ def test_a_tree_grown_in_batches_is_the_same_tree(batches: list[int]) -> None:
         nodes |= grown.nodes()
         proofs = grown.inclusion_proofs()
         for index, path in enumerate(proofs, edge.size):
-            assert path == grown.inclusion_proof(index)
             assert path == merkle.inclusion_proof(index=index, size=size, read=reader(size))
         assert len(proofs) == size - edge.size
         edge = grown.frontier
@@ -217,15 +216,6 @@ def test_a_tree_grown_in_batches_is_the_same_tree(batches: list[int]) -> None:
         place: node for place, node in NODES.items() if place[1] + 1 <= edge.size >> place[0]
     }
     assert nodes == complete
-
-
-def test_only_new_leaves_have_a_proof_in_an_extension() -> None:
-    """Older leaves would need nodes that the right edge no longer holds."""
-    grown = merkle.Frontier.empty().extend(LEAVES[:5]).frontier.extend(LEAVES[5:8])
-
-    for index in (4, 8, -1):
-        with pytest.raises(OutsideTree):
-            grown.inclusion_proof(index)
 
 
 def test_rows_are_what_tiles_are_cut_from() -> None:
