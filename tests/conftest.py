@@ -23,6 +23,7 @@ from aboveboard.accounts import Accounts, Scope
 from aboveboard.database import Database
 from aboveboard.installation import Databases
 from aboveboard.settings import Settings
+from consent.sealing.keyring import Keyring
 
 COMMAND = [sys.executable, "-m", "aboveboard"]
 EVERY_SCOPE = [scope.value for scope in Scope]
@@ -253,4 +254,18 @@ def databases(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> It
     opened = installation.open_databases(Settings(data_dir=tmp_path / "data", database_url=url))
     opened.migrate()
     yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def fresh_ledger(
+    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, Keyring]]:
+    """Open consent's tables and keys for all tests of a module, which fill them once an engine."""
+    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
+    settings = Settings(data_dir=tmp_path_factory.mktemp(engine) / "data", database_url=url)
+    opened = installation.open_databases(settings)
+    opened.migrate()
+    installation.open_accounts(settings, opened)
+    yield opened.consent, installation.open_keyring(settings)
     opened.close()

@@ -15,12 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from aboveboard import installation
 from aboveboard.database import Database
 from aboveboard.rows import Rows
-from aboveboard.settings import Settings
 from consent import store
 from consent.audit.statistics import Asked, By, count
+from consent.sealing.keyring import Keyring
 from consent.tables import RECORD
 from consent.wire.statistics import statistics
 
@@ -32,7 +31,7 @@ SITE = "counted"
 class Counted:
     """A site's records and showings, as they lie in the tables."""
 
-    def __init__(self, database: Database, keyring: Any) -> None:  # noqa: ANN401
+    def __init__(self, database: Database, keyring: Keyring) -> None:
         self.database = database
         fill(database, keyring, Visitors(keyring, SITE, 1_500, days=DAYS))
         random = Random(1)  # noqa: S311 - repeatable, nothing secret
@@ -56,17 +55,9 @@ class Counted:
 
 
 @pytest.fixture(scope="module")
-def counted(
-    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Counted]:
+def counted(fresh_ledger: tuple[Database, Keyring]) -> Counted:
     """Fill one database an engine."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    at = Settings(data_dir=tmp_path_factory.mktemp("statistics") / "data", database_url=url)
-    databases = installation.open_databases(at)
-    databases.migrate()
-    installation.open_accounts(at, databases)
-    yield Counted(databases.consent, installation.open_keyring(at))
-    databases.close()
+    return Counted(*fresh_ledger)
 
 
 def start(day: str, by: str) -> str:

@@ -2,17 +2,15 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from full_ledger import TOGETHER, Visitors, enter, fill
 from sqlalchemy import Connection
 
-from aboveboard import installation
 from aboveboard.database import Database
 from aboveboard.rows import Rows
-from aboveboard.settings import Settings
 from consent.audit.auditing import Auditing
 from consent.errors import RecordErased, RecordNotFound
 from consent.log.merkle import EMPTY_ROOT, Frontier
@@ -42,17 +40,9 @@ class Ledgers:
 
 
 @pytest.fixture(scope="module")
-def ledgers(
-    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ledgers]:
+def ledgers(fresh_ledger: tuple[Database, Keyring]) -> Ledgers:
     """Fill one database an engine."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    at = Settings(data_dir=tmp_path_factory.mktemp("history") / "data", database_url=url)
-    databases = installation.open_databases(at)
-    databases.migrate()
-    installation.open_accounts(at, databases)
-    yield Ledgers(databases.consent, installation.open_keyring(at))
-    databases.close()
+    return Ledgers(*fresh_ledger)
 
 
 class Counted:

@@ -18,10 +18,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, insert, select
 from whole_copy import copy, put_back
 
-from aboveboard import installation
 from aboveboard.database import Database
 from aboveboard.installation import Databases
-from aboveboard.settings import Settings
 from consent.choices.choice import SITE, Decision, EventType, Method, SubjectKind
 from consent.choices.record import instant
 from consent.records import search
@@ -55,17 +53,9 @@ class Filled:
 
 
 @pytest.fixture(scope="module")
-def filled(
-    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Filled]:
+def filled(fresh_ledger: tuple[Database, Keyring]) -> Filled:
     """Fill one database an engine."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    at = Settings(data_dir=tmp_path_factory.mktemp("search") / "data", database_url=url)
-    databases = installation.open_databases(at)
-    databases.migrate()
-    installation.open_accounts(at, databases)
-    yield Filled(databases.consent, installation.open_keyring(at))
-    databases.close()
+    return Filled(*fresh_ledger)
 
 
 def entomb_anew(database: Database, site_id: str, *, first: int) -> None:
