@@ -105,9 +105,7 @@ class Auditing:
         """
 
         def ask(connection: Connection) -> Step:
-            history = History.begun(
-                connection, self._keyring, site_id, opening=_says_more, lenient=True
-            )
+            history = History(connection, self._keyring, site_id, opening=_says_more, lenient=True)
             return history.read(connection, after, limit=limit)
 
         return await self._reading.query(ask)
@@ -122,7 +120,7 @@ class Auditing:
         Raises LogNotFound and VaultUnreadable.
         """
         history = await self._reading.query(
-            lambda connection: History.begun(connection, self._keyring, site_id)
+            lambda connection: History(connection, self._keyring, site_id)
         )
         following = file.head
 

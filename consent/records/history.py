@@ -66,45 +66,28 @@ class Step(NamedTuple):
     ended: bool
 
 
-def any_record(_record: Listed) -> bool:
-    """Open every record."""
-    return True
-
-
 class History:
     """One site's history, up to the heads that its logs had when it was begun."""
 
     def __init__(
         self,
-        keyring: Keyring,
-        heads: Sequence[Head],
-        *,
-        opening: Callable[[Listed], bool],
-        lenient: bool = False,
-    ) -> None:
-        self._keyring = keyring
-        self._heads = heads
-        self._opening = opening
-        self._lenient = lenient
-        self.site_id = heads[0].site_id
-
-    @classmethod
-    def begun(
-        cls,
         connection: Connection,
         keyring: Keyring,
         site_id: str,
         *,
-        opening: Callable[[Listed], bool] = any_record,
+        opening: Callable[[Listed], bool] = lambda _record: True,
         lenient: bool = False,
-    ) -> "History":
+    ) -> None:
         """Begin the history of a site as it is now. Raises LogNotFound.
 
         *opening* says of which records the event is wanted; *lenient* that one which does not open
         is told of as unreadable, and costs nobody the others.
         """
-        heads = ledger.list_heads(connection, site_id)
-        return cls(keyring, heads, opening=opening, lenient=lenient)
+        self._keyring = keyring
+        self._heads = ledger.list_heads(connection, site_id)
+        self._opening = opening
+        self._lenient = lenient
+        self.site_id = site_id
 
     def read(
         self,

@@ -88,7 +88,7 @@ def export(
         )
         read = databases.consent.read
         with read() as connection:
-            history = History.begun(connection, keyring, site)
+            history = History(connection, keyring, site)
         records = erased = 0
         position, ended = START, False
         with drafted(out) as file, _written(kind, file) as write, counting("records") as told:

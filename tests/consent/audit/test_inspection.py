@@ -390,7 +390,7 @@ def test_an_export_leaves_no_entry_out(small: RecordedSite) -> None:
     """One that is gone is told, in place of a file that looks whole."""
     with undone(small) as connection:
         connection.execute(delete(ENTRY).where(ENTRY.c.epoch == 1, ENTRY.c.leaf_index == 3))
-        history = History.begun(connection, small.keyring, small.site_id)
+        history = History(connection, small.keyring, small.site_id)
         with pytest.raises(LedgerDamaged, match="epoch 1: entry 3: expected an entry"):
             history.read(connection, START)
 

@@ -36,7 +36,7 @@ class Ledgers:
     def begun(self, site_id: str) -> History:
         """Begin a history."""
         with self.database.read() as connection:
-            return History.begun(connection, self.keyring, site_id)
+            return History(connection, self.keyring, site_id)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_a_history_ends_where_it_was_begun(ledgers: Ledgers) -> None:
     with ledgers.database.read() as connection:
         step = begun.read(connection, START)
         after = begun.read(connection, step.position)
-        anew = History.begun(connection, ledgers.keyring, "busy").read(connection, step.position)
+        anew = History(connection, ledgers.keyring, "busy").read(connection, step.position)
 
     assert (len(step.entries), step.ended) == (300, True)
     assert (after.entries, after.position, after.ended) == ([], step.position, True)
