@@ -108,15 +108,12 @@ def _stored(ref: str, version: int, wrapped: bytes, standing: str) -> Stored:
     return Stored(ref, version, bytes(wrapped), read)
 
 
-_SUBJECTS = select(
+_OF_SITE = select(
     SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped, SUBJECT.c.standing
-).where(
-    SUBJECT.c.site_id == bindparam("site_id"),
-    among(SUBJECT.c.subject_ref, "refs"),
-)
+).where(SUBJECT.c.site_id == bindparam("site_id"))
+_SUBJECTS = _OF_SITE.where(among(SUBJECT.c.subject_ref, "refs"))
 _PAGE = (
-    select(SUBJECT.c.subject_ref, SUBJECT.c.key_version, SUBJECT.c.wrapped, SUBJECT.c.standing)
-    .where(SUBJECT.c.site_id == bindparam("site_id"), SUBJECT.c.subject_ref > bindparam("after"))
+    _OF_SITE.where(SUBJECT.c.subject_ref > bindparam("after"))
     .order_by(SUBJECT.c.subject_ref)
     .limit(bindparam("limit"))
 )

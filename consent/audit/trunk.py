@@ -169,13 +169,11 @@ class Trunk:
             for signature in signatures.get(frontier.size, ()):
                 if self._signed(frontier.size, extension.root, signature):
                     good = frontier.size
+        told = "; the entries before this one are as signed" if good else ""
         return self._damaged(
             "root",
-            f"expected {head.root.hex()} over {head.frontier.size} entries, got "
-            f"{self._root.hex()}; the entries before this one are as signed"
-            if good
-            else f"expected {head.root.hex()} over {head.frontier.size} entries, "
-            f"got {self._root.hex()}",
+            f"expected {head.root.hex()} over {head.frontier.size} entries, "
+            f"got {self._root.hex()}{told}",
             good,
         )
 
