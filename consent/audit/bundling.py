@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol, cast
 from sqlalchemy import Connection, bindparam, or_, select
 
 from consent import store
-from consent.choices.choice import SUBJECTLESS, SubjectKind
+from consent.choices.choice import SUBJECTLESS
 from consent.choices.projection import UNWHOLE, Standing
 from consent.choices.record import instant
 from consent.errors import CheckpointInvalid, EvidenceInvalid
@@ -98,10 +98,6 @@ class Bundling:
         self._clock = clock
         self._made_by = made_by
         self._history = history
-
-    def refs(self, site_id: str, kind: SubjectKind, subject_id: str) -> list[str]:
-        """Return every pseudonym of a subject. Raises SubjectInvalid."""
-        return self._keyring.refs(site_id, kind, subject_id)
 
     def bundle(
         self,

@@ -56,8 +56,9 @@ def bundle(
     with open_databases(data_dir) as (settings, databases):
         installation.open_accounts(settings, databases)
         bundling = consenting.open_bundling(settings, databases)
+        keyring = installation.open_keyring(settings)
         wanted = Filter(
-            refs=None if subject is None else bundling.refs(site, *read_subject(subject)),
+            refs=None if subject is None else keyring.refs(site, *read_subject(subject)),
             since=begin,
             until=end,
         )
