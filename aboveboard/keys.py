@@ -58,7 +58,8 @@ class KeyFolder:
                 raise DataDirUnusable(
                     f"expected the key at {path}, it is gone; put it back from where keys are kept"
                 ) from None
-        return self._make(path)
+        self._write(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
+        return self._read(path)
 
     def versions(self, purpose: str, *, make: bool = True) -> dict[int, bytes]:
         """Return every version of *purpose*, oldest first.
@@ -132,10 +133,6 @@ class KeyFolder:
         if len(key) != KEY_BYTES:
             raise DataDirUnusable(f"expected {KEY_BYTES} bytes of key in {path}, got {len(key)}")
         return key
-
-    def _make(self, path: Path) -> bytes:
-        self._write(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
-        return self._read(path)
 
     def _write(self, path: Path, text: str) -> None:
         """Write a file, unless it is there already."""

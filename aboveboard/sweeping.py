@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -221,9 +220,9 @@ def _hashed(fours: NDArray[np.uint32], bits: int) -> NDArray[np.uint32]:
 
 async def _after_a_commit(writing: Writing, work: FollowUp) -> None:
     """Have *work* done where the writer is between two transactions."""
-    await writing.write(partial(_left, work), None)
 
+    def carry_out(rows: Rows, commands: Sequence[None]) -> list[None]:
+        rows.afterwards(work)
+        return list(commands)
 
-def _left(work: FollowUp, rows: Rows, commands: Sequence[None]) -> list[None]:
-    rows.afterwards(work)
-    return list(commands)
+    await writing.write(carry_out, None)

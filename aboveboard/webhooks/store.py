@@ -26,8 +26,8 @@ from aboveboard.webhooks.endpoint import DeliveryState, Disabled, Webhook
 
 _MEMBERS = tuple(each.name for each in fields(Webhook))
 _CHANGING = tuple(name for name in _MEMBERS if name not in {"id", "site_id", "created"})
-WEBHOOK_COLUMNS = tuple(WEBHOOK.c[name] for name in _MEMBERS)
-OURS = and_(WEBHOOK.c.id == bindparam("of_webhook"), WEBHOOK.c.site_id == bindparam("of_site"))
+_COLUMNS = tuple(WEBHOOK.c[name] for name in _MEMBERS)
+_OURS = and_(WEBHOOK.c.id == bindparam("of_webhook"), WEBHOOK.c.site_id == bindparam("of_site"))
 
 
 class Work(NamedTuple):
@@ -103,17 +103,17 @@ def list_all(connection: Connection, site_id: str | None) -> list[Webhook]:
 
 
 _REPLACE = (
-    update(WEBHOOK).where(OURS).values({name: bindparam(f"new_{name}") for name in _CHANGING})
+    update(WEBHOOK).where(_OURS).values({name: bindparam(f"new_{name}") for name in _CHANGING})
 )
 _REMOVE = (
     delete(WEBHOOK_CURSOR).where(WEBHOOK_CURSOR.c.webhook_id == bindparam("of_webhook")),
     delete(WEBHOOK).where(WEBHOOK.c.id == bindparam("of_webhook")),
 )
-_FIND = select(*WEBHOOK_COLUMNS).where(OURS)
+_FIND = select(*_COLUMNS).where(_OURS)
 _LOCK = _FIND.with_for_update()
 _COUNT = select(func.count()).select_from(WEBHOOK).where(WEBHOOK.c.site_id == bindparam("of_site"))
 _SITE = select(SITE.c.id).where(SITE.c.id == bindparam("of_site"))
-_LIST = select(*WEBHOOK_COLUMNS).order_by(WEBHOOK.c.site_id, WEBHOOK.c.created, WEBHOOK.c.id)
+_LIST = select(*_COLUMNS).order_by(WEBHOOK.c.site_id, WEBHOOK.c.created, WEBHOOK.c.id)
 
 
 def _told(webhook: Webhook) -> dict[str, Any]:
@@ -176,7 +176,7 @@ _LEASE = (
         _FREE,
     )
     .values(lease_by=bindparam("holder"), lease_until=bindparam("until"))
-    .returning(*WEBHOOK_COLUMNS)
+    .returning(*_COLUMNS)
 )
 _RELEASE = (
     update(WEBHOOK)
