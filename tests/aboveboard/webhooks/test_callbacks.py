@@ -15,7 +15,7 @@ from lone_review import lone_review
 from receiver import Receiver, receiving
 from review_desk import Desk
 from screened_comments import putting, screened
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from aboveboard.installation import Databases
 from aboveboard.posting import Poster
@@ -205,6 +205,20 @@ def test_nobody_inside_is_called(databases: Databases, receiver: Receiver) -> No
 
     assert house.waiting() == [("", False)] * 3
     assert receiver.taken() == []
+
+
+def test_a_key_that_does_not_open_is_given_up(house: House, receiver: Receiver) -> None:
+    """A damaged row is no Base64 any more; the next client is told all the same."""
+    for name in ("a", "b"):
+        house.check(name, Verdict.SPAM, receiver.url)
+        house.decide(name, Action.APPROVE)
+    damaged = update(COMPAT_CALLBACK).where(COMPAT_CALLBACK.c.comment_id == "a")
+    with house.databases.moderation.write() as connection:
+        connection.execute(damaged.values(sealed="x"))
+
+    house.look()
+
+    assert house.waiting() == [("", False), ("false", False)]
 
 
 def test_who_does_not_answer_is_called_again(house: House, receiver: Receiver) -> None:
