@@ -1,6 +1,7 @@
 """`/v1/consent/logs/…`: what anyone may ask, without a key."""
 
 from collections.abc import Callable
+from functools import partial
 
 from consent.errors import LogNotFound, OutsideTree
 from consent.log.tiles import Place, parse_level
@@ -8,6 +9,7 @@ from consent.recording.proving import Proving
 from consent.routes.call import PROBLEM, Answer, Call
 from consent.wire import logs as wire
 
+LOG = "/v1/consent/logs/{site}/{epoch}"
 TEXT = "text/plain"
 BYTES = "application/octet-stream"
 PUBLIC = ((b"access-control-allow-origin", b"*"),)
@@ -23,92 +25,68 @@ class LogRoutes:
 
     def declare(self, operation: Callable[..., None]) -> None:
         """Hand every operation to the catalogue."""
-        operation(
-            method="GET",
+        public = partial(operation, method="GET", scope=None)
+        written = partial(
+            public,
+            answers={200: TEXT, 404: PROBLEM},
+            media=f"{TEXT}; charset=utf-8".encode(),
+            headers=FRESH,
+        )
+        proved = partial(public, answers={200: wire.HashesOut, 404: PROBLEM}, headers=FOR_EVER)
+        cut = partial(
+            public, answers={200: BYTES, 404: PROBLEM}, media=BYTES.encode(), headers=FOR_EVER
+        )
+        public(
             path="/v1/consent/logs/{site}",
             handler=self.list_logs,
             name="listLogs",
             summary="List the epochs of a site's log",
-            scope=None,
             answers={200: wire.LogsOut, 404: PROBLEM},
             headers=FRESH,
         )
-        operation(
-            method="GET",
-            path="/v1/consent/logs/{site}/{epoch}/key",
+        written(
+            path=f"{LOG}/key",
             handler=self.key,
             name="getLogKey",
             summary="Read the log's verifier key (C2SP signed-note)",
-            scope=None,
-            answers={200: TEXT, 404: PROBLEM},
-            media=b"text/plain; charset=utf-8",
-            headers=FRESH,
         )
-        operation(
-            method="GET",
-            path="/v1/consent/logs/{site}/{epoch}/checkpoint",
+        written(
+            path=f"{LOG}/checkpoint",
             handler=self.checkpoint,
             name="getCheckpoint",
             summary="Read the newest signed checkpoint (C2SP tlog-checkpoint)",
-            scope=None,
-            answers={200: TEXT, 404: PROBLEM},
-            media=b"text/plain; charset=utf-8",
-            headers=FRESH,
         )
-        operation(
-            method="GET",
-            path="/v1/consent/logs/{site}/{epoch}/proof/inclusion",
+        proved(
+            path=f"{LOG}/proof/inclusion",
             handler=self.inclusion,
             name="getInclusionProof",
             summary="Prove that a leaf is in the tree of a size (RFC 9162 §2.1.3)",
-            scope=None,
             query=wire.InclusionIn,
-            answers={200: wire.HashesOut, 404: PROBLEM},
-            headers=FOR_EVER,
         )
-        operation(
-            method="GET",
-            path="/v1/consent/logs/{site}/{epoch}/proof/consistency",
+        proved(
+            path=f"{LOG}/proof/consistency",
             handler=self.consistency,
             name="getConsistencyProof",
             summary="Prove that the log only grew between two sizes (RFC 9162 §2.1.4)",
-            scope=None,
             query=wire.ConsistencyIn,
-            answers={200: wire.HashesOut, 404: PROBLEM},
-            headers=FOR_EVER,
         )
-        operation(
-            method="GET",
-            path="/v1/consent/logs/{site}/{epoch}/proof/{index}.tlog-proof",
+        written(
+            path=f"{LOG}/proof/{{index}}.tlog-proof",
             handler=self.proof,
             name="getProof",
             summary="Prove a leaf up to the newest checkpoint, as a file (C2SP tlog-proof)",
-            scope=None,
-            answers={200: TEXT, 404: PROBLEM},
-            media=b"text/plain; charset=utf-8",
-            headers=FRESH,
         )
-        operation(
-            method="GET",
-            path="/v1/consent/logs/{site}/{epoch}/tile/entries/{place:path}",
+        cut(
+            path=f"{LOG}/tile/entries/{{place:path}}",
             handler=self.entries,
             name="getEntries",
             summary="Read a bundle of 256 entries, or part of one (C2SP tlog-tiles)",
-            scope=None,
-            answers={200: BYTES, 404: PROBLEM},
-            media=BYTES.encode(),
-            headers=FOR_EVER,
         )
-        operation(
-            method="GET",
-            path="/v1/consent/logs/{site}/{epoch}/tile/{level}/{place:path}",
+        cut(
+            path=f"{LOG}/tile/{{level}}/{{place:path}}",
             handler=self.tile,
             name="getTile",
             summary="Read a tile of 256 node hashes, or part of one (C2SP tlog-tiles)",
-            scope=None,
-            answers={200: BYTES, 404: PROBLEM},
-            media=BYTES.encode(),
-            headers=FOR_EVER,
         )
 
     async def list_logs(self, call: Call) -> Answer:
