@@ -4,7 +4,7 @@ A batch of events becomes one append and one signed checkpoint a site. Whatever 
 refuses that event alone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from consent.choices.claim import Believed, Choice, content
 from consent.choices.linking import of_one, reach
 from consent.choices.projection import Standing
 from consent.choices.regime import Regime, gpc_ends
-from consent.choices.served import Served, open_token
+from consent.choices.served import open_token
 from consent.choices.transition import (
     Question,
     Told,
@@ -299,24 +299,21 @@ class _Part:
             return other
         if any(len(at.links) >= LINKS for at in standings):
             raise TooManyLinks(f"expected at most {LINKS} links of a subject, got one more")
-        together = {ref, other, *self._reach(ref), *self._reach(other)}
-        if len(together) > REACH:
+        known = self._batch.standing
+        if len({ref, other, *reach(known, ref), *reach(known, other)}) > REACH:
             raise TooManyLinks(f"expected at most {REACH} ids linked, near or far, got more")
         return other
-
-    def _reach(self, ref: str) -> Iterable[str]:
-        return reach(self._batch.standing, ref)
 
     def _served_at(self, command: Record, notice: Published | None) -> datetime | None:
         """Return when the token was issued; a no is recorded without a token that is not good."""
         try:
-            return self._served(command, notice).at
+            return self._issued(command, notice)
         except ServedInvalid:
             if command.told.event_type in ENDING:
                 return None
             raise
 
-    def _served(self, command: Record, notice: Published | None) -> Served:
+    def _issued(self, command: Record, notice: Published | None) -> datetime:
         token = command.choice.served or ""
         served = open_token(self._keyring.served_key(self._site_id), token, now=command.received)
         shown = notice and (notice.notice.notice_id, notice.version, notice.notice.language)
@@ -324,7 +321,7 @@ class _Part:
             raise ServedInvalid(
                 "expected a token of the notice, version and language answered, got another's"
             )
-        return served
+        return served.at
 
     def _signalled(
         self, command: Record, notice: Published | None, regime: Regime
