@@ -43,7 +43,7 @@ def open_bundling(settings: Settings, databases: Databases) -> Bundling:
         reading=databases.consent,
         clock=clock.now,
         made_by=f"aboveboard {version('aboveboard')}",
-        history=histories(settings.checkpoint_dir),
+        histories=histories(settings.checkpoint_dir),
     )
 
 

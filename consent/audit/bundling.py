@@ -49,7 +49,7 @@ MOST_OLDER = 64
 EVERYTHING = Filter()
 
 
-History = Callable[[str, int], Iterable[str]]
+Histories = Callable[[str, int], Iterable[str]]
 """Answers the checkpoints of a site's epoch that were kept, whatever they are."""
 
 
@@ -91,13 +91,13 @@ class Bundling:
         reading: Reading,
         clock: Callable[[], datetime],
         made_by: str,
-        history: History = lambda _site, _epoch: [],
+        histories: Histories = lambda _site, _epoch: [],
     ) -> None:
         self._keyring = keyring
         self._reading = reading
         self._clock = clock
         self._made_by = made_by
-        self._history = history
+        self._histories = histories
 
     def bundle(
         self,
@@ -120,7 +120,7 @@ class Bundling:
             heads = ledger.list_heads(connection, site_id)
             if epoch is not None:
                 heads = [ledger.read_head(connection, site_id, epoch)]
-        bundle = _Bundle(self._keyring, self._reading, site_id, wanted, self._history, told)
+        bundle = _Bundle(self._keyring, self._reading, site_id, wanted, self._histories, told)
         asked = {**asdict(wanted), "epoch": epoch}
         manifest = Manifest(
             site=site_id,
@@ -139,14 +139,14 @@ class _Bundle:
         reading: Reading,
         site_id: str,
         wanted: Filter,
-        history: History,
+        histories: Histories,
         told: Callable[[int], None],
     ) -> None:
         self._keyring = keyring
         self._reading = reading
         self._site_id = site_id
         self._wanted = wanted
-        self._history = history
+        self._histories = histories
         self._told = told
         self._outgoing = _Outgoing()
         self._archive = ArchiveWriter(cast("BinaryIO", self._outgoing))
@@ -254,7 +254,7 @@ class _Bundle:
 
     def _older(self, head: Head, verifier: Verifier) -> dict[int, str]:
         """Return older checkpoints that were kept, by size: some of them, where they are many."""
-        kept = list(self._history(head.site_id, head.epoch))
+        kept = list(self._histories(head.site_id, head.epoch))
         found: dict[int, str] = {}
         for text in kept[:: -(-len(kept) // MOST_OLDER) or 1]:
             with suppress(CheckpointInvalid):

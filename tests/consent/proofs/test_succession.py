@@ -127,7 +127,7 @@ def test_kept_checkpoints_are_taken_along(
     stranger = Signer("other.example/aboveboard/other/1", bytes(32)).sign(1, bytes(32))
     history = kept / f"{site.site_id}.1.history"
     history.write_text("\n".join([*texts, stranger, ""]))
-    bundling = site.bundling(history=histories(kept))
+    bundling = site.bundling(histories=histories(kept))
 
     (log,) = verify(b"".join(bundling.bundle(site.site_id))).logs
     history.write_text("no checkpoint")
