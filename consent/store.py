@@ -324,7 +324,7 @@ class Subject(NamedTuple):
     key_version: int
     wrapped: bytes
     standing: Standing
-    restricted_until: str | None = None
+    restricted_until: str | None
 
 
 def ask_answers(rows: Rows, site_id: str, keys: Sequence[str]) -> Callable[[], dict[str, Answered]]:

@@ -189,7 +189,7 @@ class Webhooks:
         site_id: str,
         webhook_id: str,
         *,
-        state: DeliveryState | None = None,
+        state: DeliveryState | None,
         before: tuple[str, str] | None = None,
         limit: int,
     ) -> Page:

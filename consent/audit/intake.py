@@ -55,7 +55,7 @@ class TakeIn(NamedTuple):
     file: BinaryIO
     verified: VerifiedEvidence
     told: Callable[[int], None]
-    done: Sequence[Erasure | Restriction] = ()
+    done: Sequence[Erasure | Restriction]
 
 
 def check_whole(verified: VerifiedEvidence) -> None:

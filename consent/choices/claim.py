@@ -86,11 +86,11 @@ class Believed(NamedTuple):
     resolved: Resolved
     decisions: tuple[tuple[str, Decision], ...]
     bases: Mapping[str, Basis]
-    notice: ShownNotice | None = None
-    served_id: str | None = None
-    served_at: datetime | None = None
-    valid_until: datetime | None = None
-    linked_ref: str | None = None
+    notice: ShownNotice | None
+    served_id: str | None
+    served_at: datetime | None
+    valid_until: datetime | None
+    linked_ref: str | None
 
 
 def content(choice: Choice, believed: Believed) -> dict[str, Json]:

@@ -213,7 +213,7 @@ def sec_gpc(values: Sequence[str]) -> bool:
 def gpc_ends(
     purposes: Iterable[Marked],
     given: Defaults,
-    policy: GpcPolicy = GpcPolicy.REFUSE_ADVERTISING,
+    policy: GpcPolicy,
 ) -> frozenset[str]:
     """Return the ids of the *purposes* that a Global Privacy Control signal ends.
 

@@ -143,7 +143,7 @@ class UsNational:
     mspa_covered_transaction: Mode
     mspa_opt_out_option_mode: Mode
     mspa_service_provider_mode: Mode
-    gpc: bool | None = None
+    gpc: bool | None
     """The Global Privacy Control signal that was seen; None where the string does not say."""
 
 

@@ -106,14 +106,14 @@ class TcString:
     vendors_consent: Ids
     vendors_interest: Ids
     restrictions: tuple[Restriction, ...]
-    disclosed_vendors: Ids | None = None
+    disclosed_vendors: Ids | None
     """None where the segment is missing, which v2.3 does not allow from 2026-03-01."""
 
-    allowed_vendors: Ids | None = None
+    allowed_vendors: Ids | None
     """A segment that v2.3 no longer knows."""
 
-    publisher: PublisherTc | None = None
-    unknown_segments: tuple[str, ...] = ()
+    publisher: PublisherTc | None
+    unknown_segments: tuple[str, ...]
 
 
 def parse(text: str) -> TcString:

@@ -53,7 +53,7 @@ class Remembered(NamedTuple):
 
     subject_ref: str
     standing: Standing
-    restricted_until: str | None = None
+    restricted_until: str | None
 
 
 def record_line(index: int, opened: Opened) -> bytes:

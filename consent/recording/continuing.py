@@ -44,7 +44,7 @@ class Continue(NamedTuple):
     reason: Reason
     record_id: str
     received: datetime
-    doubt: Doubt = Doubt.NONE
+    doubt: Doubt
 
 
 class Continued(NamedTuple):

@@ -53,7 +53,7 @@ class Taken(NamedTuple):
 
     recorded: int
     known: int
-    erased: int = 0
+    erased: int
 
 
 class _Outcome(NamedTuple):
