@@ -55,6 +55,9 @@ ConsentError
 ├── SubjectInvalid
 ├── SubjectNotFound
 └── VaultUnreadable
+
+ValueError
+└── MemberRepeated
 """
 
 from typing import ClassVar
