@@ -39,7 +39,7 @@ def verify(
     """Verify a receipt or an evidence bundle offline: no service, no network, no database.
 
     A receipt is verified with nothing but the log's key.
-    Exits 1 where the file is not valid, 2 where the key or a checkpoint cannot be read.
+    Exits 1 where the file is not valid, 2 where it, the key or a checkpoint cannot be read.
     """
     from consent.errors import CheckpointInvalid, EvidenceInvalid, ReceiptInvalid
 
@@ -54,9 +54,9 @@ def verify(
             check = _bundle if opened.read(len(ZIP)) == ZIP else _receipt
             opened.seek(0)
             check(opened, verifiers, older, json)
-    except (OSError, UnicodeDecodeError) as error:
-        typer.echo(f"aboveboard: expected a readable file, got: {error}", err=True)
-        raise typer.Exit(1) from None
+    except OSError as error:
+        typer.echo(f"aboveboard: not checked: expected a readable file, got: {error}", err=True)
+        raise typer.Exit(2) from None
     except (CheckpointInvalid, EvidenceInvalid, ReceiptInvalid) as error:
         if json:
             say_json({"valid": False, "problem": str(error)} | _place(error))
