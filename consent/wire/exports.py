@@ -4,6 +4,7 @@ Every entry of the ledger is one line, in its order; of an erased record the ent
 """
 
 import csv
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -22,6 +23,9 @@ Cell: TypeAlias = str | int | bool | None
 
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide forms open a formula, too
 """What a cell must not begin with: spreadsheets would compute it."""
+
+SPLIT = re.compile(r"(?<=[;\t\r\n])(?=[=+\-@＝＋－＠])")  # noqa: RUF001 - as above
+"""Where a formula would begin for those that split cells at these, too."""
 
 
 class Format(StrEnum):
@@ -193,7 +197,11 @@ def _safe(cell: Cell) -> str | int:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    if ";" in cell or not cell.isprintable():
+        cell = SPLIT.sub("'", cell)
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def _line(entry: Entry) -> dict[str, Any]:

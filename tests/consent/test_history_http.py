@@ -148,23 +148,28 @@ def test_an_export_takes_the_filters_of_the_search(busy: AuditedSite) -> None:
 
 
 def test_no_cell_is_a_formula(audited: AuditedSite) -> None:
-    """What a spreadsheet would compute gets a quote before it; quotes and line breaks survive."""
+    """What a spreadsheet would compute gets a quote before it; quotes and line breaks survive.
+
+    Where a comma stands in numbers, spreadsheets split cells at semicolons.
+    """
     pages = [
         "=1+1",
         "+1",
         "-1",
-        "\t=1",
-        "\r=1",
+        "\t1",
+        "\r1",
         "\uff1d1",
         'a,"b"\r\nc',
-        "https://x.example",
+        "https://x.example/;a=1",
+        "/;=1+1",
+        "/\n+1;-1",
     ]
     for number, page in enumerate(pages):
         audited.record("requested", device=str(number), context={"page": page})
 
     found = [row["page"] for row in table(audited)]
 
-    assert found == ["'" + page for page in pages[:6]] + pages[6:]
+    assert found == ["'" + page for page in pages[:6]] + pages[6:8] + ["/;'=1+1", "/\n'+1;'-1"]
 
 
 def test_of_erased_records_the_entry_is_left(audited: AuditedSite) -> None:
