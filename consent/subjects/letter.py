@@ -47,11 +47,12 @@ WORDS = {
     "served_id": "Answer to",
     "served_at": "Shown",
     "evidence": "Evidence (SHA-256)",
+    "schema": "Form of the record",
 }
 """What members of an event are called."""
 
 _TOLD_ELSEWHERE = frozenset(
-    {"schema", "site_id", "record_id", "subject_ref", "event_type", "received_at", "decisions"}
+    {"site_id", "record_id", "subject_ref", "event_type", "received_at", "decisions"}
 )
 
 
