@@ -91,11 +91,12 @@ class Setting:
         """Return the instant before which the subject is not asked about a no again."""
         if at.final:
             return FOREVER
-        if at.ask_after is not None:
-            return at.ask_after
         opted_out = at.state == EventType.OPTED_OUT
+        if at.ask_after is not None and not opted_out:
+            return at.ask_after
         months = self.opt_in_again_months if opted_out else self.ask_again_months
-        return later(at.refused_at or at.occurred_at, months)
+        # Civil Code §1798.135(c)(4) lets no event ask sooner about an opt-out, only later.
+        return max(later(at.refused_at or at.occurred_at, months), at.ask_after or "")
 
     def validity(self, since: datetime) -> datetime | None:
         """Return when consent of that moment ends by itself."""

@@ -233,6 +233,17 @@ def test_a_site_may_be_more_patient_and_so_may_an_event(desk: Desk) -> None:
     assert (ads.ask_after, count.ask_after) == ("2027-02-28T12:00:00Z", "2030-01-31T12:00:00Z")
 
 
+def test_no_event_has_an_opt_out_asked_about_sooner(desk: Desk) -> None:
+    """Later it may; sooner than the law lets it, the setting alone."""
+    for purpose, year in (("ads", 2026), ("count", 2030)):
+        again = desk.now.replace(year=year, month=3, day=1)
+        desk.record(EventType.OPTED_OUT, {purpose: "refused"}, reprompt_not_before=again)
+
+    ads, count = desk.ask("ads", "count")
+
+    assert (ads.ask_after, count.ask_after) == ("2027-01-31T12:00:00Z", "2030-03-01T12:00:00Z")
+
+
 def test_a_new_substance_may_be_asked_about_at_once(desk: Desk) -> None:
     """What was refused is not what is asked now."""
     desk.refuse("ads", "count")
