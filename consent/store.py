@@ -163,16 +163,17 @@ def _published(row: Any) -> Published:  # noqa: ANN401 - a row of NOTICE's colum
     return Published(row.version, notice, row.text_sha256, row.material_sha256, row.published)
 
 
-def is_published(rows: Rows, site_id: str, notice_id: str, version: int, language: str) -> bool:
-    """Whether a site has published a notice in that version and language."""
-    return bool(
-        rows.find(
-            _PUBLISHED, site_id=site_id, notice_id=notice_id, version=version, language=language
-        )
+def find_material(
+    rows: Rows, site_id: str, notice_id: str, version: int, language: str
+) -> str | None:
+    """Return the digest of the substance of a notice in that version and language, if published."""
+    found = rows.find(
+        _MATERIAL, site_id=site_id, notice_id=notice_id, version=version, language=language
     )
+    return found[0][0] if found else None
 
 
-_PUBLISHED = select(NOTICE.c.version).where(
+_MATERIAL = select(NOTICE.c.material_sha256).where(
     NOTICE.c.site_id == bindparam("site_id"),
     NOTICE.c.notice_id == bindparam("notice_id"),
     NOTICE.c.version == bindparam("version"),

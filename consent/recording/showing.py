@@ -8,7 +8,7 @@ from consent import store
 from consent.choices.record import instant
 from consent.choices.served import LIFE, Served, token
 from consent.database import Rows, Writing
-from consent.errors import NoticeUnknown
+from consent.errors import NoticeSuperseded, NoticeUnknown
 from consent.sealing.keyring import Keyring
 
 NONCE_BYTES = 8
@@ -34,7 +34,7 @@ class Showing:
     async def show(
         self, site_id: str, notice_id: str, version: int, language: str, layer: int | None
     ) -> tuple[str, str]:
-        """Return a served token and when it ends. Raises NoticeUnknown."""
+        """Return a served token and when it ends. Raises NoticeUnknown and NoticeSuperseded."""
         now = self._clock()
         served = Served(notice_id, version, language, layer, now)
         await self._writing.write(self.carry_out, Show(site_id, served))
@@ -49,15 +49,27 @@ class Showing:
         for command in commands:
             notice = (command.site_id, *command.served[:3])
             place = (*notice, instant(command.served.at)[:10])
-            if place not in times and not store.is_published(rows, *notice):
-                outcomes.append(
-                    NoticeUnknown(
-                        "expected a notice, version and language that this site has published, "
-                        "got another"
-                    )
-                )
-                continue
-            times[place] = times.get(place, 0) + 1
-            outcomes.append(None)
+            refusal = None if place in times else _refusal(rows, *notice)
+            outcomes.append(refusal)
+            if refusal is None:
+                times[place] = times.get(place, 0) + 1
         store.count_shown(rows, [(*place, count) for place, count in sorted(times.items())])
         return outcomes
+
+
+def _refusal(
+    rows: Rows, site_id: str, notice_id: str, version: int, language: str
+) -> Exception | None:
+    """Return why a notice is not to be shown: no yes to it would be taken."""
+    material = store.find_material(rows, site_id, notice_id, version, language)
+    if material is None:
+        return NoticeUnknown(
+            "expected a notice, version and language that this site has published, got another"
+        )
+    current, substance = store.ask_versions(rows, site_id, [notice_id])()[notice_id]
+    if material != substance:
+        return NoticeSuperseded(
+            f"expected version {current} of the notice, got version {version}, "
+            "which differs in substance"
+        )
+    return None

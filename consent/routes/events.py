@@ -39,7 +39,7 @@ class EventRoutes:
             summary="Count that a notice is shown, and return a token that its answer brings back",
             scope="consent:record",
             body=wire.ServedIn,
-            answers={201: wire.ServedOut},
+            answers={201: wire.ServedOut, 409: PROBLEM},
         )
 
     async def record(self, call: Call) -> Answer:

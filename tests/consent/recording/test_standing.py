@@ -827,6 +827,17 @@ def test_a_token_is_of_its_notice_and_its_day(desk: Desk) -> None:
     )
 
 
+def test_what_no_yes_would_be_taken_to_is_not_shown(desk: Desk) -> None:
+    """As a known visitor is not asked about it; another wording of the same may be."""
+    desk.publish(text="May we, please?")
+    served(desk)
+    desk.publish([Purpose("ads", "Ads", "Shows ads.", Basis.CONSENT, recipients=("Ad Ltd",))])
+
+    assert code(lambda: served(desk)) == "notice_superseded"
+    assert code(lambda: desk.record(EventType.REQUESTED)) == "notice_superseded"
+    served(desk, 3)
+
+
 def test_what_is_shown_is_counted_and_nobody_is_named(desk: Desk) -> None:
     """By notice, version, language and day."""
     for _ in range(3):
