@@ -117,7 +117,9 @@ class RecordOut(BaseModel):
     notice_id: str | None = None
     notice_version: int | None = None
     event: dict[str, Any] | None = None
-    restricted_until: InstantOut | None = None
+    restricted_until: InstantOut | None = Field(
+        None, description="until when processing is restricted; told where the event is told"
+    )
 
 
 class RecordsOut(BaseModel):
