@@ -84,6 +84,8 @@ US_PRIVACY_VERSION = 1
 
 _US_PRIVACY = re.compile(f"{US_PRIVACY_VERSION}([YN-])([YN-])([YN-])")
 
+_US_NATIONAL_VERSIONS = frozenset({1, 2})
+
 _FIRST_FORM_BITS = 66
 """Up to this length a US National core is of the first form: both were sent as version 1."""
 
@@ -254,8 +256,11 @@ def _us_national(text: str) -> UsNational:
     core, *others = text.split(".")
     bits = Bits(core)
     first_form = bits.left <= _FIRST_FORM_BITS
+    version = bits.integer(6)
+    if version not in _US_NATIONAL_VERSIONS:
+        raise StringInvalid(f"expected version 1 or 2, got version {version}")
     return UsNational(
-        version=bits.integer(6),
+        version=version,
         sharing_notice=_word(bits, Notice),
         sale_opt_out_notice=_word(bits, Notice),
         sharing_opt_out_notice=_word(bits, Notice),

@@ -200,6 +200,10 @@ def test_what_was_read_can_be_written_as_json() -> None:
             (f"DBABT~{text}", "expected section 6 to decode: expected 1 and three of Y, N and -")
             for text in ("2YNN", "1YN", "1YNNN", "1ynn", "1YNN\n", "")
         ),
+        (
+            "DBABLA~DVVVkkkklWA",
+            "expected section 7 to decode: expected version 1 or 2, got version 3",
+        ),
         ("DBABLA~BVVV", "expected section 7 to decode: expected 2 more bits, got 0"),
         (
             "DBABLA~B____________",
