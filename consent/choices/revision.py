@@ -47,8 +47,11 @@ def _places(digested: Mapping[str, Json]) -> dict[str, Json]:
     for name, value in digested.items():
         if name == "purposes":
             for purpose in cast("list[dict[str, Json]]", value):
-                for member, said in purpose.items():
-                    places[f"purposes.{purpose['id']}.{member}"] = said
+                places |= {
+                    f"purposes.{purpose['id']}.{member}": said
+                    for member, said in purpose.items()
+                    if member != "id"
+                }
         elif isinstance(value, dict):
             places.update({f"{name}.{member}": said for member, said in value.items()})
         else:

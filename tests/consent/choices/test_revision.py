@@ -67,8 +67,11 @@ def test_a_purpose_that_comes_or_goes_is_told_member_by_member() -> None:
     """A new purpose asks again; each of its members has only an after."""
     found = changes(replace(NOTICE, purposes=(ADS,)), NOTICE)
 
-    assert Change("purposes.count.basis", True, None, "consent") in found
-    assert Change("purposes.count.name", False, None, "Counting") in found
+    assert found == [
+        Change("purposes.count.basis", True, None, "consent"),
+        Change("purposes.count.description", False, None, "Counts visits."),
+        Change("purposes.count.name", False, None, "Counting"),
+    ]
     assert {change.before for change in found} == {None}
     assert {change.after for change in changes(NOTICE, replace(NOTICE, purposes=(ADS,)))} == {None}
 
