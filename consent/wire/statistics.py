@@ -4,12 +4,13 @@ from datetime import date
 from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from consent.audit.statistics import By, Counts, Statistics, Tally
 from consent.choices.choice import EventType, Method
-from consent.wire.strict import Id, Short, Wire
+from consent.wire.strict import Id, Short, Wire, no_number
 
+Day = Annotated[date, Field(strict=False), BeforeValidator(no_number)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 
@@ -17,8 +18,8 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 class StatisticsIn(Wire):
     """Of which days in UTC, of which notice, and how they are told apart."""
 
-    from_: date | None = Field(None, alias="from", description="the first day")
-    to: date | None = Field(None, description="the day after the last")
+    from_: Day | None = Field(None, alias="from", description="the first day")
+    to: Day | None = Field(None, description="the day after the last")
     notice_id: Id | None = None
     by: By = By.DAY
     site: Short | None = None

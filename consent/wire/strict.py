@@ -7,6 +7,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -26,6 +27,13 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def no_number(value: object) -> object:
+    """Refuse digits alone, which pydantic takes for seconds since 1970: `to=2026` found nothing."""
+    if isinstance(value, (int, float)) or (isinstance(value, str) and "-" not in value[1:]):
+        raise ValueError("expected a date as year, month and day, got another text")
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -34,7 +42,10 @@ def _in_utc(value: datetime) -> datetime:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+# Not strict, for behind a validator pydantic takes the texts of a body for Python's own.
+Instant = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(no_number), AfterValidator(_in_utc)
+]
 Short = Annotated[Text, Field(min_length=1, max_length=256)]
 Long = Annotated[Text, Field(min_length=1, max_length=4096)]
 Id = Annotated[str, StringConstraints(pattern=ID)]

@@ -171,6 +171,8 @@ def test_the_body_takes_what_the_query_takes(audited: AuditedSite) -> None:
         {"limit": 201},
         {"from_": "yesterday"},
         {"from_": "2026-01-01T00:00:00"},
+        {"to": "2026"},
+        {"to": "-1.5"},
         {"decision": "perhaps"},
         {"method": "telepathy"},
         {"event_type": "dreamt"},

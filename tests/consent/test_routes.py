@@ -519,6 +519,7 @@ def test_events_before_any_notice_are_refused(client: httpx2.Client) -> None:
         ({"subject": {"kind": "cookie", "id": "x"}}, "subject.kind"),
         ({"event_type": "accepted"}, "event_type"),
         ({"occurred_at": "yesterday"}, "occurred_at"),
+        ({"occurred_at": "1796052000"}, "occurred_at"),
         ({"valid_until": "9999-12-31T23:59:59-14:00"}, "valid_until"),
         ({"assurance": "authenticated"}, ""),
         ({"jurisdiction": "Germany"}, "jurisdiction"),

@@ -219,6 +219,7 @@ def test_nothing_is_counted_where_nothing_is(audited: AuditedSite) -> None:
     "query",
     [
         {"from_": "2026-13-01"},
+        {"to": "0"},
         {"from_": "2026-01-02", "to": "2026-01-01"},
         {"to": "today"},
         {"by": "year"},
