@@ -77,6 +77,13 @@ def _text_alone(value: object) -> object:
     return value
 
 
+def _no_number(value: object) -> object:
+    # pydantic takes digits alone for seconds since 1970.
+    if isinstance(value, (int, float)) or (isinstance(value, str) and "-" not in value[1:]):
+        raise ValueError("expected a date as year, month and day, got another text")
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -85,7 +92,10 @@ def _in_utc(value: datetime) -> datetime:
 
 
 Address = Annotated[IPvAnyAddress, BeforeValidator(_text_alone)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+# Not strict, for behind a validator pydantic takes the texts of a body for Python's own.
+Instant = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_no_number), AfterValidator(_in_utc)
+]
 InstantOut = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Probability = Annotated[float, Field(ge=0, le=1)]
 

@@ -197,6 +197,7 @@ def test_a_long_comment_is_scored_like_any_other(client: httpx2.Client) -> None:
         ({"external_id": "c-1", "text": "a\0b"}, "text"),
         ({"external_id": "c-1", "text": HAM, "author": {"ip": "nowhere"}}, "author.ip"),
         ({"external_id": "c-1", "text": HAM, "submitted_at": "2026-01-31T10:00:00"}, "submitted_"),
+        ({"external_id": "c-1", "text": HAM, "submitted_at": "1769853600"}, "submitted_at"),
         ({"external_id": "c-1", "text": HAM, "submitted_at": "9999-12-31T23:59:59-14:00"}, "subm"),
     ],
 )
