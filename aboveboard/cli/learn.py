@@ -124,7 +124,7 @@ def evaluate(
         data,
         seen=found.seen,
         spam=spam,
-        language=found.manifest.get("language", "en"),
+        language=found.language,
     )
     told = card.measured(figures)
     if not told:

@@ -8,6 +8,7 @@ folder is believed without proof. No bundle holds a pickle.
 import hashlib
 import io
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,9 @@ SHIPPED_NAME = "en-2026.11h"
 SHIPPED_DIGEST = "9bcc76656ff589f0623cbfb2589ceb2bacb2fafa4a068e61789fe7a38abbc38e"
 
 _LARGEST = 64 << 20  # bytes of one file
+_LONGEST = 255  # characters of a name; a folder's name can have no more
 _FREE = {"calibration.npy": (2, 4096), "seen.npy": (0, 1 << 23)}  # entries of the free axis
+_FARTHEST = 1e6  # of a logit that a calibration tells apart
 _WORDS = "vocabulary.txt"
 _MANIFEST = "manifest.json"
 
@@ -36,12 +39,18 @@ _MANIFEST = "manifest.json"
 class Thresholds:
     """Probabilities at or above which a label leads to a verdict; None: never.
 
-    *precision* is what the manifest states for *spam*, measured on held-out comments.
+    *precision* is what the manifest states for *spam*, measured on held-out comments. Raises
+    TypeError or ValueError for what no score can be held against: it would publish everything.
     """
 
     hold: float | None
     spam: float | None = None
     precision: float | None = None
+
+    def __post_init__(self) -> None:
+        every = (self.hold, self.spam, self.precision)
+        if not all(at is None or 0 <= at <= 1 for at in every):
+            raise ValueError(f"thresholds {every!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Bundle:
     """A loaded bundle; *digest* is the SHA-256 of its manifest."""
 
     name: str
+    language: str
     digest: str
     manifest: Mapping[str, Any]
     scorer: Scorer
@@ -84,16 +94,11 @@ def load(folder: Path, *, digest: str | None = None) -> Bundle:
     try:
         arrays = {name: _array(folder, name, manifest["files"][name]) for name in _FILES}
         vocabulary = _vocabulary(folder, manifest["files"][_WORDS])
-        grid = manifest["calibration"]
-        calibration = Calibration(
-            arrays["calibration.npy"].astype(np.float64),
-            low=float(grid["low"]),
-            high=float(grid["high"]),
-        )
+        calibration = _calibration(arrays["calibration.npy"], **manifest["calibration"])
         thresholds = {
             label: Thresholds(**manifest["labels"][label]["thresholds"]) for label in LABELS
         }
-        name = str(manifest["name"])
+        name, language = named(manifest["name"]), named(manifest["language"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleUnreadable(
             f"{folder / _MANIFEST}: expected a manifest of format {FORMAT}, got {error!r}"
@@ -105,7 +110,14 @@ def load(folder: Path, *, digest: str | None = None) -> Bundle:
         calibration,
         vocabulary,
     )
-    return Bundle(name, found, manifest, scorer, thresholds, arrays["seen.npy"])
+    return Bundle(name, language, found, manifest, scorer, thresholds, arrays["seen.npy"])
+
+
+def named(given: object) -> str:
+    """Return *given* if it can be told with every comment. Raises ValueError."""
+    if not isinstance(given, str) or not given.isprintable() or not 0 < len(given) <= _LONGEST:
+        raise ValueError(f"expected 1 to {_LONGEST} printable characters, got {f'{given!a}':.80}")
+    return given
 
 
 def read_file(path: Path, *, most: int = _LARGEST) -> bytes:
@@ -114,9 +126,11 @@ def read_file(path: Path, *, most: int = _LARGEST) -> bytes:
     Raises BundleNotFound and BundleUnreadable.
     """
     try:
-        size = path.stat().st_size
-        if size > most:
-            raise BundleUnreadable(f"{path}: expected at most {most} bytes, got {size}")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for, a device read for ever
+            raise BundleUnreadable(f"{path}: expected a file, got something else")
+        if found.st_size > most:
+            raise BundleUnreadable(f"{path}: expected at most {most} bytes, got {found.st_size}")
         return path.read_bytes()
     except OSError as error:
         raise BundleNotFound(
@@ -204,14 +218,21 @@ def _vocabulary(folder: Path, digest: object) -> Vocabulary:
         raise BundleUnreadable(f"{path}: {error}") from error
 
 
+def _calibration(values: NDArray[np.float64], *, low: float, high: float) -> Calibration:
+    """Return the maps of *values*. Raises TypeError or ValueError for what is no map."""
+    if not -_FARTHEST <= low < high <= _FARTHEST or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"a calibration from {low!r} to {high!r}")
+    return Calibration(values, low=float(low), high=float(high))
+
+
 def _array(folder: Path, name: str, digest: object) -> NDArray[Any]:
     """Return the array in file *name*, parsed only once its digest is right."""
     path = folder / name
     content = _checked(path, digest)
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise BundleUnreadable(f"{path}: expected an array, got {error}") from error
+    except Exception as error:  # NumPy checks no header before it takes the memory that it says
+        raise BundleUnreadable(f"{path}: expected an array, got {error!r}") from error
     dtype, shape = _FILES[name]
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         got = getattr(array, "dtype", type(array).__name__)

@@ -44,13 +44,12 @@ class Classifier:
 
 def of_bundle(found: Bundle) -> Classifier:
     """Return what a bundle scores with."""
-    language = str(found.manifest["language"])
     return Classifier(
         found.name,
         found.digest,
         found.scorer,
         found.thresholds,
-        partial(explanation.why, found.scorer, model=found.name, language=language),
-        language=language,
+        partial(explanation.why, found.scorer, model=found.name, language=found.language),
+        language=found.language,
         read=found.scorer.read,
     )

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation.errors import BundleTampered, BundleUnreadable
-from moderation.model.bundle import Thresholds, read_file
+from moderation.model.bundle import Thresholds, named, read_file
 from moderation.model.classifier import Classifier
 from moderation.verdict import LABELS, Label
 
@@ -137,8 +137,8 @@ def _manifest(told: Mapping[str, Any]) -> _Manifest:
     columns = [Label(each) for each in told["columns"]]
     if len(set(columns)) != len(columns) or not set(told["labels"]) <= set(columns):
         raise ValueError("columns that repeat, or thresholds without a column")
-    name, file = str(told["name"]), Path(told["file"]).name
-    language = str(told["language"]).lower() if "language" in told else None
+    name, file = named(told["name"]), Path(told["file"]).name
+    language = named(told["language"]).lower() if "language" in told else None
     return _Manifest(name, file, columns, _thresholds(told["labels"]), language)
 
 

@@ -203,13 +203,13 @@ def test_a_manifest_with_gaps_has_no_card(
     edited = tmp_path / "edited"
     shutil.copytree(bundles / "mine-1", edited)
     manifest = json.loads((edited / "manifest.json").read_text())
-    del manifest["language"]
+    del manifest["sources"]
     (edited / "manifest.json").write_text(json.dumps(manifest))
 
     told = run(environment, "model", "card", edited)
     verified = run(environment, "model", "verify", edited)
 
-    assert "expected a manifest with all that a card tells, got KeyError('language')" in error_line(
+    assert "expected a manifest with all that a card tells, got KeyError('sources')" in error_line(
         told
     )
     assert verified.returncode == 0

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     )
     labels = {label.value: {"thresholds": {"hold": 0.5}} for label in LABELS}
     seen = np.array([3, 1 << 63], dtype=np.uint64)
-    manifest = {"name": "b", "labels": labels}
+    manifest = {"name": "b", "language": "en", "labels": labels}
     bundle.save(tmp_path / "b", scorer=scorer, seen=seen, manifest=manifest)
     return tmp_path / "b"
 
@@ -139,6 +140,52 @@ def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any
         bundle.load(folder)
 
 
+def _headed(shape: str) -> bytes:
+    """Return an array that says it has *shape*, and has nothing."""
+    header = f"{{'descr': '<u8', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _headed(f"({10**13},)"),
+        _headed(f"({10**30},)"),
+        _headed("-" * 9000 + "1"),
+        _headed("[" * 4000),
+        b"PK\x03\x04",
+    ],
+    ids=["terabytes", "beyond a long", "signs", "brackets", "no archive"],
+)
+def test_a_header_that_lies_is_refused(folder: Path, content: bytes) -> None:
+    """Whatever NumPy stumbles over when it believes a header is told as an unreadable file."""
+    _replace(folder, "seen.npy", content)
+
+    with pytest.raises(BundleUnreadable, match=r"seen\.npy"):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize("values", [np.full((8, 4), 1.5), np.full((8, 4), -0.1)])
+def test_a_calibration_to_what_is_no_probability_is_refused(
+    folder: Path, values: np.ndarray[Any, Any]
+) -> None:
+    """Cut to 0 and 1, as scoring does, they would say of every comment that it is good, or bad."""
+    _replace(folder, "calibration.npy", _stored(values))
+
+    with pytest.raises(BundleUnreadable):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "vocabulary.txt", "stage.npy"])
+def test_what_is_no_file_is_refused_unread(folder: Path, name: str) -> None:
+    """A pipe would be waited for, and a device read until the memory is full."""
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+
+    with pytest.raises(BundleUnreadable, match="expected a file"):
+        bundle.load(folder)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -151,6 +198,20 @@ def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any
         lambda manifest: manifest.update(labels=dict(reversed(manifest["labels"].items()))),
         lambda manifest: manifest["labels"]["spam"].update(thresholds={"other": 1}),
         lambda manifest: manifest.update(calibration={"low": "x", "high": 1}),
+        lambda manifest: manifest.pop("language"),
+        lambda manifest: manifest.update(language=["en"]),
+        lambda manifest: manifest.update(name=""),
+        lambda manifest: manifest.update(name="b\x1b[2J"),
+        lambda manifest: manifest.update(name="b\ud800"),
+        lambda manifest: manifest.update(name="b" * 256),
+        lambda manifest: manifest["labels"]["spam"].update(thresholds={"hold": float("nan")}),
+        lambda manifest: manifest["labels"]["spam"].update(thresholds={"hold": "0.5"}),
+        lambda manifest: manifest["labels"]["spam"].update(thresholds={"hold": 1, "spam": 1.1}),
+        lambda manifest: manifest["calibration"].update(low=float("nan")),
+        lambda manifest: manifest["calibration"].update(high=float("inf")),
+        lambda manifest: manifest["calibration"].update(high=10**400),
+        lambda manifest: manifest["calibration"].update(low=4.0, high=4.0),
+        lambda manifest: manifest["calibration"].update(low=4.0, high=-4.0),
     ],
     ids=[
         "format 1",
@@ -162,6 +223,20 @@ def test_an_array_of_another_kind_is_refused(folder: Path, array: np.ndarray[Any
         "other order",
         "other thresholds",
         "calibration in words",
+        "no language",
+        "a list of languages",
+        "empty name",
+        "a name that clears the screen",
+        "a name that is no text",
+        "a long name",
+        "a threshold that nothing reaches",
+        "a threshold in words",
+        "a threshold beyond 1",
+        "calibration from nowhere",
+        "calibration without end",
+        "calibration beyond a float",
+        "calibration of a point",
+        "calibration from high to low",
     ],
 )
 def test_a_foreign_manifest_is_refused(
