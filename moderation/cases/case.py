@@ -2,9 +2,11 @@
 
 Pure. Whoever claims a case holds it for five minutes, renewed by what they do; the token that
 they were given is asked for with every decision. A claim that ran out needs nobody to end it:
-it is one no longer. Instants are text, in order.
+it is one no longer. Nor is one that ends later than any can: it was made by a clock that was
+ahead, and would keep the case from everybody until then. Instants are text, in order.
 """
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from moderation.errors import (
 )
 
 LEASE_S = 300
+_CLOCKS_DIFFER_S = 300
 SKIPPED_H = 24
 
 
@@ -83,8 +86,18 @@ def is_open(case: Case | None) -> bool:
 
 
 def is_claimed(case: Case, now: str) -> bool:
-    """Whether somebody holds it."""
+    """Whether somebody holds it, so that nobody else can."""
+    return _lasts(case, now) and (case.claim_until or "") <= latest(now)
+
+
+def _lasts(case: Case, now: str) -> bool:
     return case.claim_until is not None and case.claim_until > now
+
+
+def latest(now: str) -> str:
+    """Return the latest instant that a claim can end at."""
+    until = datetime.fromisoformat(now) + timedelta(seconds=LEASE_S + _CLOCKS_DIFFER_S)
+    return until.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def state_of(case: Case, now: str) -> CaseState:
@@ -149,7 +162,7 @@ def check_claim(case: Case, by: Moderator, token: str | None, *, now: str) -> No
         raise ClaimedByAnother("expected a case that you have claimed, got another's")
     if token is None:
         raise ClaimMissing("expected the token of your claim, got none")
-    if not is_claimed(case, now) or token != case.claim_token:
+    if not _lasts(case, now) or token != case.claim_token:
         raise ClaimLost("expected a claim that holds, got one that ran out or was given up")
 
 

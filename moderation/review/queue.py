@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from moderation.cases import search
-from moderation.cases.case import Case
+from moderation.cases.case import Case, latest
 from moderation.cases.priority import Tier
 from moderation.tables import CASE, COMMENT, COMMENT_DOMAIN, SKIP
 
@@ -114,7 +114,7 @@ def count(connection: Connection, site_id: str, wanted: Filter, *, now: str) -> 
         (CASE.c.escalated, Shelf.ESCALATED.value),
         else_=Shelf.OPEN.value,
     ).label("shelf")
-    claimed = case((CASE.c.claim_until > now, 1), else_=0).label("claimed")
+    claimed = case((_held(now), 1), else_=0).label("claimed")
     counts = dict.fromkeys(("open", "claimed", "escalated", "snoozed"), 0)
     counts |= {f"tier_{tier}": 0 for tier in Tier}
     for row in connection.execute(
@@ -177,6 +177,11 @@ def _shelved(shelf: Shelf, *, now: str) -> list[ColumnElement[bool]]:
     return [UNRESOLVED, CASE.c.escalated.is_(shelf is Shelf.ESCALATED), awake]
 
 
+def _held(now: str) -> ColumnElement[bool]:
+    """Whether somebody holds a case: `is_claimed`."""
+    return and_(CASE.c.claim_until > now, CASE.c.claim_until <= latest(now))
+
+
 def _narrowed(site_id: str, wanted: Filter, *, now: str) -> list[ColumnElement[bool]]:
     made: list[ColumnElement[bool]] = [
         column == value
@@ -194,7 +199,7 @@ def _narrowed(site_id: str, wanted: Filter, *, now: str) -> list[ColumnElement[b
     if wanted.opened_before is not None:
         made.append(CASE.c.opened < wanted.opened_before)
     if wanted.assignee is not None:
-        made.append(and_(CASE.c.claimed_by == wanted.assignee, CASE.c.claim_until > now))
+        made.append(and_(CASE.c.claimed_by == wanted.assignee, _held(now)))
     if wanted.domain is not None:
         made.append(
             CASE.c.comment_id.in_(
@@ -231,7 +236,7 @@ def _narrowed(site_id: str, wanted: Filter, *, now: str) -> list[ColumnElement[b
         made.append(
             or_(
                 CASE.c.claim_until.is_(None),
-                CASE.c.claim_until <= now,
+                ~_held(now),
                 CASE.c.claimed_by == (wanted.seen_by or ""),
             )
         )

@@ -32,7 +32,7 @@ CASE = Case(
     None,
     None,
     None,
-    "10:00",
+    "2026-01-02T10:00:00.000000Z",
     1,
     escalated=False,
     reporters=0,
@@ -43,45 +43,102 @@ CASE = Case(
 
 def held(by: Moderator = ANN) -> Case:
     """Return the case as somebody holds it from 10:00 to 10:05."""
-    return cases.claim(CASE, by, token="t-1", now="10:00", until="10:05")
+    return cases.claim(
+        CASE,
+        by,
+        token="t-1",
+        now="2026-01-02T10:00:00.000000Z",
+        until="2026-01-02T10:05:00.000000Z",
+    )
 
 
 def test_a_claim_holds_until_its_end() -> None:
     """Up to the instant before; at the instant itself it is open again, by nobody's doing."""
-    assert cases.state_of(held(), "10:04") is CaseState.CLAIMED
-    assert cases.state_of(held(), "10:05") is CaseState.OPEN
-    cases.check_claim(held(), ANN, "t-1", now="10:04")
+    assert cases.state_of(held(), "2026-01-02T10:04:00.000000Z") is CaseState.CLAIMED
+    assert cases.state_of(held(), "2026-01-02T10:05:00.000000Z") is CaseState.OPEN
+    cases.check_claim(held(), ANN, "t-1", now="2026-01-02T10:04:00.000000Z")
     with pytest.raises(ClaimLost):
-        cases.check_claim(held(), ANN, "t-1", now="10:05")
+        cases.check_claim(held(), ANN, "t-1", now="2026-01-02T10:05:00.000000Z")
+
+
+def test_a_claim_of_a_clock_that_was_ahead_holds_nothing() -> None:
+    """Once it is right, the case is anybody's; clocks of processes may differ by minutes."""
+    assert cases.is_claimed(held(), "2026-01-02T09:55:00.000000Z")
+    assert not cases.is_claimed(held(), "2026-01-02T09:54:59.999999Z")
+
+    before = "2025-01-02T10:00:00Z"
+    cases.check_claim(held(), ANN, "t-1", now=before)  # but by its token, while nobody took it
+    taken = cases.claim(held(), BEN, token="t-2", now=before, until="2025-01-02T10:05:00Z")
+
+    with pytest.raises(ClaimedByAnother):
+        cases.check_claim(taken, ANN, "t-1", now=before)
 
 
 def test_another_claims_only_what_ran_out() -> None:
     """Before its end the case is another's, after it anybody's."""
     with pytest.raises(ClaimedByAnother):
-        cases.claim(held(), BEN, token="t-2", now="10:04", until="10:09")
+        cases.claim(
+            held(),
+            BEN,
+            token="t-2",
+            now="2026-01-02T10:04:00.000000Z",
+            until="2026-01-02T10:09:00.000000Z",
+        )
 
-    taken = cases.claim(held(), BEN, token="t-2", now="10:05", until="10:10")
+    taken = cases.claim(
+        held(),
+        BEN,
+        token="t-2",
+        now="2026-01-02T10:05:00.000000Z",
+        until="2026-01-02T10:10:00.000000Z",
+    )
 
     assert (taken.claimed_by, taken.claim_token) == ("ben", "t-2")
     with pytest.raises(ClaimedByAnother):
-        cases.check_claim(taken, ANN, "t-1", now="10:06")
+        cases.check_claim(taken, ANN, "t-1", now="2026-01-02T10:06:00.000000Z")
 
 
 def test_claiming_again_keeps_the_token() -> None:
     """Whoever holds it holds it for longer."""
-    again = cases.claim(held(), ANN, token="t-2", now="10:03", until="10:08")
+    again = cases.claim(
+        held(),
+        ANN,
+        token="t-2",
+        now="2026-01-02T10:03:00.000000Z",
+        until="2026-01-02T10:08:00.000000Z",
+    )
 
-    assert (again.claim_token, again.claim_until) == ("t-1", "10:08")
+    assert (again.claim_token, again.claim_until) == ("t-1", "2026-01-02T10:08:00.000000Z")
 
 
 def test_only_a_manager_takes_over() -> None:
     """And only by saying so."""
     with pytest.raises(ManagerNeeded):
-        cases.claim(held(), BEN, token="t-2", now="10:01", until="10:06", take_over=True)
+        cases.claim(
+            held(),
+            BEN,
+            token="t-2",
+            now="2026-01-02T10:01:00.000000Z",
+            until="2026-01-02T10:06:00.000000Z",
+            take_over=True,
+        )
     with pytest.raises(ClaimedByAnother):
-        cases.claim(held(), EVA, token="t-2", now="10:01", until="10:06")
+        cases.claim(
+            held(),
+            EVA,
+            token="t-2",
+            now="2026-01-02T10:01:00.000000Z",
+            until="2026-01-02T10:06:00.000000Z",
+        )
 
-    taken = cases.claim(held(), EVA, token="t-2", now="10:01", until="10:06", take_over=True)
+    taken = cases.claim(
+        held(),
+        EVA,
+        token="t-2",
+        now="2026-01-02T10:01:00.000000Z",
+        until="2026-01-02T10:06:00.000000Z",
+        take_over=True,
+    )
 
     assert taken.claimed_by == "eva"
 
@@ -90,12 +147,27 @@ def test_what_is_escalated_is_for_managers() -> None:
     """To claim, to decide with a token and without one."""
     escalated = CASE._replace(escalated=True)
 
-    assert cases.state_of(escalated, "10:00") is CaseState.ESCALATED
+    assert cases.state_of(escalated, "2026-01-02T10:00:00.000000Z") is CaseState.ESCALATED
     with pytest.raises(ManagerNeeded):
-        cases.claim(escalated, ANN, token="t-1", now="10:00", until="10:05")
+        cases.claim(
+            escalated,
+            ANN,
+            token="t-1",
+            now="2026-01-02T10:00:00.000000Z",
+            until="2026-01-02T10:05:00.000000Z",
+        )
     with pytest.raises(ManagerNeeded):
-        cases.check_free(escalated, ANN, now="10:00")
-    assert cases.claim(escalated, EVA, token="t-1", now="10:00", until="10:05").claimed_by == "eva"
+        cases.check_free(escalated, ANN, now="2026-01-02T10:00:00.000000Z")
+    assert (
+        cases.claim(
+            escalated,
+            EVA,
+            token="t-1",
+            now="2026-01-02T10:00:00.000000Z",
+            until="2026-01-02T10:05:00.000000Z",
+        ).claimed_by
+        == "eva"
+    )
 
 
 def test_a_resolved_case_is_nobodys() -> None:
@@ -103,16 +175,28 @@ def test_a_resolved_case_is_nobodys() -> None:
     resolved = CASE._replace(state=CaseState.RESOLVED)
 
     with pytest.raises(CaseClosed):
-        cases.claim(resolved, ANN, token="t-1", now="10:00", until="10:05")
+        cases.claim(
+            resolved,
+            ANN,
+            token="t-1",
+            now="2026-01-02T10:00:00.000000Z",
+            until="2026-01-02T10:05:00.000000Z",
+        )
     with pytest.raises(CaseClosed):
-        cases.check_claim(resolved, ANN, "t-1", now="10:00")
+        cases.check_claim(resolved, ANN, "t-1", now="2026-01-02T10:00:00.000000Z")
 
 
 def test_a_decision_needs_the_token() -> None:
     """None is missing, another's or an old one is lost."""
     with pytest.raises(ClaimMissing):
-        cases.check_claim(held(), ANN, None, now="10:01")
+        cases.check_claim(held(), ANN, None, now="2026-01-02T10:01:00.000000Z")
     with pytest.raises(ClaimLost):
-        cases.check_claim(held(), ANN, "t-0", now="10:01")
+        cases.check_claim(held(), ANN, "t-0", now="2026-01-02T10:01:00.000000Z")
     with pytest.raises(ClaimLost):
-        cases.renew(cases.release(held()), ANN, "t-1", now="10:01", until="10:06")
+        cases.renew(
+            cases.release(held()),
+            ANN,
+            "t-1",
+            now="2026-01-02T10:01:00.000000Z",
+            until="2026-01-02T10:06:00.000000Z",
+        )
