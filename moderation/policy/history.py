@@ -6,7 +6,7 @@ comments of the same transaction, is remembered and counted as well.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Executable, Table, bindparam, func, literal, select
@@ -22,6 +22,7 @@ DOMAINS_ASKED = 10  # of one comment; who links to more has other rules to fear
 CANDIDATES = 50
 """Comments that may be alike, looked at for each band; more where the rule counts more."""
 _LAST = "9999-12-31T23:59:59.999999Z"
+_WAITED = timedelta(minutes=5)  # from judging to storing, and what clocks differ by
 
 
 class Asking(Protocol):
@@ -127,7 +128,8 @@ class Histories:
     """The histories of the comments of one transaction.
 
     *live* where they come in now: then whatever is stored was there before them. Judged sooner
-    than stored, they would else let a burst of others pass by.
+    than stored, they would else let a burst of others pass by. What is said to have come later
+    still was stored by a clock that was ahead: it counts for its author, and against no limit.
     """
 
     def __init__(self, rows: Asking, *, live: bool = False) -> None:
@@ -140,7 +142,7 @@ class Histories:
     def ask(self, site_id: str, comment_id: str, question: Question) -> Asked:
         """Send what the rules ask about a comment, whose own rows do not count."""
         rules, traits = question.policy.rules, question.traits
-        until = _LAST if self._live else instant(question.at)
+        until = instant(question.at + _WAITED if self._live else question.at)
 
         def count(
             select: Executable, value: str | None, limit: Limit | None, least: int = 0
@@ -172,7 +174,7 @@ class Histories:
                 site_id=site_id,
                 comment_id=comment_id,
                 value=traits.author_ref,
-                until=until,
+                until=_LAST if self._live else until,
             )
         return Asked(
             site_id,

@@ -135,6 +135,29 @@ def test_what_was_stored_while_it_was_judged_counts(databases: Databases) -> Non
     assert found == History(["published"], 1, 1, 1, 1, 1)
 
 
+def test_what_a_clock_that_was_ahead_has_stored_counts_against_nobody(
+    databases: Databases,
+) -> None:
+    """It would fill limits until that time comes; that its author was published is true."""
+    add(
+        databases,
+        1,
+        ago=timedelta(days=-365),
+        author_ref="ann",
+        address_ref="today",
+        domain="a.com",
+        fingerprint="words",
+        signature=SIGNATURE,
+    )
+    question = Question(Policy("1", {}, EVERY), [0.0] * 8, [], TRAITS, ("today",), NOW)
+
+    with databases.moderation.write() as connection, Rows(connection) as rows:
+        histories = Histories(rows, live=True)
+        found = histories.read(histories.ask("blog", "id-own", question), "id-own")
+
+    assert found == History(["published"])
+
+
 def test_a_comment_does_not_count_against_itself(databases: Databases) -> None:
     """Another revision of it is no flood."""
     add(
