@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from moderation.database import Reading, Rows, Writing
 from moderation.tables import COMMENT, COMPAT_CALLBACK, IS_CURRENT, REVISION, instant
@@ -19,6 +19,7 @@ from moderation.verdict import RESTRICTED, State
 
 URL_LIMIT = 2_048  # characters
 LEASE = timedelta(seconds=60)  # well over the longest try
+BEYOND = timedelta(hours=2)  # nothing is put off for so long: its clock was wrong
 AT_ONCE = 20
 UNSURE = ""
 """What a client was told that is being called, or could not be called: perhaps the news."""
@@ -49,6 +50,14 @@ class _Kept(NamedTuple):
     sealed: str
     told: str
     now: str
+
+
+class _Turn(NamedTuple):
+    """Who is due *now*, or only *beyond*, is taken until *lease*."""
+
+    now: str
+    lease: str
+    beyond: str
 
 
 class _Settled(NamedTuple):
@@ -90,11 +99,10 @@ class Callbacks:
     async def take(self) -> list[Due]:
         """Return clients to be told, which nobody else tells for a while."""
         now = self._clock()
-        waiting = await self._reading.query(lambda asked: bool(_find(asked, instant(now), limit=1)))
-        if not waiting:
+        turn = _Turn(instant(now), instant(now + LEASE), instant(now + BEYOND))
+        if not await self._reading.query(lambda asked: bool(_find(asked, turn, limit=1))):
             return []
-        lease = instant(now), instant(now + LEASE)
-        return await self._writing.write(_take, lease, size=ALONE)
+        return await self._writing.write(_take, turn, size=ALONE)
 
     async def settle(self, due: Due, *, told: bool, again: timedelta | None = None) -> None:
         """Note that a client was told, or is to be told *again* after a while, or never."""
@@ -143,21 +151,21 @@ _AGAIN = (
 )
 
 
-def _take(rows: Rows, commands: Sequence[tuple[str, str]]) -> list[list[Due]]:
-    return [_leased(rows, now, lease) for now, lease in commands]
+def _take(rows: Rows, commands: Sequence[_Turn]) -> list[list[Due]]:
+    return [_leased(rows, turn) for turn in commands]
 
 
-def _leased(rows: Rows, now: str, lease: str) -> list[Due]:
+def _leased(rows: Rows, turn: _Turn) -> list[Due]:
     taken = []
-    found = _find(rows.connection, now, limit=AT_ONCE)
+    found = _find(rows.connection, turn, limit=AT_ONCE)
     # Like decisions, which change these rows under it: else each would wait for the other.
     rows.lock(sorted({row.site_id for row in found}))
     for row in found:
-        due = _due(row, lease)
+        due = _due(row, turn.lease)
         changed: dict[str, Any] = {"due": None}
         if due.content is not None:
             # Until it is settled nobody knows what they know: taken back meanwhile, it is told.
-            changed = {"due": lease, "told": UNSURE}
+            changed = {"due": turn.lease, "told": UNSURE}
         leased = rows.connection.execute(
             update(COMPAT_CALLBACK)
             .where(*_of(due), COMPAT_CALLBACK.c.due == row.due)
@@ -168,7 +176,7 @@ def _leased(rows: Rows, now: str, lease: str) -> list[Due]:
     return taken
 
 
-def _find(connection: Connection, now: str, *, limit: int) -> Sequence[Any]:
+def _find(connection: Connection, turn: _Turn, *, limit: int) -> Sequence[Any]:
     return connection.execute(
         select(
             COMPAT_CALLBACK,
@@ -185,7 +193,7 @@ def _find(connection: Connection, now: str, *, limit: int) -> Sequence[Any]:
             ),
         )
         .join(REVISION, IS_CURRENT)
-        .where(COMPAT_CALLBACK.c.due <= now)
+        .where(or_(COMPAT_CALLBACK.c.due <= turn.now, COMPAT_CALLBACK.c.due > turn.beyond))
         .order_by(COMPAT_CALLBACK.c.due)
         .limit(limit)
     ).all()

@@ -196,6 +196,23 @@ def test_nothing_is_kept_of_what_was_erased(databases: Databases) -> None:
     assert house.kept() == []
 
 
+def test_what_a_clock_that_was_ahead_put_off_is_told(databases: Databases) -> None:
+    """Once it is right: a decision, and a try that failed, are not for that time to tell."""
+    house = House(databases)
+    for name in ("c", "d"):
+        house.store(name, Verdict.HOLD)
+        house.keep(name, "held")
+    house.now += timedelta(days=365)
+    for name in ("c", "d"):
+        house.decide(name, Action.APPROVE)
+    tried, _ = house.take()
+    asyncio.run(house.callbacks.settle(tried, told=False, again=timedelta(minutes=1)))
+
+    house.now -= timedelta(days=365)
+
+    assert {due.comment_id for due in house.take()} == {"c", "d"}
+
+
 class At(NamedTuple):
     """Something is done for a site."""
 
