@@ -216,10 +216,15 @@ class Daily:
         return key
 
     def destroy(self) -> None:
-        """Destroy every key older than yesterday's. Raises DataDirUnusable."""
-        first = self._clock().date() - timedelta(days=1)
-        self._keys = {day: key for day, key in self._keys.items() if day >= first}
+        """Destroy every key but those of yesterday, today and, where clocks differ, tomorrow.
+
+        One of a later day was made by a clock that was ahead, and would be there until that day.
+        Raises DataDirUnusable.
+        """
+        today = self._clock().date()
+        kept = {today + timedelta(days=days) for days in (-1, 0, 1)}
+        self._keys = {day: key for day, key in self._keys.items() if day in kept}
+        names = {f"{self._purpose}.{day.isoformat()}" for day in kept}
         for path in self._folder.path.glob(f"{self._purpose}.*.key"):
-            name = path.name.removesuffix(".key")
-            if name.removeprefix(f"{self._purpose}.") < first.isoformat():
-                self._folder.drop(name)
+            if path.stem not in names:
+                self._folder.drop(path.stem)

@@ -204,9 +204,15 @@ def test_a_key_of_a_day_is_gone_two_days_later(folder: KeyFolder) -> None:
     today += timedelta(days=1)
     daily.destroy()
 
+    today += timedelta(days=365)
+    daily(today.date())
+    today -= timedelta(days=365)
+    daily.destroy()
+
     assert first == beside == still
     assert first != second
     assert daily(first_day) is None
+    assert not folder.holds("address.2027-11-30"), "made by a clock that was ahead"
     assert not folder.holds("address.2026-11-28")
     assert folder.holds("address.2026-11-29")
     assert folder.holds("address-book")
