@@ -593,6 +593,13 @@ def test_nobody_answers_a_notice_before_it_is_there() -> None:
         assert code(check_published, told(kind, occurred=before), there) is None
 
 
+def test_a_notice_of_a_clock_that_was_ahead_is_answered() -> None:
+    """It is there, whatever it says of when it came: or no yes would be recorded until then."""
+    moment = told(EventType.GIVEN, occurred=parse_instant("2026-01-30T00:00:00Z"))
+
+    assert code(check_published, moment, "2027-01-30T00:00:00Z") is None
+
+
 def test_two_notices_do_not_take_turns_to_ask() -> None:
     """Another notice about the same purpose is no change of the one that was answered."""
     other = {"notice_id": "other", "material_sha256": "o", "purposes": {"ads": Basis.CONSENT}}
