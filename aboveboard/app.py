@@ -184,7 +184,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         "comment_index": reviewed.erasing.tidy,
         "comment_sweep": partial(reviewed.sweeper.finish, comments),
     }
-    house = Housekeeping(keyring.keeping, chores)
+    house = Housekeeping(keyring.keeping, chores, clock=clock.now)
     background = Background(
         {  # by the names that metrics and logs tell
             "housekeeping": house.run,
