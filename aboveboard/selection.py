@@ -62,7 +62,7 @@ class Selection:
         try:
             self._folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(original, draft, symlinks=False)
+            shutil.copytree(original, draft, ignore=_no_files)
             draft.chmod(PRIVATE_DIR)
             found = self._load(draft, before.digest)
             shutil.rmtree(copy, ignore_errors=True)
@@ -72,6 +72,8 @@ class Selection:
             raise DataDirUnusable(
                 f"expected a folder that can be written at {self._folder}, got: {error}"
             ) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
         return found
 
     def select_shipped(self) -> Classifier:
@@ -135,6 +137,11 @@ class Selection:
         except OSError:
             return None
         return _Mark(found.st_ino, found.st_mtime_ns)
+
+
+def _no_files(folder: str, names: list[str]) -> list[str]:
+    # A bundle has none; a link may lead to all there is on the disk, or back to the folder.
+    return [name for name in names if not Path(folder, name).is_file()]
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,6 +1,7 @@
 """Which classifier is used: chosen by a command, checked, taken up by whoever serves."""
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -11,6 +12,7 @@ import pytest
 from conftest import COMMAND, PATIENCE_S, Service
 from renamed_bundle import renamed
 
+from aboveboard.errors import DataDirUnusable
 from aboveboard.selection import Selection
 from moderation.errors import BundleNotFound, BundleRefused, BundleTampered, BundleUnreadable
 from moderation.model import bundle
@@ -40,6 +42,36 @@ def test_what_becomes_of_the_original_changes_nothing(tmp_path: Path) -> None:
     assert (found.name, found.digest) == ("mine-1", digest)
     assert (tmp_path / "data" / "models").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "data" / "model.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_only_files_are_copied(tmp_path: Path) -> None:
+    """A link back to the folder would be followed for ever, and a pipe is never read to its end."""
+    mine = renamed(tmp_path / "mine", "mine-1")
+    (mine / "again").symlink_to(mine)
+    (mine / "gone").symlink_to(tmp_path / "nothing")
+    os.mkfifo(mine / "pipe")
+
+    Selection(tmp_path).select(mine)
+
+    (copy,) = (tmp_path / "models").iterdir()
+    assert {each.name for each in copy.iterdir()} == {
+        each.name for each in mine.iterdir() if each.is_file()
+    }
+
+
+def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would take it away, and the next one may have another name."""
+    mine = renamed(tmp_path / "mine", "mine-1")
+
+    def fails(*_: object, **__: object) -> None:
+        (draft,) = (tmp_path / "models").iterdir()
+        raise OSError(f"no space left for {draft}")
+
+    monkeypatch.setattr(Path, "chmod", fails)
+    with pytest.raises(DataDirUnusable, match="no space"):
+        Selection(tmp_path).select(mine)
+
+    assert [*(tmp_path / "models").iterdir()] == []
 
 
 def test_a_bundle_that_is_not_whole_is_not_selected(tmp_path: Path) -> None:
