@@ -132,10 +132,9 @@ def read_file(path: Path, *, most: int = _LARGEST) -> bytes:
         if found.st_size > most:
             raise BundleUnreadable(f"{path}: expected at most {most} bytes, got {found.st_size}")
         return path.read_bytes()
-    except OSError as error:
-        raise BundleNotFound(
-            f"{path}: expected a file of a bundle, got {error.strerror}"
-        ) from error
+    except (OSError, ValueError) as error:  # a name with a NUL is no file's
+        told = error.strerror if isinstance(error, OSError) else error
+        raise BundleNotFound(f"{path}: expected a file of a bundle, got {told}") from error
 
 
 def save(

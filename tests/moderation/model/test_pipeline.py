@@ -151,6 +151,8 @@ def test_a_file_that_has_changed_is_not_unpickled(tmp_path: Path) -> None:
         {"columns": ["spam", "spam"]},
         {"columns": ["spam", "beauty"]},
         {"columns": 3},
+        {"name": "two\nlines"},
+        {"language": 3},
         {"labels": {"threat": {"hold": 0.5}}},
         {"labels": {"spam": {"hold": 0}}},
         {"labels": {"spam": {"reject": 0.5}}},
@@ -173,11 +175,11 @@ def test_a_file_stays_in_its_folder(tmp_path: Path) -> None:
     """A manifest cannot name a file elsewhere."""
     digest = write(tmp_path / "ours", fitted(OneVsRestClassifier(LogisticRegression())))
     (tmp_path / "ours" / "ours.joblib").rename(tmp_path / "ours.joblib")
-    manifest = MANIFEST | {"file": "../ours.joblib"}
-    (tmp_path / "ours" / "manifest.json").write_text(json.dumps(manifest))
+    for file in ("../ours.joblib", "ours\0.joblib"):
+        (tmp_path / "ours" / "manifest.json").write_text(json.dumps(MANIFEST | {"file": file}))
 
-    with pytest.raises(BundleNotFound):
-        pipeline.load(tmp_path / "ours", trusted=[digest])
+        with pytest.raises(BundleNotFound):
+            pipeline.load(tmp_path / "ours", trusted=[digest])
 
 
 class Odd:
