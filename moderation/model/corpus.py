@@ -138,6 +138,10 @@ _OTHERWISE = frozenset(
 )
 
 
+SPLITS = ("train", "valid", "test")
+"""What a row is for; nobody learns from the last two."""
+
+
 @dataclass(slots=True)
 class Example:
     """A text with what is known about it.
@@ -207,6 +211,8 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
             raise DataUnreadable(
                 f"{path} line 1: expected one column {name}, got {names.count(name)}"
             )
+    if names and not set(names) & set(Label):
+        raise DataUnreadable(f"{path} line 1: expected a column of {', '.join(Label)}, got {names}")
 
 
 def _own_row(record: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -220,7 +226,7 @@ def _own_row(record: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - JSON
         for label in Label
         if record.get(label) not in (None, "")
     }
-    return {"text": text, "labels": labels, "split": record.get("split") or "train"}
+    return {"text": text, "labels": labels, "split": _split(record, place)}
 
 
 _OF_LABEL = {label: key for key, label in KEYS.items()}
@@ -235,7 +241,15 @@ def _public_row(record: dict[str, Any], place: str) -> dict[str, Any]:
     if unknown:
         raise DataUnreadable(f"{place}: expected labels of {', '.join(KEYS)}, got {unknown}")
     labels = {key: _share(value, key, place) for key, value in given.items() if value is not None}
-    return record | {"text": text, "labels": labels, "split": record.get("split") or "train"}
+    return record | {"text": text, "labels": labels, "split": _split(record, place)}
+
+
+def _split(record: dict[str, Any], place: str) -> str:
+    """Return what a row is for; of one in any other part nothing would be learnt or measured."""
+    found = record.get("split") or "train"
+    if found not in SPLITS:
+        raise DataUnreadable(f"{place}: expected split {', '.join(SPLITS)}, got {found!r:.60}")
+    return str(found)
 
 
 def _text(record: Any, place: str) -> str:  # noqa: ANN401 - JSON

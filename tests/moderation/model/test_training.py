@@ -293,7 +293,6 @@ def test_copies_of_one_text_are_not_enough_to_measure_by(
     [
         "",
         "text,spam\n",
-        "text\nhello\n",
         "text,spam\nhello,0\n",
         "text,spam\n" + "hello,1\n" * 50,
         "text,spam,split\n" + "hello,1,test\nbye,0,test\n" * 50,
@@ -301,7 +300,7 @@ def test_copies_of_one_text_are_not_enough_to_measure_by(
     ],
 )
 def test_data_that_teach_nothing_are_refused(tmp_path: Path, content: str) -> None:
-    """Empty, no label, one row, one class, test rows alone, blank texts."""
+    """Empty, one row, one class, test rows alone, blank texts."""
     (tmp_path / "ours.csv").write_text(content)
 
     with pytest.raises(
