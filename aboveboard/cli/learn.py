@@ -80,6 +80,19 @@ def _written(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _whole(name: str) -> Iterator[None]:
+    """Say which bundle's manifest has gaps. Raises BundleUnreadable."""
+    from moderation.errors import BundleUnreadable
+
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BundleUnreadable(
+            f"{name}: expected a manifest with all that a card tells, got {error!r}"
+        ) from error
+
+
+@contextmanager
 def _progress(steps: int) -> Iterator[Callable[[str], None]]:
     """Lend what tells of each step done; with a bar, if a terminal is looking."""
     if not sys.stderr.isatty():
@@ -130,10 +143,10 @@ def evaluate(
     if not told:
         raise DataUnreadable(f"{data}: expected test rows, found none")
     if report is not None:
-        metrics = found.manifest["metrics"]
-        kept = {name: metrics[name] for name in ("development", "errors") if name in metrics}
-        manifest = {**found.manifest, "metrics": kept | figures}
-        with _written(report):
+        with _whole(found.name), _written(report):
+            metrics = found.manifest["metrics"]
+            kept = {name: metrics[name] for name in ("development", "errors") if name in metrics}
+            manifest = {**found.manifest, "metrics": kept | figures}
             report.mkdir(parents=True, exist_ok=True)
             card.write(report, manifest, plotting.draw(report, scored))
     if json:
@@ -219,16 +232,12 @@ def show_card(
     ] = None,
 ) -> None:
     """Print the model card of a bundle, every number from its manifest."""
-    from moderation.errors import BundleUnreadable
     from moderation.model import bundle, card
 
     found = bundle.shipped() if folder is None else bundle.load(folder)
-    try:
-        say(card.card(found.manifest))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BundleUnreadable(
-            f"{found.name}: expected a manifest with all that a card tells, got {error!r}"
-        ) from error
+    with _whole(found.name):
+        told = card.card(found.manifest)
+    say(told)
 
 
 @model.command("list")

@@ -197,7 +197,7 @@ def test_a_mistyped_folder_is_not_taken_for_an_empty_one(
 
 
 def test_a_manifest_with_gaps_has_no_card(
-    environment: dict[str, str], bundles: Path, tmp_path: Path
+    environment: dict[str, str], bundles: Path, own: Path, tmp_path: Path
 ) -> None:
     """It scores all the same, but what it was made of cannot be told."""
     edited = tmp_path / "edited"
@@ -209,7 +209,10 @@ def test_a_manifest_with_gaps_has_no_card(
     told = run(environment, "model", "card", edited)
     verified = run(environment, "model", "verify", edited)
 
-    assert "expected a manifest with all that a card tells, got KeyError('sources')" in error_line(
-        told
-    )
+    report = tmp_path / "report"
+    reported = run(environment, "evaluate", edited, "--data", own, "--report", report)
+
+    gap = "expected a manifest with all that a card tells, got KeyError('sources')"
+    assert gap in error_line(told)
+    assert gap in error_line(reported)
     assert verified.returncode == 0
