@@ -61,6 +61,7 @@ ALLOWED = frozenset(
         "commands",
         "comments",
         "database",
+        "days",
         "error",
         "library",
         "method",

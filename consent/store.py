@@ -179,7 +179,7 @@ _MATERIAL = select(NOTICE.c.material_sha256).where(
     NOTICE.c.version == bindparam("version"),
     NOTICE.c.language == bindparam("language"),
 )
-_NOTICE = _PUBLISHED.with_only_columns(*NOTICE.c)
+_NOTICE = _MATERIAL.with_only_columns(*NOTICE.c)
 
 
 def count_shown(rows: Rows, shown: Sequence[tuple[str, str, int, str, str, int]]) -> None:
