@@ -22,7 +22,8 @@ app = typer.Typer(help="Create, revoke and list API keys.", no_args_is_help=True
 def create(
     sites: Annotated[list[str], typer.Argument(help="The site ids that the key is good for.")],
     scopes: Annotated[
-        str | None, typer.Option(help="Scopes of the key, by comma; by default a site backend's.")
+        list[str] | None,
+        typer.Option(help="Scopes of the key, by comma; by default a site backend's."),
     ] = None,
     key: Annotated[
         str | None, typer.Option(help="A legacy key of 12 hexadecimal characters.")

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EBADF
 from pathlib import Path
@@ -101,9 +101,11 @@ def _check_revisions(databases: Any) -> None:  # noqa: ANN401 - Databases, impor
             )
 
 
-def split_words(given: str | None) -> list[str] | None:
-    """Read an option of several words with commas between; None where it was not given."""
-    return None if given is None else [word.strip() for word in given.split(",") if word.strip()]
+def split_words(given: Sequence[str] | None) -> list[str] | None:
+    """Read an option of several words, given at once with commas or time and again; or not."""
+    if not given:
+        return None
+    return [word.strip() for each in given for word in each.split(",") if word.strip()]
 
 
 @contextmanager

@@ -26,7 +26,8 @@ def create(
         typer.Option(help="A legacy key of 12 hexadecimal characters; by default one is made."),
     ] = None,
     scopes: Annotated[
-        str | None, typer.Option(help="Scopes of the key, by comma; by default a site backend's.")
+        list[str] | None,
+        typer.Option(help="Scopes of the key, by comma; by default a site backend's."),
     ] = None,
     data_dir: DataDir = None,
     json: AsJson = False,

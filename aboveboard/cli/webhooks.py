@@ -21,7 +21,7 @@ def add(
     site: Annotated[str, typer.Argument(help="The site id.")],
     url: Annotated[str, typer.Argument(help="Where to post to, https://….")],
     events: Annotated[
-        str | None, typer.Option(help="Events, by comma; by default all that there are.")
+        list[str] | None, typer.Option(help="Events, by comma; by default all that there are.")
     ] = None,
     data_dir: DataDir = None,
     json: AsJson = False,

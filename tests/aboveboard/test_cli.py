@@ -144,7 +144,7 @@ def test_sites_and_keys_are_managed(environment: dict[str, str], tmp_path: Path)
         run(
             environment,
             *("key", "create", "one-example", "two-example"),
-            *("--scopes", "comments:read, consent:read", "--json"),
+            *("--scopes", "comments:read, comments:score", "--scopes", "consent:read", "--json"),
             *data,
         )
     )
@@ -159,7 +159,7 @@ def test_sites_and_keys_are_managed(environment: dict[str, str], tmp_path: Path)
     assert [site["site"] for site in sites] == ["one-example", "two-example"]
     assert narrow["sites"] == ["one-example", "two-example"]
     revoked = keys[narrow["key"][2:10]]
-    assert revoked["scopes"] == ["comments:read", "consent:read"]
+    assert revoked["scopes"] == ["comments:read", "comments:score", "consent:read"]
     assert revoked["sites"] == ["one-example", "two-example"]
     assert revoked["revoked"]
     assert keys[made["key"][2:10]]["revoked"] is None
