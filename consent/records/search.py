@@ -167,6 +167,8 @@ def list_records(
     """
     read_in_order(connection)
     lists = _lists(connection, site_id, wanted)
+    if not all(lists):
+        return Page([], None)
     floor, below = id_bounds(wanted.since, wanted.until)
     within = _Within(site_id, floor, min(before or NEWEST, below))
     chosen = lists[0]
@@ -270,8 +272,8 @@ def _lists(connection: Connection, site_id: str, wanted: Filter) -> list[_Lists]
             else _versions(connection, site_id, wanted.notice_id)
         )
         lists.append([notice.where(RECORD.c.notice_version == version) for version in versions])
-    # A site without purposes has no list of decisions to go down.
-    return [one for one in lists if one] or [[EVERY]]
+    # A filter without lists lets nothing through: the site has no such notice, or no decisions.
+    return lists or [[EVERY]]
 
 
 def _newest(connection: Connection, lists: _Lists, within: _Within, limit: int) -> list[str]:

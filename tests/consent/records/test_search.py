@@ -258,6 +258,16 @@ SEVERAL = {
 }
 
 
+def test_a_notice_that_no_record_names_is_not_looked_for_in_all_there_is(filled: Filled) -> None:
+    """One page says so: nobody has to page through the whole ledger for nothing."""
+    unknown = Filter(notice_id="unknown")
+
+    with filled.database.read() as connection:
+        found = list_records(connection, LARGE, unknown, before=None, limit=50)
+
+    assert found == ([], None)
+
+
 PUT_TOGETHER = re.compile(
     r"LIST SUBQUERY|MERGE \(UNION\)$|LEFT$|RIGHT$|(CORRELATED )?SCALAR SUBQUERY"
     r"|CO-ROUTINE steps$|SETUP$|RECURSIVE STEP$|SCAN (json_each|steps)( |$)"
