@@ -1,15 +1,16 @@
 """What review does by itself, on both engines: retention, alarms, bytes that leave the files."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lone_review import lone_review
+from rows_read import rows_read
 from screened_comments import putting, screened
-from sqlalchemy import Connection, event, select, update
+from sqlalchemy import Connection, event, insert, select, update
 
 from aboveboard import moderating
 from aboveboard.database import Database
@@ -29,7 +30,16 @@ from moderation.review.queue import Filter, Order
 from moderation.review.reviewing import EVERY_CASE, Result
 from moderation.review.upkeep import Upkeep
 from moderation.store import Idempotency, put
-from moderation.tables import CASE, COMMENT, REPORT, REPORTER, REVIEW_SETTING, SAMPLE, instant
+from moderation.tables import (
+    CASE,
+    COMMENT,
+    EVENT,
+    REPORT,
+    REPORTER,
+    REVIEW_SETTING,
+    SAMPLE,
+    instant,
+)
 from moderation.verdict import State, Verdict
 
 BEGIN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -419,6 +429,60 @@ def test_the_sample_is_told_by_whole_days(databases: Databases) -> None:
     assert (found.drawn, found.undecided) == (7, 3)
     assert [(share.right, share.all) for share in found[2:]] == [(1, 2), (1, 2), (1, 2)]
     assert [(share.right, share.all) for share in undone[2:]] == [(1, 2), (1, 1), (0, 1)]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_the_sample_is_told_without_a_look_at_every_event(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only at those by which something was decided of it."""
+    desk = Desk(databases)
+    with databases.moderation.write() as connection:
+        connection.execute(
+            insert(EVENT),
+            [
+                {
+                    "site_id": "blog",
+                    "seq": number,
+                    "at": "2026",
+                    "comment_id": "c",
+                    "revision": 1,
+                    "kind": "kept",
+                    "actor_kind": "moderator",
+                    "to_state": "published",
+                }
+                for number in range(10_000)
+            ],
+        )
+        connection.execute(
+            insert(SAMPLE),
+            [
+                {
+                    "site_id": "blog",
+                    "comment_id": f"c-{number}",
+                    "revision": 1,
+                    "held": True,
+                    "at": "2026",
+                    "violating": True if number < 10 else None,
+                    "event_seq": 900 * number if number < 10 else None,
+                }
+                for number in range(2_000)
+            ],
+        )
+        connection.exec_driver_sql("ANALYZE")
+    read: list[int] = []
+
+    async def count(database: Database, ask: Callable[[Connection], Outcome]) -> Outcome:
+        with database.read() as connection:
+            read.append(rows_read(connection, ask))
+            return ask(connection)
+
+    monkeypatch.setattr(Database, "query", count)
+    desk.moment = BEGIN + timedelta(days=900)
+    outcome, _ = asyncio.run(desk.review.statistics("blog", since=None))
+
+    assert (outcome.drawn, outcome.undecided, outcome.precision.right) == (2_000, 1_990, 10)
+    assert sum(read) < 10_000
 
 
 def test_of_the_sample_the_last_word_counts(databases: Databases) -> None:
