@@ -210,7 +210,16 @@ class CaseRow(ModerationTable, table=True):
         Index("case_author", "site_id", "author", "place", "comment_id"),
         Index("case_group", "site_id", "fingerprint", "place", "comment_id", **_OPEN),
         Index("case_claimed", "site_id", "claimed_by", "place", **_where("claimed_by IS NOT NULL")),
-        Index("case_resolved", "site_id", "resolved", "comment_id", **_where("state = 'resolved'")),
+        Index("case_snoozed", "site_id", "snoozed_until", **_where("snoozed_until IS NOT NULL")),
+        # With *opened*: what is not old enough is passed over without a look at its row.
+        Index(
+            "case_resolved",
+            "site_id",
+            "resolved",
+            "comment_id",
+            "opened",
+            **_where("state = 'resolved'"),
+        ),
     )
 
     site_id: str = Field(primary_key=True)

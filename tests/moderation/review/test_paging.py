@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from itertools import chain
 
 import pytest
+from rows_read import rows_read
 from screened_comments import putting, screened
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, insert
 
 from aboveboard.installation import Databases
 from aboveboard.writer import CommandWriter
 from moderation.cases import search
 from moderation.review import paging
-from moderation.review.queue import Filter, Order, Place
+from moderation.review.queue import Filter, Order, Place, Shelf
 from moderation.store import put
+from moderation.tables import CASE
 from moderation.verdict import Verdict
 
 NOW = "2026-11-28T12:00:00.000000Z"
@@ -178,3 +180,48 @@ def test_an_index_of_all_words_is_never_read_to_its_end(sixty: Databases) -> Non
     assert "LIMIT" in rare[0]
     assert place is not None
     assert place.common
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize(
+    "wanted",
+    [Filter(Shelf.SNOOZED), Filter(Shelf.RESOLVED, opened_before="2026-11-02")],
+    ids=["snoozed", "resolved, old"],
+)
+def test_a_shelf_is_read_without_a_look_at_all_cases(databases: Databases, wanted: Filter) -> None:
+    """What is snoozed among all that is open; what is old among all that was resolved since."""
+    case = {
+        **dict.fromkeys(("harm", "doubt", "reporters", "report_weight"), 0),
+        "site_id": "blog",
+        "revision": 1,
+        "cause": "review",
+        "tier": 4,
+        "openings": 1,
+        "escalated": False,
+        "alarmed": False,
+    }
+    with databases.moderation.write() as connection:
+        connection.execute(
+            insert(CASE),
+            [
+                {
+                    **case,
+                    "comment_id": f"c-{number:05}",
+                    "state": "open" if number % 2 else "resolved",
+                    "place": number,
+                    "opened": f"2026-11-{1 + number // 400:02}",
+                    "resolved": None if number % 2 else f"2026-11-{1 + number // 400:02}",
+                    "snoozed_until": "2027-01-01" if number % 1_000 == 1 else None,
+                }
+                for number in range(10_000)
+            ],
+        )
+        connection.exec_driver_sql("ANALYZE review_case")
+
+    with databases.moderation.read() as connection:
+        read = rows_read(
+            connection,
+            lambda asked: paging.page(asked, ["blog"], wanted, Order.PRIORITY, now=NOW, limit=50),
+        )
+
+    assert read < 1_000
