@@ -44,6 +44,7 @@ T = TypeVar("T")
 MIGRATION_LOCK = 0x61626F7665  # any fixed number: PostgreSQL advisory lock held while migrating
 APPLICATION = "aboveboard"  # what PostgreSQL's list of connections names ours by
 BUSY_MS = 5000
+READ_MS = 60_000  # a statement of PostgreSQL; it hears of no client that gives up sooner
 LOCK_LOOK_S = 0.005
 WRITER_CACHE_KB = 65_536  # random keys touch pages all over: SQLite's 2 MB would be read again
 CHECKPOINT_PAGES = 4_096  # pages of WAL, 16 MB: a page written often is copied back once
@@ -206,6 +207,8 @@ class Database:
 
     def _ask(self, ask: Callable[[Connection], T]) -> T:
         with self.read() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {READ_MS}")
             return ask(connection)
 
     def prepare(self, select: Executable) -> Statement:

@@ -12,7 +12,7 @@ from secrets import token_hex
 import pytest
 from conftest import COMMAND, Service
 from declared_tables import differences
-from sqlalchemy import QueuePool, insert, literal, select
+from sqlalchemy import QueuePool, insert, literal, select, text
 
 from aboveboard import installation
 from aboveboard.database import Database, serving_alone
@@ -383,3 +383,16 @@ def test_a_lost_connection_is_replaced(tmp_path: Path, new_database: Callable[[]
 def _sites(database: Database) -> list[str]:
     with database.read() as connection:
         return list(connection.execute(select(SITE.c.id)).scalars())
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_question_does_not_outlast_whoever_asked(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends it, and the connection is good for the next one."""
+    monkeypatch.setattr("aboveboard.database.READ_MS", 50)
+
+    with pytest.raises(StorageUnavailable, match="57014"):
+        asyncio.run(databases.consent.query(lambda asked: asked.scalar(text("SELECT pg_sleep(5)"))))
+
+    assert asyncio.run(databases.consent.query(lambda asked: asked.scalar(text("SELECT 1")))) == 1
