@@ -53,6 +53,8 @@ class Programs:
             "--output=/dev/null",
             f"--command={gone}",
             f"--file={path}",
+            # No dump has statistics: until they are there, a page may be read out of whole tables.
+            "--command=ANALYZE",
         )
 
     def _find(self, name: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from consent_house import House, Process
 from embedded_postgres import programs
 from screened_comments import putting, screened
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from aboveboard import arrivals, backup, copying, installation, moderating, restoring
 from aboveboard.backup import Backup, Manifest
@@ -429,6 +429,20 @@ def test_a_running_service_is_not_pulled_from_under(place: Place) -> None:
         with place.process() as running:
             running.logs("shop")
             refused(place, path, RestoreRefused, "expected no service")
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_what_was_put_back_is_counted(place: Place, new_place: Callable[[str], Place]) -> None:
+    """PostgreSQL knows from the first question on how many rows there are."""
+    backup = place.back_up()
+    there = new_place("there")
+    place.save_keys(there)
+
+    there.restore(backup)
+
+    with there.opened() as house, house.databases.consent.read() as connection:
+        counted = connection.scalars(text("SELECT DISTINCT tablename FROM pg_stats")).all()
+    assert {"entry", "record", "subject"} <= {*counted}
 
 
 def test_no_keys_no_restore(place: Place, new_place: Callable[[str], Place]) -> None:
