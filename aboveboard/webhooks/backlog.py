@@ -100,9 +100,9 @@ def list_deliveries(
     return [_delivery(row) for row in connection.execute(asked.limit(limit))]
 
 
-def count_pending(connection: Connection, webhook_id: str) -> int:
-    """Count a webhook's deliveries that wait."""
-    return connection.execute(_PENDING, {"of_webhook": webhook_id}).scalar_one()
+def count_pending(connection: Connection, webhook_id: str, *, most: int) -> int:
+    """Count a webhook's deliveries that wait, up to *most*."""
+    return connection.execute(_PENDING, {"of_webhook": webhook_id, "most": most}).scalar_one()
 
 
 def count_open(connection: Connection) -> Mapping[str, int]:
@@ -181,10 +181,11 @@ _DUE = (
 _DELIVERIES = select(*_DELIVERY_COLUMNS).order_by(
     WEBHOOK_DELIVERY.c.queued.desc(), WEBHOOK_DELIVERY.c.id.desc()
 )
-_PENDING = (
-    select(func.count())
-    .select_from(WEBHOOK_DELIVERY)
+_PENDING = select(func.count()).select_from(
+    select(WEBHOOK_DELIVERY.c.id)
     .where(_DELIVERY_OF, WEBHOOK_DELIVERY.c.state == DeliveryState.PENDING)
+    .limit(bindparam("most"))
+    .subquery()
 )
 _OPEN = select(
     *(

@@ -153,7 +153,11 @@ class Delivering:
         now = self._clock()
         work = await self._reading.query(
             lambda one: store.list_work(
-                one, holder=self._holder, now=instant(now), beyond=instant(now + BEYOND)
+                one,
+                holder=self._holder,
+                now=instant(now),
+                beyond=instant(now + BEYOND),
+                most=WINDOW,
             )
         )
         if self._counted is None or now >= self._counted + COUNT_EVERY or now < self._counted:
@@ -380,7 +384,7 @@ class Delivering:
 def _begin(webhook: Webhook, feed: Feed, connection: Connection) -> tuple[str, int]:
     """Return where a webhook reads on in a feed, and how many of its deliveries wait."""
     cursor = store.find_cursor(connection, webhook.id, feed.name)
-    return cursor or feed.start, backlog.count_pending(connection, webhook.id)
+    return cursor or feed.start, backlog.count_pending(connection, webhook.id, most=WINDOW)
 
 
 def _delivery(webhook: Webhook, feed: str, message: Message, now: str) -> Delivery:

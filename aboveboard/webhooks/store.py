@@ -192,12 +192,14 @@ _HOLD = (
 _DISABLE = update(WEBHOOK).where(_OF, _TRIED).values(disabled=bindparam("why"))
 
 
-def list_work(connection: Connection, *, holder: str, now: str, beyond: str) -> list[Work]:
-    """Return every webhook that *holder* may deliver to now.
+def list_work(
+    connection: Connection, *, holder: str, now: str, beyond: str, most: int
+) -> list[Work]:
+    """Return every webhook that *holder* may deliver to now; what waits is counted up to *most*.
 
     What waits for an instant later than *beyond* was put off by a clock that was wrong.
     """
-    asked = {"holder": holder, "now": now, "beyond": beyond}
+    asked = {"holder": holder, "now": now, "beyond": beyond, "most": most}
     rows = connection.execute(_WORK, asked).all()
     cursors: dict[str, dict[str, str]] = {}
     for webhook_id, feed, place in connection.execute(_CURSORS) if rows else ():
@@ -226,7 +228,15 @@ _WORK = select(
             WEBHOOK_DELIVERY.c.due <= bindparam("now"), WEBHOOK_DELIVERY.c.due > bindparam("beyond")
         ),
     ),
-    select(func.count()).select_from(WEBHOOK_DELIVERY).where(_PENDING_OF).scalar_subquery(),
+    select(func.count())
+    .select_from(
+        select(WEBHOOK_DELIVERY.c.id)
+        .where(_PENDING_OF)
+        .correlate(WEBHOOK)
+        .limit(bindparam("most"))
+        .subquery()
+    )
+    .scalar_subquery(),
 ).where(
     WEBHOOK.c.disabled.is_(None),
     _FREE,

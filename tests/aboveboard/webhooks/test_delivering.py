@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import orjson
 import pytest
 from receiver import Post, Receiver, receiving
-from sqlalchemy import Column, select, update
+from rows_read import rows_read
+from sqlalchemy import Column, Connection, select, update
 from standardwebhooks import WebhookVerificationError
 from structlog.testing import capture_logs
 from webhook_house import WebhookHouse, is_as_told, verify
@@ -20,8 +22,9 @@ from aboveboard.installation import Databases
 from aboveboard.rows import Rows
 from aboveboard.settings import Settings
 from aboveboard.tables import WEBHOOK
-from aboveboard.webhooks import delivering
-from aboveboard.webhooks.endpoint import FIRST_RETRY, LAST_RETRY, DeliveryState
+from aboveboard.webhooks import backlog, delivering, store
+from aboveboard.webhooks.delivering import WINDOW
+from aboveboard.webhooks.endpoint import FIRST_RETRY, LAST_RETRY, Delivery, DeliveryState
 from consent.choices.choice import EventType
 from consent.tables import RECORD, SUBJECT
 
@@ -357,6 +360,28 @@ def test_an_answer_of_not_now_is_like_none(house: WebhookHouse, status: int) -> 
         house.time.pass_by(seconds=5)
         worker.look()
         assert len(receiver.taken()) == 2
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_long_backlog_is_not_counted_to_its_end(house: WebhookHouse) -> None:
+    """Each look and each turn asks whether there is room for more, and not for how much more."""
+    worker = house.worker()
+    with receiving() as receiver:
+        made = house.make(worker, receiver)
+    waiting = Delivery(
+        "", made.webhook.id, "consent", "1.1", "consent.changed", DeliveryState.PENDING, "1", "9"
+    )
+    with house.databases.aboveboard.write() as connection:
+        with Rows(connection) as rows:
+            backlog.queue(rows, [replace(waiting, id=f"m-{number}") for number in range(5_000)])
+        connection.exec_driver_sql("ANALYZE webhook_delivery")
+
+    def ask(connection: Connection) -> None:
+        store.list_work(connection, holder="one", now="2", beyond="99", most=WINDOW)
+        assert backlog.count_pending(connection, made.webhook.id, most=WINDOW) == WINDOW
+
+    with house.databases.aboveboard.read() as connection:
+        assert rows_read(connection, ask) < 5_000
 
 
 def test_one_message_that_is_refused_holds_up_no_other(house: WebhookHouse) -> None:
