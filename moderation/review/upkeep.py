@@ -62,15 +62,14 @@ class Upkeep:
     async def _tell(self, site_id: str, stored: str | None) -> None:
         now = self._clock()
         before = instant(now - timedelta(hours=setting.read(stored).alarm_hours))
-        told = 0
-        while comment_ids := await self._reading.query(
-            partial(_waiting, site_id=site_id, before=before)
-        ):
+        # All at once: no index says who was told of, and each look goes through the whole queue.
+        waiting = await self._reading.query(partial(_waiting, site_id=site_id, before=before))
+        for at in range(0, len(waiting), TOLD):
+            comment_ids = waiting[at : at + TOLD]
             work = Work(site_id, instant(now), partial(_expire, comment_ids))
             await self._writing.write(carry_out, work, size=DECISION_ROWS * len(comment_ids))
-            told += len(comment_ids)
-        if told:
-            log.warning("comments_wait", site=site_id, comments=told)
+        if waiting:
+            log.warning("comments_wait", site=site_id, comments=len(waiting))
 
 
 async def _each(works: Iterable[Awaitable[None]]) -> None:
@@ -118,7 +117,6 @@ def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
             CASE.c.alarmed.is_(False),
             COMMENT.c.state == State.PENDING.value,
         )
-        .limit(TOLD)
     )
     return list(found.scalars())
 

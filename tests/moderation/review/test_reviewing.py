@@ -24,6 +24,7 @@ from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind, Role
 from moderation.errors import IdempotencyMismatch
+from moderation.review import upkeep
 from moderation.review.deciding import DECISION_ROWS, Decision
 from moderation.review.erasing import Erased, Erasing
 from moderation.review.queue import Filter, Order
@@ -241,6 +242,31 @@ def test_what_waits_too_long_is_told_of_once_and_stays(databases: Databases) -> 
         (EventKind.EXPIRED, State.PENDING),
     ]
     assert desk.states() == {"held": "pending", "fine": "published"}
+
+
+def test_a_long_queue_is_looked_through_once_for_what_waits(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told of by parts, and not looked for anew after each."""
+    monkeypatch.setattr(upkeep, "TOLD", 2)
+    desk = Desk(databases)
+    desk.store(*((f"held-{number}", "rude", Verdict.HOLD) for number in range(7)))
+    desk.moment += timedelta(hours=73)
+    looks: list[int] = []
+    look = upkeep._waiting
+
+    def counted(connection: Connection, *, site_id: str, before: str) -> list[str]:
+        found = look(connection, site_id=site_id, before=before)
+        looks.append(len(found))
+        return found
+
+    monkeypatch.setattr(upkeep, "_waiting", counted)
+
+    asyncio.run(desk.upkeep.alarm())
+
+    assert looks == [7]
+    with databases.moderation.read() as connection:
+        assert connection.scalars(select(CASE.c.alarmed)).all() == [True] * 7
 
 
 def test_the_bytes_of_an_erased_comment_leave_the_files(databases: Databases) -> None:
