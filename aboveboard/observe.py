@@ -61,7 +61,6 @@ ALLOWED = frozenset(
         "commands",
         "comments",
         "database",
-        "days",
         "error",
         "library",
         "method",

@@ -71,6 +71,25 @@ def ask(
     return found
 
 
+def ask_live(databases: Databases, *, ago: timedelta) -> History:
+    """Add a comment that is like the one asked about in everything, and ask as if that came in."""
+    add(
+        databases,
+        1,
+        ago=ago,
+        author_ref="ann",
+        address_ref="today",
+        domain="a.com",
+        fingerprint="words",
+        signature=SIGNATURE,
+    )
+    question = Question(Policy("1", {}, EVERY), [0.0] * 8, [], TRAITS, ("today",), NOW)
+
+    with databases.moderation.write() as connection, Rows(connection) as rows:
+        histories = Histories(rows, live=True)
+        return histories.read(histories.ask("blog", "id-own", question), "id-own")
+
+
 def test_nothing_is_known_at_first(databases: Databases) -> None:
     """Of a site without comments."""
     assert ask(databases) == History([])
@@ -116,21 +135,7 @@ def test_only_the_time_of_the_rule_counts(databases: Databases) -> None:
 
 def test_what_was_stored_while_it_was_judged_counts(databases: Databases) -> None:
     """Whoever sends many at once has them judged at once, and stored one after the other."""
-    add(
-        databases,
-        1,
-        ago=timedelta(seconds=-1),
-        author_ref="ann",
-        address_ref="today",
-        domain="a.com",
-        fingerprint="words",
-        signature=SIGNATURE,
-    )
-    question = Question(Policy("1", {}, EVERY), [0.0] * 8, [], TRAITS, ("today",), NOW)
-
-    with databases.moderation.write() as connection, Rows(connection) as rows:
-        histories = Histories(rows, live=True)
-        found = histories.read(histories.ask("blog", "id-own", question), "id-own")
+    found = ask_live(databases, ago=timedelta(seconds=-1))
 
     assert found == History(["published"], 1, 1, 1, 1, 1)
 
@@ -139,21 +144,7 @@ def test_what_a_clock_that_was_ahead_has_stored_counts_against_nobody(
     databases: Databases,
 ) -> None:
     """It would fill limits until that time comes; that its author was published is true."""
-    add(
-        databases,
-        1,
-        ago=timedelta(days=-365),
-        author_ref="ann",
-        address_ref="today",
-        domain="a.com",
-        fingerprint="words",
-        signature=SIGNATURE,
-    )
-    question = Question(Policy("1", {}, EVERY), [0.0] * 8, [], TRAITS, ("today",), NOW)
-
-    with databases.moderation.write() as connection, Rows(connection) as rows:
-        histories = Histories(rows, live=True)
-        found = histories.read(histories.ask("blog", "id-own", question), "id-own")
+    found = ask_live(databases, ago=timedelta(days=-365))
 
     assert found == History(["published"])
 
