@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 
 from aboveboard.accounts import Accounts, Caller, parse_url
 from aboveboard.errors import (
@@ -30,8 +30,9 @@ class Authenticator:
 
     def __init__(self, accounts: Accounts, *, failures_a_minute: int = FAILURES_A_MINUTE) -> None:
         self._accounts = accounts
-        # Two counts an address, which expire; in memory a moving window keeps addresses for ever.
-        self._failures = SlidingWindowCounterRateLimiter(MemoryStorage())
+        # Its minute begins with an address's first wrong key, and then the address is forgotten;
+        # in memory a moving window keeps addresses for ever.
+        self._failures = FixedWindowRateLimiter(MemoryStorage())
         self._allowed = RateLimitItemPerMinute(failures_a_minute)
 
     async def authenticate(self, header: str | None, *, scope: str, address: str) -> Caller:

@@ -1,6 +1,7 @@
 """Doors of dialects: keys from anywhere, any body, and every refusal in the dialect's own words."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -202,6 +203,23 @@ def test_wrong_keys_are_limited_wherever_they_stand(house: House) -> None:
         "no: 429 too-many-failures 60",
         "POST blog-example-org",
     ]
+
+
+def test_the_minute_of_wrong_keys_begins_with_the_first(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the minutes of a clock begin is nothing to whoever guesses; after one it is over."""
+    clock = SimpleNamespace(time=lambda: 0)
+    monkeypatch.setattr("limits.storage.memory.time", clock)
+
+    told = []
+    for second in (*range(119, 126), 180):
+        clock.time = lambda second=second: second
+        answer = house.ask(key="ab" * 32)
+        assert answer is not None
+        told.append(answer[2].split()[1])
+
+    assert told == ["401"] * 3 + ["429"] * 4 + ["401"]
 
 
 @pytest.mark.parametrize(
