@@ -385,7 +385,7 @@ def _sites(database: Database) -> list[str]:
         return list(connection.execute(select(SITE.c.id)).scalars())
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_question_does_not_outlast_whoever_asked(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:

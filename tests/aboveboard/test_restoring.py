@@ -431,7 +431,7 @@ def test_a_running_service_is_not_pulled_from_under(place: Place) -> None:
             refused(place, path, RestoreRefused, "expected no service")
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_what_was_put_back_is_counted(place: Place, new_place: Callable[[str], Place]) -> None:
     """PostgreSQL knows from the first question on how many rows there are."""
     backup = place.back_up()

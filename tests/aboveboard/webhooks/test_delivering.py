@@ -362,7 +362,7 @@ def test_an_answer_of_not_now_is_like_none(house: WebhookHouse, status: int) -> 
         assert len(receiver.taken()) == 2
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_long_backlog_is_not_counted_to_its_end(house: WebhookHouse) -> None:
     """Each look and each turn asks whether there is room for more, and not for how much more."""
     worker = house.worker()

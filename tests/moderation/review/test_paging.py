@@ -182,7 +182,7 @@ def test_an_index_of_all_words_is_never_read_to_its_end(sixty: Databases) -> Non
     assert place.common
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
     "wanted",
     [Filter(Shelf.SNOOZED), Filter(Shelf.RESOLVED, opened_before="2026-11-02")],

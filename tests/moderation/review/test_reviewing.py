@@ -457,7 +457,7 @@ def test_the_sample_is_told_by_whole_days(databases: Databases) -> None:
     assert [(share.right, share.all) for share in undone[2:]] == [(1, 2), (1, 1), (0, 1)]
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_the_sample_is_told_without_a_look_at_every_event(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
