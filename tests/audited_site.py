@@ -8,11 +8,6 @@ from typing import Any
 import httpx2
 from conftest import EVERY_SCOPE, Service
 
-from aboveboard import installation
-from aboveboard.installation import Databases
-from aboveboard.settings import Settings
-from consent.sealing.keyring import Keyring
-
 PURPOSES = [
     {"id": "ads", "name": "Ads", "description": "Ads that fit", "basis": "consent"},
     {"id": "statistics", "name": "Counting", "description": "Count visits", "basis": "consent"},
@@ -116,19 +111,3 @@ def audited_site(service: Service, *, published: bool = True) -> Iterator[Audite
         if published:
             audited.publish()
         yield audited
-
-
-@contextmanager
-def opened(service: Service) -> Iterator[Databases]:
-    """Open the served databases beside the service, as its commands do."""
-    url = service.environment.get("ABOVEBOARD_DATABASE_URL")
-    databases = installation.open_databases(Settings(data_dir=service.data_dir, database_url=url))
-    try:
-        yield databases
-    finally:
-        databases.close()
-
-
-def read_keyring(service: Service) -> Keyring:
-    """Read the keys of the service, as its commands do."""
-    return installation.open_keyring(Settings(data_dir=service.data_dir))

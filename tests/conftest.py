@@ -49,12 +49,21 @@ class Service:
 
     data_dir: Path
     environment: dict[str, str]
+    database_url: str | None = None
+    """Its database of PostgreSQL; without one it has files of SQLite."""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.log = self.data_dir.with_suffix(".log")
+        if self.database_url is not None:
+            self.environment = {**self.environment, "ABOVEBOARD_DATABASE_URL": self.database_url}
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of where its data is."""
+        return Settings(data_dir=self.data_dir, database_url=self.database_url)
 
     @property
     def url(self) -> str:
@@ -90,21 +99,13 @@ class Service:
     @contextmanager
     def accounts(self) -> Iterator[Accounts]:
         """Open the accounts on the served data, as commands beside the service do."""
-        settings = Settings(
-            data_dir=self.data_dir,
-            database_url=self.environment.get("ABOVEBOARD_DATABASE_URL"),
-        )
-        databases = installation.open_databases(settings)
-        try:
-            yield installation.open_accounts(settings, databases)
-        finally:
-            databases.close()
+        with self.databases() as databases:
+            yield installation.open_accounts(self.settings, databases)
 
     @contextmanager
     def databases(self) -> Iterator[Databases]:
         """Open the tables of the served data, behind the service's back."""
-        url = self.environment.get("ABOVEBOARD_DATABASE_URL")
-        databases = installation.open_databases(Settings(data_dir=self.data_dir, database_url=url))
+        databases = installation.open_databases(self.settings)
         try:
             yield databases
         finally:
@@ -162,6 +163,17 @@ class Service:
         return httpx2.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S)
 
 
+@contextmanager
+def migrated(data_dir: Path, url: str | None = None) -> Iterator[Databases]:
+    """Open the three sets of tables, and bring them up to date."""
+    opened = installation.open_databases(Settings(data_dir=data_dir, database_url=url))
+    try:
+        opened.migrate()
+        yield opened
+    finally:
+        opened.close()
+
+
 def free_port() -> int:
     """Return a TCP port that nobody listens on."""
     with socket.socket() as found:
@@ -188,6 +200,15 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def new_url(request: pytest.FixtureRequest, engine: str) -> Callable[[], str | None]:
+    """Create an empty database on PostgreSQL and return its URL; None on SQLite."""
+    if engine == "sqlite":
+        return lambda: None
+    create: Callable[[], str] = request.getfixturevalue("new_database")
+    return create
+
+
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """Return the environment without any setting of the service."""
@@ -197,32 +218,22 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def new_service(
-    request: pytest.FixtureRequest,
-    engine: str,
-    environment: dict[str, str],
-    tmp_path: Path,
+    new_url: Callable[[], str | None], environment: dict[str, str], tmp_path: Path
 ) -> Iterator[Service]:
     """Prepare a service on fresh data, not yet started; stopped at the end."""
-    if engine == "postgresql":
-        create = request.getfixturevalue("new_database")
-        environment = {**environment, "ABOVEBOARD_DATABASE_URL": create()}
-    service = Service(tmp_path / "data", environment)
+    service = Service(tmp_path / "data", environment, new_url())
     yield service
     service.stop()
 
 
 @pytest.fixture(scope="module")
 def service(
-    request: pytest.FixtureRequest,
-    engine: str,
+    new_url: Callable[[], str | None],
     environment: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """Serve for all tests of a module; they keep apart by sites of their own."""
-    if engine == "postgresql":
-        create = request.getfixturevalue("new_database")
-        environment = {**environment, "ABOVEBOARD_DATABASE_URL": create()}
-    served = Service(tmp_path_factory.mktemp(engine) / "data", environment)
+    served = Service(tmp_path_factory.mktemp("served") / "data", environment, new_url())
     served.start()
     yield served
     served.stop()
@@ -248,24 +259,25 @@ def client(service: Service, site: Site) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
-def databases(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Iterator[Databases]:
+def databases(new_url: Callable[[], str | None], tmp_path: Path) -> Iterator[Databases]:
     """Open the three sets of tables, migrated and empty, without a service."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    opened = installation.open_databases(Settings(data_dir=tmp_path / "data", database_url=url))
-    opened.migrate()
-    yield opened
-    opened.close()
+    with migrated(tmp_path / "data", new_url()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Databases]:
+    """Open the three sets of tables as files, for what is SQLite's alone."""
+    with migrated(tmp_path / "data") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def fresh_ledger(
-    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
+    new_url: Callable[[], str | None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Database, Keyring]]:
     """Open consent's tables and keys for all tests of a module, which fill them once an engine."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    settings = Settings(data_dir=tmp_path_factory.mktemp(engine) / "data", database_url=url)
-    opened = installation.open_databases(settings)
-    opened.migrate()
-    installation.open_accounts(settings, opened)
-    yield opened.consent, installation.open_keyring(settings)
-    opened.close()
+    settings = Settings(data_dir=tmp_path_factory.mktemp("ledger") / "data")
+    with migrated(settings.data_dir, new_url()) as opened:
+        installation.open_accounts(settings, opened)
+        yield opened.consent, installation.open_keyring(settings)

@@ -9,7 +9,6 @@ from sqlalchemy import delete
 from aboveboard import installation
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
-from aboveboard.settings import Settings
 from consent.log import ledger, merkle
 from consent.sealing.keyring import Keyring
 from consent.tables import ENTRY, LOG, TILE
@@ -65,12 +64,5 @@ class House:
 @contextmanager
 def house_of(service: Service) -> Iterator[House]:
     """Open the logs of a service, beside it or in its absence."""
-    settings = Settings(
-        data_dir=service.data_dir,
-        database_url=service.environment.get("ABOVEBOARD_DATABASE_URL"),
-    )
-    databases = installation.open_databases(settings)
-    try:
-        yield House(databases, installation.open_keyring(settings))
-    finally:
-        databases.close()
+    with service.databases() as databases:
+        yield House(databases, installation.open_keyring(service.settings))

@@ -22,7 +22,7 @@ Rows = list[tuple[Any, ...]]
 
 def rows(service: Service, database: str, sql: str, *values: str) -> Rows:
     """Return what a query with `?` marks finds in one of the three sets of tables."""
-    url = service.environment.get("ABOVEBOARD_DATABASE_URL")
+    url = service.database_url
     if url is None:
         path = service.data_dir / f"{database}.sqlite3"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:

@@ -41,9 +41,7 @@ class Watched:
         """Check the consistency over HTTP or in the data directory."""
         where = {"url": self.service.url, "data-dir": str(self.service.data_dir)}[way]
         arguments = [str(self.kept / kept), "--key", self.key, f"--{way}", where, *more]
-        environment = {
-            name: self.service.environment.get(name) for name in ("ABOVEBOARD_DATABASE_URL",)
-        }
+        environment = {"ABOVEBOARD_DATABASE_URL": self.service.database_url}
         return CliRunner().invoke(
             command, ["consent", "check-consistency", *arguments], env=environment
         )

@@ -101,7 +101,7 @@ def test_what_cannot_be_done_is_one_readable_line(
 
 def test_postgresql_is_vacuumed_by_the_command(site: AuditedSite) -> None:
     """The service was told of no erasure: what the command deleted nobody else would clear."""
-    url = site.service.environment.get("ABOVEBOARD_DATABASE_URL")
+    url = site.service.database_url
     before = vacuumed(url)
 
     done = run(site, "erase", "device", CANARY)

@@ -103,11 +103,11 @@ def test_tables_that_are_lost_are_not_made_anew(databases: Databases, name: str)
 
 
 def test_a_first_start_that_was_cut_off_goes_on(
-    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+    new_url: Callable[[], str | None], tmp_path: Path
 ) -> None:
     """Tables are made in an order; before the last of them there is no site."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    databases = installation.open_databases(Settings(data_dir=tmp_path, database_url=url))
+    settings = Settings(data_dir=tmp_path, database_url=new_url())
+    databases = installation.open_databases(settings)
     databases.aboveboard.migrate()
 
     databases.migrate()
@@ -116,13 +116,10 @@ def test_a_first_start_that_was_cut_off_goes_on(
     databases.close()
 
 
-def test_two_migrate_at_once(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_two_migrate_at_once(new_url: Callable[[], str | None], tmp_path: Path) -> None:
     """Whoever comes first makes the tables; the others find them."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    several = [
-        installation.open_databases(Settings(data_dir=tmp_path / "data", database_url=url))
-        for _ in range(6)
-    ]
+    settings = Settings(data_dir=tmp_path / "data", database_url=new_url())
+    several = [installation.open_databases(settings) for _ in range(6)]
     together = threading.Barrier(len(several))
     failures: list[Exception] = []
 
@@ -160,18 +157,15 @@ def test_a_failed_write_leaves_nothing(databases: Databases) -> None:
     assert "one" not in str(caught.value)
 
 
-def test_a_reader_cannot_write_a_file(tmp_path: Path) -> None:
+def test_a_reader_cannot_write_a_file(files: Databases) -> None:
     """On SQLite connections for reading refuse to write."""
-    databases = installation.open_databases(Settings(data_dir=tmp_path))
-    databases.migrate()
 
     def write() -> None:
-        with databases.aboveboard.read() as connection:
+        with files.aboveboard.read() as connection:
             connection.execute(insert(SITE).values(ROW))
 
     with pytest.raises(StorageUnavailable):
         write()
-    databases.close()
 
 
 def test_files_are_their_owners(tmp_path: Path) -> None:
@@ -194,17 +188,13 @@ def test_files_are_their_owners(tmp_path: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-def test_a_file_is_written_durably(tmp_path: Path) -> None:
+def test_a_file_is_written_durably(files: Databases) -> None:
     """The writing connection syncs in full, in a write-ahead log, with foreign keys on."""
-    databases = installation.open_databases(Settings(data_dir=tmp_path))
-    databases.migrate()
-
-    with databases.consent.connect_writer() as connection:
+    with files.consent.connect_writer() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
         }
-    databases.close()
 
     assert pragmas == {
         "journal_mode": "wal",
@@ -215,19 +205,18 @@ def test_a_file_is_written_durably(tmp_path: Path) -> None:
 
 
 def test_the_log_that_a_long_reader_kept_grows_short_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup of a large file, say: afterwards the disk space comes back by itself."""
     monkeypatch.setattr("aboveboard.database.CHECKPOINT_PAGES", 10)
     monkeypatch.setattr("aboveboard.database.LOG_BYTES", 100_000)
-    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
-    databases.migrate()
-    log = tmp_path / "data" / "aboveboard.sqlite3-wal"
-    writer = databases.aboveboard.connect_writer()
+    assert files.aboveboard.sqlite_path is not None
+    log = files.aboveboard.sqlite_path.with_suffix(".sqlite3-wal")
+    writer = files.aboveboard.connect_writer()
 
     def write(count: int) -> int:
         for _ in range(count):
-            with databases.aboveboard.write(writer) as connection:
+            with files.aboveboard.write(writer) as connection:
                 connection.execute(
                     insert(SITE).values(
                         {**ROW, "id": token_hex(8), "url": "x" * 8_000 + token_hex(8)}
@@ -235,47 +224,41 @@ def test_the_log_that_a_long_reader_kept_grows_short_again(
                 )
         return log.stat().st_size
 
-    with databases.aboveboard.snapshot() as reader:
+    with files.aboveboard.snapshot() as reader:
         reader.execute(select(SITE.c.id)).all()
         grown = write(50)
     left = write(3)
     writer.close()
-    databases.close()
 
     assert grown > 400_000
     assert left <= 100_000
 
 
-def test_what_the_event_loop_reads_with_is_nobody_elses(tmp_path: Path) -> None:
+def test_what_the_event_loop_reads_with_is_nobody_elses(files: Databases) -> None:
     """On SQLite its connection is not lent to the threads that ask other questions."""
-    databases = installation.open_databases(Settings(data_dir=tmp_path))
-    databases.migrate()
-    with databases.aboveboard.write() as connection:
+    with files.aboveboard.write() as connection:
         connection.execute(insert(SITE).values(ROW))
-    statement = databases.aboveboard.prepare(select(SITE.c.id))
+    statement = files.aboveboard.prepare(select(SITE.c.id))
 
     async def both() -> tuple[list[tuple[str]], list[str]]:
-        looked = await databases.aboveboard.look(statement)
-        asked = await databases.aboveboard.query(
+        looked = await files.aboveboard.look(statement)
+        asked = await files.aboveboard.query(
             lambda connection: list(connection.execute(select(SITE.c.id)).scalars())
         )
         return looked, asked  # type: ignore[return-value]
 
     looked, asked = asyncio.run(both())
 
-    with databases.aboveboard.read() as connection:
+    with files.aboveboard.read() as connection:
         lent = connection.connection.driver_connection
-        assert lent is not databases.aboveboard._inline
+        assert lent is not files.aboveboard._inline
     assert (looked, asked) == ([("one",)], ["one"])
-    databases.close()
 
 
-def test_a_read_without_tables_is_told(
-    tmp_path: Path, engine: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_read_without_tables_is_told(new_url: Callable[[], str | None], tmp_path: Path) -> None:
     """A question to tables that are not there is StorageUnavailable, inline or in a thread."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    databases = installation.open_databases(Settings(data_dir=tmp_path, database_url=url))
+    settings = Settings(data_dir=tmp_path, database_url=new_url())
+    databases = installation.open_databases(settings)
     database = databases.moderation
     statement = databases.aboveboard.prepare(select(SITE.c.id))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from audited_site import AuditedSite, audited_site, opened, read_keyring
+from audited_site import AuditedSite, audited_site
 from conftest import COMMAND, PATIENCE_S, Service
 from full_ledger import Visitors, fill
 from pyarrow import parquet
@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from aboveboard import installation
 from aboveboard.cli import main
+from aboveboard.installation import open_keyring
 from aboveboard.settings import Settings
 from consent.errors import ConsentError
 from consent.tables import RECORD
@@ -28,8 +29,8 @@ EVENTS = 700  # more than one step
 @pytest.fixture(scope="module")
 def busy(service: Service) -> Iterator[AuditedSite]:
     """Speak for a site with a history of several steps, a subject of it erased."""
-    with audited_site(service, published=False) as made, opened(service) as databases:
-        keyring = read_keyring(service)
+    with audited_site(service, published=False) as made, service.databases() as databases:
+        keyring = open_keyring(service.settings)
         fill(databases.consent, keyring, Visitors(keyring, made.id, EVENTS))
         made.erase("device-3")
         yield made
@@ -180,7 +181,7 @@ def test_an_export_is_a_file(busy: AuditedSite) -> None:
 
 def test_an_export_that_cannot_go_on_leaves_no_file(service: Service, tmp_path: Path) -> None:
     """A record that does not open is named by its id, and the part that was written is gone."""
-    with audited_site(service) as made, opened(service) as databases:
+    with audited_site(service) as made, service.databases() as databases:
         record = made.record("requested")
         with databases.consent.write() as connection:
             connection.execute(

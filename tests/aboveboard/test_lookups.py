@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from conftest import migrated
 from sqlalchemy import bindparam, func, insert, select
 
-from aboveboard import installation, lookups
+from aboveboard import lookups
 from aboveboard.errors import QueueFull, StorageUnavailable
 from aboveboard.installation import Databases
 from aboveboard.lookups import TOGETHER
-from aboveboard.settings import Settings
 from aboveboard.tables import API_KEY, SITE
 
 NAMES = [f"site-{number:03d}" for number in range(2 * TOGETHER + 10)]
@@ -29,13 +29,11 @@ def url(new_database: Callable[[], str]) -> str:
 @pytest.fixture
 def databases(tmp_path: Path, url: str) -> Iterator[Databases]:
     """Return migrated databases with many sites."""
-    made = installation.open_databases(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
-    made.migrate()
-    with made.aboveboard.write() as connection:
-        rows = [{"id": name, "url": f"at {name}", "host": "h", "created": "2026"} for name in NAMES]
-        connection.execute(insert(SITE), rows)
-    yield made
-    made.close()
+    rows = [{"id": name, "url": f"at {name}", "host": "h", "created": "2026"} for name in NAMES]
+    with migrated(tmp_path, url) as made:
+        with made.aboveboard.write() as connection:
+            connection.execute(insert(SITE), rows)
+        yield made
 
 
 def test_every_question_has_its_own_answer(databases: Databases) -> None:

@@ -17,8 +17,7 @@ from conftest import Service
 from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
-from aboveboard import installation, observe
-from aboveboard.settings import Settings
+from aboveboard import observe
 
 NOTICE = {
     "notice_id": "main",
@@ -59,23 +58,15 @@ def test_it_is_alive_and_ready(service: Service) -> None:
 
 def test_it_is_not_ready_over_other_tables(service: Service) -> None:
     """Where the tables are not this release's, it says which, goes on living, and recovers."""
-    databases = installation.open_databases(
-        Settings(
-            data_dir=service.data_dir,
-            database_url=service.environment.get("ABOVEBOARD_DATABASE_URL"),
-        )
-    )
-    (found, _) = databases.moderation.revision()
-    assert found is not None
-
-    with service.client() as anyone:
+    with service.client() as anyone, service.databases() as databases:
+        (found, _) = databases.moderation.revision()
+        assert found is not None
         with databases.moderation.write() as connection:
             _stamp(connection, "9999")
         waiting, alive = anyone.get("/readyz"), anyone.get("/healthz")
         with databases.moderation.write() as connection:
             _stamp(connection, found)
         ready = anyone.get("/readyz")
-    databases.close()
 
     assert waiting.status_code == 503
     assert waiting.json()["status"] == "unavailable"

@@ -94,13 +94,11 @@ class Place:
 
 
 @pytest.fixture
-def new_place(
-    request: pytest.FixtureRequest, engine: str, tmp_path: Path
-) -> Callable[[str], Place]:
+def new_place(new_url: Callable[[], str | None], tmp_path: Path) -> Callable[[str], Place]:
     """Make an empty installation by name."""
 
     def make(name: str) -> Place:
-        url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
+        url = new_url()
         folder = tmp_path / name
         folder.mkdir()
         bin_folder = programs() if url else None

@@ -16,10 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from aboveboard import consenting, installation, sweeping
+from aboveboard import consenting, sweeping
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
-from aboveboard.settings import Settings
 from aboveboard.sweeping import PIECE_BYTES, holds
 from aboveboard.writer import CommandWriter
 from consent.tables import SUBJECT
@@ -103,7 +102,7 @@ class Subjects:
         return self.database.sqlite_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine() -> str:
     """Name the only engine that keeps its rows in a file of ours."""
     return "sqlite"
@@ -276,16 +275,14 @@ def test_a_command_leaves_the_mark_of_what_the_service_has_still_to_look_for(
     assert subjects.sweeper._rebuilt > 0
 
 
-def test_searching_lets_go_of_no_lock(tmp_path: Path) -> None:
+def test_searching_lets_go_of_no_lock(files: Databases) -> None:
     """Another process that closes the file later leaves the write-ahead log in use where it is."""
-    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
-    databases.migrate()
-    subjects = Subjects(databases, 1)
-    path = tmp_path / "data" / "consent.sqlite3"
-    with databases.consent.read() as connection:
+    subjects = Subjects(files, 1)
+    path = files.consent.sqlite_path
+    assert path is not None
+    with files.consent.read() as connection:
         connection.exec_driver_sql("SELECT 1 FROM subject").first()
         subjects.erase(sweep=True)
         subprocess.run([sys.executable, "-c", STRANGER, path], check=True, timeout=60)  # noqa: S603
 
         assert path.with_name(f"{path.name}-wal").exists()
-    databases.close()

@@ -2,22 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from pydantic import SecretStr
+from conftest import migrated
 from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from aboveboard import installation
 from aboveboard.errors import QueueFull, StorageUnavailable
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows
-from aboveboard.settings import Settings
 from aboveboard.tables import SITE
 from aboveboard.writer import LONG, CommandWriter, Writer
 
@@ -155,10 +153,8 @@ def test_a_large_command_fills_a_batch(databases: Databases) -> None:
     assert stored(databases) == sorted(sizes)
 
 
-def test_a_long_command_keeps_no_event_loop_waiting(tmp_path: Path) -> None:
+def test_a_long_command_keeps_no_event_loop_waiting(files: Databases) -> None:
     """On SQLite the loop carries out what is short, the writer's thread what is long."""
-    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
-    databases.migrate()
 
     def where(rows: Rows, commands: Sequence[str]) -> list[bool]:
         nothing(rows, commands)
@@ -168,8 +164,7 @@ def test_a_long_command_keeps_no_event_loop_waiting(tmp_path: Path) -> None:
         sizes = (1, LONG, LONG + 1)
         return list(await asyncio.gather(*(writer.write(where, "a", size=size) for size in sizes)))
 
-    assert serve(databases, work) == [True, True, False]
-    databases.close()
+    assert serve(files, work) == [True, True, False]
 
 
 @pytest.mark.parametrize("handler", [store, pick], ids=["raises", "answers"])
@@ -233,21 +228,17 @@ def test_one_command_that_is_refused_leaves_the_database_ready(databases: Databa
     assert serve(databases, work) == [True, False]
 
 
-def test_after_the_engine_rolled_back_nothing_more_is_stored(tmp_path: Path) -> None:
+def test_after_the_engine_rolled_back_nothing_more_is_stored(files: Databases) -> None:
     """As SQLite does by itself on a full disk: all are refused, and none is there all the same."""
 
     def undo(rows: Rows, commands: Sequence[str]) -> list[str]:
         rows.connection.exec_driver_sql("ROLLBACK")
         raise OSError(f"no space left for {len(commands)}")
 
-    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
-    databases.migrate()
-
-    answers, _ = gathered(databases, [(store, "a"), (undo, "full"), (store, "b")])
+    answers, _ = gathered(files, [(store, "a"), (undo, "full"), (store, "b")])
 
     assert [type(answer) for answer in answers] == [StorageUnavailable] * 3
-    assert stored(databases) == []
-    databases.close()
+    assert stored(files) == []
 
 
 def test_handlers_share_a_commit(databases: Databases) -> None:
@@ -505,19 +496,20 @@ class Locking:
             return connection.exec_driver_sql(asked).scalar_one() > 0
 
 
+@pytest.fixture
+def on_postgresql(new_database: Callable[[], str], tmp_path: Path) -> Iterator[Databases]:
+    """Open the three sets of tables on PostgreSQL alone."""
+    with migrated(tmp_path / "data", new_database()) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("one_site", [False, True], ids=["sites", "rows of a site"])
-def test_batches_do_not_lock_each_other_out(
-    new_database: Callable[[], str], tmp_path: Path, *, one_site: bool
-) -> None:
+def test_batches_do_not_lock_each_other_out(on_postgresql: Databases, *, one_site: bool) -> None:
     """Two processes that lock sites, or what is a site's, in another order both commit, at once."""
-    databases = installation.open_databases(
-        Settings(data_dir=tmp_path / "data", database_url=SecretStr(new_database()))
-    )
-    databases.migrate()
-    locking = Locking(databases)
+    locking = Locking(on_postgresql)
 
     async def work() -> list[Any]:
-        writers = [Writer(databases.aboveboard, limit=10) for _ in range(2)]
+        writers = [Writer(on_postgresql.aboveboard, limit=10) for _ in range(2)]
         for writer in writers:
             writer.start()
         try:
@@ -534,7 +526,6 @@ def test_batches_do_not_lock_each_other_out(
                 await writer.stop()
 
     answers = asyncio.run(work())
-    databases.close()
 
     assert answers == ["a", "b", "b", "a"]
     assert locking.calls == 4  # nothing was tried again

@@ -9,11 +9,12 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from audited_site import AuditedSite, audited_site, opened, read_keyring
+from audited_site import AuditedSite, audited_site
 from conftest import Service
 from full_ledger import Visitors, fill
 from sqlalchemy import update
 
+from aboveboard.installation import open_keyring
 from consent.choices.record import canonical, commit
 from consent.log.merkle import leaf_hash, root
 from consent.tables import RECORD
@@ -32,8 +33,8 @@ def audited(service: Service) -> Iterator[AuditedSite]:
 @pytest.fixture(scope="module")
 def busy(service: Service) -> Iterator[AuditedSite]:
     """Speak for a site with a history of several steps."""
-    with audited_site(service, published=False) as made, opened(service) as databases:
-        keyring = read_keyring(service)
+    with audited_site(service, published=False) as made, service.databases() as databases:
+        keyring = open_keyring(service.settings)
         fill(databases.consent, keyring, Visitors(keyring, made.id, EVENTS))
         yield made
 
@@ -214,8 +215,8 @@ def test_an_export_without_records_is_a_file_all_the_same(audited: AuditedSite) 
 
 def test_an_export_that_cannot_go_on_breaks_off(service: Service) -> None:
     """Nobody takes a part for the whole: the connection ends without the end of the answer."""
-    with audited_site(service, published=False) as made, opened(service) as databases:
-        keyring = read_keyring(service)
+    with audited_site(service, published=False) as made, service.databases() as databases:
+        keyring = open_keyring(service.settings)
         fill(databases.consent, keyring, Visitors(keyring, made.id, EVENTS))
         with databases.consent.write() as connection:
             late = (RECORD.c.site_id == made.id, RECORD.c.leaf_index == EVENTS - 1)

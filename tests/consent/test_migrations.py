@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from declared_tables import differences
 from sqlalchemy import text
 
@@ -30,13 +29,10 @@ RECORD = {
 
 
 def test_records_of_the_first_revision_are_found_by_what_they_decided(
-    request: pytest.FixtureRequest, engine: str, tmp_path: Path
+    new_url: Callable[[], str | None], tmp_path: Path
 ) -> None:
     """Their decisions are spread out for searching, and the tables are those that are declared."""
-    create: Callable[[], str] | None = (
-        request.getfixturevalue("new_database") if engine == "postgresql" else None
-    )
-    url = create() if create else None
+    url = new_url()
     first = tmp_path / "first"
     first.mkdir()
     shutil.copy(MIGRATIONS / "v0001_ledger.py", first)

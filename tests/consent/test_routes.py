@@ -810,8 +810,8 @@ def test_nothing_that_names_a_person_is_in_the_files(new_service: Service) -> No
                 )
         send(client, event("given", subject={"kind": "email", "id": "canary.never"}))
 
-    if "ABOVEBOARD_DATABASE_URL" in new_service.environment:
-        found = _dump(new_service.environment["ABOVEBOARD_DATABASE_URL"])
+    if new_service.database_url:
+        found = _dump(new_service.database_url)
     else:
         files = list(new_service.data_dir.glob("*.sqlite3*"))
         assert {"consent.sqlite3", "consent.sqlite3-wal"} <= {path.name for path in files}

@@ -317,7 +317,7 @@ def _refs(service: Service) -> set[str]:
 
 def _content(service: Service) -> bytes:
     """Return every byte of every file but the erasures, or every value of every row."""
-    url = service.environment.get("ABOVEBOARD_DATABASE_URL")
+    url = service.database_url
     if url is None:
         files = [path for path in service.data_dir.rglob("*") if path.is_file()]
         assert {"consent.sqlite3", "consent.sqlite3-wal"} <= {path.name for path in files}

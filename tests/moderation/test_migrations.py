@@ -41,13 +41,10 @@ CASE_VALUES = {
 
 
 def test_comments_of_the_first_revision_have_no_traits(
-    request: pytest.FixtureRequest, engine: str, tmp_path: Path
+    new_url: Callable[[], str | None], tmp_path: Path
 ) -> None:
     """They stay as they are, and the tables are those that are declared."""
-    create: Callable[[], str] | None = (
-        request.getfixturevalue("new_database") if engine == "postgresql" else None
-    )
-    url = create() if create else None
+    url = new_url()
     first = tmp_path / "first"
     first.mkdir()
     shutil.copy(MIGRATIONS / "v0001_comments.py", first)
@@ -74,12 +71,9 @@ def test_comments_of_the_first_revision_have_no_traits(
     assert found_differences == []
 
 
-def test_places_become_hours(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> None:
+def test_places_become_hours(new_url: Callable[[], str | None], tmp_path: Path) -> None:
     """Cases of sites with other aims, by default and torn ones too, stand in one order."""
-    create: Callable[[], str] | None = (
-        request.getfixturevalue("new_database") if engine == "postgresql" else None
-    )
-    url = create() if create else None
+    url = new_url()
     before = tmp_path / "before"
     before.mkdir()
     for migration in MIGRATIONS.glob("v000[1-8]_*.py"):

@@ -73,7 +73,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before(
     service.data_dir.mkdir()
     shutil.copytree(lost / "keys", service.data_dir / "keys")
     shutil.copy(lost / "erasures.jsonl", service.data_dir)
-    replace = ["--replace"] if "ABOVEBOARD_DATABASE_URL" in service.environment else []
+    replace = ["--replace"] if service.database_url else []
     said = json.loads(service.command("restore", str(backup), "--json", *replace))
     service.start()
     with writing(service, site, after, name="after"):

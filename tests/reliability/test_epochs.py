@@ -23,7 +23,7 @@ ROTATIONS = 2
 
 def _copy(service: Service, folder: Path) -> None:
     """Copy the databases of a service that does not run."""
-    url = service.environment.get("ABOVEBOARD_DATABASE_URL")
+    url = service.database_url
     if url is None:
         folder.mkdir()
         for path in service.data_dir.glob("*.sqlite3*"):
@@ -34,7 +34,7 @@ def _copy(service: Service, folder: Path) -> None:
 
 def _put_back(service: Service, folder: Path) -> None:
     """Put the copy in the place of the databases, as an operator would who has no tool for it."""
-    url = service.environment.get("ABOVEBOARD_DATABASE_URL")
+    url = service.database_url
     if url is None:
         for path in service.data_dir.glob("*.sqlite3*"):
             path.unlink()

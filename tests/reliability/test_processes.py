@@ -23,8 +23,8 @@ def pair(
 ) -> Iterator[tuple[Service, Service]]:
     """Serve one data directory and one PostgreSQL database by two processes."""
     data_dir = tmp_path_factory.mktemp("pair") / "data"
-    shared = {**environment, "ABOVEBOARD_DATABASE_URL": new_database()}
-    first, second = Service(data_dir, shared), Service(data_dir, shared)
+    url = new_database()
+    first, second = (Service(data_dir, environment, url) for _ in range(2))
     second.log = Path(f"{first.log}.2")
     first.start()
     second.start()

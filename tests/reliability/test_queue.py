@@ -22,8 +22,8 @@ def pair(
     environment: dict[str, str], new_database: Callable[[], str], tmp_path: Path
 ) -> Iterator[tuple[Service, Service]]:
     """Serve one data directory and one PostgreSQL database by two processes."""
-    shared = {**environment, "ABOVEBOARD_DATABASE_URL": new_database()}
-    first, second = (Service(tmp_path / "data", shared) for _ in range(2))
+    url = new_database()
+    first, second = (Service(tmp_path / "data", environment, url) for _ in range(2))
     second.log = Path(f"{first.log}.2")
     first.start()
     second.start()

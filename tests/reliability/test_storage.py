@@ -22,10 +22,9 @@ from diary import PATHS, Diary, publish, replay, writing
 from embedded_postgres import create_database, embedded_postgres
 from stored_rows import check_comments, check_log, rows
 
-from aboveboard import installation
 from aboveboard.errors import StorageUnavailable
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
-from aboveboard.settings import Settings
 from aboveboard.writer import Writer
 
 TMPFS_BYTES = 24 * 1024 * 1024
@@ -172,11 +171,9 @@ def test_a_full_disk_loses_nothing(environment: dict[str, str], tmp_path: Path) 
             service.stop()
 
 
-def test_no_command_is_acknowledged_that_its_engine_rolled_back(tmp_path: Path) -> None:
+def test_no_command_is_acknowledged_that_its_engine_rolled_back(files: Databases) -> None:
     """A command that fills the disk takes its batch with it: SQLite rolled all of it back."""
-    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
-    databases.migrate()
-    writer = Writer(databases.moderation, limit=100)
+    writer = Writer(files.moderation, limit=100)
 
     def insert(rows: Rows, commands: list[tuple[str, int]]) -> list[str]:
         for key, size in commands:
@@ -206,9 +203,8 @@ def test_no_command_is_acknowledged_that_its_engine_rolled_back(tmp_path: Path) 
 
     answers = asyncio.run(write())
 
-    with databases.moderation.read() as connection:
+    with files.moderation.read() as connection:
         there = set(connection.exec_driver_sql("SELECT key FROM idempotency").scalars())
-    databases.close()
     assert any(isinstance(answer, StorageUnavailable) for answer in answers), answers
     assert {answer for answer in answers if isinstance(answer, str)} <= there
 
@@ -288,7 +284,7 @@ def on_postgresql(
     environment: dict[str, str], new_database: Callable[[], str], tmp_path: Path
 ) -> Iterator[Service]:
     """Prepare a service on an empty PostgreSQL database, not yet started."""
-    service = Service(tmp_path / "data", {**environment, "ABOVEBOARD_DATABASE_URL": new_database()})
+    service = Service(tmp_path / "data", environment, new_database())
     yield service
     service.stop()
 
@@ -298,7 +294,7 @@ def test_connections_that_the_server_ends_are_replaced(on_postgresql: Service) -
     on_postgresql.start()
     site = on_postgresql.add_site("https://ended.example.org")
     diary = Diary()
-    url = on_postgresql.environment["ABOVEBOARD_DATABASE_URL"]
+    url = on_postgresql.database_url
     with on_postgresql.client(site.key) as client, psycopg.connect(url, autocommit=True) as admin:
         publish(client)
         with writing(on_postgresql, site, diary, name="ended"):
@@ -345,7 +341,7 @@ def test_a_server_that_crashes_and_recovers_loses_nothing(
     """A backend killed in a transaction, which takes the whole server into crash recovery."""
     with embedded_postgres() as server:
         url = create_database(server, "crashing")
-        service = Service(tmp_path / "data", {**environment, "ABOVEBOARD_DATABASE_URL": url})
+        service = Service(tmp_path / "data", environment, url)
         service.start()
         try:
             site = service.add_site("https://crashed.example.org")
@@ -383,7 +379,7 @@ def _refuses_to_serve(service: Service, setting: str) -> None:
 
 def test_a_database_that_forgets_commits_is_refused(on_postgresql: Service) -> None:
     """With synchronous_commit off for its database the service does not start, and says why."""
-    url = on_postgresql.environment["ABOVEBOARD_DATABASE_URL"]
+    url = on_postgresql.database_url
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
@@ -394,6 +390,5 @@ def test_a_database_that_forgets_commits_is_refused(on_postgresql: Service) -> N
 def test_a_server_without_fsync_is_refused(environment: dict[str, str], tmp_path: Path) -> None:
     """On a server with fsync off the service does not start, and says why."""
     with embedded_postgres("fsync=off") as url:
-        created = create_database(url, "unsafe")
-        service = Service(tmp_path / "data", {**environment, "ABOVEBOARD_DATABASE_URL": created})
+        service = Service(tmp_path / "data", environment, create_database(url, "unsafe"))
         _refuses_to_serve(service, "fsync")

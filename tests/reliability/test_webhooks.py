@@ -232,12 +232,9 @@ def test_two_processes_tell_each_thing_once(
     environment: dict[str, str], new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """Over one PostgreSQL: whoever has the lease; and where that one dies, the other goes on."""
-    shared = {
-        **environment,
-        "ABOVEBOARD_DATABASE_URL": new_database(),
-        "ABOVEBOARD_WEBHOOK_TARGETS": "127.0.0.1",
-    }
-    first, second = Service(tmp_path / "data", shared), Service(tmp_path / "data", shared)
+    shared = {**environment, "ABOVEBOARD_WEBHOOK_TARGETS": "127.0.0.1"}
+    url = new_database()
+    first, second = (Service(tmp_path / "data", shared, url) for _ in range(2))
     second.log = Path(f"{first.log}.2")
     first.start()
     second.start()

@@ -17,17 +17,13 @@ from webhook_house import is_as_told, verify
 
 @pytest.fixture(scope="module")
 def service(
-    request: pytest.FixtureRequest,
-    engine: str,
+    new_url: Callable[[], str | None],
     environment: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """Serve with loopback named as a target."""
     environment = {**environment, "ABOVEBOARD_WEBHOOK_TARGETS": "127.0.0.1"}
-    if engine == "postgresql":
-        create = request.getfixturevalue("new_database")
-        environment["ABOVEBOARD_DATABASE_URL"] = create()
-    served = Service(tmp_path_factory.mktemp(engine) / "data", environment)
+    served = Service(tmp_path_factory.mktemp("served") / "data", environment, new_url())
     served.start()
     yield served
     served.stop()

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import migrated
 from full_ledger import VERSIONS, Visitors, fill
 from recorded_site import NOTICE, SITE_ID, RecordedSite, copy_rows, put_rows_back
 from sqlalchemy import Connection, Executable, Table, and_, delete, func, insert, select, update
 
-from aboveboard import installation
 from aboveboard.errors import DataDirUnusable
 from aboveboard.examining import Examining, by_site
 from aboveboard.installation import Databases
-from aboveboard.settings import Settings
 from consent.audit.inspection import Inspected, inspect
 from consent.choices.choice import EventType
 from consent.errors import CheckpointInvalid, FrontierInvalid, LedgerDamaged
@@ -67,24 +66,19 @@ def recorded(databases: Databases, data_dir: Path, visits: int) -> RecordedSite:
 
 @pytest.fixture(scope="module")
 def site(
-    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
+    new_url: Callable[[], str | None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RecordedSite]:
     """Fill a site over several tiles; no test of this module leaves a change behind."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
     data_dir = tmp_path_factory.mktemp("inspected") / "data"
-    databases = installation.open_databases(Settings(data_dir=data_dir, database_url=url))
-    databases.migrate()
-    yield recorded(databases, data_dir, VISITS)
-    databases.close()
+    with migrated(data_dir, new_url()) as databases:
+        yield recorded(databases, data_dir, VISITS)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[RecordedSite]:
     """Fill a small site of a test's own, of which every row can be tried."""
-    databases = installation.open_databases(Settings(data_dir=tmp_path / "data"))
-    databases.migrate()
-    yield recorded(databases, tmp_path / "data", 6)
-    databases.close()
+    with migrated(tmp_path / "data") as databases:
+        yield recorded(databases, tmp_path / "data", 6)
 
 
 @contextmanager

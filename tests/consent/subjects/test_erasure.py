@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from conftest import migrated
 from consent_desk import EVIDENT, SITE, Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,9 +15,8 @@ from sqlalchemy import insert, select
 from whole_copy import copy, put_back
 
 from aboveboard import consenting
-from aboveboard.installation import Databases, open_databases
+from aboveboard.installation import Databases
 from aboveboard.rows import Rows
-from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
 from consent.audit.inspection import inspect
 from consent.audit.rebuilding import Rebuilding
@@ -39,15 +39,11 @@ Row = tuple[Any, ...]
 
 @pytest.fixture(scope="module")
 def house(
-    request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory
+    new_url: Callable[[], str | None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Databases]:
     """Open one set of tables for all tests here: making them costs more than the tests."""
-    url = request.getfixturevalue("new_database")() if engine == "postgresql" else None
-    folder = tmp_path_factory.mktemp(engine) / "data"
-    opened = open_databases(Settings(data_dir=folder, database_url=url))
-    opened.migrate()
-    yield opened
-    opened.close()
+    with migrated(tmp_path_factory.mktemp("house") / "data", new_url()) as opened:
+        yield opened
 
 
 @pytest.fixture
