@@ -8,8 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, insert, select
-
 from aboveboard import installation
 from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
@@ -29,34 +27,12 @@ from consent.store import Published
 from consent.subjects.erasure import Erasing
 from consent.subjects.forgetting import Erasure, Restriction
 from consent.subjects.restriction import Restricting
-from consent.tables import METADATA
 
 SITE_ID = "blog-example-org"
 HOST = "blog.example.org"
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ADS = Purpose(id="ads", name="Ads", description="Ads that fit", basis=Basis.CONSENT)
 NOTICE = Notice("main", "en", "May we show ads that fit?", Controller("Blog Ltd"), (ADS,))
-
-
-Copy = dict[str, list[dict[str, Any]]]
-
-
-def copy_rows(databases: Databases) -> Copy:
-    """Copy every row of consent."""
-    with databases.consent.read() as connection:
-        return {
-            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
-            for table in METADATA.sorted_tables
-        }
-
-
-def put_rows_back(databases: Databases, copied: Copy) -> None:
-    """Replace every row of consent by a copy, behind everybody's back."""
-    with databases.consent.write() as connection:
-        for table in METADATA.sorted_tables:
-            connection.execute(delete(table))
-            if copied[table.name]:
-                connection.execute(insert(table), copied[table.name])
 
 
 @dataclass

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from conftest import migrated
 from full_ledger import VERSIONS, Visitors, fill
-from recorded_site import NOTICE, SITE_ID, RecordedSite, copy_rows, put_rows_back
+from recorded_site import NOTICE, SITE_ID, RecordedSite
 from sqlalchemy import Connection, Executable, Table, and_, delete, func, insert, select, update
+from whole_copy import copy, put_back
 
 from aboveboard.errors import DataDirUnusable
 from aboveboard.examining import Examining, by_site
@@ -501,10 +502,10 @@ def test_a_database_put_back_from_a_copy_shows_against_a_kept_checkpoint(
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
     list(site.visits(1))
-    copied = copy_rows(databases)
+    copied = copy(databases.consent)
     list(site.visits(1))
     kept = newest(site)
-    put_rows_back(databases, copied)
+    put_back(databases.consent, copied)
     examining = Examining(databases.consent, site.keyring)
 
     with databases.consent.snapshot() as connection:
@@ -524,10 +525,10 @@ def test_another_history_shows_against_a_kept_checkpoint(
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
     list(site.visits(1))
-    copied = copy_rows(databases)
+    copied = copy(databases.consent)
     list(site.visits(1))
     kept = newest(site)
-    put_rows_back(databases, copied)
+    put_back(databases.consent, copied)
     again = RecordedSite(databases, tmp_path / "data", first_id=1000)
     for path in (tmp_path / "data" / "checkpoints").iterdir():
         path.unlink()
@@ -581,9 +582,9 @@ def test_what_a_restore_lost_is_told_and_no_damage(databases: Databases, tmp_pat
     """The next log says that the one before had signed more."""
     site = RecordedSite(databases, tmp_path / "data")
     site.publish()
-    copied = copy_rows(databases)
+    copied = copy(databases.consent)
     list(site.visits(1))
-    put_rows_back(databases, copied)
+    put_back(databases.consent, copied)
     site.restart()
 
     with databases.consent.snapshot() as connection:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from edited_bundle import Content, edited, lines, remade, unzipped
-from recorded_site import RecordedSite, copy_rows, put_rows_back
+from recorded_site import RecordedSite
+from whole_copy import copy, put_back
 
 from aboveboard.checkpoints import histories
 from aboveboard.installation import Databases
@@ -69,9 +70,9 @@ def test_logs_are_followed_from_epoch_to_epoch(site: RecordedSite) -> None:
 
 def test_what_a_restore_lost_is_told(site: RecordedSite) -> None:
     """The old log ends before what its key has signed; the new one says how much it was."""
-    before = copy_rows(site.databases)
+    before = copy(site.databases.consent)
     list(site.visits(1))
-    put_rows_back(site.databases, before)
+    put_back(site.databases.consent, before)
     site.restart()
     site.record(EventType.REQUESTED)
 
