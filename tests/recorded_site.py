@@ -54,49 +54,27 @@ class RecordedSite:
             keys.versions(purpose)
         keys.get("fingerprint")
         self.keyring = installation.open_keyring(Settings(data_dir=self.data_dir))
-        self._ids = (f"019b7d00-0000-7000-8000-{number:012x}" for number in count(self.first_id))
-        self._times = (BEGIN + timedelta(seconds=number) for number in count())
         self._keys = (f"key-{self.first_id}-{number}" for number in count())
-        writing = CommandWriter(self.databases.consent)
-        self._publishing = Publishing(
-            keyring=self.keyring,
-            writing=writing,
-            reading=self.databases.consent,
-            clock=lambda: next(self._times),
-        )
-        self._recording = Recording(
-            keyring=self.keyring,
-            writing=writing,
-            clock=lambda: next(self._times),
-            ids=lambda: next(self._ids),
-        )
-
-        self._continuing = Continuing(
-            keyring=self.keyring,
-            writing=writing,
-            reading=self.databases.consent,
-            clock=lambda: next(self._times),
-            ids=lambda: next(self._ids),
-        )
-
+        ids = (f"019b7d00-0000-7000-8000-{number:012x}" for number in count(self.first_id))
+        times = (BEGIN + timedelta(seconds=number) for number in count())
+        consent, new_id = self.databases.consent, ids.__next__
+        common: dict[str, Any] = {
+            "keyring": self.keyring,
+            "writing": CommandWriter(consent),
+            "clock": times.__next__,
+        }
+        self._publishing = Publishing(**common, reading=consent)
+        self._recording = Recording(**common, ids=new_id)
+        self._continuing = Continuing(**common, reading=consent, ids=new_id)
         self._erasing = Erasing(
-            keyring=self.keyring,
-            writing=writing,
-            reading=self.databases.consent,
-            clock=lambda: next(self._times),
-            ids=lambda: next(self._ids),
+            **common,
+            reading=consent,
+            ids=new_id,
             note=self.noted.append,
             sweep=lambda _traces: None,
             sweep_later=lambda _traces: None,
         )
-
-        self._restricting = Restricting(
-            keyring=self.keyring,
-            writing=writing,
-            clock=lambda: next(self._times),
-            ids=lambda: next(self._ids),
-            note=self.noted.append,
-        )
+        self._restricting = Restricting(**common, ids=new_id, note=self.noted.append)
 
     def publish(self, notice: Notice = NOTICE) -> Published:
         """Publish a notice; the first opens the log."""
@@ -125,9 +103,7 @@ class RecordedSite:
             notice_version=self.notice_version,
             language="en",
         )._replace(**more)
-        return asyncio.run(
-            self._recording.record(self.site_id, choice, key=next(self._keys), body=b"{}")
-        )
+        return self._record(choice)
 
     def link(self, device: str, other: str) -> Receipt:
         """Say that two devices are one person's."""
@@ -139,9 +115,11 @@ class RecordedSite:
             Origin.ACCOUNT_PAGE,
             linked=(SubjectKind.DEVICE, other),
         )
-        return asyncio.run(
-            self._recording.record(self.site_id, choice, key=next(self._keys), body=b"{}")
-        )
+        return self._record(choice)
+
+    def _record(self, choice: Choice) -> Receipt:
+        key = next(self._keys)
+        return asyncio.run(self._recording.record(self.site_id, choice, key=key, body=b"{}"))
 
     def rotate(self) -> None:
         """Go on in a new epoch under a new key."""
