@@ -70,16 +70,27 @@ class Service:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def command(self, *arguments: str) -> str:
-        """Run another command on the same data and return what it printed."""
-        done = subprocess.run(  # noqa: S603
-            [*COMMAND, *arguments, "--data-dir", str(self.data_dir)],
-            env=self.environment,
+    def run(
+        self, *arguments: str | Path, told: str = "", **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another command on the same data, whatever comes of it.
+
+        *told* is its standard input, *more* are variables of its environment.
+        """
+        return subprocess.run(  # noqa: S603
+            [*COMMAND, *map(str, arguments), "--data-dir", str(self.data_dir)],
+            env={**self.environment, **more},
+            input=told,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=PATIENCE_S,
             check=False,
         )
+
+    def command(self, *arguments: str) -> str:
+        """Run another command on the same data and return what it printed."""
+        done = self.run(*arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

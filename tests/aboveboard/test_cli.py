@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from command_line import error_line, run, told
 from conftest import COMMAND, PATIENCE_S, Service, Site
 from diary import NOTICE, SHOWN
 
@@ -29,35 +30,6 @@ RECEIPTS = json.loads(
 HAM = "Thanks for the recipe, I baked it on Sunday and my family liked it."
 SPAM = "buy cheap viagra now click here http://x.example"
 HEAVY = {"numpy", "sklearn", "scipy", "sqlalchemy", "sqlmodel", "uvicorn", "starlette", "orjson"}
-
-
-def run(
-    environment: dict[str, str], *arguments: str | Path, given: bytes = b"", **more: str
-) -> "subprocess.CompletedProcess[bytes]":
-    """Run the command to its end."""
-    return subprocess.run(  # noqa: S603
-        [*COMMAND, *map(str, arguments)],
-        env={**environment, **more},
-        input=given,
-        capture_output=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-
-def told(done: "subprocess.CompletedProcess[bytes]") -> Any:  # noqa: ANN401
-    """Return the JSON that a command printed."""
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
-
-
-def error_line(done: "subprocess.CompletedProcess[bytes]") -> str:
-    """Return the one line in which a command says what went wrong."""
-    assert done.returncode == 1, done.stdout.decode() + done.stderr.decode()
-    lines = done.stderr.decode().splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("aboveboard: ")
-    return lines[0]
 
 
 # -- help -------------------------------------------------------------------------------------

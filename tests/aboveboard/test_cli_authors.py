@@ -2,13 +2,12 @@
 
 import json
 import sqlite3
-import subprocess
 from contextlib import closing
 from secrets import token_hex
 
 import httpx2
 import pytest
-from conftest import COMMAND, EVERY_SCOPE, PATIENCE_S, Service, Site
+from conftest import EVERY_SCOPE, Service, Site
 from review_desk import HAM, Desk
 
 CANARY = "canary-5e1b"
@@ -29,19 +28,7 @@ def desk(client: httpx2.Client) -> Desk:
 
 def run(service: Service, site: Site, *arguments: str, told: str = "") -> str:
     """Run a command about an author; *told* is its standard input. Return what it says."""
-    done = subprocess.run(  # noqa: S603
-        [
-            *(*COMMAND, "author", *arguments),
-            *("--site", site.id, "--data-dir", str(service.data_dir)),
-        ],
-        env=service.environment,
-        input=told,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = service.run("author", *arguments, "--site", site.id, told=told)
     return done.stdout if done.returncode == 0 else done.stderr
 
 

@@ -4,7 +4,6 @@ The log is cut off and written anew past the service; both ways to look at it mu
 """
 
 import json
-import subprocess
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 from click.testing import Result
-from conftest import COMMAND, PATIENCE_S, Service, free_port
+from conftest import Service, free_port
 from log_house import house_of
 from typer.testing import CliRunner
 
@@ -221,28 +220,16 @@ def test_one_place_at_a_time_is_looked_at(watched: Watched) -> None:
 # -- checkpoints for elsewhere ----------------------------------------------------------------
 
 
-def run(service: Service, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Run the command in a process of its own."""
-    return subprocess.run(  # noqa: S603
-        [*COMMAND, "consent", *map(str, arguments), "--data-dir", str(service.data_dir)],
-        env=service.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-
 def test_checkpoints_are_printed_and_kept(watched: Watched, tmp_path: Path) -> None:
     """As they are served, so that `check-consistency` takes what was mailed."""
     service = watched.service
     with service.client() as anyone:
         served = anyone.get(f"/v1/consent/logs/{watched.site}/1/checkpoint").text
-    one = run(service, "checkpoint", "--site", watched.site)
-    every = run(service, "checkpoint")
-    kept = run(service, "checkpoint", "--site", watched.site, "--out", tmp_path / "out")
+    one = service.run("consent", "checkpoint", "--site", watched.site)
+    every = service.run("consent", "checkpoint")
+    kept = service.run("consent", "checkpoint", "--site", watched.site, "--out", tmp_path / "out")
     (tmp_path / "mail").write_text(one.stdout)
-    checked = run(service, "check-consistency", tmp_path / "mail", "--key", watched.key)
+    checked = service.run("consent", "check-consistency", tmp_path / "mail", "--key", watched.key)
 
     assert one.stdout == served
     assert served in split_kept(every.stdout)
@@ -254,11 +241,15 @@ def test_checkpoints_are_printed_and_kept(watched: Watched, tmp_path: Path) -> N
 def test_a_folder_is_not_overwritten_by_another_history(watched: Watched, tmp_path: Path) -> None:
     """The command refuses as the service does; a site without a log is told in one line."""
     service = watched.service
-    run(service, "checkpoint", "--site", watched.site, "--out", tmp_path / "out")
+    service.run("consent", "checkpoint", "--site", watched.site, "--out", tmp_path / "out")
     watched.rewrite(LEAVES[:7])
-    refused = run(service, "checkpoint", "--site", watched.site, "--out", tmp_path / "out")
-    nowhere = run(service, "checkpoint", "--site", "nowhere")
-    no_folder = run(service, "checkpoint", "--site", watched.site, "--out", tmp_path / "300")
+    refused = service.run(
+        "consent", "checkpoint", "--site", watched.site, "--out", tmp_path / "out"
+    )
+    nowhere = service.run("consent", "checkpoint", "--site", "nowhere")
+    no_folder = service.run(
+        "consent", "checkpoint", "--site", watched.site, "--out", tmp_path / "300"
+    )
 
     assert refused.returncode == 1
     assert refused.stderr.startswith("NOT KEPT  ")

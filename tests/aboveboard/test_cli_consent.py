@@ -1,12 +1,13 @@
 """What `aboveboard consent` makes of strings and receipts, called as a stranger calls it."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
-from conftest import COMMAND, PATIENCE_S, Service
+from command_line import Done
+from conftest import Service
 
 RECEIPTS = json.loads((Path(__file__).parents[1] / "vectors" / "log.json").read_text("utf-8"))
 
@@ -23,18 +24,9 @@ REQUESTED = {
 }
 
 
-def run(
-    environment: dict[str, str], *arguments: str | Path, given: bytes = b""
-) -> "subprocess.CompletedProcess[bytes]":
+def run(environment: dict[str, str], *arguments: str | Path, given: bytes = b"") -> Done:
     """Run `aboveboard consent` to its end."""
-    return subprocess.run(  # noqa: S603
-        [*COMMAND, "consent", *map(str, arguments)],
-        env=environment,
-        input=given,
-        capture_output=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    return command_line.run(environment, "consent", *arguments, given=given)
 
 
 def test_a_tc_string_is_told_in_words(environment: dict[str, str]) -> None:

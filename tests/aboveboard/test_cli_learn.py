@@ -3,39 +3,10 @@
 import json
 import random
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import COMMAND, PATIENCE_S
-
-
-def run(
-    environment: dict[str, str], *arguments: str | Path
-) -> "subprocess.CompletedProcess[bytes]":
-    """Run the command to its end."""
-    return subprocess.run(  # noqa: S603
-        [*COMMAND, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-
-def told(done: "subprocess.CompletedProcess[bytes]") -> Any:  # noqa: ANN401
-    """Return the JSON that a command printed."""
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
-
-
-def error_line(done: "subprocess.CompletedProcess[bytes]") -> str:
-    """Return the one line in which a command says what went wrong."""
-    assert done.returncode == 1, done.stdout.decode() + done.stderr.decode()
-    (line,) = done.stderr.decode().splitlines()
-    assert line.startswith("aboveboard: ")
-    return line
+from command_line import error_line, run, told
 
 
 @pytest.fixture(scope="module")

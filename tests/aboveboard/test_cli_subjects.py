@@ -5,10 +5,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import command_line
 import psycopg
 import pytest
 from audited_site import AuditedSite, audited_site
-from conftest import COMMAND, PATIENCE_S, Service
+from conftest import Service
 
 CANARY = "canary-7f3a"
 
@@ -24,18 +25,7 @@ def site(service: Service) -> Iterator[AuditedSite]:
 
 def run(site: AuditedSite, *arguments: str, told: str = "") -> "subprocess.CompletedProcess[str]":
     """Run a command about a person; *told* is its standard input."""
-    return subprocess.run(  # noqa: S603
-        [
-            *(*COMMAND, "consent", "subject", *arguments),
-            *("--site", site.id, "--data-dir", str(site.service.data_dir)),
-        ],
-        env=site.service.environment,
-        input=told,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    return site.service.run("consent", "subject", *arguments, "--site", site.id, told=told)
 
 
 def why(site: AuditedSite, name: str) -> str:
@@ -63,18 +53,10 @@ def test_a_person_is_answered_beside_the_service(site: AuditedSite, tmp_path: Pa
     assert why(site, "device-2") == "refused"
     (tmp_path / "receipt.json").write_text(erased.stdout)
     (tmp_path / "log.key").write_text(site.client.get(f"/v1/consent/logs/{site.id}/1/key").text)
-    verified = subprocess.run(  # noqa: S603
-        [
-            *(*COMMAND, "consent", "verify", str(tmp_path / "receipt.json")),
-            *("--key", str(tmp_path / "log.key")),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    receipt, key = tmp_path / "receipt.json", tmp_path / "log.key"
+    verified = command_line.run({}, "consent", "verify", receipt, "--key", key)
     assert verified.returncode == 0, verified.stderr
-    assert verified.stdout.startswith("VALID")
+    assert verified.stdout.startswith(b"VALID")
 
 
 @pytest.mark.parametrize(

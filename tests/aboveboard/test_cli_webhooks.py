@@ -1,10 +1,9 @@
 """`aboveboard webhook`: as an operator calls it, beside a running service; on both engines."""
 
 import json
-import subprocess
 
 import pytest
-from conftest import COMMAND, PATIENCE_S, Service
+from conftest import PATIENCE_S, Service
 from receiver import receiving
 from webhook_house import verify
 
@@ -21,14 +20,7 @@ def named(new_service: Service) -> Service:
 
 def refused(service: Service, *arguments: str) -> str:
     """Run a command that fails; return the one line that says why."""
-    done = subprocess.run(  # noqa: S603
-        [*COMMAND, *arguments, "--data-dir", str(service.data_dir)],
-        env=service.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = service.run(*arguments)
     assert done.returncode == 1, done.stdout + done.stderr
     (line,) = (done.stderr or done.stdout).splitlines()
     return line

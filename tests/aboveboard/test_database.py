@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
-from conftest import COMMAND, Service
+from conftest import Service
 from declared_tables import differences
 from sqlalchemy import QueuePool, insert, literal, select, text
 
@@ -321,14 +320,7 @@ def test_a_second_service_on_the_same_data(engine: str, new_service: Service) ->
     second = Service(new_service.data_dir, new_service.environment)
 
     if engine == "sqlite":
-        done = subprocess.run(  # noqa: S603
-            [*COMMAND, "serve", "--data-dir", str(new_service.data_dir), "--port", "0"],
-            env=new_service.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = new_service.run("serve", "--port", "0")
         assert done.returncode == 1
         assert done.stderr.startswith("aboveboard: ")
         assert len(done.stderr.splitlines()) == 1

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,7 @@ def verify(service: Service, *arguments: str | Path) -> Done:
 
 def consent(service: Service, *arguments: str, data_dir: Path | None = None) -> Done:
     """Run a command of consent on the service's data or other, whatever comes of it."""
-    return subprocess.run(  # noqa: S603
-        [*COMMAND, "consent", *arguments, "--data-dir", str(data_dir or service.data_dir)],
-        env=service.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    return replace(service, data_dir=data_dir or service.data_dir).run("consent", *arguments)
 
 
 def test_a_bundle_is_written_beside_the_service_and_verified_without_it(

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 from audited_site import AuditedSite, audited_site
-from conftest import COMMAND, PATIENCE_S, Service
+from conftest import Service
 from full_ledger import Visitors, fill
 from pyarrow import parquet
 from sqlalchemy import update
@@ -56,14 +55,8 @@ def export(audited: AuditedSite, out: Path, kind: str, *more: str) -> dict[str, 
 
 def refused(service: Service, *arguments: str, path: str = "") -> str:
     """Run an export that is refused, with *path* before all libraries; return what it says."""
-    done = subprocess.run(  # noqa: S603
-        [*COMMAND, "consent", "export", *arguments, "--data-dir", str(service.data_dir)],
-        env={**service.environment, "PYTHONPATH": f"{path}:{Path(__file__).parents[2]}"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    libraries = f"{path}:{Path(__file__).parents[2]}"
+    done = service.run("consent", "export", *arguments, PYTHONPATH=libraries)
     assert (done.returncode, done.stdout) == (1, "")
     return done.stderr
 

@@ -3,13 +3,12 @@
 import json
 import os
 import shutil
-import subprocess
 import threading
 from pathlib import Path
 
 import httpx2
 import pytest
-from conftest import COMMAND, PATIENCE_S, Service
+from conftest import PATIENCE_S, Service
 from renamed_bundle import renamed
 
 from aboveboard.errors import DataDirUnusable
@@ -183,14 +182,7 @@ def test_a_running_service_refuses_what_was_tampered_with(
 
 
 def _refused(service: Service) -> str:
-    done = subprocess.run(  # noqa: S603
-        [*COMMAND, "serve", "--data-dir", str(service.data_dir), "--port", "0"],
-        env=service.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = service.run("serve", "--port", "0")
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     return line

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
-from conftest import COMMAND, PATIENCE_S, Service, Site
+from conftest import PATIENCE_S, Service, Site
 from diary import PATHS, Diary, publish, replay, writing
 from embedded_postgres import create_database, embedded_postgres
 from stored_rows import check_comments, check_log, rows
@@ -364,14 +364,7 @@ def test_a_server_that_crashes_and_recovers_loses_nothing(
 
 
 def _refuses_to_serve(service: Service, setting: str) -> None:
-    done = subprocess.run(  # noqa: S603
-        [*COMMAND, "serve", "--data-dir", str(service.data_dir), "--port", "0"],
-        env=service.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = service.run("serve", "--port", "0")
     assert done.returncode not in {0, -signal.SIGTERM}
     assert f"expected {setting} to be on, got off" in done.stderr
     assert "Traceback" not in done.stderr
