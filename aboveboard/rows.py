@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import orjson
 from sqlalchemy import Connection, Dialect, Executable, Table
 from sqlalchemy.exc import DBAPIError
+
+C = TypeVar("C")
+R = TypeVar("R")
 
 Found = Callable[[], list[tuple[Any, ...]]]
 """Answers the rows that were asked for, once they are wanted."""
@@ -200,6 +203,20 @@ class Rows:
         )
         self._failed = self._failed or cast("Exception", told)
         return cast("Exception", told)
+
+
+Handler = Callable[[Rows, Sequence[C]], Sequence[R | Exception]]
+"""Works through commands inside the batch's transaction; answers each, in order, by a value or by
+the exception that its request shall see. Raising instead means that the batch cannot be done as
+one: every command is then tried alone, so that a bad one fails alone."""
+
+
+class Writing(Protocol):
+    """Carries out commands, each durably."""
+
+    async def write(self, handler: Handler[C, R], command: C, *, size: int = 1) -> R:
+        """Return what *handler* answers to *command*, of about *size* rows; raises its error."""
+        ...
 
 
 def name_failure(error: BaseException) -> str:

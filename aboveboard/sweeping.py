@@ -13,14 +13,14 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
 
 from aboveboard.database import Database
-from aboveboard.rows import FollowUp, Rows
+from aboveboard.rows import FollowUp, Rows, Writing
 
 CHUNK_BYTES = 1 << 20
 PIECE_BYTES = 16  # of either end of a trace: enough to know it by, where it is random
@@ -32,14 +32,6 @@ PATIENCE_MS = 200  # for a reader that still looks at an older state
 LOCK_S = 5.0
 PIECES_LIMIT = 100_000  # beyond, a copy is certain: nothing is searched, the file is rebuilt
 REBUILD_S = 86_400.0
-
-
-class Writing(Protocol):
-    """Carries out commands durably."""
-
-    async def write(self, handler: Any, command: Any) -> Any:  # noqa: ANN401 - the handler's own
-        """Return what *handler* answered to *command*, once it is durable."""
-        ...
 
 
 class Sweeper:

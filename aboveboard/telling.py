@@ -8,6 +8,7 @@ from aboveboard.installation import Databases, open_keyring
 from aboveboard.keys import KeyFolder
 from aboveboard.posting import Poster
 from aboveboard.randomness import Randomness
+from aboveboard.rows import Writing
 from aboveboard.settings import Settings, split_list
 from aboveboard.targets import Targets
 from aboveboard.webhooks.delivering import Delivering
@@ -16,7 +17,7 @@ from aboveboard.webhooks.managing import Webhooks
 from aboveboard.webhooks.message import Feed
 from aboveboard.webhooks.sealing import Sealing
 from aboveboard.webhooks.sending import Sender
-from aboveboard.writer import CommandWriter, Writer
+from aboveboard.writer import CommandWriter
 from consent.audit.auditing import Auditing
 
 
@@ -29,7 +30,7 @@ class Telling:
 
 
 def open_telling(
-    settings: Settings, databases: Databases, writing: Writer | CommandWriter, auditing: Auditing
+    settings: Settings, databases: Databases, writing: Writing, auditing: Auditing
 ) -> Telling:
     """Put webhooks together, for the service and for commands beside it."""
     random = Randomness()

@@ -28,15 +28,10 @@ from sqlalchemy.exc import DBAPIError
 
 from aboveboard.database import Database, check_open
 from aboveboard.errors import QueueFull, StorageBusy, StorageUnavailable
-from aboveboard.rows import FollowUp, Rows, name_failure
+from aboveboard.rows import FollowUp, Handler, Rows, name_failure
 
 C = TypeVar("C")
 R = TypeVar("R")
-
-Handler = Callable[[Rows, Sequence[C]], Sequence[R | Exception]]
-"""Works through commands inside the batch's transaction; answers each, in order, by a value or by
-the exception that its request shall see. Raising instead means that the batch cannot be done as
-one: every command is then tried alone, so that a bad one fails alone."""
 
 BATCH_LIMIT = 512  # rows, about: what one transaction may keep the event loop from
 LONG = 128  # rows, about: a command of more is carried out in the thread

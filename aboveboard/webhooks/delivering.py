@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 
 from aboveboard.accounts import instant
 from aboveboard.clock import Clock, Random
-from aboveboard.rows import Rows
+from aboveboard.database import Database
+from aboveboard.rows import Rows, Writing
 from aboveboard.webhooks import backlog, store
-from aboveboard.webhooks.database import Reading, Writing
 from aboveboard.webhooks.endpoint import (
     COUNTED,
     Delivery,
@@ -83,7 +83,7 @@ class Delivering:
         feeds: Sequence[Feed],
         sender: Sender,
         writing: Writing,
-        reading: Reading,
+        reading: Database,
         clock: Clock,
         random: Random,
         holder: str,

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from aboveboard.webhooks.database import Reading
+from aboveboard.database import Database
 from aboveboard.webhooks.message import Cursor, Message, Part
 from consent.audit.auditing import Auditing
 from consent.choices.choice import EventType
@@ -115,7 +115,7 @@ class ModerationFeed:
     events = (HELD, DECIDED, REVERTED, ERASED)
     start = "0"
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Database) -> None:
         self._reading = reading
 
     async def ends(self, site_ids: Collection[str]) -> Mapping[str, str]:

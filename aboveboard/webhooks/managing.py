@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from aboveboard.accounts import instant
 from aboveboard.clock import Clock, Ids
+from aboveboard.database import Database
 from aboveboard.errors import DeliveryNotFound, SiteNotFound, WebhookNotFound, WebhookUnusable
-from aboveboard.rows import Rows
+from aboveboard.rows import Rows, Writing
 from aboveboard.targets import Targets, parse
 from aboveboard.webhooks import backlog, store
-from aboveboard.webhooks.database import Reading, Writing
 from aboveboard.webhooks.endpoint import Delivery, DeliveryState, Disabled, Tried, Webhook
 from aboveboard.webhooks.message import TEST, Feed, Message
 from aboveboard.webhooks.sealing import Sealing
@@ -66,7 +66,7 @@ class Webhooks:
         sealing: Sealing,
         sender: Sender,
         writing: Writing,
-        reading: Reading,
+        reading: Database,
         clock: Clock,
         ids: Ids,
     ) -> None:
