@@ -12,7 +12,6 @@ import time
 from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -30,7 +29,7 @@ from aboveboard.errors import (
     SiteNotFound,
     UrlUnusable,
 )
-from aboveboard.tables import API_KEY, API_KEY_SITE, SITE
+from aboveboard.tables import API_KEY, API_KEY_SITE, SITE, instant
 
 LEGACY_KEY = re.compile(r"[0-9a-f]{12}")
 ORDINARY_KEY = re.compile(r"ab[a-z2-7]{8}[a-z2-7]{52}")
@@ -328,11 +327,6 @@ class Accounts:
 
     def _now(self) -> str:
         return instant(self._clock())
-
-
-def instant(moment: datetime) -> str:
-    """Write an aware UTC instant as this package's tables hold it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def make_key() -> tuple[str, str]:

@@ -3,6 +3,8 @@
 Instants are text, `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same bytes on both engines, in order.
 """
 
+from datetime import datetime
+
 from sqlalchemy import ForeignKey, Index, String, Table, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -138,3 +140,8 @@ KEY_MARK: Table = METADATA.tables["key_mark"]
 WEBHOOK: Table = METADATA.tables["webhook"]
 WEBHOOK_CURSOR: Table = METADATA.tables["webhook_cursor"]
 WEBHOOK_DELIVERY: Table = METADATA.tables["webhook_delivery"]
+
+
+def instant(moment: datetime) -> str:
+    """Write an aware UTC instant as these tables hold it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

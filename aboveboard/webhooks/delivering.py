@@ -16,10 +16,10 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from aboveboard.accounts import instant
 from aboveboard.clock import Clock, Random
 from aboveboard.database import Database
 from aboveboard.rows import Rows, Writing
+from aboveboard.tables import instant
 from aboveboard.webhooks import backlog, store
 from aboveboard.webhooks.endpoint import (
     COUNTED,

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NamedTuple
 
-from aboveboard.accounts import instant
 from aboveboard.clock import Clock, Ids
 from aboveboard.database import Database
 from aboveboard.errors import DeliveryNotFound, SiteNotFound, WebhookNotFound, WebhookUnusable
 from aboveboard.rows import Rows, Writing
+from aboveboard.tables import instant
 from aboveboard.targets import Targets, parse
 from aboveboard.webhooks import backlog, store
 from aboveboard.webhooks.endpoint import Delivery, DeliveryState, Disabled, Tried, Webhook

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from aboveboard.accounts import instant
 from aboveboard.clock import Clock
 from aboveboard.errors import AddressRefused, NotPosted
 from aboveboard.posting import Poster, Why
+from aboveboard.tables import instant
 from aboveboard.targets import Targets, parse
 from aboveboard.webhooks.endpoint import Tried, Webhook
 from aboveboard.webhooks.message import Message, body, headers
