@@ -25,10 +25,10 @@ from aboveboard.accounts import Accounts
 from aboveboard.auth import Authenticator
 from aboveboard.background import Background
 from aboveboard.checkpoints import Pushing
-from aboveboard.consenting import open_bundling, open_pushing, open_subjects
+from aboveboard.consenting import open_bundling, open_consent, open_pushing
 from aboveboard.dialects import Dialects
 from aboveboard.housekeeping import Chores, Housekeeping, sync
-from aboveboard.installation import Databases, open_accounts, open_keyring
+from aboveboard.installation import Databases, open_accounts
 from aboveboard.keys import KeyFolder
 from aboveboard.limits import BATCH_BYTES
 from aboveboard.moderating import Moderating, fingerprints, open_cursors, open_moderation
@@ -45,14 +45,7 @@ from aboveboard.webhooks.delivering import Delivering
 from aboveboard.webhooks.messages import MESSAGES
 from aboveboard.webhooks.routes import WebhookRoutes
 from aboveboard.writer import Writer
-from consent.audit.auditing import Auditing
 from consent.audit.statistics import Counting
-from consent.recording.configuring import Configuring
-from consent.recording.proving import Proving
-from consent.recording.publishing import Publishing
-from consent.recording.recording import Recording
-from consent.recording.showing import Showing
-from consent.recording.standing import StandingRead
 from consent.routes.events import EventRoutes
 from consent.routes.evidence import EvidenceRoutes
 from consent.routes.history import HistoryRoutes
@@ -109,26 +102,12 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     governance, reviewed = moderating.governance, moderating.reviewed
 
     choices = Writer(databases.consent, limit=settings.queue_limit)
-    keyring = open_keyring(settings)
-    recording = Recording(keyring=keyring, writing=choices, clock=clock.now, ids=ids)
-    standing = StandingRead(keyring=keyring, looking=databases.consent, clock=clock.now)
-    publishing = Publishing(
-        keyring=keyring,
-        writing=choices,
-        reading=databases.consent,
-        clock=clock.now,
-        changed=standing.forget,
-    )
-    showing = Showing(keyring=keyring, writing=choices, clock=clock.now)
-    configuring = Configuring(
-        writing=choices, reading=databases.consent, clock=clock.now, changed=standing.forget
-    )
-    proving = Proving(keyring=keyring, reading=databases.consent)
-    auditing = Auditing(keyring=keyring, reading=databases.consent)
+    consenting = open_consent(settings, databases, choices, ids)
+    subjects = consenting.subjects
+
     administering = Writer(databases.aboveboard, limit=settings.queue_limit)
-    telling = open_telling(settings, databases, administering, auditing)
-    pushing = open_pushing(settings, databases.consent, keyring)
-    subjects = open_subjects(settings, databases, choices, keyring=keyring, ids=ids)
+    telling = open_telling(settings, databases, administering, consenting.auditing)
+    pushing = open_pushing(settings, databases.consent, consenting.keyring)
 
     catalogue = Catalogue()
     CommentRoutes(
@@ -143,20 +122,20 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     for offered in (
         *review_routes(settings, reviewed.review),
         AuthorRoutes(reviewed.authors),
-        EventRoutes(recording=recording, showing=showing),
-        StandingRoutes(standing=standing),
-        SettingRoutes(configuring=configuring),
-        NoticeRoutes(publishing=publishing, host_of=accounts.host_of),
+        EventRoutes(recording=consenting.recording, showing=consenting.showing),
+        StandingRoutes(standing=consenting.standing),
+        SettingRoutes(configuring=consenting.configuring),
+        NoticeRoutes(publishing=consenting.publishing, host_of=accounts.host_of),
         SubjectRoutes(
             accessing=subjects.accessing,
             erasing=subjects.erasing,
             restricting=subjects.restricting,
         ),
-        LogRoutes(proving=proving),
-        RecordRoutes(auditing=auditing),
-        HistoryRoutes(auditing=auditing),
+        LogRoutes(proving=consenting.proving),
+        RecordRoutes(auditing=consenting.auditing),
+        HistoryRoutes(auditing=consenting.auditing),
         StatisticsRoutes(counting=Counting(reading=databases.consent)),
-        EvidenceRoutes(auditing=auditing, bundling=open_bundling(settings, databases)),
+        EvidenceRoutes(auditing=consenting.auditing, bundling=open_bundling(settings, databases)),
         WebhookRoutes(telling.webhooks),
     ):
         offered.declare(catalogue.declare)
@@ -184,7 +163,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         "comment_index": reviewed.erasing.tidy,
         "comment_sweep": partial(reviewed.sweeper.finish, comments),
     }
-    house = Housekeeping(keyring.keeping, chores, clock=clock.now)
+    house = Housekeeping(consenting.keyring.keeping, chores, clock=clock.now)
     background = Background(
         {  # by the names that metrics and logs tell
             "housekeeping": house.run,
@@ -221,7 +200,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(sync, keyring.keeping)
+            stack.push_async_callback(sync, consenting.keyring.keeping)
             for writer in writers:
                 writer.start()
                 stack.push_async_callback(writer.stop)

@@ -13,10 +13,17 @@ from aboveboard.randomness import Randomness
 from aboveboard.settings import Settings
 from aboveboard.sweeping import Sweeper
 from aboveboard.writer import CommandWriter
+from consent.audit.auditing import Auditing
 from consent.audit.bundling import Bundling
 from consent.audit.intake import Intake
 from consent.database import Writing
+from consent.recording.configuring import Configuring
 from consent.recording.continuing import Continuing
+from consent.recording.proving import Proving
+from consent.recording.publishing import Publishing
+from consent.recording.recording import Recording
+from consent.recording.showing import Showing
+from consent.recording.standing import StandingRead
 from consent.sealing.keyring import Keyring
 from consent.subjects.access import Accessing
 from consent.subjects.erasure import Erasing
@@ -99,6 +106,46 @@ def open_subjects(
         ),
         Restricting(keyring=keyring, writing=writing, clock=clock.now, ids=ids, note=note),
         sweeper,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Consenting:
+    """The use cases of consent, over its keys."""
+
+    keyring: Keyring
+    recording: Recording
+    standing: StandingRead
+    publishing: Publishing
+    showing: Showing
+    configuring: Configuring
+    proving: Proving
+    auditing: Auditing
+    subjects: Subjects
+
+
+def open_consent(
+    settings: Settings, databases: Databases, choices: Writing, ids: clock.Ids
+) -> Consenting:
+    """Put together what a choice meets, and what is asked of it later."""
+    keyring, reading = open_keyring(settings), databases.consent
+    standing = StandingRead(keyring=keyring, looking=reading, clock=clock.now)
+    return Consenting(
+        keyring,
+        Recording(keyring=keyring, writing=choices, clock=clock.now, ids=ids),
+        standing,
+        Publishing(
+            keyring=keyring,
+            writing=choices,
+            reading=reading,
+            clock=clock.now,
+            changed=standing.forget,
+        ),
+        Showing(keyring=keyring, writing=choices, clock=clock.now),
+        Configuring(writing=choices, reading=reading, clock=clock.now, changed=standing.forget),
+        Proving(keyring=keyring, reading=reading),
+        Auditing(keyring=keyring, reading=reading),
+        open_subjects(settings, databases, choices, keyring=keyring, ids=ids),
     )
 
 
