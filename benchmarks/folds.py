@@ -124,7 +124,7 @@ def _usual(
             held = [each for each in run(fold).held if each.source == SOURCE and each.measured]
             np.save(file, counted.scores(pipeline, [rows[each.text] for each in held]))
             say(f"fitted the usual pipeline of fold {fold}")
-    return [np.load(file) for file in files], joblib.load(whole)
+    return [np.load(file) for file in files], joblib.load(whole)  # noqa: TID251 - written here
 
 
 def _jigsaw(run: training.Training) -> list[Example]:
@@ -136,5 +136,5 @@ def _kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     path = file.with_suffix(".joblib")
     if not path.is_file():
         joblib.dump(make(), path)
-    kept: dict[str, Any] = joblib.load(path)
+    kept: dict[str, Any] = joblib.load(path)  # noqa: TID251 - written here
     return kept

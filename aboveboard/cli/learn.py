@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, say, say_json
+from aboveboard.cli.options import AsJson, DataDir, read_settings, say, say_json
 
 model = typer.Typer(help="Look at bundles, and choose the one that is used.", no_args_is_help=True)
 
@@ -206,7 +206,6 @@ def use(
     is taken only when the setting trusted_pipelines lists the file's SHA-256.
     """
     from aboveboard import moderating
-    from aboveboard.cli.options import read_settings
     from aboveboard.errors import DataDirUnusable
     from moderation.verdict import LABELS
 
