@@ -1,7 +1,6 @@
 """`aboveboard author`: what whoever wrote comments may ask for, answered beside the service."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, Site, open_site, say
+from aboveboard.cli.options import AsJson, DataDir, Site, open_site, read_line, say
 
 app = typer.Typer(help="Read or erase what an author wrote.", no_args_is_help=True)
 
@@ -97,9 +96,7 @@ def _who(by: By, name: str) -> Any:  # noqa: ANN401 - imported late
     from moderation.wire.strict import storable
 
     if name == "-":
-        # Bytes that are no text are refused below, and no input at all is no name.
-        given = b"" if sys.stdin is None else sys.stdin.buffer.readline()
-        name = given.decode(errors="surrogateescape").rstrip("\r\n")
+        name = read_line()
     if not name.strip():
         raise typer.BadParameter("expected a name of an author, got none")
     try:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EBADF
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -99,6 +100,19 @@ def _check_revisions(databases: Any) -> None:  # noqa: ANN401 - Databases, impor
                 f"{database.name}: expected tables at revision {expected}, got {found}; "
                 "run aboveboard migrate first"
             )
+
+
+def standard_input() -> BinaryIO:
+    """Return what is piped in: nothing where that was closed before we came, as by `<&-`."""
+    return BytesIO() if sys.stdin is None else sys.stdin.buffer
+
+
+def read_line() -> str:
+    """Read a line of standard input as UTF-8, whatever the locale says; other bytes stay as such.
+
+    Those become surrogates, which are no name of anybody.
+    """
+    return standard_input().readline().decode(errors="surrogateescape").rstrip("\r\n")
 
 
 def split_words(given: Sequence[str] | None) -> list[str] | None:

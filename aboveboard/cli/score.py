@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn, TypeVar, cast
 
 import typer
 
-from aboveboard.cli.options import counting
+from aboveboard.cli.options import counting, standard_input
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def score(
     """Score comments by the shipped bundle, in order, in bounded memory, storing nothing."""
     try:
         if source == "-":
-            _score(_arriving(cast("BufferedReader", sys.stdin.buffer)), form)
+            _score(_arriving(cast("BufferedReader", standard_input())), form)
         else:
             with Path(source).open("rb") as file:
                 _score(_arriving(file), form)

@@ -563,6 +563,30 @@ def test_a_doctor_finds_a_postgresql_that_serve_would_refuse(
     assert all(found in item["detail"] for item in wrong)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", "-"],
+        ["consent", "decode", "-"],
+        ["consent", "subject", "export", "device", "-", "--site", "x", "--data-dir", "/nowhere"],
+    ],
+)
+def test_input_that_was_closed_is_none(environment: dict[str, str], arguments: list[str]) -> None:
+    """As by a supervisor: what is piped in is nothing, and that is no fault of this program."""
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", 'exec "$@" <&-', "-", *COMMAND, *arguments],
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    if arguments[0] == "score":
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    else:
+        error_line(done)
+
+
 def run_without_output(
     environment: dict[str, str], *arguments: str, output: str = "/dev/full"
 ) -> str:

@@ -81,6 +81,16 @@ def test_what_cannot_be_done_is_one_readable_line(
     assert CANARY not in done.stdout + done.stderr
 
 
+def test_who_is_meant_does_not_hang_on_the_locale(site: AuditedSite) -> None:
+    """What is piped is UTF-8: read as anything else, the person would be one that nobody knows."""
+    site.record("refused", "jörg")
+    told = ("consent", "subject", "erase", "device", "-", "--site", site.id)
+
+    erased = site.service.run(*told, told="jörg\n", PYTHONIOENCODING="latin-1")
+
+    assert erased.stdout.startswith("erased      1 records")
+
+
 def test_postgresql_is_vacuumed_by_the_command(site: AuditedSite) -> None:
     """The service was told of no erasure: what the command deleted nobody else would clear."""
     url = site.service.database_url

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aboveboard.cli.options import AsJson, say, say_json
+from aboveboard.cli.options import AsJson, say, say_json, standard_input
 
 if TYPE_CHECKING:
     from consent.iab.gpp import GppString, UsNational, UsPrivacy
@@ -18,14 +18,12 @@ def decode(
     json: AsJson = False,
 ) -> None:
     """Say what an IAB TC string (version 2) or GPP string holds."""
-    import sys
-
     from consent.iab import gpp
     from consent.iab.tcf import MAX_STRING_CHARS
 
     if string == "-":
         # Some more than are allowed, so that too many are found to be too many.
-        piped = sys.stdin.buffer.read(MAX_STRING_CHARS + 16)
+        piped = standard_input().read(MAX_STRING_CHARS + 16)
         string = piped.decode("ascii", errors="replace").strip()
     decoded = gpp.decode(string)
     if json:

@@ -1,13 +1,12 @@
 """`aboveboard consent subject`: what a person may ask for, answered beside the service."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, Site, open_site, say
+from aboveboard.cli.options import AsJson, DataDir, Site, open_site, read_line, say
 
 app = typer.Typer(help="Read, restrict or erase what is held about a person.", no_args_is_help=True)
 
@@ -145,9 +144,7 @@ def _subject(kind: str, subject_id: str) -> tuple[Any, str]:
     except ValueError:
         kinds = ", ".join(SubjectKind)
         raise SubjectInvalid(f"expected one of {kinds}, got another kind") from None
-    if subject_id != "-":
-        return known, subject_id
-    return known, sys.stdin.readline().rstrip("\r\n")
+    return known, read_line() if subject_id == "-" else subject_id
 
 
 def _day(text: str) -> Any:  # noqa: ANN401 - a datetime, imported late
