@@ -241,14 +241,7 @@ class Writer:
         if not refused:
             return
         self.failing = True
-        with suppress(Exception):
-            log.error(
-                "write_failed",
-                database=self._database.name,
-                error=type(refused[0]).__name__,
-                cause=_cause(refused[0]),
-                commands=len(refused),
-            )
+        self._log_failed(refused[0], len(refused))
 
     def _transact(self, work: _Work, batch: _Batch) -> None:
         """Begin, let *work* carry out the batch, commit."""
@@ -298,16 +291,19 @@ class Writer:
                 self._connection.invalidate()
                 self._connection.close()
             self._connection = None
-        # Last, for it may fail as well: the log often lies on the very disk that is full.
+        self._log_failed(error, len(batch))
+        return batch
+
+    def _log_failed(self, error: Exception, commands: int) -> None:
+        # Whatever has to be done comes before: the log often lies on the very disk that is full.
         with suppress(Exception):
             log.error(
                 "write_failed",
                 database=self._database.name,
                 error=type(error).__name__,
-                cause=_cause(error),
-                commands=len(batch),
+                cause=name_failure(error.__cause__) if error.__cause__ else None,
+                commands=commands,
             )
-        return batch
 
     def _call(self, what: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401
         assert self._loop is not None  # noqa: S101 - started
@@ -395,10 +391,6 @@ def _refusal(error: DBAPIError) -> StorageUnavailable:
     refusal = StorageUnavailable(f"expected rows that can be stored, got {name_failure(error)}")
     refusal.__cause__ = error.orig
     return refusal
-
-
-def _cause(error: Exception) -> str | None:
-    return name_failure(error.__cause__) if error.__cause__ else None
 
 
 def _lock_sites(connection: Connection, batch: _Batch) -> None:
