@@ -19,7 +19,7 @@ import structlog
 from pydantic import SecretStr
 
 from aboveboard.database import Database
-from aboveboard.disk import sync
+from aboveboard.disk import put
 from aboveboard.errors import CheckpointNotKept, NotPosted
 from aboveboard.posting import Poster
 from aboveboard.targets import parse
@@ -140,13 +140,7 @@ class Folder:
                 self._check(before, newest)
             # The history first: it must not lack what the newest file has.
             _append(self._path / f"{name}.history", f"{newest.text}\n".encode())
-            draft = self._path / f".{name}.draft"
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(newest.text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(kept)
-            sync(self._path)
+            put(kept, newest.text.encode())
 
     def _check(self, kept: str, newest: Signed) -> None:
         old, new = newest.verifier.open(kept), newest.verifier.open(newest.text)

@@ -1,4 +1,4 @@
-"""Waiting for the disk, so that what was written outlasts a power cut."""
+"""Files that outlast a power cut: put in place whole, waited for."""
 
 import os
 from pathlib import Path
@@ -11,3 +11,15 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Put a file in its place: whoever reads it finds the old one or the new. Raises OSError."""
+    draft = path.with_name(f".{path.name}.draft")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(handle)
+    draft.replace(path)
+    sync(path.parent)

@@ -7,7 +7,6 @@ replaced whole, and every serving process looks at it once a second.
 
 import asyncio
 import json
-import os
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
+from aboveboard.disk import put
 from aboveboard.errors import DataDirUnusable
 from moderation.errors import BundleNotFound, BundleUnreadable
 from moderation.model import bundle, classifier, pipeline
@@ -67,7 +67,8 @@ class Selection:
             found = self._load(draft, before.digest)
             shutil.rmtree(copy, ignore_errors=True)
             draft.rename(copy)
-            self._write({"folder": name, "manifest_sha256": found.digest})
+            told = json.dumps({"folder": name, "manifest_sha256": found.digest})
+            put(self._path, f"{told}\n".encode(), mode=PRIVATE_FILE)
         except (OSError, shutil.Error) as error:
             raise DataDirUnusable(
                 f"expected a folder that can be written at {self._folder}, got: {error}"
@@ -123,14 +124,6 @@ class Selection:
                 f"{self._path}: expected folder and manifest_sha256, got {error!r}"
             ) from error
 
-    def _write(self, told: dict[str, str]) -> None:
-        draft = self._path.with_suffix(".draft")
-        with open(draft, "wb", opener=_private) as file:
-            file.write(json.dumps(told).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
-
     def _mark(self) -> _Mark | None:
         try:
             found = self._path.stat()
@@ -142,7 +135,3 @@ class Selection:
 def _no_files(folder: str, names: list[str]) -> list[str]:
     # A bundle has none; a link may lead to all there is on the disk, or back to the folder.
     return [name for name in names if not Path(folder, name).is_file()]
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, PRIVATE_FILE)
