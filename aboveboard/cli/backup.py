@@ -23,13 +23,12 @@ def backup(
     json: AsJson = False,
 ) -> None:
     """Write all databases into one file, beside a running service; the keys are never in it."""
-    from aboveboard import copying, installation, restoring
+    from aboveboard import copying, restoring
 
     if verify:
         _tell(file, restoring.verify(file), "is whole", json=json)
         return
     with open_databases(data_dir) as (settings, databases):
-        installation.open_accounts(settings, databases)
         manifest = copying.take(settings, databases, file)
         folder = settings.data_dir
     _tell(file, manifest, "is made", json=json)

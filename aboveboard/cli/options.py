@@ -47,7 +47,8 @@ def open_databases(
     """Lend the settings and the migrated databases of an installation, imported late.
 
     To all commands that do not *make* one, a data directory that is not there is a mistyped one.
-    A command that changes nothing takes them *as_is*, or not at all.
+    A command that changes nothing takes them *as_is*, or not at all. Raises KeysChanged where a key
+    is not the one that they were made with: whoever reads the keys would make one that is gone.
     """
     from aboveboard import arrivals, installation
     from aboveboard.errors import DataDirUnusable
@@ -61,6 +62,7 @@ def open_databases(
             _check_revisions(databases)
         else:
             databases.migrate()
+        installation.open_accounts(settings, databases)
         if not as_is and arrivals.are_new(settings.data_dir):
             from aboveboard import restoring
 
@@ -77,7 +79,7 @@ def open_site(
 ) -> Iterator[tuple[Any, Any]]:
     """Lend what `open_databases` does of an installation that has this site.
 
-    Raises SiteNotFound, and KeysChanged where a key is not the one that it was made with.
+    Raises SiteNotFound, and as `open_databases` does.
     """
     import asyncio
 

@@ -35,6 +35,19 @@ def test_a_lost_key_stops_the_start(new_service: Service, name: str) -> None:
         new_service.command("site", "create", "https://other.example.org")
 
 
+def test_no_command_makes_a_lost_key_anew(new_service: Service) -> None:
+    """Not one that only reads either: a running service would take the new key for the old."""
+    new_service.create_site()
+    path = new_service.data_dir / "keys" / "subject.1.key"
+    path.unlink()
+
+    done = new_service.run("consent", "checkpoint")
+
+    assert done.returncode == 1
+    assert "subject.1.key, it is gone" in done.stderr
+    assert not path.exists()
+
+
 def test_a_key_of_a_new_purpose_is_made_for_old_data(new_service: Service) -> None:
     """Data of a release that had no key for authors gets one, and misses it from then on."""
     new_service.create_site()

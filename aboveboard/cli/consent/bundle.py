@@ -54,7 +54,6 @@ def bundle(
 
     begin, end = read_period(since, until)
     with open_databases(data_dir) as (settings, databases):
-        installation.open_accounts(settings, databases)
         bundling = consenting.open_bundling(settings, databases)
         keyring = installation.open_keyring(settings)
         wanted = Filter(

@@ -73,7 +73,6 @@ def export(
         raise typer.BadParameter("expected the notice, too", param_hint="--notice-version")
     begin, end = read_period(since, until)
     with open_databases(data_dir) as (settings, databases):
-        installation.open_accounts(settings, databases)
         keyring = installation.open_keyring(settings)
         wanted = Filter(
             refs=None if subject is None else keyring.refs(site, *read_subject(subject)),

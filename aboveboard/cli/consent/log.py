@@ -21,10 +21,9 @@ def rotate_log(
     """
     import asyncio
 
-    from aboveboard import consenting, installation
+    from aboveboard import consenting
 
     with open_databases(data_dir) as (settings, databases):
-        installation.open_accounts(settings, databases)
         made = asyncio.run(consenting.open_continuing(settings, databases).rotate(site))
     if json:
         say_json(

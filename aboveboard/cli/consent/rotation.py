@@ -36,7 +36,6 @@ def rotate_wrapping(
     from consent.subjects.rewrapping import Rewrapping
 
     with open_databases(data_dir) as (settings, databases):
-        open_accounts(settings, databases)
         keys = KeyFolder(settings.data_dir)
         if not resume:
             keys.add_version(WRAPPING)
@@ -81,9 +80,8 @@ def rotate_subject(data_dir: DataDir = None, json: AsJson = False) -> None:
     from aboveboard.keys import KeyFolder
 
     with open_databases(data_dir) as (settings, databases):
-        installation.open_accounts(settings, databases)
         version = KeyFolder(settings.data_dir).add_version("subject")
-        installation.open_accounts(settings, databases)
+        installation.open_accounts(settings, databases)  # notes it as one that must not be lost
     if json:
         say_json({"version": version})
     else:
