@@ -96,10 +96,14 @@ class DialectCall:
         return site_of(speaker, None)
 
     def explain(self, error: Exception, operation: str) -> Refusal:
-        """Return what a dialect is told of an error; one of ours is logged."""
+        """Return what a dialect is told of an error.
+
+        One of ours is logged, and nothing is told but that it is one.
+        """
         if problems.is_internal(error):
             log_failure(operation, error)
-        return refusal(error)
+        kind, detail = problems.explain(error)
+        return Refusal(kind.status, kind.slug, detail, patience(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +197,3 @@ class DialectDoor:
             call.body = await read_body(receive, operation.limit)
         check_path(call.path)
         return await operation.handler(call)
-
-
-def refusal(error: Exception) -> Refusal:
-    """Return what a dialect is told of any error; of one of ours, nothing but that it is one."""
-    kind, detail = problems.explain(error)
-    return Refusal(kind.status, kind.slug, detail, patience(error))

@@ -1,6 +1,5 @@
 """`aboveboard consent fsck`: whether the database still holds what was written."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,6 @@ import typer
 from aboveboard.cli.options import AsJson, DataDir, counting, open_databases, say, say_json
 
 if TYPE_CHECKING:
-    from aboveboard.accounts import Site
     from consent.audit.inspection import Inspected
 
 
@@ -31,6 +29,8 @@ def fsck(
 
     Names the first bad entry of a site and what is wrong with it, and then exits 1.
     """
+    import asyncio
+
     from aboveboard import consenting, installation
     from aboveboard.cli.consent.verify import read_checkpoints
     from aboveboard.errors import DataDirUnusable
@@ -43,7 +43,8 @@ def fsck(
         raise DataDirUnusable(f"expected a readable checkpoint, got: {error}") from error
     found: list[Inspected | CheckFailed] = []
     with open_databases(data_dir, as_is=True) as (settings, databases):
-        sites = _choose(installation.open_accounts(settings, databases).list_sites(), site)
+        accounts = installation.open_accounts(settings, databases)
+        sites = accounts.list_sites() if site is None else [asyncio.run(accounts.get_site(site))]
         kept = by_site(older, [each.id for each in sites])
         examining = consenting.open_examining(settings, databases)
         for each in sites:
@@ -59,15 +60,6 @@ def fsck(
         say_json([_told(each.id, outcome) for each, outcome in zip(sites, found, strict=True)])
     if any(isinstance(outcome, CheckFailed) for outcome in found):
         raise typer.Exit(1)
-
-
-def _choose(sites: "Sequence[Site]", site_id: str | None) -> "list[Site]":
-    from aboveboard.errors import SiteNotFound
-
-    chosen = [site for site in sites if site_id in {None, site.id}]
-    if site_id is not None and not chosen:
-        raise SiteNotFound("expected a site of this installation, got another")
-    return chosen
 
 
 def _tell(site_id: str, outcome: "Inspected | Exception") -> None:
