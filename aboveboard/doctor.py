@@ -4,8 +4,10 @@ import asyncio
 import os
 import sqlite3
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from tempfile import TemporaryFile
 
 from aboveboard import consenting, installation, marks, moderating
@@ -47,18 +49,18 @@ def examine(settings: Settings) -> list[Finding]:
     if not settings.data_dir.exists():
         return findings
     findings.append(_room(settings))
-    findings += _erasures(settings)
+    findings += _held("erasures", partial(_erasures, settings))
     try:
         databases = installation.open_databases(settings)
     except AboveboardError as error:
         return [*findings, Finding("databases", Level.WRONG, str(error))]
     try:
         findings += [_database(database) for database in databases]
-        findings += _together(databases)
-        keys = _keys(settings, databases)
+        findings += _held("databases", databases.check_together)
+        keys = _held("keys", partial(_keys, settings, databases))
         findings += keys
         if all(finding.level is Level.WELL for finding in keys):
-            findings += _logs(settings, databases)
+            findings += _held("logs", partial(_logs, settings, databases))
     finally:
         databases.close()
     if settings.database_url is None:
@@ -103,53 +105,39 @@ def _files(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _erasures(settings: Settings) -> list[Finding]:
-    """Read what a start would erase again where it is back."""
+def _held(check: str, look: Callable[[], str | None]) -> list[Finding]:
+    """Look at something as a start does; what is well is told in words, where there are any."""
     try:
-        for _ in Erasures(settings.data_dir).read():
-            pass
-    except DataDirUnusable as error:
-        return [Finding("erasures", Level.WRONG, str(error))]
-    return []
-
-
-def _together(databases: Databases) -> list[Finding]:
-    """Look for tables that are gone while the others are not, as a start does."""
-    try:
-        databases.check_together()
-    except DataDirUnusable as error:
-        return [Finding("databases", Level.WRONG, str(error))]
-    except AboveboardError:
-        return []  # What keeps the database from answering is a finding already.
-    return []
-
-
-def _keys(settings: Settings, databases: Databases) -> list[Finding]:
-    """Hold the keys against what the databases were made with, as a start does."""
-    try:
-        if databases.aboveboard.revision()[0] is None:
-            return []
-        noted = marks.noted(databases.aboveboard)
-        keys = KeyFolder(settings.data_dir)
-        marks.match(noted, {name: keys.get(name, make=False) for name in noted})
-    except (DataDirUnusable, KeysChanged) as error:
-        return [Finding("keys", Level.WRONG, str(error))]
-    except AboveboardError:
-        return []  # What keeps the database from answering is a finding already.
-    return [Finding("keys", Level.WELL, "those that the databases were made with")]
-
-
-def _logs(settings: Settings, databases: Databases) -> list[Finding]:
-    """Hold what each log signed last against its key, as a start does."""
-    try:
-        if databases.consent.revision()[0] is None:
-            return []
-        asyncio.run(consenting.open_continuing(settings, databases).verify())
+        well = look()
     except (ConsentError, DataDirUnusable, KeysChanged) as error:
-        return [Finding("logs", Level.WRONG, str(error))]
+        return [Finding(check, Level.WRONG, str(error))]
     except AboveboardError:
         return []  # What keeps the database from answering is a finding already.
-    return [Finding("logs", Level.WELL, "signed by the keys that are here")]
+    return [] if well is None else [Finding(check, Level.WELL, well)]
+
+
+def _erasures(settings: Settings) -> None:
+    """Read what a start would erase again where it is back."""
+    for _ in Erasures(settings.data_dir).read():
+        pass
+
+
+def _keys(settings: Settings, databases: Databases) -> str | None:
+    """Hold the keys against what the databases were made with."""
+    if databases.aboveboard.revision()[0] is None:
+        return None
+    noted = marks.noted(databases.aboveboard)
+    keys = KeyFolder(settings.data_dir)
+    marks.match(noted, {name: keys.get(name, make=False) for name in noted})
+    return "those that the databases were made with"
+
+
+def _logs(settings: Settings, databases: Databases) -> str | None:
+    """Hold what each log signed last against its key."""
+    if databases.consent.revision()[0] is None:
+        return None
+    asyncio.run(consenting.open_continuing(settings, databases).verify())
+    return "signed by the keys that are here"
 
 
 def _room(settings: Settings) -> Finding:
