@@ -7,7 +7,7 @@ from secrets import token_hex
 
 import httpx2
 import pytest
-from conftest import EVERY_SCOPE, Service, Site
+from conftest import Service, Site
 from review_desk import HAM, Desk
 
 CANARY = "canary-5e1b"
@@ -15,9 +15,9 @@ ANNE = {"id": "7", "name": CANARY, "email": f"{CANARY}@example.org"}
 
 
 @pytest.fixture
-def site(service: Service) -> Site:
+def site(whole: Site) -> Site:
     """Create a site of the test's own."""
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
+    return whole
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
+import httpx2
 import pytest
 from akismet_desk import Blog, open_blog
-from conftest import Service
+from conftest import Service, Site
 
 HERE = Path(__file__).parent
 
@@ -20,6 +21,19 @@ HERE = Path(__file__).parent
 def engine() -> str:
     """Serve from SQLite alone: to clients both engines look the same."""
     return "sqlite"
+
+
+@pytest.fixture
+def site(whole: Site) -> Site:
+    """Speak for a site whose key may do everything."""
+    return whole
+
+
+@pytest.fixture
+def native(service: Service, site: Site) -> Iterator[httpx2.Client]:
+    """Speak the native API for that site."""
+    with service.client(site.key) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,31 +3,17 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import httpx2
 import pytest
-from conftest import EVERY_SCOPE, Service, Site
+from conftest import Service, Site
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "perspective.md").read_text(encoding="utf-8")
 INSULT = "You are a stupid idiot 😀 and everybody hates you."
 KIND = "Thank you, this was a lovely article about the garden."
-
-
-@pytest.fixture
-def site(service: Service) -> Site:
-    """Create a site whose key may do everything."""
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
-
-
-@pytest.fixture
-def native(service: Service, site: Site) -> Iterator[httpx2.Client]:
-    """Speak the native API for that site."""
-    with service.client(site.key) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import EVERY_SCOPE, PATIENCE_S, Service, Site
+from conftest import PATIENCE_S, Service, Site
 from diary import NOTICE, SHOWN
 from receiver import Receiver, receiving
 from review_desk import HAM, RUDE, Desk
@@ -30,9 +30,9 @@ def service(
 
 
 @pytest.fixture
-def site(service: Service) -> Site:
+def site(whole: Site) -> Site:
     """Create a site whose key may do everything."""
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
+    return whole
 
 
 def choose(client: httpx2.Client, device: str = "d-1") -> str:

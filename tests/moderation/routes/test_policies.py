@@ -27,9 +27,9 @@ WORDS = ["apple", "bridge", "candle", "dragon", "engine", "forest", "garden", "h
 
 
 @pytest.fixture
-def site(service: Service) -> Site:
+def site(whole: Site) -> Site:
     """Create a site whose key may do everything."""
-    return service.add_site(f"https://{token_hex(6)}.example.org", scopes=EVERY_SCOPE)
+    return whole
 
 
 def put(client: httpx2.Client, policy: dict[str, Any], *, replaces: int = 0) -> dict[str, Any]:
