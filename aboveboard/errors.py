@@ -187,7 +187,7 @@ class DurabilityOff(SetupError):
 
 
 class KeyNotShown(SetupError):
-    """An API key was made, and whoever is to have it could not be told."""
+    """A key or a secret was made, and whoever is to have it could not be told."""
 
 
 class KeysChanged(SetupError):

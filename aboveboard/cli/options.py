@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from errno import EBADF
 from io import BytesIO
 from pathlib import Path
@@ -193,9 +193,17 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-@contextmanager
-def showing_a_key_of(site_id: str) -> Iterator[None]:
+def showing_a_key_of(site_id: str) -> AbstractContextManager[None]:
     """Say what to do where a key that is shown only here cannot be. Raises KeyNotShown."""
+    return showing(f"key of {site_id}", again=f"aboveboard key create {site_id}")
+
+
+@contextmanager
+def showing(what: str, *, again: str) -> Iterator[None]:
+    """Say which command makes another where a secret that is shown only here cannot be.
+
+    Raises KeyNotShown.
+    """
     from aboveboard.errors import KeyNotShown
 
     try:
@@ -203,8 +211,7 @@ def showing_a_key_of(site_id: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise KeyNotShown(
-            f"expected to show the new key of {site_id}, got: {error.strerror}; "
-            f"aboveboard key create {site_id} makes another"
+            f"expected to show the new {what}, got: {error.strerror}; {again} makes another"
         ) from error
 
 

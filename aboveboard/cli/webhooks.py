@@ -2,12 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, open_databases, say, say_json, split_words
+from aboveboard.cli.options import (
+    AsJson,
+    DataDir,
+    open_databases,
+    say,
+    say_json,
+    showing,
+    split_words,
+)
 
 app = typer.Typer(help="Make, test and look after webhooks.", no_args_is_help=True)
 
@@ -30,11 +39,12 @@ def add(
     from aboveboard.webhooks import wire
 
     made = _with(data_dir, lambda webhooks: webhooks.create(site, url, split_words(events)))
-    if json:
-        say_json(wire.made(made))
-        return
-    say(f"webhook  {made.webhook.id}\nurl      {made.webhook.url}")
-    say(f"events   {' '.join(made.webhook.events)}\nsecret   {made.secret}   (shown this once)")
+    with _showing_the_secret_of(made.webhook.id):
+        if json:
+            say_json(wire.made(made))
+            return
+        say(f"webhook  {made.webhook.id}\nurl      {made.webhook.url}")
+        say(f"events   {' '.join(made.webhook.events)}\nsecret   {made.secret}   (shown this once)")
 
 
 @app.command("list")
@@ -96,11 +106,12 @@ def rotate(
         webhook_id,
         lambda webhooks, site: webhooks.rotate(site, webhook_id, timedelta(hours=overlap_hours)),
     )
-    if json:
-        say_json(wire.made(made))
-        return
-    say(f"secret   {made.secret}   (shown this once)")
-    say(f"the old one signs, too, until {made.webhook.older_until}")
+    with _showing_the_secret_of(webhook_id):
+        if json:
+            say_json(wire.made(made))
+            return
+        say(f"secret   {made.secret}   (shown this once)")
+        say(f"the old one signs, too, until {made.webhook.older_until}")
 
 
 @app.command("test")
@@ -167,6 +178,10 @@ def redeliver(
         lambda webhooks, site: webhooks.redeliver(site, webhook_id, delivery_ids or None),
     )
     say(f"{number} to be delivered again")
+
+
+def _showing_the_secret_of(webhook_id: str) -> AbstractContextManager[None]:
+    return showing(f"secret of {webhook_id}", again=f"aboveboard webhook rotate {webhook_id}")
 
 
 def _enable(data_dir: Path | None, webhook_id: str, *, enabled: bool) -> None:

@@ -632,6 +632,21 @@ def test_a_key_that_cannot_be_shown_is_told_of(
     assert again.stdout.startswith(b"key ")
 
 
+def test_a_secret_that_cannot_be_shown_is_told_of(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The webhook is there: whoever saw no secret learns how to give it another."""
+    data = ("--data-dir", str(tmp_path))
+    run(environment, "site", "create", "https://a.example", *data)
+
+    line = run_without_output(
+        environment, "webhook", "add", "a-example", "https://b.example", *data, output="&-"
+    )
+
+    (made,) = told(run(environment, "webhook", "list", "--json", *data))
+    assert line.endswith(f"aboveboard webhook rotate {made['id']} makes another")
+
+
 def test_a_key_is_shown_before_a_signal_is_heeded(capsys: pytest.CaptureFixture[str]) -> None:
     """Whichever thread it comes to: libraries have threads of their own that block nothing."""
     over = threading.Event()

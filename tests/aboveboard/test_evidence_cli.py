@@ -43,13 +43,18 @@ def recorded(client: httpx2.Client, site: Site) -> list[dict[str, Any]]:
     return [answer.json() for answer in answers]
 
 
+def elsewhere(service: Service) -> dict[str, str]:
+    """Return the environment without the service's database."""
+    left = dict(service.environment)
+    left.pop("ABOVEBOARD_DATABASE_URL", None)
+    return left
+
+
 def verify(service: Service, *arguments: str | Path) -> Done:
     """Verify where there is neither data directory nor setting."""
-    environment = dict(service.environment)
-    environment.pop("ABOVEBOARD_DATABASE_URL", None)
     return subprocess.run(  # noqa: S603
         [*COMMAND, "consent", "verify", *map(str, arguments)],
-        env=environment,
+        env=elsewhere(service),
         cwd="/",
         capture_output=True,
         text=True,
@@ -208,6 +213,30 @@ def test_a_database_is_checked_beside_the_service(
     assert (problem["check"], problem["epoch"], problem["index"]) == ("record", 1, 1)
     assert (unknown.returncode, misplaced.returncode) == (1, 1)
     assert len(recorded) == 3
+
+
+def test_a_key_of_a_site_that_moved_in_is_not_lost_unseen(
+    service: Service, site: Site, recorded: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """The site is there: whoever saw no key learns how to get one."""
+    out = tmp_path / "bundle.zip"
+    service.command("consent", "bundle", "--site", site.id, "--out", str(out), "--moving")
+
+    done = subprocess.run(  # noqa: S603
+        [
+            *("/bin/sh", "-c", 'exec "$@" >&-', "-", *COMMAND, "consent", "import-bundle", out),
+            *("--site-url", site.url, "--data-dir", tmp_path / "new"),
+        ],
+        env=elsewhere(service),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert len(recorded) == 3
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"aboveboard key create {site.id} makes another\n")
 
 
 def test_an_address_that_is_none_makes_nothing(

@@ -1,11 +1,20 @@
 """`aboveboard consent import-bundle`: a site that moves in with its whole history."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from aboveboard.cli.options import AsJson, DataDir, counting, open_databases, say, say_json
+from aboveboard.cli.options import (
+    AsJson,
+    DataDir,
+    counting,
+    open_databases,
+    say,
+    say_json,
+    showing_a_key_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,25 +82,29 @@ def import_bundle(
         raise DataDirUnusable(f"expected a readable file, got: {error}") from error
     epoch = newest.epoch + (not goes_on)
     key = made.key if made else None
-    if json:
-        say_json(
-            {
-                "site": site_id,
-                "entries": newest.entries,
-                "epoch": epoch,
-                "erased_again": again,
-                "key": key,
-            }
-        )
-        return
-    say(f"site  {site_id}")
-    say(f"log   {newest.origin}: {newest.entries:,} entries, root {newest.root.hex()}")
-    if not goes_on:
-        say(f"      its key is elsewhere: the site goes on in epoch {epoch}, which commits to it")
-    if again:
-        say(f"      {again:,} erasures and restrictions of later were done again")
-    if key:
-        say(f"key   {key}   (shown this once)")
+    with showing_a_key_of(site_id) if key else nullcontext():
+        if json:
+            say_json(
+                {
+                    "site": site_id,
+                    "entries": newest.entries,
+                    "epoch": epoch,
+                    "erased_again": again,
+                    "key": key,
+                }
+            )
+            return
+        say(f"site  {site_id}")
+        say(f"log   {newest.origin}: {newest.entries:,} entries, root {newest.root.hex()}")
+        if not goes_on:
+            say(
+                f"      its key is elsewhere: the site goes on in epoch {epoch}, "
+                "which commits to it"
+            )
+        if again:
+            say(f"      {again:,} erasures and restrictions of later were done again")
+        if key:
+            say(f"key   {key}   (shown this once)")
 
 
 async def _move(
