@@ -27,6 +27,15 @@ _OF_COMMENT = (
     .order_by(EVENT.c.seq)
 )
 
+_OF_COMMENTS = (
+    select(EVENT)
+    .where(
+        EVENT.c.site_id == bindparam("site_id"),
+        EVENT.c.comment_id.in_(bindparam("ids", expanding=True)),
+    )
+    .order_by(EVENT.c.seq)
+)
+
 
 def read_head(rows: Rows, site_id: str) -> tuple[int, str | None]:
     """Return the seq of a site's newest event, 0 before the first, and its stored setting."""
@@ -37,6 +46,15 @@ def read_head(rows: Rows, site_id: str) -> tuple[int, str | None]:
 def append(rows: Rows, events: Sequence[tuple[Any, ...]]) -> None:
     """Append *events*, or rows like them, numbered on from the head."""
     rows.insert(EVENT, events)
+
+
+def list_comments(rows: Rows, site_id: str, comment_ids: Sequence[str]) -> dict[str, list[Event]]:
+    """Return the events of each of some comments, oldest first."""
+    found: dict[str, list[Event]] = {each: [] for each in comment_ids}
+    for row in rows.find(_OF_COMMENTS, site_id=site_id, ids=comment_ids):
+        told = event(row)
+        found[told.comment_id].append(told)
+    return found
 
 
 def list_comment(connection: Connection, site_id: str, comment_id: str) -> list[Event]:

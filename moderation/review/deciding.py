@@ -192,7 +192,7 @@ def decide(
         judged(
             target,
             reason_code=decision.reason_code,
-            moved=desk.moved_by(comment_id, standing.revision),
+            moved=desk.moved_by(comment_id),
             given=decision.labels,
         ),
         source,

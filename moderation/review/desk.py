@@ -2,19 +2,22 @@
 
 The site is locked: what is read here is what the change rests on. Every change of a comment's
 state goes through `happen`, which appends the event and brings the comment's row up to date.
+What was read is kept, and kept up to date, as long as the desk: of many comments it is read at
+once, for others wait, and each wait for the server costs as much as many rows.
 Takes rows; never commits them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     bindparam,
     delete,
+    func,
     insert,
     null,
     select,
@@ -59,6 +62,28 @@ from moderation.tables import (
 from moderation.verdict import RESTRICTED, State
 
 
+@dataclass(slots=True)
+class _Seen:
+    """A comment as far as decisions rest on it.
+
+    *reasons* is the JSON of its current revision, *sampled* the revision that chance drew.
+    *reports* are how many there are and what they weigh, by the event that settled them.
+    """
+
+    standing: Standing
+    reasons: str
+    case: Case | None = None
+    sampled: int | None = None
+    reports: dict[int | None, tuple[int, float]] = field(default_factory=dict)
+
+    def move_reports(self, source: int | None, target: int | None) -> bool:
+        """Have what one event settled, None for none, settled by another; whether there is any."""
+        number, weight = self.reports.pop(source, (0, 0.0))
+        more, heavier = self.reports.get(target, (0, 0.0))
+        self.reports[target] = (more + number, heavier + weight)
+        return number > 0
+
+
 class Desk:
     """What a moderator's request works on; *now* is an instant as text."""
 
@@ -66,6 +91,8 @@ class Desk:
         self.site_id = site_id
         self.now = now
         self._rows = rows
+        self._seen: dict[str, _Seen] = {}
+        self._stories: dict[str, list[Event]] = {}
         self._usage = Usage(rows)
         self._seq, stored = events.read_head(rows, site_id)
         self.setting = setting.read(stored)
@@ -77,20 +104,48 @@ class Desk:
 
     # -- comments -----------------------------------------------------------------------------
 
+    def look(self, comment_ids: Iterable[str]) -> None:
+        """Read at once what decisions on comments rest on."""
+        wanted = [each for each in comment_ids if each not in self._seen]
+        if not wanted:
+            return
+        asked = [
+            self._rows.ask(select, site_id=self.site_id, ids=wanted)
+            for select in (_STOOD, _CASES, _DRAWN, _REPORTED)
+        ]
+        stood, cases, drawn, reported = (answer() for answer in asked)
+        for comment_id, state, revision, version, human, reasons in stood:
+            standing = Standing(State(state), revision, version, bool(human))
+            self._seen[comment_id] = _Seen(standing, reasons)
+        for row in cases:
+            case = Case._make(row)
+            # As the driver has them: SQLite knows numbers alone.
+            self._seen[case.comment_id].case = case._replace(
+                escalated=bool(case.escalated), alarmed=bool(case.alarmed)
+            )
+        for comment_id, revision in drawn:
+            self._seen[comment_id].sampled = revision
+        for comment_id, event_seq, number, weight in reported:
+            self._seen[comment_id].reports[event_seq] = (number, weight)
+
+    def recall(self, comment_ids: Iterable[str]) -> None:
+        """Read at once what happened to comments."""
+        wanted = [each for each in comment_ids if each not in self._stories]
+        if wanted:
+            self._stories |= events.list_comments(self._rows, self.site_id, wanted)
+
+    def forget(self, comment_id: str) -> None:
+        """Read anew what a comment comes to: it was changed elsewhere than here."""
+        self._seen.pop(comment_id, None)
+
     def standing(self, comment_id: str) -> Standing:
         """Return where a comment stands. Raises CommentNotFound."""
-        row = self.connection.execute(
-            select(COMMENT.c.state, COMMENT.c.revision, COMMENT.c.version, COMMENT.c.human).where(
-                COMMENT.c.site_id == self.site_id, COMMENT.c.id == comment_id
-            )
-        ).first()
-        if row is None:
-            raise CommentNotFound("expected the id of a comment of this site, got another")
-        return Standing(State(row.state), row.revision, row.version, bool(row.human))
+        return self._look(comment_id).standing
 
     def events(self, comment_id: str) -> list[Event]:
         """Return what happened to a comment, oldest first."""
-        return events.list_comment(self.connection, self.site_id, comment_id)
+        self.recall([comment_id])
+        return list(self._stories[comment_id])
 
     def decided(self, decision_id: str) -> list[tuple[str, int]]:
         """Return the comments and the seqs of what was decided at once."""
@@ -129,6 +184,10 @@ class Desk:
             **told,
         )
         events.append(self._rows, [event])
+        if (story := self._stories.get(comment_id)) is not None:
+            story.append(event)
+        if (seen := self._seen.get(comment_id)) is not None:
+            seen.standing = Standing(target, standing.revision, event.seq, human)
         self._rows.change(
             _STANDS,
             of_site=self.site_id,
@@ -159,16 +218,10 @@ class Desk:
         )
         return str(found.scalar_one())
 
-    def moved_by(self, comment_id: str, revision: int) -> list[str]:
-        """Return the labels that moved the verdict on a revision."""
-        stored = self.connection.execute(
-            select(REVISION.c.reasons).where(
-                REVISION.c.site_id == self.site_id,
-                REVISION.c.comment_id == comment_id,
-                REVISION.c.revision == revision,
-            )
-        ).scalar_one()
-        return [reason["label"] for reason in orjson.loads(stored) if reason.get("label")]
+    def moved_by(self, comment_id: str) -> list[str]:
+        """Return the labels that moved the verdict on the current revision of a comment."""
+        stored = orjson.loads(self._look(comment_id).reasons)
+        return [reason["label"] for reason in stored if reason.get("label")]
 
     def present(self, comment_id: str) -> dict[str, Any] | None:
         """Return how a comment stands and who brought it there, for whoever was too late.
@@ -202,22 +255,30 @@ class Desk:
         self._usage.corrected(self.site_id, tally, source, target)
         self._usage.flush()
 
+    def _look(self, comment_id: str) -> _Seen:
+        self.look([comment_id])
+        seen = self._seen.get(comment_id)
+        if seen is None:
+            raise CommentNotFound("expected the id of a comment of this site, got another")
+        return seen
+
     # -- cases --------------------------------------------------------------------------------
 
     def find_case(self, comment_id: str) -> Case | None:
         """Return the case of a comment, or None."""
-        row = self.connection.execute(
-            select(CASE).where(CASE.c.site_id == self.site_id, CASE.c.comment_id == comment_id)
-        ).first()
-        return None if row is None else Case._make(row)
+        self.look([comment_id])
+        seen = self._seen.get(comment_id)
+        return None if seen is None else seen.case
 
     def save(self, case: Case) -> None:
         """Store a case that was there before."""
-        self.connection.execute(
-            update(CASE)
-            .where(CASE.c.site_id == self.site_id, CASE.c.comment_id == case.comment_id)
-            .values(case._asdict())
-        )
+        values = {f"to_{name}": value for name, value in case._asdict().items()}
+        self._rows.change(_SAVED, of_site=self.site_id, of_comment=case.comment_id, **values)
+        self._keep(case)
+
+    def _keep(self, case: Case) -> None:
+        if (seen := self._seen.get(case.comment_id)) is not None:
+            seen.case = case
 
     def resolve(self, case: Case, seq: int) -> None:
         """Close a case by the event *seq*."""
@@ -256,7 +317,8 @@ class Desk:
         reporters, weight = self._open_reports(case.comment_id)
         placed = self._placed(case._replace(reporters=reporters, report_weight=weight), state)
         if new:
-            self.connection.execute(insert(CASE).values(placed._asdict()))
+            self._rows.insert(CASE, [placed])
+            self._keep(placed)
         else:
             self.save(placed)
 
@@ -305,107 +367,74 @@ class Desk:
         Of a comment in the blind sample the source is the sample, whatever *source* is given, and
         the last word counts.
         """
-        sampled = self.connection.execute(
-            update(SAMPLE)
-            .where(
-                SAMPLE.c.site_id == self.site_id,
-                SAMPLE.c.comment_id == event.comment_id,
-                SAMPLE.c.revision == event.revision,
+        sampled = self._look(event.comment_id).sampled == event.revision
+        if sampled:
+            self._rows.change(
+                _DRAWN_JUDGED,
+                of_site=self.site_id,
+                of_comment=event.comment_id,
+                to_violating=event.to_state in RESTRICTED,
+                to_seq=event.seq,
             )
-            .values(violating=event.to_state in RESTRICTED, event_seq=event.seq)
-        ).rowcount
         source = Source.SAMPLE if sampled else source
-        self.connection.execute(
-            insert(JUDGEMENT),
+        self._rows.insert(
+            JUDGEMENT,
             [
-                {
-                    "site_id": self.site_id,
-                    "event_seq": event.seq,
-                    "label": label,
-                    "comment_id": event.comment_id,
-                    "revision": event.revision,
-                    "value": value,
-                    "source": source.value,
-                    "at": self.now,
-                    "moderator": event.actor_id,
-                    "withdrawn": False,
-                }
+                (
+                    self.site_id,
+                    event.seq,
+                    label,
+                    event.comment_id,
+                    event.revision,
+                    value,
+                    source.value,
+                    self.now,
+                    event.actor_id,
+                    False,
+                )
                 for label, value in judged.items()
             ],
         )
 
     def settle_reports(self, event: Event) -> None:
         """Say of every open report whether the decision *event* upholds it."""
+        if not self._look(event.comment_id).move_reports(None, event.seq):
+            return
         upheld = event.to_state in RESTRICTED
-        open_reports = (
-            REPORT.c.site_id == self.site_id,
-            REPORT.c.comment_id == event.comment_id,
-            REPORT.c.upheld.is_(None),
-        )
-        self._count(open_reports, upheld=upheld, step=1)
-        self.connection.execute(
-            update(REPORT).where(*open_reports).values(upheld=upheld, event_seq=event.seq)
-        )
+        of_comment = {"of_site": self.site_id, "of_comment": event.comment_id}
+        self._rows.change(_SETTLED, **of_comment, to_upheld=upheld, to_seq=event.seq)
+        self._rows.change(_COUNTED[upheld], **of_comment, of_seq=event.seq, step=1)
 
     def withdraw(self, undone: Event) -> None:
         """Take back what went with a decision."""
-        of_event = (JUDGEMENT.c.site_id == self.site_id, JUDGEMENT.c.event_seq == undone.seq)
-        self.connection.execute(update(JUDGEMENT).where(*of_event).values(withdrawn=True))
-        # What was said of the same text before counts again.
-        earlier = [
-            event
-            for event in decisions(self.events(undone.comment_id))
-            if event.revision == undone.revision
-        ]
-        before = earlier[-1] if earlier else None
-        self.connection.execute(
-            update(SAMPLE)
-            .where(
-                SAMPLE.c.site_id == self.site_id,
-                SAMPLE.c.comment_id == undone.comment_id,
-                SAMPLE.c.event_seq == undone.seq,
+        seen = self._look(undone.comment_id)
+        self._rows.change(_WITHDRAWN, of_site=self.site_id, of_seq=undone.seq)
+        of_comment = {"of_site": self.site_id, "of_comment": undone.comment_id}
+        if seen.sampled is not None:
+            # What was said of the same text before counts again.
+            earlier = [
+                event
+                for event in decisions(self.events(undone.comment_id))
+                if event.revision == undone.revision
+            ]
+            before = earlier[-1] if earlier else None
+            self._rows.change(
+                _DRAWN_AGAIN,
+                **of_comment,
+                of_seq=undone.seq,
+                to_violating=None if before is None else before.to_state in RESTRICTED,
+                to_seq=None if before is None else before.seq,
             )
-            .values(
-                violating=null() if before is None else before.to_state in RESTRICTED,
-                event_seq=null() if before is None else before.seq,
-            )
-        )
-        settled = (
-            REPORT.c.site_id == self.site_id,
-            REPORT.c.comment_id == undone.comment_id,
-            REPORT.c.event_seq == undone.seq,
-        )
-        self._count(settled, upheld=undone.to_state in RESTRICTED, step=-1)
-        self.connection.execute(
-            update(REPORT).where(*settled).values(upheld=null(), event_seq=null())
-        )
-
-    def _count(self, reports: Sequence[ColumnElement[bool]], *, upheld: bool, step: int) -> None:
-        column = REPORTER.c.upheld if upheld else REPORTER.c.dismissed
-        # In one statement: of a comment that thousands have reported everybody waits for the rest.
-        self.connection.execute(
-            update(REPORTER)
-            .where(
-                REPORTER.c.site_id == self.site_id,
-                REPORTER.c.reporter.in_(select(REPORT.c.reporter).where(*reports)),
-            )
-            .values({column: column + step})
-        )
+        if seen.move_reports(undone.seq, None):
+            upheld = undone.to_state in RESTRICTED
+            self._rows.change(_COUNTED[upheld], **of_comment, of_seq=undone.seq, step=-1)
+            self._rows.change(_UNSETTLED, **of_comment, of_seq=undone.seq)
 
     # -- notes and skips ----------------------------------------------------------------------
 
     def note(self, note_id: str, comment_id: str, moderator: str, text: str) -> None:
         """Keep what a moderator wrote down."""
-        self.connection.execute(
-            insert(NOTE).values(
-                site_id=self.site_id,
-                id=note_id,
-                comment_id=comment_id,
-                at=self.now,
-                moderator=moderator,
-                text=text,
-            )
-        )
+        self._rows.insert(NOTE, [(self.site_id, note_id, comment_id, self.now, moderator, text)])
 
     def skip(self, comment_id: str, moderator: str, until: str) -> None:
         """Hide a case from a moderator until an instant."""
@@ -454,6 +483,7 @@ class Desk:
                     for case in placed
                 ],
             )
+        self._seen.clear()
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -480,6 +510,7 @@ class Desk:
                 weight=weight,
             )
         )
+        self.forget(comment_id)
         known = self.find_case(comment_id)
         if known is None:
             case = self._new_case(comment_id, standing)
@@ -491,15 +522,7 @@ class Desk:
 
     def _open_reports(self, comment_id: str) -> tuple[int, float]:
         """Return how many reports nobody has decided on, and what they weigh together."""
-        weights = self.connection.execute(
-            select(REPORT.c.weight).where(
-                REPORT.c.site_id == self.site_id,
-                REPORT.c.comment_id == comment_id,
-                REPORT.c.upheld.is_(None),
-            )
-        ).scalars()
-        found = list(weights)
-        return len(found), sum(found)
+        return self._look(comment_id).reports.get(None, (0, 0.0))
 
     def _accuracy(self, reporter: str) -> tuple[int, int]:
         of_reader = (REPORTER.c.site_id == self.site_id, REPORTER.c.reporter == reporter)
@@ -517,7 +540,7 @@ class Desk:
         """Return a resolved case opened again, for what the comment says by now."""
         # An edit that needed nobody has left the case, its words too, as they were.
         forget, which = search.forgetting(self.site_id, case.comment_id)
-        self.connection.execute(forget, which)
+        self._rows.change(forget, **which)
         again = self._new_case(case.comment_id, standing)
         return again._replace(cause=case.cause, openings=case.openings + 1)
 
@@ -565,6 +588,71 @@ class Desk:
         )
 
 
+_STOOD = (
+    select(
+        COMMENT.c.id,
+        COMMENT.c.state,
+        COMMENT.c.revision,
+        COMMENT.c.version,
+        COMMENT.c.human,
+        REVISION.c.reasons,
+    )
+    .join_from(COMMENT, REVISION, IS_CURRENT)
+    .where(
+        COMMENT.c.site_id == bindparam("site_id"),
+        COMMENT.c.id.in_(bindparam("ids", expanding=True)),
+    )
+)
+_CASES = select(CASE).where(
+    CASE.c.site_id == bindparam("site_id"), CASE.c.comment_id.in_(bindparam("ids", expanding=True))
+)
+_DRAWN = select(SAMPLE.c.comment_id, SAMPLE.c.revision).where(
+    SAMPLE.c.site_id == bindparam("site_id"),
+    SAMPLE.c.comment_id.in_(bindparam("ids", expanding=True)),
+)
+_REPORTED = (
+    select(REPORT.c.comment_id, REPORT.c.event_seq, func.count(), func.sum(REPORT.c.weight))
+    .where(
+        REPORT.c.site_id == bindparam("site_id"),
+        REPORT.c.comment_id.in_(bindparam("ids", expanding=True)),
+    )
+    .group_by(REPORT.c.comment_id, REPORT.c.event_seq)
+)
+_SAVED = (
+    update(CASE)
+    .where(*of_comment(CASE))
+    .values({column: bindparam(f"to_{column.name}") for column in CASE.c})
+)
+_DRAWN_JUDGED = (
+    update(SAMPLE)
+    .where(*of_comment(SAMPLE))
+    .values(violating=bindparam("to_violating"), event_seq=bindparam("to_seq"))
+)
+_DRAWN_AGAIN = _DRAWN_JUDGED.where(SAMPLE.c.event_seq == bindparam("of_seq"))
+_WITHDRAWN = (
+    update(JUDGEMENT)
+    .where(
+        JUDGEMENT.c.site_id == bindparam("of_site"), JUDGEMENT.c.event_seq == bindparam("of_seq")
+    )
+    .values(withdrawn=True)
+)
+_SETTLED = (
+    update(REPORT)
+    .where(*of_comment(REPORT), REPORT.c.event_seq.is_(None))
+    .values(upheld=bindparam("to_upheld"), event_seq=bindparam("to_seq"))
+)
+_OF_EVENT = (*of_comment(REPORT), REPORT.c.event_seq == bindparam("of_seq"))
+_UNSETTLED = update(REPORT).where(*_OF_EVENT).values(upheld=null(), event_seq=null())
+# In one statement: of a comment that thousands have reported everybody waits for the rest.
+_COUNTED = {
+    upheld: update(REPORTER)
+    .where(
+        REPORTER.c.site_id == bindparam("of_site"),
+        REPORTER.c.reporter.in_(select(REPORT.c.reporter).where(*_OF_EVENT)),
+    )
+    .values({column: column + bindparam("step")})
+    for upheld, column in ((True, REPORTER.c.upheld), (False, REPORTER.c.dismissed))
+}
 _CALLED_BACK = (
     update(COMPAT_CALLBACK)
     .where(*of_comment(COMPAT_CALLBACK))

@@ -184,6 +184,7 @@ def erase(desk: Desk, comment_id: str, actor: ActorKind) -> list[str]:
     _forget_answers(desk, comment_id)
     forget, which = search.forgetting(desk.site_id, comment_id)
     desk.connection.execute(forget, which)
+    desk.forget(comment_id)
     if case is not None:
         desk.save(
             release(case)._replace(

@@ -391,6 +391,8 @@ class Review:
         def do(desk: Desk) -> Answer:
             results = []
             targets = deciding.events_of(desk, decision_id)
+            desk.look(comment_id for comment_id, _ in targets)
+            desk.recall(comment_id for comment_id, _ in targets)
             for comment_id, seq in targets:
                 try:
                     undone = telling(
@@ -546,6 +548,7 @@ def _each(
     desk: Desk, decisions: Sequence[Decision], by: Moderator, *, decision_id: str, dry: bool
 ) -> list[Result]:
     results = []
+    desk.look(decision.comment_id for decision in decisions)
     for decision in decisions:
         do = partial(
             deciding.decide, desk, decision, by, decision_id=decision_id, together=True, dry=dry
