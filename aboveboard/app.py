@@ -160,6 +160,7 @@ def assemble(settings: Settings, databases: Databases) -> ASGIApp:
         "forget_deliveries": telling.delivering.forget,
         "comment_retention": reviewed.upkeep.keep_to_retention,
         "comment_alarm": reviewed.upkeep.alarm,
+        "comment_places": reviewed.upkeep.place,
         "comment_index": reviewed.erasing.tidy,
         "comment_sweep": partial(reviewed.sweeper.finish, comments),
     }

@@ -6,6 +6,7 @@ Pure. Stored as JSON; what a site has not set is as it is here.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
+from typing import cast
 
 import orjson
 
@@ -32,9 +33,18 @@ class ReviewSetting:
 DEFAULT = ReviewSetting()
 
 
-def write(setting: ReviewSetting) -> str:
-    """Write a setting as it is stored."""
-    return orjson.dumps(asdict(setting), option=orjson.OPT_NON_STR_KEYS).decode()
+def write(setting: ReviewSetting, *, unplaced: str | None = None) -> str:
+    """Write a setting as it is stored.
+
+    *unplaced* is a mark: by an earlier `wait_hours`, cases may stand where they do not belong.
+    """
+    marked = asdict(setting) | ({} if unplaced is None else {"unplaced": unplaced})
+    return orjson.dumps(marked, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def unplaced(stored: str | None) -> str | None:
+    """Return the mark that a setting was written with."""
+    return None if stored is None else cast("str | None", orjson.loads(stored).get("unplaced"))
 
 
 @lru_cache(maxsize=1024)

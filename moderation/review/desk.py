@@ -40,14 +40,12 @@ from moderation.cases.usage import Tally, Usage
 from moderation.database import Rows
 from moderation.errors import CommentNotFound
 from moderation.policy.resemblance import resemblance
-from moderation.review.queue import UNRESOLVED
 from moderation.tables import (
     CASE,
     CASE_TEXT,
     COMMENT,
     COMPAT_CALLBACK,
     EVENT,
-    HAS_CASE,
     IS_CURRENT,
     JUDGEMENT,
     NOTE,
@@ -96,6 +94,7 @@ class Desk:
         self._usage = Usage(rows)
         self._seq, stored = events.read_head(rows, site_id)
         self.setting = setting.read(stored)
+        self._unplaced = setting.unplaced(stored)
 
     @property
     def connection(self) -> Connection:
@@ -450,40 +449,38 @@ class Desk:
             )
         )
 
-    def configure(self, wanted: ReviewSetting) -> None:
-        """Store how the site reviews."""
+    def configure(self, wanted: ReviewSetting, mark: str) -> str | None:
+        """Store how the site reviews.
+
+        By another `wait_hours` open cases are to be placed again: then they have *mark*, which is
+        returned, or the one that they still had.
+        """
+        if wanted.wait_hours != self.setting.wait_hours:
+            self._unplaced = mark
+        self.setting = wanted
+        self._store_setting()
+        return self._unplaced
+
+    def placed(self, mark: str) -> None:
+        """Have open cases stand where they belong, unless they got another mark meanwhile."""
+        if self._unplaced == mark:
+            self._unplaced = None
+            self._store_setting()
+
+    def place_again(self, comment_id: str) -> None:
+        """Have a case that is still open stand where it belongs by the present `wait_hours`."""
+        case = self.find_case(comment_id)
+        if case is not None and is_open(case):
+            placed = self._placed(case, self.standing(comment_id).state)
+            self._rows.change(_PLACED, of_site=self.site_id, of_comment=comment_id, to=placed.place)
+            self._keep(placed)
+
+    def _store_setting(self) -> None:
+        stored = setting.write(self.setting, unplaced=self._unplaced)
         self.connection.execute(
             delete(REVIEW_SETTING).where(REVIEW_SETTING.c.site_id == self.site_id)
         )
-        self.connection.execute(
-            insert(REVIEW_SETTING).values(
-                site_id=self.site_id, setting=setting.write(wanted), changed=self.now
-            )
-        )
-        before, self.setting = self.setting, wanted
-        if wanted.wait_hours != before.wait_hours:
-            self._place_again()
-
-    def _place_again(self) -> None:
-        """Have every open case stand where it belongs by another `wait_hours`.
-
-        By one and by another, what is urgent passes what is older by another number of hours.
-        """
-        found = self.connection.execute(
-            select(CASE, COMMENT.c.state)
-            .join_from(CASE, COMMENT, HAS_CASE)
-            .where(CASE.c.site_id == self.site_id, UNRESOLVED)
-        ).all()
-        placed = [self._placed(Case._make(row[:-1]), State(row[-1])) for row in found]
-        if placed:
-            self.connection.execute(
-                _PLACED,
-                [
-                    {"of_site": self.site_id, "of_comment": case.comment_id, "to": case.place}
-                    for case in placed
-                ],
-            )
-        self._seen.clear()
+        self._rows.insert(REVIEW_SETTING, [(self.site_id, stored, self.now)])
 
     # -- opening ------------------------------------------------------------------------------
 

@@ -23,7 +23,16 @@ from moderation.cases.usage import Tally
 from moderation.database import Reading, Writing
 from moderation.errors import ModerationError
 from moderation.model.explanation import Why
-from moderation.review import context, deciding, feedback, likeness, paging, queue, statistics
+from moderation.review import (
+    context,
+    deciding,
+    feedback,
+    likeness,
+    paging,
+    placing,
+    queue,
+    statistics,
+)
 from moderation.review.context import Context
 from moderation.review.deciding import (
     DECISION_ROWS,
@@ -497,8 +506,14 @@ class Review:
         return await self._reading.query(partial(_setting, site_id=site_id))
 
     async def put_setting(self, site_id: str, wanted: ReviewSetting) -> None:
-        """Have a site review like that, from the next comment on."""
-        await self._work(site_id, lambda desk: desk.configure(wanted), size=EVERY_CASE)
+        """Have a site review like that, from the next comment on.
+
+        Returns once every open case stands where it belongs.
+        """
+        given = self._ids()
+        mark = await self._work(site_id, lambda desk: desk.configure(wanted, given))
+        if mark is not None:
+            await placing.place_again(self._writing, self._reading, site_id, mark, now=self._now())
 
     # -- parts --------------------------------------------------------------------------------
 

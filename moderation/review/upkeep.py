@@ -1,5 +1,7 @@
 """What comes of comments in time: old ones are erased, those that wait too long are told of.
 
+Cases whose places were left half made anew get them.
+
 One site's failure takes no other's turn: it is raised in the end.
 """
 
@@ -16,6 +18,7 @@ from moderation.review import deciding, queue
 from moderation.review.deciding import DECISION_ROWS, Work, carry_out
 from moderation.review.desk import Desk
 from moderation.review.erasing import BATCH, Erasing
+from moderation.review.placing import place_again
 from moderation.tables import CASE, COMMENT, HAS_CASE, REVIEW_SETTING, instant
 from moderation.verdict import State
 
@@ -52,6 +55,17 @@ class Upkeep:
                 partial(_older, site_id=site_id, state=state, before=before)
             ):
                 await self._erasing.age(site_id, comment_ids)
+
+    async def place(self) -> None:
+        """Have cases stand where they belong where that was not brought to its end."""
+        settings = await self._reading.query(_settings)
+        await _each(self._place(site_id, stored) for site_id, stored in settings.items())
+
+    async def _place(self, site_id: str, stored: str) -> None:
+        mark = setting.unplaced(stored)
+        if mark is not None:
+            now = instant(self._clock())
+            await place_again(self._writing, self._reading, site_id, mark, now=now)
 
     async def alarm(self) -> None:
         """Tell of comments that have been held for longer than their site wants (A10)."""
