@@ -88,7 +88,7 @@ class Desk:
     def __init__(self, rows: Rows, site_id: str, now: str) -> None:
         self.site_id = site_id
         self.now = now
-        self._rows = rows
+        self.rows = rows
         self._seen: dict[str, _Seen] = {}
         self._stories: dict[str, list[Event]] = {}
         self._usage = Usage(rows)
@@ -99,7 +99,7 @@ class Desk:
     @property
     def connection(self) -> Connection:
         """The connection; everything before is carried out first."""
-        return self._rows.connection
+        return self.rows.connection
 
     # -- comments -----------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class Desk:
         if not wanted:
             return
         asked = [
-            self._rows.ask(select, site_id=self.site_id, ids=wanted)
+            self.rows.ask(select, site_id=self.site_id, ids=wanted)
             for select in (_STOOD, _CASES, _DRAWN, _REPORTED)
         ]
         stood, cases, drawn, reported = (answer() for answer in asked)
@@ -131,7 +131,7 @@ class Desk:
         """Read at once what happened to comments."""
         wanted = [each for each in comment_ids if each not in self._stories]
         if wanted:
-            self._stories |= events.list_comments(self._rows, self.site_id, wanted)
+            self._stories |= events.list_comments(self.rows, self.site_id, wanted)
 
     def forget(self, comment_id: str) -> None:
         """Read anew what a comment comes to: it was changed elsewhere than here."""
@@ -182,12 +182,12 @@ class Desk:
             target,
             **told,
         )
-        events.append(self._rows, [event])
+        events.append(self.rows, [event])
         if (story := self._stories.get(comment_id)) is not None:
             story.append(event)
         if (seen := self._seen.get(comment_id)) is not None:
             seen.standing = Standing(target, standing.revision, event.seq, human)
-        self._rows.change(
+        self.rows.change(
             _STANDS,
             of_site=self.site_id,
             of_comment=event.comment_id,
@@ -196,7 +196,7 @@ class Desk:
             to_human=human,
         )
         if event.from_state is not event.to_state:
-            self._rows.change(
+            self.rows.change(
                 _CALLED_BACK, of_site=self.site_id, of_comment=event.comment_id, at=self.now
             )
         return event
@@ -204,7 +204,7 @@ class Desk:
     def hush(self, comment_id: str, state: State) -> None:
         """Have nobody called back of what the client itself has told: it knows the state."""
         told = "true" if state in RESTRICTED else "false"
-        self._rows.change(_HUSHED, of_site=self.site_id, of_comment=comment_id, as_told=told)
+        self.rows.change(_HUSHED, of_site=self.site_id, of_comment=comment_id, as_told=told)
 
     def text_sha256(self, comment_id: str, revision: int) -> str:
         """Return the digest of a revision's text, empty where the comment was erased."""
@@ -272,7 +272,7 @@ class Desk:
     def save(self, case: Case) -> None:
         """Store a case that was there before."""
         values = {f"to_{name}": value for name, value in case._asdict().items()}
-        self._rows.change(_SAVED, of_site=self.site_id, of_comment=case.comment_id, **values)
+        self.rows.change(_SAVED, of_site=self.site_id, of_comment=case.comment_id, **values)
         self._keep(case)
 
     def _keep(self, case: Case) -> None:
@@ -316,7 +316,7 @@ class Desk:
         reporters, weight = self._open_reports(case.comment_id)
         placed = self._placed(case._replace(reporters=reporters, report_weight=weight), state)
         if new:
-            self._rows.insert(CASE, [placed])
+            self.rows.insert(CASE, [placed])
             self._keep(placed)
         else:
             self.save(placed)
@@ -368,7 +368,7 @@ class Desk:
         """
         sampled = self._look(event.comment_id).sampled == event.revision
         if sampled:
-            self._rows.change(
+            self.rows.change(
                 _DRAWN_JUDGED,
                 of_site=self.site_id,
                 of_comment=event.comment_id,
@@ -376,7 +376,7 @@ class Desk:
                 to_seq=event.seq,
             )
         source = Source.SAMPLE if sampled else source
-        self._rows.insert(
+        self.rows.insert(
             JUDGEMENT,
             [
                 (
@@ -401,13 +401,13 @@ class Desk:
             return
         upheld = event.to_state in RESTRICTED
         of_comment = {"of_site": self.site_id, "of_comment": event.comment_id}
-        self._rows.change(_SETTLED, **of_comment, to_upheld=upheld, to_seq=event.seq)
-        self._rows.change(_COUNTED[upheld], **of_comment, of_seq=event.seq, step=1)
+        self.rows.change(_SETTLED, **of_comment, to_upheld=upheld, to_seq=event.seq)
+        self.rows.change(_COUNTED[upheld], **of_comment, of_seq=event.seq, step=1)
 
     def withdraw(self, undone: Event) -> None:
         """Take back what went with a decision."""
         seen = self._look(undone.comment_id)
-        self._rows.change(_WITHDRAWN, of_site=self.site_id, of_seq=undone.seq)
+        self.rows.change(_WITHDRAWN, of_site=self.site_id, of_seq=undone.seq)
         of_comment = {"of_site": self.site_id, "of_comment": undone.comment_id}
         if seen.sampled is not None:
             # What was said of the same text before counts again.
@@ -417,7 +417,7 @@ class Desk:
                 if event.revision == undone.revision
             ]
             before = earlier[-1] if earlier else None
-            self._rows.change(
+            self.rows.change(
                 _DRAWN_AGAIN,
                 **of_comment,
                 of_seq=undone.seq,
@@ -426,14 +426,14 @@ class Desk:
             )
         if seen.move_reports(undone.seq, None):
             upheld = undone.to_state in RESTRICTED
-            self._rows.change(_COUNTED[upheld], **of_comment, of_seq=undone.seq, step=-1)
-            self._rows.change(_UNSETTLED, **of_comment, of_seq=undone.seq)
+            self.rows.change(_COUNTED[upheld], **of_comment, of_seq=undone.seq, step=-1)
+            self.rows.change(_UNSETTLED, **of_comment, of_seq=undone.seq)
 
     # -- notes and skips ----------------------------------------------------------------------
 
     def note(self, note_id: str, comment_id: str, moderator: str, text: str) -> None:
         """Keep what a moderator wrote down."""
-        self._rows.insert(NOTE, [(self.site_id, note_id, comment_id, self.now, moderator, text)])
+        self.rows.insert(NOTE, [(self.site_id, note_id, comment_id, self.now, moderator, text)])
 
     def skip(self, comment_id: str, moderator: str, until: str) -> None:
         """Hide a case from a moderator until an instant."""
@@ -472,7 +472,7 @@ class Desk:
         case = self.find_case(comment_id)
         if case is not None and is_open(case):
             placed = self._placed(case, self.standing(comment_id).state)
-            self._rows.change(_PLACED, of_site=self.site_id, of_comment=comment_id, to=placed.place)
+            self.rows.change(_PLACED, of_site=self.site_id, of_comment=comment_id, to=placed.place)
             self._keep(placed)
 
     def _store_setting(self) -> None:
@@ -480,7 +480,7 @@ class Desk:
         self.connection.execute(
             delete(REVIEW_SETTING).where(REVIEW_SETTING.c.site_id == self.site_id)
         )
-        self._rows.insert(REVIEW_SETTING, [(self.site_id, stored, self.now)])
+        self.rows.insert(REVIEW_SETTING, [(self.site_id, stored, self.now)])
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -537,7 +537,7 @@ class Desk:
         """Return a resolved case opened again, for what the comment says by now."""
         # An edit that needed nobody has left the case, its words too, as they were.
         forget, which = search.forgetting(self.site_id, case.comment_id)
-        self._rows.change(forget, **which)
+        self.rows.change(forget, **which)
         again = self._new_case(case.comment_id, standing)
         return again._replace(cause=case.cause, openings=case.openings + 1)
 
@@ -559,7 +559,7 @@ class Desk:
         labels = orjson.loads(row.labels)
         reasons = orjson.loads(row.reasons)
         weighed = priority.weigh_stored(labels, reasons)
-        self._rows.insert(CASE_TEXT, [search.row(self.site_id, comment_id, row.text)])
+        self.rows.insert(CASE_TEXT, [search.row(self.site_id, comment_id, row.text)])
         return Case(
             site_id=self.site_id,
             comment_id=comment_id,

@@ -11,7 +11,17 @@ from itertools import islice
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Executable, delete, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Table,
+    bindparam,
+    delete,
+    null,
+    select,
+    update,
+)
 
 from moderation.cases import search
 from moderation.cases.case import CaseState, release
@@ -31,7 +41,6 @@ from moderation.tables import (
     REPORT,
     REVISION,
     instant,
-    of_comment,
 )
 from moderation.verdict import State
 
@@ -130,7 +139,7 @@ class Erasing:
         now = instant(self._clock())
 
         def do(desk: Desk) -> list[str]:
-            said = [text for comment_id in comment_ids for text in erase(desk, comment_id, actor)]
+            said = erase(desk, comment_ids, actor)
             if actor is ActorKind.API:
                 # Also of one that is erased: it may have aged out, and an older copy have it still.
                 self._note(Erased(site_id, now, list(comment_ids)))
@@ -159,115 +168,118 @@ def _states(connection: Connection, *, site_id: str, ids: Sequence[str]) -> dict
     return {row.id: row.state for row in found}
 
 
-def erase(desk: Desk, comment_id: str, actor: ActorKind) -> list[str]:
-    """Leave nothing of a comment but ids and events (A9); return what was taken, as stored.
+def erase(desk: Desk, comment_ids: Sequence[str], actor: ActorKind) -> list[str]:
+    """Leave nothing of comments but ids and events (A9); return what was taken, as stored.
 
-    Nothing happens to one that is erased. Raises CommentNotFound.
+    Nothing happens to those that are erased. Raises CommentNotFound; then nothing was written.
     """
-    standing = desk.standing(comment_id)
-    if standing.state is State.ERASED:
+    desk.look(comment_ids)
+    wanted = [each for each in comment_ids if desk.standing(each).state is not State.ERASED]
+    if not wanted:
         return []
-    said = _said(desk, comment_id)
-    case = desk.find_case(comment_id)
-    event = desk.happen(
-        comment_id, standing, EventKind.ERASED, State.ERASED, actor, human=standing.human
-    )
-    for statement in _ERASING:
-        desk.connection.execute(statement, {"of_site": desk.site_id, "of_comment": comment_id})
-    # The answers to whoever wrote notes quote them.
-    desk.connection.execute(
-        delete(IDEMPOTENCY).where(
-            IDEMPOTENCY.c.site_id == desk.site_id,
-            IDEMPOTENCY.c.route == notes_route(comment_id),
+    received, said = _read(desk, wanted)
+    for comment_id in wanted:
+        standing = desk.standing(comment_id)
+        event = desk.happen(
+            comment_id, standing, EventKind.ERASED, State.ERASED, actor, human=standing.human
         )
-    )
-    _forget_answers(desk, comment_id)
-    forget, which = search.forgetting(desk.site_id, comment_id)
-    desk.connection.execute(forget, which)
-    desk.forget(comment_id)
-    if case is not None:
-        desk.save(
-            release(case)._replace(
-                state=CaseState.RESOLVED,
-                label=None,
-                reason=None,
-                language=None,
-                author=None,
-                thread_id=None,
-                fingerprint=None,
-                escalated=False,
-                reporters=0,
-                report_weight=0.0,
-                snoozed_until=None,
-                resolved=desk.now,
-                resolved_seq=event.seq,
+        case = desk.find_case(comment_id)
+        if case is not None:
+            desk.save(
+                release(case)._replace(
+                    state=CaseState.RESOLVED,
+                    label=None,
+                    reason=None,
+                    language=None,
+                    author=None,
+                    thread_id=None,
+                    fingerprint=None,
+                    escalated=False,
+                    reporters=0,
+                    report_weight=0.0,
+                    snoozed_until=None,
+                    resolved=desk.now,
+                    resolved_seq=event.seq,
+                )
             )
-        )
+        forget, which = search.forgetting(desk.site_id, comment_id)
+        desk.rows.change(forget, **which)
+        desk.forget(comment_id)
+    for statement in _ERASING:
+        desk.rows.change(statement, of_site=desk.site_id, ids=wanted)
+    # The answers to whoever wrote notes quote them.
+    routes = [notes_route(comment_id) for comment_id in wanted]
+    desk.rows.change(_FORGET_NOTES, of_site=desk.site_id, routes=routes)
+    _forget_answers(desk, wanted, received)
     return said
 
 
-def _forget_answers(desk: Desk, comment_id: str) -> None:
-    """Have no stored answer to whoever submitted a comment tell its scores."""
+def _forget_answers(desk: Desk, comment_ids: Sequence[str], received: Sequence[str]) -> None:
+    """Have no stored answer to whoever submitted comments tell their scores."""
     # Made at the instant of a revision: that has an index, what an answer tells of has none.
     # With the site beside it SQLite would rather walk every key of the site.
-    found = desk.connection.execute(
-        select(IDEMPOTENCY).where(
-            IDEMPOTENCY.c.made.in_(
-                select(REVISION.c.received).where(
-                    REVISION.c.site_id == desk.site_id, REVISION.c.comment_id == comment_id
-                )
-            )
-        )
-    ).all()
-    for row in found:
-        if row.site_id != desk.site_id or comment_id not in row.answer:
+    for site_id, route, key, answer in desk.rows.find(_ANSWERS, instants=received):
+        told = [each for each in comment_ids if each in answer] if site_id == desk.site_id else []
+        if not told:
             continue
-        of_key = (
-            IDEMPOTENCY.c.site_id == desk.site_id,
-            IDEMPOTENCY.c.route == row.route,
-            IDEMPOTENCY.c.key == row.key,
-        )
-        if row.route == SUBMIT_ROUTE:
-            desk.connection.execute(delete(IDEMPOTENCY).where(*of_key))
-        elif row.route == BATCH_ROUTE:
+        of_key = {"of_site": site_id, "of_route": route, "of_key": key}
+        if route == SUBMIT_ROUTE:
+            desk.rows.change(_FORGET_ANSWER, **of_key)
+        elif route == BATCH_ROUTE:
             # Without its answer, a batch sent again would take back edits of the others.
-            answer = orjson.loads(row.answer)
-            for each in answer["results"]:
-                told = each.get("comment")  # a refused item has none
-                if told is not None and told["id"] == comment_id:
-                    told |= LEFT
-            left = orjson.dumps(answer).decode()
-            desk.connection.execute(update(IDEMPOTENCY).where(*of_key).values(answer=left))
+            left = orjson.loads(answer)
+            for each in left["results"]:
+                comment = each.get("comment")  # a refused item has none
+                if comment is not None and comment["id"] in told:
+                    comment |= LEFT
+            desk.rows.change(_LEAVE_ANSWER, **of_key, to_answer=orjson.dumps(left).decode())
 
 
-def _said(desk: Desk, comment_id: str) -> list[str]:
-    """Return texts, as they were written and as they are indexed, authors and notes."""
-    revisions = desk.connection.execute(
-        select(REVISION.c.text, REVISION.c.details).where(
-            REVISION.c.site_id == desk.site_id, REVISION.c.comment_id == comment_id
-        )
-    ).all()
-    notes = desk.connection.execute(
-        select(NOTE.c.text).where(NOTE.c.site_id == desk.site_id, NOTE.c.comment_id == comment_id)
-    ).scalars()
-    said = [*notes]
-    for row in revisions:
-        said += [row.text, search.row(desk.site_id, comment_id, row.text)[-1]]
-        if author := orjson.loads(row.details).get("author"):
+def _read(desk: Desk, comment_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return when revisions came in, and what is said: texts, as indexed too, authors, notes."""
+    notes = desk.rows.ask(_NOTES, of_site=desk.site_id, ids=comment_ids)
+    revisions = desk.rows.find(_REVISIONS, of_site=desk.site_id, ids=comment_ids)
+    said = [text for (text,) in notes()]
+    for comment_id, _, text, details in revisions:
+        said += [text, search.row(desk.site_id, comment_id, text)[-1]]
+        if author := orjson.loads(details).get("author"):
             said.append(orjson.dumps(author).decode())
-    return [each for each in said if each]
+    return [received for _, received, _, _ in revisions], [each for each in said if each]
 
 
+def _of_comments(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    comment = table.c.id if table is COMMENT else table.c.comment_id
+    return table.c.site_id == bindparam("of_site"), comment.in_(bindparam("ids", expanding=True))
+
+
+_NOTES = select(NOTE.c.text).where(*_of_comments(NOTE))
+_REVISIONS = select(
+    REVISION.c.comment_id, REVISION.c.received, REVISION.c.text, REVISION.c.details
+).where(*_of_comments(REVISION))
 _ERASING: tuple[Executable, ...] = (
     update(COMMENT)
-    .where(*of_comment(COMMENT))
+    .where(*_of_comments(COMMENT))
     .values(author_ref=null(), address_ref=null(), fingerprint=null()),
     update(REVISION)
-    .where(*of_comment(REVISION))
+    .where(*_of_comments(REVISION))
     .values(text="", text_sha256="", details="{}", labels="null", reasons="[]"),
-    update(JUDGEMENT).where(*of_comment(JUDGEMENT)).values(withdrawn=True),
+    update(JUDGEMENT).where(*_of_comments(JUDGEMENT)).values(withdrawn=True),
     *(
-        delete(table).where(*of_comment(table))
+        delete(table).where(*_of_comments(table))
         for table in (COMMENT_DOMAIN, COMMENT_BAND, NOTE, REPORT, COMPAT_CALLBACK)
     ),
 )
+_FORGET_NOTES = delete(IDEMPOTENCY).where(
+    IDEMPOTENCY.c.site_id == bindparam("of_site"),
+    IDEMPOTENCY.c.route.in_(bindparam("routes", expanding=True)),
+)
+_ANSWERS = select(
+    IDEMPOTENCY.c.site_id, IDEMPOTENCY.c.route, IDEMPOTENCY.c.key, IDEMPOTENCY.c.answer
+).where(IDEMPOTENCY.c.made.in_(bindparam("instants", expanding=True)))
+_OF_KEY = (
+    IDEMPOTENCY.c.site_id == bindparam("of_site"),
+    IDEMPOTENCY.c.route == bindparam("of_route"),
+    IDEMPOTENCY.c.key == bindparam("of_key"),
+)
+_FORGET_ANSWER = delete(IDEMPOTENCY).where(*_OF_KEY)
+_LEAVE_ANSWER = update(IDEMPOTENCY).where(*_OF_KEY).values(answer=bindparam("to_answer"))

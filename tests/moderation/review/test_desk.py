@@ -1,18 +1,14 @@
 """A desk asks and writes for many comments at once: what it asks is counted, on both engines."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from counted_waits import Counting
 from lone_review import lone_review
 from screened_comments import putting, screened
-from sqlalchemy import Connection, Executable
 
-from aboveboard.database import Database
 from aboveboard.installation import Databases
-from aboveboard.rows import Rows
 from aboveboard.writer import CommandWriter
 from moderation.cases.case import Moderator
 from moderation.cases.transition import Action
@@ -24,43 +20,6 @@ from moderation.verdict import Verdict
 MOMENT = datetime(2026, 11, 28, tzinfo=UTC)
 AT = "2026-11-28T00:00:00.000000Z"
 ANN = Moderator("ann")
-
-
-class Counted(Rows):
-    """Counts how often an answer is waited for."""
-
-    waits = 0
-
-    def ask(self, select: Executable, /, **values: Any) -> Any:  # noqa: ANN401 - the driver's own
-        """Count, and send."""
-        self.waits += 1
-        return super().ask(select, **values)
-
-    @property
-    def connection(self) -> Connection:
-        """Count whatever is asked beside."""
-        self.waits += 1
-        return super().connection
-
-
-class Counting(CommandWriter):
-    """Tells how often the last command waited for the database."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self.waits = 0
-
-    async def write(self, handler: Any, command: Any, *, size: int = 1) -> Any:  # noqa: ANN401, ARG002
-        """Write, and count."""
-        with self._transaction() as rows:
-            (answer,) = handler(rows, [command])
-            self.waits = rows.waits
-        return answer
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Counted]:
-        with self._database.write() as connection, Counted(connection) as rows:
-            yield rows
 
 
 def test_many_are_decided_and_taken_back_with_as_many_questions_as_few(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from counted_waits import Counting
 from screened_comments import putting, screened
 from sqlalchemy import select
 
@@ -75,6 +76,28 @@ def test_what_is_asked_for_is_written_down(databases: Databases) -> None:
     assert desk.noted == [noted("gone"), noted("both")]
     assert desk.erased() == {"gone", "aged", "both"}
     assert {b"gone", b"aged", b"both"} <= set(desk.swept)
+
+
+def test_many_are_erased_with_as_many_questions_as_few(databases: Databases) -> None:
+    """Others wait for as long as it takes: an author's comments are erased twenty at a time."""
+    desk = Desk(databases)
+    names = [f"c-{number:02}" for number in range(24)]
+    desk.store(*names)
+    counting = Counting(databases.moderation)
+    erasing = Erasing(
+        writing=counting,
+        reading=databases.moderation,
+        clock=lambda: MOMENT,
+        note=desk.noted.append,
+        sweep=desk.swept.extend,
+    )
+
+    asyncio.run(erasing.erase_all("blog", names[:4]))
+    few = counting.waits
+    asyncio.run(erasing.erase_all("blog", names[4:]))
+
+    assert counting.waits == few
+    assert desk.erased() == set(names)
 
 
 def test_a_site_is_told_whether_somebody_asked(databases: Databases) -> None:
