@@ -9,6 +9,7 @@ from aboveboard import clock
 from aboveboard.erasures import Erasures
 from aboveboard.installation import AUTHOR, Databases
 from aboveboard.keys import Daily, KeyFolder
+from aboveboard.rows import Rows
 from aboveboard.selection import Selection
 from aboveboard.settings import Settings, split_list
 from aboveboard.sweeping import Sweeper
@@ -82,7 +83,7 @@ def open_governance(
         clock=clock.now,
         changed=policies.forget,
     )
-    rehearsing = Rehearsing(reading=reading, tracing=tracing)
+    rehearsing = Rehearsing(reading=reading, asking=Rows, tracing=tracing)
     return Governance(policies, configuring, rehearsing, tracing, pseudonyms, address_keys)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, Executable, Table, bindparam, func, literal, select
+from sqlalchemy import Executable, Table, bindparam, func, literal, select
 
 from moderation.database import Found
 from moderation.policy.judging import Judged, Policy, judge
@@ -31,18 +31,6 @@ class Asking(Protocol):
     def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
         """Send *select*; its rows are read by calling what this returns."""
         ...
-
-
-class Connected:
-    """Asks a connection that only reads."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def ask(self, select: Executable, /, **values: Any) -> Found:  # noqa: ANN401
-        """Answer *select* at once."""
-        rows = [tuple(row) for row in self._connection.execute(select, values)]
-        return lambda: rows
 
 
 class Question(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy import Executable, insert
 from aboveboard.installation import Databases
 from aboveboard.rows import Rows, compiled
 from moderation.policy import history
-from moderation.policy.history import CANDIDATES, Connected, Histories, Question
+from moderation.policy.history import CANDIDATES, Histories, Question
 from moderation.policy.judging import Policy
 from moderation.policy.resemblance import bands
 from moderation.policy.rules import AUTHOR_LOOKS_BACK, History, Limit, Rules
@@ -64,9 +64,9 @@ def ask(
     with databases.moderation.write() as connection, Rows(connection) as rows:
         histories = Histories(rows)
         found = histories.read(histories.ask("blog", own, question), own)
-    with databases.moderation.read() as connection:
-        reading = Histories(Connected(connection))
-        # A dry run asks the same by another way.
+    with databases.moderation.read() as connection, Rows(connection) as rows:
+        reading = Histories(rows)
+        # A dry run asks the same of a connection that only reads.
         assert reading.read(reading.ask("blog", own, question), own) == found
     return found
 
