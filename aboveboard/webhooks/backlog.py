@@ -14,7 +14,7 @@ from aboveboard.rows import Rows
 from aboveboard.tables import WEBHOOK, WEBHOOK_DELIVERY
 from aboveboard.webhooks.endpoint import Delivery, DeliveryState
 
-AT_ONCE = 500  # rows deleted in one statement: others wait for it
+AT_ONCE = 500  # rows deleted or changed in one statement: others wait for it
 
 
 def queue(rows: Rows, deliveries: Sequence[Delivery]) -> None:
@@ -56,8 +56,13 @@ def send_again(rows: Rows, webhook_id: str, now: str, ids: Sequence[str]) -> Non
 
 
 def send_parked_again(rows: Rows, webhook_id: str, now: str) -> int:
-    """Have every parked delivery tried anew; return how many there are."""
-    return len(rows.find(_PARKED_AGAIN, of_webhook=webhook_id, now=now))
+    """Have parked deliveries tried anew, `AT_ONCE` at most; return how many."""
+    return len(rows.find(_PARKED_AGAIN, of_webhook=webhook_id, now=now, most=AT_ONCE))
+
+
+def count_parked(connection: Connection, webhook_id: str) -> int:
+    """Count a webhook's parked deliveries."""
+    return connection.execute(_PARKED, {"of_webhook": webhook_id}).scalar_one()
 
 
 def forget(rows: Rows, webhook_id: str, now: str) -> bool:
@@ -136,17 +141,19 @@ _HASTEN = (
     )
     .values(due=bindparam("now"))
 )
-_ANEW = (
-    update(WEBHOOK_DELIVERY)
-    .where(_DELIVERY_OF)
-    .values(state=DeliveryState.PENDING, due=bindparam("now"), attempts=0, first_tried=null())
+_ANEW = update(WEBHOOK_DELIVERY).values(
+    state=DeliveryState.PENDING, due=bindparam("now"), attempts=0, first_tried=null()
 )
 _IS_NAMED = WEBHOOK_DELIVERY.c.id.in_(bindparam("ids", expanding=True))
 _NAMED = select(WEBHOOK_DELIVERY.c.id).where(_DELIVERY_OF, _IS_NAMED)
-_AGAIN = _ANEW.where(_IS_NAMED)
-_PARKED_AGAIN = _ANEW.where(WEBHOOK_DELIVERY.c.state == DeliveryState.PARKED).returning(
-    WEBHOOK_DELIVERY.c.id
-)
+_AGAIN = _ANEW.where(_DELIVERY_OF, _IS_NAMED)
+_IS_PARKED = WEBHOOK_DELIVERY.c.state == DeliveryState.PARKED
+_PARKED = select(func.count()).select_from(WEBHOOK_DELIVERY).where(_DELIVERY_OF, _IS_PARKED)
+_PARKED_AGAIN = _ANEW.where(
+    WEBHOOK_DELIVERY.c.id.in_(
+        select(WEBHOOK_DELIVERY.c.id).where(_DELIVERY_OF, _IS_PARKED).limit(bindparam("most"))
+    )
+).returning(WEBHOOK_DELIVERY.c.id)
 _SOME = select(WEBHOOK_DELIVERY.c.id).where(_DELIVERY_OF).limit(AT_ONCE)
 _FORGET = (
     delete(WEBHOOK_DELIVERY)

@@ -210,8 +210,19 @@ class Webhooks:
 
         Raises WebhookNotFound, and DeliveryNotFound where one that is named is not there.
         """
-        again = _Again(site_id, webhook_id, None if ids is None else sorted(set(ids)))
-        return await self._writing.write(self._send_again, again)
+        if ids is not None:
+            again = _Again(site_id, webhook_id, sorted(set(ids)))
+            return await self._writing.write(self._send_again, again)
+        await self.get(site_id, webhook_id)
+        again, number = _Again(site_id, webhook_id, None), 0
+        parked = await self._reading.query(lambda one: backlog.count_parked(one, webhook_id))
+        # As many as there are now: what is tried and parked again meanwhile is not tried for ever.
+        while number < parked:
+            some = await self._writing.write(self._send_again, again, size=backlog.AT_ONCE)
+            number += some
+            if some < backlog.AT_ONCE:
+                break
+        return number
 
     async def _ends(self, site_id: str) -> dict[str, str]:
         return {

@@ -296,6 +296,34 @@ def test_what_was_parked_is_delivered_when_asked_for(house: WebhookHouse) -> Non
         assert ids(receiver.taken()) == [first.id]
 
 
+def test_what_was_parked_is_taken_up_some_at_a_time(
+    house: WebhookHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: everything else that is written waited seconds for 100,000."""
+    worker, changed = house.worker(), []
+    send_some = backlog.send_parked_again
+
+    def noting(rows: Rows, webhook_id: str, now: str) -> int:
+        changed.append(send_some(rows, webhook_id, now))
+        return changed[-1]
+
+    monkeypatch.setattr(backlog, "AT_ONCE", 2)
+    monkeypatch.setattr(backlog, "send_parked_again", noting)
+    with receiving(Receiver(status=400)) as receiver:
+        made = house.make(worker, receiver).webhook
+        for _ in range(5):
+            house.choose()
+        for _ in range(60):
+            worker.look()
+            house.time.pass_by(hours=1)
+        assert house.states() == ["parked"] * 5
+
+        assert worker.run(lambda: worker.webhooks.redeliver(house.site, made.id)) == 5
+
+    assert changed == [2, 2, 1]
+    assert house.states() == ["pending"] * 5
+
+
 def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(house: WebhookHouse) -> None:
     """One try at a time while nobody answers; then all that waited, each once."""
     worker = house.worker()
