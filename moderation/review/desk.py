@@ -109,8 +109,8 @@ class Desk:
         if not wanted:
             return
         asked = [
-            self.rows.ask(select, site_id=self.site_id, ids=wanted)
-            for select in (_STOOD, _CASES, _DRAWN, _REPORTED)
+            self.rows.ask(statement, site_id=self.site_id, ids=wanted)
+            for statement in (_STOOD, _CASES, _DRAWN, _REPORTED)
         ]
         stood, cases, drawn, reported = (answer() for answer in asked)
         for comment_id, state, revision, version, human, reasons in stood:
@@ -127,12 +127,6 @@ class Desk:
         for comment_id, event_seq, number, weight in reported:
             self._seen[comment_id].reports[event_seq] = (number, weight)
 
-    def recall(self, comment_ids: Iterable[str]) -> None:
-        """Read at once what happened to comments."""
-        wanted = [each for each in comment_ids if each not in self._stories]
-        if wanted:
-            self._stories |= events.list_comments(self.rows, self.site_id, wanted)
-
     def forget(self, comment_id: str) -> None:
         """Read anew what a comment comes to: it was changed elsewhere than here."""
         self._seen.pop(comment_id, None)
@@ -143,7 +137,10 @@ class Desk:
 
     def events(self, comment_id: str) -> list[Event]:
         """Return what happened to a comment, oldest first."""
-        self.recall([comment_id])
+        if comment_id not in self._stories:
+            # Where one of many is asked about, the others are likely to be.
+            wanted = [each for each in {comment_id, *self._seen} if each not in self._stories]
+            self._stories |= events.list_comments(self.rows, self.site_id, wanted)
         return list(self._stories[comment_id])
 
     def decided(self, decision_id: str) -> list[tuple[str, int]]:

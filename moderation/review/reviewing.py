@@ -401,7 +401,6 @@ class Review:
             results = []
             targets = deciding.events_of(desk, decision_id)
             desk.look(comment_id for comment_id, _ in targets)
-            desk.recall(comment_id for comment_id, _ in targets)
             for comment_id, seq in targets:
                 try:
                     undone = telling(

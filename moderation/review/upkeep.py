@@ -136,5 +136,6 @@ def _waiting(connection: Connection, *, site_id: str, before: str) -> list[str]:
 
 
 def _expire(comment_ids: Sequence[str], desk: Desk) -> None:
+    desk.look(comment_ids)
     for comment_id in comment_ids:
         deciding.expire(desk, comment_id)

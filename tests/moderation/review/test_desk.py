@@ -22,7 +22,7 @@ AT = "2026-11-28T00:00:00.000000Z"
 ANN = Moderator("ann")
 
 
-def test_many_are_decided_and_taken_back_with_as_many_questions_as_few(
+def test_many_are_decided_refused_and_taken_back_with_as_many_questions_as_few(
     databases: Databases,
 ) -> None:
     """Others wait for as long as it takes: 200 comments asked for one by one held them for 4 s."""
@@ -47,7 +47,10 @@ def test_many_are_decided_and_taken_back_with_as_many_questions_as_few(
         decision_id, _ = told[-1]
         asyncio.run(review.undo("blog", decision_id or "", ANN, render=keep))
         waits.append(writing.waits)
+        # Too late, all of them: each is told how its comment stands.
+        asyncio.run(review.decide_many("blog", decisions, ANN, dry=False, render=keep))
+        waits.append(writing.waits)
 
     done = [sum(each.decided is not None for each in results) for _, results in told]
-    assert done == [4, 4, 20, 20]
-    assert waits[:2] == waits[2:]
+    assert done == [4, 4, 0, 20, 20, 0]
+    assert waits[:3] == waits[3:]
