@@ -18,7 +18,7 @@ from comparing import Figure, Row, figure, judged, table
 from peers import Answer, Usual
 from targets import Mark
 
-from moderation.model.explanation import explain
+from moderation.model.explanation import why
 from moderation.model.scoring import Scorer
 
 ROUNDS: Final = 7
@@ -57,7 +57,7 @@ def speeds(
     explained = "this bundle, explained"
     sides: dict[str, Callable[[Sequence[str]], object]] = {
         "this bundle": scorer.score,
-        explained: lambda some: [explain(other, text) for text in some],
+        explained: lambda some: [why(other, text, model="", language="en") for text in some],
         **({"TF-IDF + LR": usual.scores} if usual else {}),
         **checkers,
     }

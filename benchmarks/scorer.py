@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from moderation.model import bundle
-from moderation.model.explanation import explain
+from moderation.model.explanation import why
 from moderation.model.scoring import Scorer
 
 LENGTH = 200  # characters of a comment, about
@@ -93,7 +93,9 @@ def measure(rounds: int) -> dict[str, float]:
             "single_scorer_us": _seconds(scorer.score, singles),
             "batch_pipeline_us": _seconds(theirs, batches) / BATCH,
             "batch_scorer_us": _seconds(scorer.score, batches) / BATCH,
-            "single_explained_us": _seconds(lambda one: explain(scorer, one[0]), singles),
+            "single_explained_us": _seconds(
+                lambda one: why(scorer, one[0], model="", language="en"), singles
+            ),
             "single_new_scorer_us": _seconds(newer.score, singles[:20]),
             "batch_new_scorer_us": _seconds(new.score, batches[:1]) / BATCH,
         }

@@ -80,17 +80,15 @@ class Why(NamedTuple):
 def why(
     scorer: Scorer, text: str, *, model: str, language: str | None = None, floor: float = FLOOR
 ) -> Why:
-    """Return the language of *text* and the explanations of its labels from *floor* on."""
+    """Explain every label of *text* whose probability is at least *floor*, the highest first.
+
+    *language* is the model's, as in BCP 47.
+    """
     scored = scorer.read([text])
+    # Of most comments there is nothing to explain, and to score one is quicker than to look at it.
     explanations = _explained(scorer, text, floor) if scored.probabilities.max() >= floor else []
     known = bool(scored.known[0]) and not is_foreign(text, language)
     return Why(model, Language(script(text), known), explanations)
-
-
-def explain(scorer: Scorer, text: str, *, floor: float = FLOOR) -> list[Explanation]:
-    """Explain every label of *text* whose probability is at least *floor*, the highest first."""
-    # Of most comments there is nothing to explain, and to score one is quicker than to look at it.
-    return _explained(scorer, text, floor) if scorer.score([text]).max() >= floor else []
 
 
 def _explained(scorer: Scorer, text: str, floor: float) -> list[Explanation]:

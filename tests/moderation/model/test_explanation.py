@@ -1,11 +1,13 @@
 """Tests of moderation.model.explanation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.model.explanation import PARTS, PLACES, PartKind, explain
+from moderation.model.explanation import PARTS, PLACES, Explanation, PartKind, why
 from moderation.model.scoring import POOLED, Calibration, Scorer, Stage
 from moderation.text import ngrams
 from moderation.text.disguise import Vocabulary
@@ -28,6 +30,11 @@ def _scorer() -> Scorer:
 SCORER = _scorer()
 
 
+def explain(text: str, *, scorer: Scorer = SCORER, floor: float = 0.0) -> Sequence[Explanation]:
+    """Return the explanations of a text's labels."""
+    return why(scorer, text, model="ours", floor=floor).explanations
+
+
 @given(
     st.one_of(
         st.text(st.characters()),
@@ -38,7 +45,7 @@ def test_an_explanation_sums_to_the_logit(text: str) -> None:
     """Base, parts and rest are the logit before calibration, for any text and every label."""
     logits = SCORER.logits([text])[0]
 
-    found = explain(SCORER, text, floor=0.0)
+    found = explain(text)
 
     assert len(found) == SIZE
     for each in found:
@@ -52,7 +59,7 @@ def test_labels_below_the_floor_are_not_explained() -> None:
     scores = SCORER.score(["you are a moron"])[0]
     floor = float(np.median(scores))  # between two of eight scores
 
-    found = explain(SCORER, "you are a moron", floor=floor)
+    found = explain("you are a moron", floor=floor)
 
     assert {each.label for each in found} == {
         label for label, score in zip(LABELS, scores, strict=True) if score >= floor
@@ -65,7 +72,7 @@ def test_a_word_is_told_with_all_its_places() -> None:
     """Disguised, spelt out and plain: every place of the word is quoted."""
     text = "Moron! You m0r0n are a m o r o n"
 
-    found = explain(SCORER, text, floor=0.0)
+    found = explain(text)
     parts = {part.name: part for each in found for part in each.parts}
 
     quoted = [text[start:end] for start, end in parts["moron"].places]
@@ -75,7 +82,7 @@ def test_a_word_is_told_with_all_its_places() -> None:
 
 def test_a_word_over_and_over_is_told_with_its_first_places() -> None:
     """A long comment of few words has no answer of megabytes, which would hold others up."""
-    found = explain(SCORER, "moron " * 5_000, floor=0.0)
+    found = explain("moron " * 5_000)
 
     told = [part for each in found for part in each.parts if part.name == "moron"]
     assert told
@@ -85,7 +92,7 @@ def test_a_word_over_and_over_is_told_with_its_first_places() -> None:
 
 def test_facts_have_names_and_no_places() -> None:
     """What the text as a whole adds is told by name."""
-    found = explain(SCORER, "HELLO!!! HELLO", floor=0.0)
+    found = explain("HELLO!!! HELLO")
 
     facts = [part for each in found for part in each.parts if part.kind is PartKind.FACT]
     assert {"capitals", "exclamation_marks", "length"} <= {part.name for part in facts}
@@ -96,7 +103,7 @@ def test_only_the_strongest_parts_are_told() -> None:
     """A long text has a short explanation; what is left is in the rest."""
     text = " ".join(f"word{at}" for at in range(500))
 
-    for each in explain(SCORER, text, floor=0.0):
+    for each in explain(text):
         amounts = [abs(part.amount) for part in each.parts]
         assert len(amounts) <= PARTS
         assert amounts == sorted(amounts, reverse=True)
@@ -106,7 +113,7 @@ def test_what_speaks_for_a_label_is_told() -> None:
     """However much speaks against it, the strongest that speaks for it is among the parts."""
     text = " ".join(f"word{at}" for at in range(500))
 
-    for each in explain(SCORER, text, floor=0.0):
+    for each in explain(text):
         assert max(part.amount for part in each.parts) > 0
         assert each.base + sum(part.amount for part in each.parts) + each.rest == pytest.approx(
             each.logit, abs=1e-6
@@ -118,7 +125,7 @@ def test_taking_the_word_away_takes_its_part_away() -> None:
     flat = Scorer(SCORER.weights, Stage.none(np.zeros(SIZE)), SCORER.calibration, SCORER.vocabulary)
     looked = flat.look(["moron"])
 
-    (first, *_) = explain(flat, "moron", floor=0.0)
+    (first, *_) = explain("moron", scorer=flat)
     part = next(part for part in first.parts if part.name == "moron")
 
     column = LABELS.index(first.label)
