@@ -110,11 +110,11 @@ class Selection:
 
     def _read(self) -> tuple[str, str] | None:
         try:
-            text = self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise BundleNotFound(f"{self._path}: expected a file, got {error.strerror}") from error
+            text = bundle.read_file(self._path)
+        except BundleNotFound as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
         try:
             told = json.loads(text)
             # Whatever the digest is, only a manifest that has it is believed.

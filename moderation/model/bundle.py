@@ -28,6 +28,7 @@ SHIPPED_NAME = "en-2026.11h"
 SHIPPED_DIGEST = "9bcc76656ff589f0623cbfb2589ceb2bacb2fafa4a068e61789fe7a38abbc38e"
 
 _LARGEST = 64 << 20  # bytes of one file
+_WORDIEST = 4 << 20  # bytes of a vocabulary: 32 for each of the words that it may have
 _LONGEST = 255  # characters of a name; a folder's name can have no more
 _FREE = {"calibration.npy": (2, 4096), "seen.npy": (0, 1 << 23)}  # entries of the free axis
 _FARTHEST = 1e6  # of a logit that a calibration tells apart
@@ -199,9 +200,9 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _checked(path: Path, digest: object) -> bytes:
+def _checked(path: Path, digest: object, *, most: int = _LARGEST) -> bytes:
     """Return the bytes of *path*, whose SHA-256 must be *digest*."""
-    content = read_file(path)
+    content = read_file(path, most=most)
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise BundleTampered(f"{path}: expected SHA-256 {digest}, got {found}")
@@ -212,7 +213,7 @@ def _vocabulary(folder: Path, digest: object) -> Vocabulary:
     """Return the vocabulary, parsed only once its digest is right."""
     path = folder / _WORDS
     try:
-        return Vocabulary.read(_checked(path, digest))
+        return Vocabulary.read(_checked(path, digest, most=_WORDIEST))
     except ValueError as error:
         raise BundleUnreadable(f"{path}: {error}") from error
 

@@ -109,6 +109,14 @@ def test_a_selection_that_makes_no_sense_is_refused(tmp_path: Path, told: str) -
         Selection(tmp_path).load()
 
 
+def test_a_selection_that_is_no_file_is_refused_unread(tmp_path: Path) -> None:
+    """A pipe would be waited for."""
+    os.mkfifo(tmp_path / "model.json")
+
+    with pytest.raises(BundleUnreadable, match="expected a file"):
+        Selection(tmp_path).load()
+
+
 def test_a_copy_that_is_gone_is_refused(tmp_path: Path) -> None:
     """The shipped one does not take its place in silence."""
     selection = Selection(tmp_path)

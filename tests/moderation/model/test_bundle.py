@@ -176,6 +176,14 @@ def test_a_calibration_to_what_is_no_probability_is_refused(
         bundle.load(folder)
 
 
+def test_a_word_of_megabytes_is_refused_unread(folder: Path) -> None:
+    """What each word adds is worked out while loading: one of 60 MB takes ten seconds."""
+    _replace(folder, "vocabulary.txt", b"a" * (5 << 20) + b"\n")
+
+    with pytest.raises(BundleUnreadable, match=r"vocabulary\.txt: expected at most"):
+        bundle.load(folder)
+
+
 @pytest.mark.parametrize("name", ["manifest.json", "vocabulary.txt", "stage.npy"])
 def test_what_is_no_file_is_refused_unread(folder: Path, name: str) -> None:
     """A pipe would be waited for, and a device read until the memory is full."""
