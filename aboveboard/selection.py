@@ -51,12 +51,19 @@ class Selection:
         name, digest = selected
         return self._load(self._folder / name, digest)
 
+    def check(self, original: Path) -> Classifier:
+        """Load the bundle or the pipeline in the folder *original*, and select nothing.
+
+        Raises BundleRefused.
+        """
+        return self._load(original, None)
+
     def select(self, original: Path) -> Classifier:
         """Copy the bundle or the pipeline in the folder *original*, check the copy, and select it.
 
         Raises BundleRefused, and DataDirUnusable where the copy cannot be written.
         """
-        before = self._load(original, None)
+        before = self.check(original)
         name = f"{original.resolve().name}-{before.digest[:12]}"
         draft, copy = self._folder / f".{name}.draft", self._folder / name
         try:

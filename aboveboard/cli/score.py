@@ -1,4 +1,4 @@
-"""`aboveboard score`: score comments of a file or a pipe with the shipped model."""
+"""`aboveboard score`: score comments of a file or a pipe."""
 
 import json
 import sys
@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from io import BufferedReader, IncrementalNewlineDecoder
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar, cast
 
 import typer
 
-from aboveboard.cli.options import counting, standard_input
+from aboveboard.cli.options import counting, read_settings, standard_input
+
+if TYPE_CHECKING:
+    from moderation.model.classifier import Classifier
 
 T = TypeVar("T")
 
@@ -40,36 +43,59 @@ def score(
             "verdict out.",
         ),
     ] = Format.TEXT,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="A bundle or a pipeline, as `model use` takes it.",
+            show_default="the shipped one",
+        ),
+    ] = None,
 ) -> None:
-    """Score comments by the shipped bundle, in order, in bounded memory, storing nothing."""
+    """Score comments, in order, in bounded memory, storing nothing.
+
+    A verdict is what the bundle's own thresholds come to: no site's policy is asked.
+    """
+    model = _classifier(bundle)
     try:
         if source == "-":
-            _score(_arriving(cast("BufferedReader", standard_input())), form)
+            _score(model, _arriving(cast("BufferedReader", standard_input())), form)
         else:
             with Path(source).open("rb") as file:
-                _score(_arriving(file), form)
+                _score(model, _arriving(file), form)
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, BrokenPipeError):
             raise
         _fail(f"{source}: expected a readable file of UTF-8 text, got: {error}")
 
 
-def _score(lines: Iterable[str | None], form: Format) -> None:
+def _classifier(folder: Path | None) -> "Classifier":
+    from moderation.model import bundle, classifier
+
+    if folder is None:
+        return classifier.of_bundle(bundle.shipped())
+    from aboveboard.moderating import open_selection
+
+    return open_selection(read_settings()).check(folder)
+
+
+def _score(model: "Classifier", lines: Iterable[str | None], form: Format) -> None:
     import orjson
 
     from aboveboard.moderating import default_policy
-    from moderation.model import bundle, classifier
     from moderation.policy.judging import judge
     from moderation.verdict import LABEL_NAMES
 
-    model = classifier.of_bundle(bundle.shipped())
     policy = default_policy(model)
     write = sys.stdout.buffer.write
     first = True
     if form is Format.JSON:
         write(b"[")
     for chunk in _chunks(_progress(_read(lines, form)), CHUNK):
-        rows = model.scorer.score([text for text, _ in chunk])
+        try:
+            rows = model.scorer.score([text for text, _ in chunk])
+        except ArithmeticError as error:  # a pipeline may answer anything
+            _fail(f"{model.name}: {error}")
         for (text, begun), row in zip(chunk, rows.tolist(), strict=True):
             scores = [round(value, 6) for value in row]
             verdict = judge(policy, scores).verdict

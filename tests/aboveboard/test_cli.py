@@ -20,6 +20,7 @@ import pytest
 from command_line import error_line, run, told
 from conftest import COMMAND, PATIENCE_S, Service, Site
 from diary import NOTICE, SHOWN
+from renamed_bundle import renamed
 
 from aboveboard.cli.options import uninterrupted
 from consent.log.checkpoint import Signer
@@ -218,6 +219,18 @@ def test_text_is_scored_line_by_line(environment: dict[str, str], tmp_path: Path
     assert [line.split()[0] for line in lines] == ["approve", "spam"]
     assert lines[1].endswith(SPAM[:60])
     assert done.stderr == b""
+
+
+def test_another_bundle_can_be_asked(environment: dict[str, str], tmp_path: Path) -> None:
+    """Before it is used anywhere: what its thresholds make of the comments."""
+    mine = renamed(tmp_path / "mine", "mine-1", hold=0.0)
+
+    done = run(environment, "score", "-", "--bundle", mine, given=f"{HAM}\n".encode())
+    refused = run(environment, "score", "-", "--bundle", tmp_path, given=f"{HAM}\n".encode())
+
+    assert done.stdout.decode().split()[0] == "hold"
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert str(tmp_path / "manifest.json").encode() in refused.stderr
 
 
 def test_json_is_one_array(environment: dict[str, str]) -> None:
