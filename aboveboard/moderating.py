@@ -71,7 +71,7 @@ def open_governance(
     tracing = Tracing(pseudonyms)
 
     def compiling(number: str, content: str) -> Policy:
-        return document.read_json(content).policy(number, policies.default.bands)
+        return document.read_stored(content).policy(number, policies.default.bands)
 
     policies = Policies(
         default=default_policy(model), compiling=compiling, looking=reading, clock=clock.now

@@ -88,7 +88,7 @@ class PolicyRoutes:
         """Answer 200 with the present policy."""
         asked = SiteIn.model_validate_strings(call.query())
         version = await self._configuring.get(call.site(asked.site))
-        given = await asyncio.to_thread(document.read_json, version.content)
+        given = await asyncio.to_thread(document.read_stored, version.content)
         return 200, wire.present(version, given.over(self._policies.default.bands))
 
     async def put(self, call: Call) -> Answer:

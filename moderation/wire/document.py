@@ -145,9 +145,15 @@ class LanguageIn(Wire):
     """In which languages comments are expected, by `language`: primary subtags of BCP 47."""
 
     accepted: Annotated[
-        list[Annotated[str, Field(pattern="^[a-z]{2,8}$")]], Field(min_length=1, max_length=100)
+        list[Annotated[str, Field(pattern="^[a-z]{2,3}$")]], Field(min_length=1, max_length=100)
     ]
     verdict: Severe = "hold"
+
+
+class StoredLanguageIn(LanguageIn):
+    """The same as earlier releases took it: `english`, too, which comments may say they are in."""
+
+    accepted: list[str]
 
 
 class LanguageUnknownIn(Wire):
@@ -256,6 +262,12 @@ class PolicyIn(Wire):
         return Policy(version, self.over(bands), rules)
 
 
+class StoredPolicyIn(PolicyIn):
+    """A policy that is in the database already: what holds goes on holding."""
+
+    language: StoredLanguageIn | None = None
+
+
 def _values(given: BaseModel) -> tuple[Any, ...]:
     return tuple(getattr(given, name) for name in type(given).model_fields)
 
@@ -266,8 +278,17 @@ def _limit(given: LimitIn | None) -> Limit | None:
 
 def read_json(text: bytes | str) -> PolicyIn:
     """Read a policy. Raises PolicyInvalid, which names the place and both sides."""
+    return _read(PolicyIn, text)
+
+
+def read_stored(text: str) -> PolicyIn:
+    """Read a policy that was stored, by an earlier release perhaps. Raises PolicyInvalid."""
+    return _read(StoredPolicyIn, text)
+
+
+def _read(model: type[PolicyIn], text: bytes | str) -> PolicyIn:
     try:
-        return PolicyIn.model_validate_json(text)
+        return model.model_validate_json(text)
     except ValidationError as error:
         raise PolicyInvalid("; ".join(map(_told, error.errors(include_url=False)))) from None
 

@@ -14,10 +14,11 @@ from conftest import EVERY_SCOPE, Service, Site
 from aboveboard import clock
 from aboveboard.accounts import Caller, Scope
 from aboveboard.installation import Databases, open_accounts
-from aboveboard.moderating import open_governance, open_selection
+from aboveboard.moderating import Governance, open_governance, open_selection
 from aboveboard.operations import Call
 from aboveboard.settings import Settings
 from aboveboard.writer import CommandWriter
+from moderation.policy.rules import Languages
 from moderation.routes.policies import PolicyRoutes
 from moderation.tables import METADATA
 from moderation.wire.document import PolicyIn
@@ -430,34 +431,58 @@ def test_no_address_is_in_any_file(new_service: Service) -> None:
             assert address.encode() not in content
 
 
-def test_a_policy_is_read_without_being_compiled(
-    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Long lists take a second, for which nobody else would be answered."""
-    settings = Settings(data_dir=tmp_path / "data")
+def governed(databases: Databases, data_dir: Path) -> Governance:
+    """Return what a service would ask of the policies of a new installation."""
+    settings = Settings(data_dir=data_dir)
     open_accounts(settings, databases)
-    governance = open_governance(
-        settings,
-        databases,
-        CommandWriter(databases.moderation),
-        open_selection(settings).load(),
-    )
-    content = {
-        "thresholds": {"spam": {"hold": 0.5}},
-        "lists": [{"name": "l", "verdict": "spam", "words": ["x"]}],
-    }
-    asyncio.run(governance.configuring.put("s", json.dumps(content), replaces=0))
+    writing = CommandWriter(databases.moderation)
+    return open_governance(settings, databases, writing, open_selection(settings).load())
+
+
+def read(governance: Governance, site_id: str) -> dict[str, Any]:
+    """Return what `GET /v1/policy` tells."""
     routes = PolicyRoutes(
         configuring=governance.configuring,
         policies=governance.policies,
         rehearsing=governance.rehearsing,
         clock=clock.now,
     )
+    caller = Caller("k", frozenset({Scope.SITE_ADMIN}), (site_id,))
+    status, body = asyncio.run(routes.get(Call(b"", {}, {}, b"", caller)))
+    assert status == 200
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def test_a_policy_is_read_without_being_compiled(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long lists take a second, for which nobody else would be answered."""
+    governance = governed(databases, tmp_path / "data")
+    content = {
+        "thresholds": {"spam": {"hold": 0.5}},
+        "lists": [{"name": "l", "verdict": "spam", "words": ["x"]}],
+    }
+    asyncio.run(governance.configuring.put("s", json.dumps(content), replaces=0))
     monkeypatch.setattr(PolicyIn, "policy", lambda *_: pytest.fail("it was compiled"))
 
-    status, body = asyncio.run(
-        routes.get(Call(b"", {}, {}, b"", Caller("k", frozenset({Scope.SITE_ADMIN}), ("s",))))
-    )
+    found = read(governance, "s")
 
-    assert status == 200
-    assert json.loads(body)["thresholds"]["spam"] == {"hold": 0.5}
+    assert found["thresholds"]["spam"] == {"hold": 0.5}
+
+
+def test_what_earlier_releases_stored_goes_on_holding(databases: Databases, tmp_path: Path) -> None:
+    """A word that is no language is refused today, and no comment is held because it once was not.
+
+    Of a stored policy that cannot be read everything would be held.
+    """
+    governance = governed(databases, tmp_path / "data")
+    content = {"language": {"accepted": ["english"]}}
+    asyncio.run(governance.configuring.put("s", json.dumps(content), replaces=0))
+
+    policy = asyncio.run(governance.policies.find("s"))
+    found = read(governance, "s")
+
+    assert policy.rules.language == Languages(frozenset({"english"}))
+    assert not policy.rules.hold_everything
+    assert found["policy"] == content

@@ -153,6 +153,7 @@ def test_a_policy_is_written_as_it_was_read() -> None:
         ({"lists": [{"name": "a", "verdict": "hold", "words": ["x" * 257]}]}, "256 characters"),
         ({"lists": [{"name": "a\0", "verdict": "hold"}]}, "expected text without U+0000"),
         ({"language": {"accepted": []}}, "language.accepted: List should have at least 1 item"),
+        ({"language": {"accepted": ["english"]}}, "language.accepted.0: String should match"),
         ({"first_time": {"verdict": "approve"}}, "first_time.verdict: Input should be 'hold'"),
     ],
 )
