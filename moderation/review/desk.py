@@ -298,12 +298,12 @@ class Desk:
     def wait(self, case: Case | None, comment_id: str, standing: Standing) -> None:
         """Have an open case for a comment that waits for a person again.
 
-        One that is open already stays as old as it is.
+        One that is open already stays as old as it is, and with managers where it was.
         """
         if case is None:
             again = self._new_case(comment_id, standing)._replace(cause=Cause.REVIEW)
         elif is_open(case):
-            again = release(case)._replace(escalated=False, alarmed=False, snoozed_until=None)
+            again = release(case)._replace(alarmed=False, snoozed_until=None)
         else:
             again = self._reopened(case, standing)
         self.stand(again, standing.state, new=case is None)

@@ -120,6 +120,22 @@ def test_what_was_left_to_managers_is_so_after_undoing(desk: Desk) -> None:
     assert desk.cases() == []
 
 
+def test_what_was_left_to_managers_stays_so_until_it_is_resolved(desk: Desk) -> None:
+    """A manager who has it wait again, or takes that back, leaves it where it was escalated to."""
+    comment = desk.send("c-1")
+    desk.decided(comment, "reject")
+    edited = desk.send("c-1", f"{RUDE} Again.")
+    desk.on_case(edited, "escalate").raise_for_status()
+
+    restored = desk.decided(edited, "restore", EVA)
+    waiting = desk.on_case(comment, "claim", BEN)
+    desk.undo(restored, EVA).raise_for_status()
+    undone = desk.on_case(comment, "claim", BEN)
+
+    for answer in (waiting, undone):
+        assert (answer.status_code, answer.json()["code"]) == (409, "manager_needed")
+
+
 def test_a_text_of_any_words_is_reviewed(desk: Desk) -> None:
     """One that an index has no room for is kept, and found by its first words."""
     signs = sorted(map(chr, range(0x3300, 0x3358)), key=lambda sign: -len(search.fold(sign)))[:24]
