@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Executable, Table, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Executable, Table, bindparam, func, literal, select
 
 from moderation.database import Found
 from moderation.policy.judging import Judged, Policy, judge
@@ -52,6 +52,13 @@ class Question(NamedTuple):
         return judge(self.policy, self.scores, [*self.findings, *found], trusted=trusted)
 
 
+def _before(received: ColumnElement[str], comment: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a comment came in before another: those of one batch have one instant."""
+    return (received <= bindparam("until")) & (
+        (received < bindparam("until")) | (comment < bindparam("comment_id"))
+    )
+
+
 def _sharing(table: Table, column: str) -> Executable:
     """Return how many comments have a value in *column* since an instant, up to a number."""
     comment = table.c.id if table is COMMENT else table.c.comment_id
@@ -61,7 +68,7 @@ def _sharing(table: Table, column: str) -> Executable:
             table.c.site_id == bindparam("site_id"),
             table.c[column] == bindparam("value"),
             table.c.received >= bindparam("since"),
-            table.c.received <= bindparam("until"),
+            _before(table.c.received, comment),
             comment != bindparam("comment_id"),
         )
         .limit(bindparam("enough"))
@@ -79,7 +86,7 @@ _STATES = (
     .where(
         COMMENT.c.site_id == bindparam("site_id"),
         COMMENT.c.author_ref == bindparam("value"),
-        COMMENT.c.received <= bindparam("until"),
+        _before(COMMENT.c.received, COMMENT.c.id),
         COMMENT.c.id != bindparam("comment_id"),
     )
     .order_by(COMMENT.c.received.desc())
@@ -91,7 +98,7 @@ _IN_BAND = (
         COMMENT_BAND.c.site_id == bindparam("site_id"),
         COMMENT_BAND.c.band == bindparam("value"),
         COMMENT_BAND.c.received >= bindparam("since"),
-        COMMENT_BAND.c.received <= bindparam("until"),
+        _before(COMMENT_BAND.c.received, COMMENT_BAND.c.comment_id),
         COMMENT_BAND.c.comment_id != bindparam("comment_id"),
     )
     .order_by(COMMENT_BAND.c.received.desc())

@@ -400,6 +400,27 @@ def test_a_dry_run_looks_at_each_comment_as_of_its_time(client: httpx2.Client) -
     assert (newest["comments"], newest["changes"][0]["examples"]) == (1, [made[3]["id"]])
 
 
+def test_a_dry_run_has_the_comments_of_a_batch_come_in_one_after_another(
+    client: httpx2.Client,
+) -> None:
+    """As they are counted when they come in: they have one instant, and came in one order."""
+    many = {"limit": 1_000, "minutes": 60}
+    put(client, {"duplicates": {"exact": many, "near": many}})
+    author = {"id": "a-1"}
+    batch = [{"external_id": f"c-{n}", "text": HAM, "author": author} for n in range(3)]
+    answer = client.post("/v1/comments:batch", json={"comments": batch})
+    made = [result["comment"]["id"] for result in answer.json()["results"]]
+
+    def changed(policy: dict[str, Any]) -> list[str]:
+        found = client.post("/v1/policy:dry-run", json={"policy": policy}).json()
+        return [comment_id for change in found["changes"] for comment_id in change["examples"]]
+
+    assert changed({"duplicates": {"exact": {"limit": 1, "minutes": 60}}}) == [made[2], made[1]]
+    assert changed({"duplicates": {"near": {"limit": 1, "minutes": 60}}}) == [made[2], made[1]]
+    assert changed({"flood": {"author": {"limit": 2, "minutes": 60}}}) == [made[2]]
+    assert changed({"first_time": {}}) == [made[0]]
+
+
 # -- what is stored ---------------------------------------------------------------------------
 
 
