@@ -225,6 +225,9 @@ class _Parts:
         self._begun: dict[int, set[str]] = {}  # beginnings, by their length
         self._lowest: dict[str, int] = {}  # of a part and those that it begins with
         self._within: dict[str, str | None] = {}  # the longest part that one begins with
+        # One that it begins with, further up: of hundreds, one is found in a few steps.
+        self._above: dict[str | None, str | None] = {None: None}
+        depths: dict[str | None, int] = {None: 0}
         part = None
         for each in self._sorted:
             while part is not None and not each.startswith(part):
@@ -232,23 +235,32 @@ class _Parts:
             number = numbers[each]
             self._lowest[each] = number if part is None else min(number, self._lowest[part])
             self._within[each] = part
+            depths[each] = depths[part] + 1
+            above = self._above[part]
+            higher = self._above[above]
+            even = depths[part] - depths[above] == depths[above] - depths[higher]
+            self._above[each] = higher if even else part
             self._begun.setdefault(min(len(each), _BEGINNING), set()).add(each[:_BEGINNING])
             part = each
 
     def find(self, text: str) -> int | None:
         """Return the lowest number of a part that *text* has."""
-        found: set[int] = set()
+        places: set[int] = set()
         for size, begun in self._begun.items():
-            for at in range(len(text) - size + 1):
-                if text[at : at + size] in begun:
-                    rest = text[at : at + self._longest]
-                    # Whatever *rest* begins with, the last part not after it begins with, too: of
-                    # hundreds of lengths one is looked up.
-                    part: str | None = self._sorted[bisect_right(self._sorted, rest) - 1]
-                    while part is not None and not rest.startswith(part):
-                        part = self._within[part]
-                    if part is not None:
-                        found.add(self._lowest[part])
+            ends = range(size, len(text) + 1)
+            places.update(end - size for end in ends if text[end - size : end] in begun)
+        found: set[int] = set()
+        for at in places:
+            rest = text[at : at + self._longest]
+            # Whatever *rest* begins with, the last part not after it begins with, too: of
+            # hundreds of lengths one is looked up.
+            part: str | None = self._sorted[bisect_right(self._sorted, rest) - 1]
+            while part is not None and not rest.startswith(part):
+                above = self._above[part]
+                further = above is not None and not rest.startswith(above)
+                part = above if further else self._within[part]
+            if part is not None:
+                found.add(self._lowest[part])
         return min(found, default=None)
 
 

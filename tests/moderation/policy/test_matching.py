@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from resource import RUSAGE_SELF, getrusage
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -313,3 +315,32 @@ def test_the_first_part_is_told_whatever_others_begin_alike(text: str, entries: 
     held = [at for at, entry in enumerate(entries, 1) if entry.casefold() in text.casefold()]
 
     assert find(Kind.CONTAINS, entries, Looked(text)) == min(held, default=None)
+
+
+def test_of_parts_within_parts_the_longest_is_found() -> None:
+    """Whatever its length; it is the first in the list."""
+    entries = [f"a{'b' * size}" for size in reversed(range(250))]
+
+    found = [find(Kind.CONTAINS, entries, Looked(f"a{'b' * size}c")) for size in range(250)]
+
+    assert found == list(range(250, 0, -1))
+
+
+def test_parts_within_parts_are_not_looked_at_one_by_one() -> None:
+    """Of hundreds few are held against each place of a text, whose every letter begins them all."""
+    entries = ["aaaa" + "!" * size for size in range(1, 252)]
+    listing = Listing("l", Verdict.SPAM, {Kind.CONTAINS: entries})
+    held = 0
+
+    def count(_frame: FrameType, event: str, called: Any) -> None:  # noqa: ANN401 - whatever is called
+        nonlocal held
+        held += event == "c_call" and called.__name__ == "startswith"
+
+    sys.setprofile(count)
+    try:
+        found = listing.find(Looked("a" * 1_000))
+    finally:
+        sys.setprofile(None)
+
+    assert found is None
+    assert 0 < held < 32 * 1_000
