@@ -22,9 +22,11 @@ SNOOZE_DAYS = 90
 class CasesCountIn(Wire):
     """Which cases, of whatever queue; what is left out is anything."""
 
-    label: Label | None = None
+    label: Label | None = Field(
+        None, description="the one that a case tells: of those that hold it the most harmful"
+    )
     language: Short | None = None
-    reason: Short | None = None
+    reason: Short | None = Field(None, description="the one that a case tells: the first")
     opened_after: Instant | None = None
     opened_before: Instant | None = None
     assignee: Short | None = Field(None, description="who has claimed them")
