@@ -123,11 +123,15 @@ class Put(NamedTuple, Generic[A]):
 
 
 class _Known(NamedTuple):
-    """A comment that is there, as far as the next revision has to know."""
+    """A comment that is there, as far as the next revision has to know.
+
+    *fingerprint* is what its row has, None of what this very batch made.
+    """
 
     stored: Stored
     text_sha256: str
     standing: Standing
+    fingerprint: str | None = None
 
 
 _STORED = (
@@ -218,12 +222,14 @@ class _Batch(Generic[A]):
         # Most comments are new.
         if not known:
             return
-        for *row, text_sha256, version, human in self._rows.find(
+        for *row, text_sha256, version, human, fingerprint in self._rows.find(
             _CURRENT, site_id=site_id, ids=known
         ):
             stored = Stored(*row)
             standing = Standing(State(stored.state), stored.revision, version, bool(human))
-            self._current[site_id, stored.external_id] = _Known(stored, text_sha256, standing)
+            self._current[site_id, stored.external_id] = _Known(
+                stored, text_sha256, standing, fingerprint
+            )
         if any(command.once for command in commands):
             for comment_id, text_sha256 in self._rows.find(_SAID, site_id=site_id, ids=known):
                 self._said.add((site_id, comment_id, text_sha256))
@@ -293,6 +299,10 @@ class _Batch(Generic[A]):
             standing = self._arrivals.edited(
                 command.site_id, comment_id, item, at, known.standing, command.draw
             )
+            if self._asked:
+                self._histories.note_edit(
+                    command.site_id, comment_id, item.traits, known.fingerprint
+                )
         if item.traits.signature is None and self._arrivals.opened(command.site_id, comment_id):
             # What was drawn has those like it beside it, as all have that people look at.
             found = resemblance(item.text)
@@ -316,7 +326,9 @@ class _Batch(Generic[A]):
             details,
             new=True,
         )
-        self._current[place] = _Known(stored, item.text_sha256, standing)
+        self._current[place] = _Known(
+            stored, item.text_sha256, standing, known.fingerprint if known else None
+        )
         if revision == 1:
             self._comments.append(
                 (
@@ -449,7 +461,10 @@ _KNOWN = select(
     .scalar_subquery()
 ).select_from(_WANTED)
 _CURRENT = (
-    select(*_STORED, REVISION.c.text_sha256, COMMENT.c.version, COMMENT.c.human)
+    select(
+        *(*_STORED, REVISION.c.text_sha256, COMMENT.c.version, COMMENT.c.human),
+        COMMENT.c.fingerprint,
+    )
     .join_from(COMMENT, REVISION, IS_CURRENT)
     .where(
         COMMENT.c.site_id == bindparam("site_id"),

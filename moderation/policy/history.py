@@ -222,13 +222,23 @@ class Histories:
         if traits.signature is not None:
             self._signatures[site_id][comment_id] = traits.signature
 
+    def note_edit(
+        self, site_id: str, comment_id: str, traits: Traits, fingerprint: str | None
+    ) -> None:
+        """Remember what a comment says from now on; its row, if it has one, has *fingerprint*."""
+        if traits.fingerprint not in {None, fingerprint}:
+            self._sharing[site_id, "words", traits.fingerprint or ""].add(comment_id)
+        if traits.signature is not None:
+            self._signatures[site_id][comment_id] = traits.signature
+
     def _count_alike(self, asked: Asked, comment_id: str) -> int:
         own = asked.question.traits.signature
         if own is None or not asked.alike:
             return 0
-        others = dict(self._signatures.get(asked.site_id, {}))
+        others: dict[str, str] = {}
         for found in asked.alike:
             others |= {other: signature for other, signature in found()}  # noqa: C416 - rows
+        others |= self._signatures.get(asked.site_id, {})
         others.pop(comment_id, None)
         return sum(alike(own, signature) for signature in others.values())
 

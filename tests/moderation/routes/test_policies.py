@@ -346,6 +346,26 @@ def test_rules_see_no_other_site(service: Service, client: httpx2.Client) -> Non
     assert send(client, "c-2", author=author)["verdict"] == "hold"
 
 
+def test_edits_of_one_batch_are_held_against_each_other(client: httpx2.Client) -> None:
+    """As they are when they come one by one; what only changed its commas counts once."""
+    limit = {"limit": 2, "minutes": 60}
+    put(client, {"duplicates": {"exact": limit, "near": limit | {"verdict": "spam"}}})
+    for number in range(4):
+        send(client, f"c-{number}", told(number))
+
+    def edited(texts: list[str]) -> list[str]:
+        return verdicts(
+            client, [{"external_id": f"c-{n}", "text": text} for n, text in enumerate(texts)]
+        )
+
+    first = send(client, "c-0", "One two three four five six")
+    twice = edited(["One, two, three, four, five, six", "one two three four five six"])
+    thrice = edited(["Seven eight nine ten eleven twelve"] * 3)
+
+    assert (first["verdict"], twice) == ("approve", ["approve", "approve"])
+    assert thrice == ["approve", "approve", "spam"]
+
+
 # -- dry runs ---------------------------------------------------------------------------------
 
 
