@@ -20,6 +20,9 @@ PAGE_LIMIT = 200
 ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$"
 
+# As the kingdom and the EU themselves write them; ISO 3166 gives these codes to nobody else.
+_OTHER_NAMES = {"UK": "GB", "EL": "GR"}
+
 
 def _without_nul(value: str) -> str:
     if "\0" in value:
@@ -32,6 +35,11 @@ def no_number(value: object) -> object:
     if isinstance(value, (int, float)) or (isinstance(value, str) and "-" not in value[1:]):
         raise ValueError("expected a date as year, month and day, got another text")
     return value
+
+
+def _as_in_iso(code: str) -> str:
+    country, dash, part = code.partition("-")
+    return f"{_OTHER_NAMES.get(country, country)}{dash}{part}"
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -55,7 +63,11 @@ SubjectId = Annotated[Text, Field(min_length=1, max_length=1024)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT)]
 Key = Annotated[Text, Field(min_length=1, max_length=255)]
-Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+Jurisdiction = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"),
+    AfterValidator(_as_in_iso),
+]
 Strings = Annotated[list[Short], Field(max_length=100)]
 InstantOut = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 

@@ -188,6 +188,23 @@ def test_generated_clients_send_the_default_along(shop: httpx2.Client) -> None:
     assert "vendor_ids" not in yes.json()["event"]["decisions"][0]
 
 
+@pytest.mark.parametrize(
+    ("told", "kept", "regime"),
+    [
+        ("UK", "GB", "uk_pecr"),
+        ("UK-SCT", "GB-SCT", "uk_pecr"),
+        ("EL", "GR", "eu_optin"),
+        ("XX", "XX", "eu_optin"),
+    ],
+)
+def test_a_country_by_another_name(shop: httpx2.Client, told: str, kept: str, regime: str) -> None:
+    """As the kingdom or the EU writes it, it is the country that ISO 3166 has, on record too."""
+    event = send(shop, "requested", "api", jurisdiction=told).json()["event"]
+
+    assert (event["jurisdiction"], event["regime"]) == (kept, regime)
+    assert event["regime_source"] == ("fallback" if told == "XX" else "declared")
+
+
 def test_an_account_and_its_device(shop: httpx2.Client) -> None:
     """Linked, a no of one is a no of both; asked together, the careful answer wins."""
     nobody = {"kind": "external", "id": "x-1"}
