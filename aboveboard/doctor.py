@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import partial
 from tempfile import TemporaryFile
 
+from sqlalchemy import select
+
 from aboveboard import consenting, installation, marks, moderating
 from aboveboard.database import Database, check_durability
 from aboveboard.erasures import Erasures
@@ -17,9 +19,14 @@ from aboveboard.errors import AboveboardError, DataDirUnusable, KeysChanged
 from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
 from aboveboard.settings import Settings
+from consent.choices.setting import Setting
 from consent.errors import ConsentError
-from moderation.errors import BundleRefused
+from consent.tables import SETTING
+from moderation.cases import setting as review
+from moderation.compat import setting as compat
+from moderation.errors import BundleRefused, ModerationError
 from moderation.model import scoring
+from moderation.tables import COMPAT_SETTING, REVIEW_SETTING
 
 OWNER_ONLY = 0o077
 ROOM_BYTES = 1 << 20  # of a disk with less than that, the next writes are the last
@@ -57,6 +64,7 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         findings += [_database(database) for database in databases]
         findings += _held("databases", databases.check_together)
+        findings += _settings(databases)
         keys = _held("keys", partial(_keys, settings, databases))
         findings += keys
         if all(finding.level is Level.WELL for finding in keys):
@@ -120,6 +128,28 @@ def _erasures(settings: Settings) -> None:
     """Read what a start would erase again where it is back."""
     for _ in Erasures(settings.data_dir).read():
         pass
+
+
+def _settings(databases: Databases) -> list[Finding]:
+    """Read what each site has set: a start does not, it is read where it is needed."""
+    findings = []
+    for path, database, stored, read in (
+        ("consent", databases.consent, SETTING.c.content, Setting.from_json),
+        ("review", databases.moderation, REVIEW_SETTING.c.setting, review.read),
+        ("compat", databases.moderation, COMPAT_SETTING.c.setting, compat.read),
+    ):
+        try:
+            with database.read() as connection:
+                rows = connection.execute(select(stored.table.c.site_id, stored)).all()
+        except AboveboardError:
+            continue  # What keeps the database from answering is a finding already.
+        for site_id, content in rows:
+            try:
+                read(content)
+            except (ConsentError, ModerationError) as error:
+                told = f"{error}; PUT /v1/{path}/settings sets them anew"
+                findings.append(Finding(f"settings of {site_id}", Level.WRONG, told))
+    return findings
 
 
 def _keys(settings: Settings, databases: Databases) -> str | None:

@@ -51,6 +51,7 @@ ConsentError
 ├── RecordErased
 ├── RecordNotFound
 ├── RestrictionInvalid
+├── SettingDamaged
 ├── StringInvalid
 ├── SubjectInvalid
 ├── SubjectNotFound
@@ -352,6 +353,10 @@ class RecordNotFound(ConsentError):
 
 class RestrictionInvalid(ConsentError):
     """Processing cannot be restricted until then."""
+
+
+class SettingDamaged(ConsentError):
+    """What a site has set is stored, and cannot be read."""
 
 
 class StringInvalid(ConsentError):

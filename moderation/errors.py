@@ -19,20 +19,21 @@ ModerationError
 ├── PolicyInvalid
 │   └── PatternInvalid
 ├── PolicyNotFound
-└── ReviewRefused
-    ├── CaseClosed
-    ├── ClaimMissing
-    ├── ClaimLost
-    ├── ClaimedByAnother
-    ├── CommentErased
-    ├── ManagerNeeded
-    ├── NotNewest
-    ├── NotUndoable
-    ├── NotYours
-    ├── ReasonMissing
-    ├── RevisionChanged
-    ├── TransitionForbidden
-    └── VersionChanged
+├── ReviewRefused
+│   ├── CaseClosed
+│   ├── ClaimMissing
+│   ├── ClaimLost
+│   ├── ClaimedByAnother
+│   ├── CommentErased
+│   ├── ManagerNeeded
+│   ├── NotNewest
+│   ├── NotUndoable
+│   ├── NotYours
+│   ├── ReasonMissing
+│   ├── RevisionChanged
+│   ├── TransitionForbidden
+│   └── VersionChanged
+└── SettingDamaged
 """
 
 from collections.abc import Mapping, Sequence
@@ -233,3 +234,7 @@ class VersionChanged(ReviewRefused):
     """Something has happened to the comment since it was read."""
 
     code = "version_changed"
+
+
+class SettingDamaged(ModerationError):
+    """What a site has set is stored, and cannot be read."""

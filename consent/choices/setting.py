@@ -24,6 +24,7 @@ from consent.choices.regime import (
     defaults,
     resolve,
 )
+from consent.errors import SettingDamaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,18 @@ class Setting:
     @classmethod
     @lru_cache(maxsize=256)
     def from_json(cls, text: str) -> "Setting":
-        """Read what `to_json` wrote."""
-        content: dict[str, Any] = orjson.loads(text)
-        regime = content.pop("regime")
-        return cls(
-            regime=None if regime is None else Regime(regime),
-            custom=Defaults(**content.pop("custom")),
-            gpc=GpcPolicy(content.pop("gpc")),
-            **content,
-        )
+        """Read what `to_json` wrote. Raises SettingDamaged."""
+        try:
+            content: dict[str, Any] = orjson.loads(text)
+            regime = content.pop("regime")
+            return cls(
+                regime=None if regime is None else Regime(regime),
+                custom=Defaults(**content.pop("custom")),
+                gpc=GpcPolicy(content.pop("gpc")),
+                **content,
+            )
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise SettingDamaged("expected settings as they were stored, got others") from None
 
     def resolve(
         self, jurisdiction: str | None, *, on: date, source: RegimeSource = RegimeSource.DECLARED

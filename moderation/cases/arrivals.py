@@ -82,7 +82,7 @@ class Arrivals:
         """Read where a site's events end, and the cases of comments that are *known*."""
         seq, stored = events.read_head(self._rows, site_id)
         self._seqs[site_id] = seq
-        self._settings[site_id] = setting.read(stored)
+        self._settings[site_id] = setting.read_or_default(stored)
         wanted = list(known)
         if not wanted:
             return

@@ -10,6 +10,7 @@ from typing import cast
 
 import orjson
 
+from moderation.errors import SettingDamaged
 from moderation.verdict import State
 
 
@@ -43,19 +44,38 @@ def write(setting: ReviewSetting, *, unplaced: str | None = None) -> str:
 
 
 def unplaced(stored: str | None) -> str | None:
-    """Return the mark that a setting was written with."""
-    return None if stored is None else cast("str | None", orjson.loads(stored).get("unplaced"))
+    """Return the mark that a setting was written with; one that is damaged has none."""
+    if stored is None:
+        return None
+    try:
+        return cast("str | None", orjson.loads(stored).get("unplaced"))
+    except (AttributeError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=1024)
 def read(stored: str | None) -> ReviewSetting:
-    """Read a setting as it is stored; None is that of a site that has set nothing."""
+    """Read a setting as it is stored; None is that of a site that has set nothing.
+
+    Raises SettingDamaged.
+    """
     if stored is None:
         return DEFAULT
-    found = orjson.loads(stored)
-    keep = {State(state): int(days) for state, days in found.pop("keep_days", {}).items()}
+    try:
+        found = orjson.loads(stored)
+        keep = {State(state): int(days) for state, days in found.pop("keep_days", {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        raise SettingDamaged("expected a review setting as it was stored, got another") from None
     # Earlier releases took it, and erased what nobody had looked at.
     keep.pop(State.PENDING, None)
     # Written by a newer release, it may have members that this one does not know.
     known = {each.name: found[each.name] for each in fields(ReviewSetting) if each.name in found}
     return ReviewSetting(**known, keep_days=keep)
+
+
+def read_or_default(stored: str | None) -> ReviewSetting:
+    """Read a setting where comments and decisions come in: none waits for one that is damaged."""
+    try:
+        return read(stored)
+    except SettingDamaged:
+        return DEFAULT

@@ -10,6 +10,8 @@ from typing import Any, get_type_hints
 
 import orjson
 
+from moderation.errors import SettingDamaged
+
 
 @dataclass(frozen=True, slots=True)
 class AkismetSetting:
@@ -89,13 +91,21 @@ def write(setting: CompatSetting) -> str:
 
 @lru_cache(maxsize=1024)
 def read(stored: str | None) -> CompatSetting:
-    """Read a setting as it is stored; None is that of a site that has set nothing."""
+    """Read a setting as it is stored; None is that of a site that has set nothing.
+
+    Raises SettingDamaged.
+    """
     if stored is None:
         return DEFAULT
-    found = orjson.loads(stored)
-    members: dict[str, Any] = {
-        name: kind(**_known(kind, found[name])) for name, kind in _DIALECTS.items() if name in found
-    }
+    try:
+        found = orjson.loads(stored)
+        members: dict[str, Any] = {
+            name: kind(**_known(kind, found[name]))
+            for name, kind in _DIALECTS.items()
+            if name in found
+        }
+    except (AttributeError, TypeError, ValueError):
+        raise SettingDamaged("expected settings as they were stored, got others") from None
     return CompatSetting(**members)
 
 

@@ -93,7 +93,7 @@ class Desk:
         self._stories: dict[str, list[Event]] = {}
         self._usage = Usage(rows)
         self._seq, stored = events.read_head(rows, site_id)
-        self.setting = setting.read(stored)
+        self.setting = setting.read_or_default(stored)
         self._unplaced = setting.unplaced(stored)
 
     @property

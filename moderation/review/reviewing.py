@@ -132,7 +132,7 @@ class Review:
         """Return what is shown beside a comment, and the instant. Raises CommentNotFound."""
 
         def ask(connection: Connection) -> Context:
-            blind = _setting(connection, site_id).blind
+            blind = setting.read_or_default(_stored(connection, site_id)).blind
             return context.read(connection, site_id, comment_id, blind=blind)
 
         found = await self._reading.query(ask)
@@ -501,8 +501,8 @@ class Review:
         return await self._reading.query(shown), until
 
     async def get_setting(self, site_id: str) -> ReviewSetting:
-        """Return how a site reviews."""
-        return await self._reading.query(partial(_setting, site_id=site_id))
+        """Return how a site reviews. Raises SettingDamaged."""
+        return setting.read(await self._reading.query(partial(_stored, site_id=site_id)))
 
     async def put_setting(self, site_id: str, wanted: ReviewSetting) -> None:
         """Have a site review like that, from the next comment on.
@@ -553,9 +553,9 @@ class Review:
         return instant(self._clock() + timedelta(seconds=seconds))
 
 
-def _setting(connection: Connection, site_id: str) -> ReviewSetting:
+def _stored(connection: Connection, site_id: str) -> str | None:
     of_site = select(REVIEW_SETTING.c.setting).where(REVIEW_SETTING.c.site_id == site_id)
-    return setting.read(connection.execute(of_site).scalar_one_or_none())
+    return connection.execute(of_site).scalar_one_or_none()
 
 
 def _each(

@@ -75,7 +75,7 @@ class Upkeep:
 
     async def _tell(self, site_id: str, stored: str | None) -> None:
         now = self._clock()
-        before = instant(now - timedelta(hours=setting.read(stored).alarm_hours))
+        before = instant(now - timedelta(hours=setting.read_or_default(stored).alarm_hours))
         # All at once: no index says who was told of, and each look goes through the whole queue.
         waiting = await self._reading.query(partial(_waiting, site_id=site_id, before=before))
         for at in range(0, len(waiting), TOLD):

@@ -451,6 +451,30 @@ def test_a_doctor_finds_an_erasure_that_is_damaged(
     assert "expected an erasure in line 1" in wrong["detail"]
 
 
+def test_a_doctor_finds_settings_that_are_damaged(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A start reads none; each is told with its site and how it is set anew."""
+    data = ("--data-dir", tmp_path / "data")
+    run(environment, "migrate", *data)
+    for name, put in (
+        ("consent", "INSERT INTO setting VALUES ('blog', '{', '')"),
+        ("moderation", "INSERT INTO review_setting VALUES ('blog', '{', '')"),
+        ("moderation", "INSERT INTO compat_setting VALUES ('blog', '{', '')"),
+    ):
+        with closing(sqlite3.connect(tmp_path / "data" / f"{name}.sqlite3")) as connection:
+            connection.execute(put)
+            connection.commit()
+
+    done = run(environment, "doctor", "--json", *data)
+
+    assert done.returncode == 1, done.stdout.decode()
+    wrong = [item for item in json.loads(done.stdout) if item["level"] == "wrong"]
+    assert [item["check"] for item in wrong] == ["settings of blog"] * 3
+    for item, path in zip(wrong, ("consent", "review", "compat"), strict=True):
+        assert f"PUT /v1/{path}/settings" in item["detail"]
+
+
 def test_a_doctor_finds_tables_that_are_lost(environment: dict[str, str], tmp_path: Path) -> None:
     """Those that a start would refuse to make anew."""
     data = ("--data-dir", tmp_path / "data")

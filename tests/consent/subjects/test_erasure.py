@@ -23,7 +23,13 @@ from consent.audit.rebuilding import Rebuilding
 from consent.choices.choice import SITE as SITE_REF
 from consent.choices.choice import EventType, Method, Origin, Signals, SubjectKind
 from consent.choices.projection import Standing
-from consent.errors import RecordErased, RecordNotFound, SubjectNotFound, SubjectRestricted
+from consent.errors import (
+    RecordErased,
+    RecordNotFound,
+    SettingDamaged,
+    SubjectNotFound,
+    SubjectRestricted,
+)
 from consent.log import ledger
 from consent.log.ledger import Nodes
 from consent.log.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -988,7 +994,7 @@ def test_a_damaged_setting_costs_no_other_site_its_retention(desk: Desk, stored:
         connection.execute(insert(SETTING).values(place))
     desk.later(days=100)
 
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(SettingDamaged):
         asyncio.run(desk.erasing.keep_to_retention())
 
     assert held(desk) == []

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
+import pytest
 from late_answer import LateAnswer
 
 from aboveboard.installation import Databases
@@ -11,6 +12,7 @@ from aboveboard.writer import CommandWriter
 from moderation.compat import setting, wire
 from moderation.compat.configuring import Configuring
 from moderation.compat.setting import AkismetSetting, CompatSetting
+from moderation.errors import SettingDamaged
 
 WANTED = CompatSetting(akismet=AkismetSetting(monthly_limit=10))
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -50,3 +52,10 @@ def test_what_is_left_out_of_a_request_is_as_for_a_site_that_has_set_nothing() -
     nothing = wire.setting(wire.CompatSettingIn(), secrets=())
 
     assert wire.setting_out(nothing) == wire.setting_out(setting.DEFAULT)
+
+
+@pytest.mark.parametrize("stored", ["{", '{"akismet": []}', '{"akismet": null}'])
+def test_a_damaged_setting_is_told(stored: str) -> None:
+    """Taken for one that sets nothing, it would have comments stored that a site wants scored."""
+    with pytest.raises(SettingDamaged):
+        setting.read(stored)

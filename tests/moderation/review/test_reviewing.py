@@ -24,7 +24,7 @@ from moderation.cases.sampling import Outcome
 from moderation.cases.search import Query
 from moderation.cases.setting import ReviewSetting
 from moderation.cases.transition import Action, EventKind, Role
-from moderation.errors import IdempotencyMismatch
+from moderation.errors import IdempotencyMismatch, SettingDamaged
 from moderation.review import upkeep
 from moderation.review.deciding import DECISION_ROWS, Decision
 from moderation.review.erasing import Erased, Erasing
@@ -180,10 +180,30 @@ def test_a_damaged_setting_costs_no_other_site_its_own(databases: Databases, sto
         )
     desk.moment += timedelta(days=31)
 
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(SettingDamaged):
         asyncio.run(desk.upkeep.keep_to_retention())
 
     assert desk.states() == {"old-a": "spam", "old-b": "erased"}
+
+
+def test_no_comment_waits_for_a_damaged_setting(databases: Databases) -> None:
+    """Comments come in and are told of as nothing was set, until it is set anew; to ask is told."""
+    desk = Desk(databases)
+    asyncio.run(desk.review.put_setting("blog", ReviewSetting(alarm_hours=1.0)))
+    with databases.moderation.write() as connection:
+        connection.execute(update(REVIEW_SETTING).values(setting="{"))
+
+    desk.store(("waits", "rude", Verdict.HOLD))
+    desk.moment += timedelta(hours=73)
+    asyncio.run(desk.upkeep.alarm())
+    shown, _ = asyncio.run(desk.review.read("blog", "waits"))
+    with pytest.raises(SettingDamaged):
+        asyncio.run(desk.review.get_setting("blog"))
+    asyncio.run(desk.review.put_setting("blog", ReviewSetting(wait_hours=1.0)))
+
+    assert desk.states() == {"waits": "pending"}
+    assert [event.kind for event in shown.events] == [EventKind.SUBMITTED, EventKind.EXPIRED]
+    assert asyncio.run(desk.review.get_setting("blog")).wait_hours == 1.0
 
 
 def test_a_key_is_good_for_a_day(databases: Databases) -> None:
