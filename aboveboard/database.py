@@ -341,6 +341,8 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
+        # A byte that was damaged must not keep its row from being shown, or from being erased.
+        connection.text_factory = _decode
         if write:
             os.chmod(path, 0o600)  # noqa: PTH101 - the file exists once connected
             connection.execute("PRAGMA journal_mode=WAL")
@@ -362,6 +364,10 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _decode(stored: bytes) -> str:
+    return stored.decode(errors="replace")
 
 
 def read_url(url: str) -> URL:

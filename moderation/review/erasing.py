@@ -242,8 +242,12 @@ def _read(desk: Desk, comment_ids: Sequence[str]) -> tuple[list[str], list[str]]
     said = [text for (text,) in notes()]
     for comment_id, _, text, details in revisions:
         said += [text, search.row(desk.site_id, comment_id, text)[-1]]
-        if author := orjson.loads(details).get("author"):
-            said.append(orjson.dumps(author).decode())
+        try:
+            author = orjson.loads(details).get("author")
+        except ValueError:  # What is damaged has to go as well.
+            said.append(details)
+        else:
+            said += [orjson.dumps(author).decode()] if author else []
     return [received for _, received, _, _ in revisions], [each for each in said if each]
 
 

@@ -16,7 +16,7 @@ from aboveboard.writer import CommandWriter
 from moderation.errors import CommentNotFound
 from moderation.review import erasing as module
 from moderation.review.erasing import Erased, Erasing
-from moderation.store import put
+from moderation.store import get_detail, put
 from moderation.tables import COMMENT
 from moderation.verdict import Verdict
 
@@ -60,6 +60,27 @@ class Desk:
 def noted(*names: str, site: str = "blog") -> Erased:
     """Return a line of what was written down."""
     return Erased(site, AT, list(names))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE revision SET text = CAST(x'68ff6f' AS TEXT)", "UPDATE revision SET details = '{'"],
+)
+def test_what_was_damaged_can_be_erased(databases: Databases, damage: str) -> None:
+    """Text that is none any more, which only SQLite keeps, and details that cannot be read."""
+    if "x'" in damage and not databases.moderation.is_sqlite:
+        pytest.skip("PostgreSQL has no text that is not UTF-8")
+    desk = Desk(databases)
+    desk.store("broken", "kept")
+    with databases.moderation.write() as connection:
+        connection.exec_driver_sql(damage)
+
+    with databases.moderation.read() as connection:
+        said = get_detail(connection, "blog", "broken").text
+    asyncio.run(desk.erasing.erase("blog", "broken"))
+
+    assert said == ("h\ufffdo" if "x'" in damage else "broken")
+    assert desk.erased() == {"broken"}
 
 
 def test_what_is_asked_for_is_written_down(databases: Databases) -> None:
