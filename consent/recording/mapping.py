@@ -9,7 +9,7 @@ each purpose, and rows with the same subject and time belong to one choice.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from typing import NamedTuple
@@ -24,6 +24,9 @@ Row = Mapping[str, str]
 YES = frozenset({"yes", "true", "1", "accepted", "given", "granted", "allow", "allowed"})
 NO = frozenset({"no", "false", "0", "rejected", "refused", "denied", "deny", "withdrawn"})
 """Words that mean yes and no where the mapping names none, whatever their case."""
+
+SINCE_1970 = {"unix": 1, "unix_ms": 1_000}
+"""Formats of a time that is counted since 1970, and how many make a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +173,23 @@ def _cell(row: Row, column: str) -> str:
     return (row[column] or "").strip()
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _instant(text: str, form: str | None) -> datetime:
+    if form is None and text.isdecimal():
+        # Of some thirteen digits Python reads a day of another century.
+        raise ImportRefused("expected a time as ISO 8601 or a time_format, got digits alone")
+    in_a_second = SINCE_1970.get(form or "")
     try:
+        if in_a_second is not None:
+            return _EPOCH + timedelta(seconds=float(text) / in_a_second)
         read = datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)  # noqa: DTZ007 - set below
     except ValueError:
         expected = "ISO 8601" if form is None else form
         raise ImportRefused(f"expected a time as {expected}, got another form") from None
+    except OverflowError:
+        raise ImportRefused(f"expected a time as {form}, got one beyond the calendar") from None
     try:
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except OverflowError:

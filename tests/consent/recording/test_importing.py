@@ -125,6 +125,7 @@ def test_the_digest_of_the_rows_is_made_as_the_page_says(tmp_path: Path) -> None
     [
         (row("", "2025-01-01", a="yes"), "expected an id"),
         (row("s", "yesterday", a="yes"), "expected a time as ISO 8601"),
+        (row("s", "1712121212345", a="yes"), "expected a time as ISO 8601 or a time_format"),
         (row("s", "2025-01-01", a="perhaps"), "expected one of"),
     ],
 )
@@ -174,6 +175,22 @@ def test_cells_without_a_header_and_times_without_a_day_are_refused() -> None:
     assert first == Refused(1, "expected as many cells as the header has, got more")
     assert second == Refused(2, "expected a time that the calendar has in UTC, got another")
     assert isinstance(third, Imported)
+
+
+@pytest.mark.parametrize(
+    ("form", "at"),
+    [("unix", "1712121212"), ("unix", "1712121212.0"), ("unix_ms", "1712121212000")],
+)
+def test_a_time_that_is_counted_since_1970(form: str, at: str) -> None:
+    """In seconds or thousandths, as the mapping says: what is neither is named by its row."""
+    told = mapped(**WIDE, time_format=form)
+    others = [row("s", other, a="no") for other in ("2024-04-03", "", "nan", "9" * 40)]
+
+    first, *wrong = read([row("s", at, a="no"), *others], told)
+
+    assert isinstance(first, Imported)
+    assert instant(first.occurred) == "2024-04-03T05:13:32Z"
+    assert [f"expected a time as {form}" in one.problem for one in wrong] == [True] * 4
 
 
 @pytest.mark.parametrize("cells", [["yes", ""], ["", "yes"]])
