@@ -100,7 +100,7 @@ def test_a_served_notice_completes_its_receipt(new_service: Service, tmp_path: P
     """With the notice as the service gives it, the controller is told; with another, nothing is."""
     new_service.start()
     site = new_service.add_site("https://shop.example")
-    files = {name: tmp_path / f"{name}.json" for name in ("receipt", "notice", "other")}
+    files = {name: tmp_path / f"{name}.json" for name in ("receipt", "notice", "other", "record")}
     notice = {
         "notice_id": "main",
         "language": "en",
@@ -129,10 +129,13 @@ def test_a_served_notice_completes_its_receipt(new_service: Service, tmp_path: P
     for name, answer in (("receipt", receipt), ("notice", published), ("other", other)):
         assert answer.status_code == 201, answer.text
         files[name].write_bytes(answer.content)
+    saved = {**receipt.json(), "notice": published.json()}  # as a record's address gives it
+    files["record"].write_text(json.dumps(saved), encoding="utf-8")
 
     done = run(new_service.environment, "receipt", files["receipt"], "--notice", files["notice"])
     refused = run(new_service.environment, "receipt", files["receipt"], "--notice", files["other"])
 
+    assert run(new_service.environment, "receipt", files["record"]).stdout == done.stdout
     (record,) = json.loads(done.stdout)["dpv:hasRecordOfActivity"]
     assert record["dpv:hasConsentStatus"]["@type"] == ["dpv:ConsentRequested"]
     assert record["dpv:hasDataController"]["dpv:hasName"] == "Shop Ltd"

@@ -1,5 +1,6 @@
 """`aboveboard consent receipt`: a saved receipt in another format."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +30,10 @@ def receipt(
     ] = Format.JSONLD,
     notice: Annotated[
         Path | None,
-        typer.Option(help="The notice it names, as GET /v1/consent/notices/{id} gives it."),
+        typer.Option(
+            help="The notice it names, as GET /v1/consent/notices/{id} gives it; by default the "
+            "one that GET /v1/consent/records/{id} gives along."
+        ),
     ] = None,
 ) -> None:
     """Write a saved receipt as a consent receipt that others read. Checks no proof: see verify.
@@ -46,9 +50,17 @@ def receipt(
         typer.echo(f"aboveboard: expected a readable file, got: {error}", err=True)
         raise typer.Exit(1) from None
     event = event_of(saved)
+    if given is None:
+        given = _enclosed(saved)
     shown = None if given is None else _notice(given, event)
     written = {Format.JSONLD: dpv.jsonld}[format_]
     say_json(written(event, shown))
+
+
+def _enclosed(saved: bytes) -> bytes | None:
+    """Return the notice that was saved along with a record."""
+    notice = json.loads(saved).get("notice")
+    return None if notice is None else json.dumps(notice).encode()
 
 
 def _notice(given: bytes, event: "Mapping[str, Json]") -> "Notice":
