@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 
 from sqlalchemy import Connection
 
@@ -26,10 +27,11 @@ _Reading = Callable[[Database], AbstractContextManager[Connection]]
 def take(settings: Settings, databases: Databases, out: Path) -> Manifest:
     """Write a backup to *out*, which must not be there yet. Raises BackupFailed."""
     try:
-        if out.exists():
-            raise FileExistsError("it is there already")
+        _check_new(out)
         with ExitStack() as stack:
-            folder = stack.enter_context(backup.emptied(out.with_name(f".{out.name}.copies")))
+            # A folder of its own: somebody else may be making a backup of the same name.
+            aside = out.with_name(f".{out.name}.{token_hex(8)}.copies")
+            folder = stack.enter_context(backup.emptied(aside))
             manifest = stack.enter_context(_copies(settings, databases, folder))
             copies = sorted(
                 path for path in folder.iterdir() if path.suffix in {".sqlite3", ".sql"}
@@ -41,10 +43,16 @@ def take(settings: Settings, databases: Databases, out: Path) -> Manifest:
                 whole = backup.write(file, manifest, copies)
                 file.flush()
                 os.fsync(handle)
+            _check_new(out)
             Path(draft).rename(out)
     except (OSError, sqlite3.Error) as error:
         raise BackupFailed(f"expected to write {out}, got: {error}") from error
     return whole
+
+
+def _check_new(out: Path) -> None:
+    if out.exists():
+        raise FileExistsError("it is there already")
 
 
 def _describe(reading: _Reading, settings: Settings, databases: Databases) -> Manifest:

@@ -1,6 +1,7 @@
 """Putting a backup back: checked first, all or nothing, and never as if nothing had been since."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -116,6 +117,14 @@ def restore(settings: Settings, path: Path, *, replace: bool) -> Restored:
         databases.close()
         databases.migrate()
         return Restored(found.manifest, resume(settings, databases))
+
+
+def clear(data_dir: Path) -> None:
+    """Remove what a restore that was killed has left: it may hold what was erased since.
+
+    On SQLite nobody restores while somebody serves alone.
+    """
+    shutil.rmtree(data_dir / STAGED, ignore_errors=True)
 
 
 def resume(settings: Settings, databases: Databases) -> Resumed:

@@ -62,6 +62,7 @@ def serve(
         stack.callback(databases.close)
         if settings.database_url is None:
             stack.enter_context(serving_alone(settings.data_dir))
+            restoring.clear(settings.data_dir)
         databases.migrate()
         accounts = installation.open_accounts(settings, databases)
         if not accounts.has_sites():

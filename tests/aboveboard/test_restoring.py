@@ -221,6 +221,27 @@ def test_nothing_is_written_over(place: Place) -> None:
     assert sorted(path.parent.iterdir()) == [path, place.settings.data_dir]
 
 
+def test_of_two_backups_of_one_name_one_is_made(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither takes the other's copies, and the slower one is refused as any that comes later."""
+    write = backup.write
+    made: list[Path] = []
+
+    def meanwhile(*arguments: Any) -> Manifest:  # noqa: ANN401
+        with monkeypatch.context() as patch:
+            patch.setattr(backup, "write", write)
+            made.append(place.back_up())
+        return write(*arguments)
+
+    monkeypatch.setattr(backup, "write", meanwhile)
+    with pytest.raises(BackupFailed, match="there already"):
+        place.back_up()
+
+    assert restoring.verify(made[0])
+    assert sorted(made[0].parent.iterdir()) == [made[0], place.settings.data_dir]
+
+
 def test_a_folder_that_is_not_there_is_told(place: Place) -> None:
     """One readable sentence."""
     with pytest.raises(BackupFailed, match="expected to write"):

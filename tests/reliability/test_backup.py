@@ -197,3 +197,24 @@ def test_a_look_at_a_backup_that_is_ended_early_leaves_nothing(
     assert held or (engine, command[0]) == ("postgresql", "backup")
     assert begun.returncode == 128 + signal.SIGTERM
     assert copies() == []
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_what_a_killed_restore_left_is_gone_with_the_next_start(
+    service: Service, tmp_path: Path
+) -> None:
+    """A copy of the databases lies in it, with whatever is erased from then on."""
+    service.start()
+    backup = tmp_path / "backup.zip"
+    service.command("backup", str(backup))
+    service.stop()
+    data = ("--data-dir", str(service.data_dir))
+    held = _held(service, "backup.Backup.extract", "restore", str(backup), "--replace", *data)
+    with held as begun:
+        begun.kill()
+    left = service.data_dir / "restoring"
+    assert left.exists()
+
+    service.start()
+
+    assert not left.exists()
