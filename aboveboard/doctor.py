@@ -6,29 +6,33 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from tempfile import TemporaryFile
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
-from aboveboard import consenting, installation, marks, moderating
+from aboveboard import clock, consenting, installation, marks, moderating
 from aboveboard.database import Database, check_durability
 from aboveboard.erasures import Erasures
 from aboveboard.errors import AboveboardError, DataDirUnusable, KeysChanged
 from aboveboard.installation import Databases
 from aboveboard.keys import KeyFolder
 from aboveboard.settings import Settings
+from aboveboard.tables import SITE
+from consent.choices.regime import updated
 from consent.choices.setting import Setting
 from consent.errors import ConsentError
-from consent.tables import SETTING
+from consent.tables import RECORD, SETTING
 from moderation.cases import setting as review
 from moderation.compat import setting as compat
 from moderation.errors import BundleRefused, ModerationError
 from moderation.model import scoring
-from moderation.tables import COMPAT_SETTING, REVIEW_SETTING
+from moderation.tables import COMMENT, COMPAT_SETTING, REVIEW_SETTING
 
 OWNER_ONLY = 0o077
+BEHIND = timedelta(days=1)
 ROOM_BYTES = 1 << 20  # of a disk with less than that, the next writes are the last
 FIXED_SQLITE = (3, 51, 3)
 
@@ -65,6 +69,7 @@ def examine(settings: Settings) -> list[Finding]:
         findings += [_database(database) for database in databases]
         findings += _held("databases", databases.check_together)
         findings += _settings(databases)
+        findings += _clock(databases)
         keys = _held("keys", partial(_keys, settings, databases))
         findings += keys
         if all(finding.level is Level.WELL for finding in keys):
@@ -150,6 +155,40 @@ def _settings(databases: Databases) -> list[Finding]:
                 told = f"{error}; PUT /v1/{path}/settings sets them anew"
                 findings.append(Finding(f"settings of {site_id}", Level.WRONG, told))
     return findings
+
+
+def find_clock_behind(databases: Databases, now: datetime) -> str | None:
+    """Say why the machine's clock must be behind, if it must; of one ahead nobody can tell."""
+    latest = updated().isoformat()
+    for site_id in _ask(databases.aboveboard, select(SITE.c.id)):
+        for database, of_site, at, made in (
+            (databases.consent, RECORD.c.site_id, RECORD.c.received_at, RECORD.c.record_id),
+            (databases.moderation, COMMENT.c.site_id, COMMENT.c.received, COMMENT.c.id),
+        ):
+            # Ids begin with the time: the last is of what was the latest by any clock.
+            last = select(at).where(of_site == site_id).order_by(made.desc()).limit(1)
+            latest = max([latest, *_ask(database, last)])
+    # As text, which is in the order of time: what was damaged stops no start.
+    if (now + BEHIND).isoformat() > latest:
+        return None
+    return (
+        f"expected no time before {latest[:10]}, of which this release is, or something that "
+        f"was stored, got {now:%Y-%m-%d}"
+    )
+
+
+def _ask(database: Database, what: Select[str]) -> list[str]:
+    with database.read() as connection:
+        return [told for (told,) in connection.execute(what)]
+
+
+def _clock(databases: Databases) -> list[Finding]:
+    """Look for a clock that was not set yet, or is wrong."""
+    try:
+        wrong = find_clock_behind(databases, clock.now())
+    except AboveboardError:
+        return []  # What keeps the database from answering is a finding already.
+    return [] if wrong is None else [Finding("clock", Level.WARNING, wrong)]
 
 
 def _keys(settings: Settings, databases: Databases) -> str | None:

@@ -41,10 +41,11 @@ def serve(
     ] = None,
 ) -> None:
     """Serve; the very first start makes data directory, keys, tables, a site and an API key."""
+    import structlog
     import uvicorn
 
     from aboveboard import app as service
-    from aboveboard import installation, restoring
+    from aboveboard import clock, doctor, installation, restoring
     from aboveboard.cli.backup import say_resumed
     from aboveboard.database import serving_alone
     from aboveboard.observe import configure_logs
@@ -72,6 +73,8 @@ def serve(
                     say(f"Created the site {made.site.id} for {made.site.url}.")
                     say(f"Its API key, shown this once: {made.key}")
         say_resumed(restoring.resume(settings, databases))
+        if doctor.find_clock_behind(databases, clock.now()):
+            structlog.get_logger(__name__).warning("clock_behind")
         sock = stack.enter_context(_listening(settings.host, settings.port))
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         with suppress(OSError):  # whoever reads no more has a service all the same
