@@ -71,6 +71,7 @@ def notice(site: str) -> dict[str, Json]:
                 "data_categories": ["pages"],
                 "recipients": ["Ad Ltd"],
                 "retention": "P13M",
+                "storage_locations": ["Frankfurt"],
                 "transfers": ["US, with clauses"],
                 "trackers": [{"name": "_ad", "provider": "Ad Ltd", "duration": "P13M"}],
                 "advertising": True,

@@ -71,6 +71,9 @@ class Purpose:
     advertising: bool = False
     """Whether data is sold, shared or used for targeted advertising: what GPC is about."""
 
+    storage_locations: tuple[str, ...] = ()
+    """Where data is kept: wording, for what leaves the EEA is told by *transfers*."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -122,7 +125,10 @@ class Notice:
                     "id": purpose.id,
                     "name": purpose.name,
                     "description": purpose.description,
-                    **_filled(trackers=_set(tracker.name for tracker in purpose.trackers)),
+                    **_filled(
+                        trackers=_set(tracker.name for tracker in purpose.trackers),
+                        storage_locations=_set(purpose.storage_locations),
+                    ),
                 }
                 for purpose in self._sorted()
             ],
@@ -169,6 +175,7 @@ def purposes(told: Iterable[Mapping[str, Any]]) -> tuple[Purpose, ...]:
                 "recipients": tuple(purpose["recipients"]),
                 "transfers": tuple(purpose["transfers"]),
                 "trackers": tuple(Tracker(**each) for each in purpose.get("trackers", ())),
+                "storage_locations": tuple(purpose.get("storage_locations", ())),
             }
         )
         for purpose in told

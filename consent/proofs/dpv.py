@@ -300,7 +300,17 @@ def _legal_bases(event: Event, made: PurposeDecision) -> list[str]:
 
 
 def _storage(purpose: Purpose) -> Iterable[_Node]:
-    """Write how long data is kept, and trackers live: CJEU C-673/17 (Planet49) wants both told."""
+    """Write where and how long data is kept, and how long trackers live.
+
+    CJEU C-673/17 (Planet49) wants both durations told.
+    """
+    if purpose.storage_locations:
+        yield {
+            "@type": "dpv:StorageLocation",
+            "dpv:hasLocation": [
+                {"@type": "dpv:Location", "dct:title": name} for name in purpose.storage_locations
+            ],
+        }
     if purpose.retention is not None:
         yield {"@type": "dpv:StorageDuration", "dpv:hasDuration": _duration(purpose.retention)}
     for tracker in purpose.trackers:

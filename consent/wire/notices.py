@@ -54,6 +54,7 @@ class PurposeIn(Wire):
     data_categories: Strings = Field([])
     recipients: Strings = Field([])
     retention: Short | None = None
+    storage_locations: Strings = Field([], description="where data is kept")
     transfers: Strings = Field([])
     trackers: Annotated[list[TrackerIn], Field(max_length=200)] = Field([])
     advertising: bool = Field(
@@ -202,6 +203,7 @@ def read(given: NoticeIn | NoticeOut) -> Notice:
                 transfers=tuple(purpose.transfers),
                 trackers=tuple(Tracker(**told.model_dump()) for told in purpose.trackers),
                 advertising=purpose.advertising,
+                storage_locations=tuple(purpose.storage_locations),
             )
             for purpose in given.purposes
         ),

@@ -35,6 +35,7 @@ def with_statistics(**changes: object) -> Notice:
         GERMAN,
         with_statistics(name="Counting"),
         with_statistics(description="Counts visitors."),
+        with_statistics(storage_locations=("Vienna",)),
     ],
 )
 def test_wording_changes_the_text_digest_alone(changed: Notice) -> None:
@@ -76,7 +77,7 @@ def test_a_purpose_less_changes_both_digests() -> None:
         replace(NOTICE, purposes=(ADS, STATISTICS)),
         with_statistics(data_categories=("device", "pages")),
         with_statistics(data_categories=("device", "pages", "device")),
-        with_statistics(transfers=()),
+        with_statistics(transfers=(), storage_locations=()),
         replace(NOTICE, controller=Controller("Shop Ltd", address="")),
     ],
 )

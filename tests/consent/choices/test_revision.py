@@ -28,6 +28,7 @@ def test_a_notice_does_not_differ_from_itself() -> None:
         ("retention", "P2Y", True),
         ("transfers", ("US",), True),
         ("advertising", True, True),
+        ("storage_locations", ("Vienna",), False),
         ("name", "Adverts", False),
         ("description", "Shows adverts.", False),
     ],

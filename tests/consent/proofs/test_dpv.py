@@ -35,6 +35,7 @@ COUNT = Purpose(
     data_categories=("pages", "device"),
     recipients=("Count Ltd",),
     retention="P13M",
+    storage_locations=("Vienna", "Graz"),
     transfers=("US: adequacy decision",),
     trackers=(
         Tracker("_c", "Count Ltd", "P2W"),
@@ -369,6 +370,13 @@ def test_notice_fills_what_27560_makes_compulsory() -> None:
     names = [recipient["dpv:hasName"] for recipient in process["dpv:hasRecipient"]]
     assert names == ["Count Ltd", "Other Ltd"]
     assert process["dpv:hasStorageCondition"] == [
+        {
+            "@type": "dpv:StorageLocation",
+            "dpv:hasLocation": [
+                {"@type": "dpv:Location", "dct:title": "Vienna"},
+                {"@type": "dpv:Location", "dct:title": "Graz"},
+            ],
+        },
         {
             "@type": "dpv:StorageDuration",
             "dpv:hasDuration": {
