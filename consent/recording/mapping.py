@@ -177,7 +177,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _instant(text: str, form: str | None) -> datetime:
-    if form is None and text.isdecimal():
+    if form is None and text.replace(".", "").isdecimal():
         # Of some thirteen digits Python reads a day of another century.
         raise ImportRefused("expected a time as ISO 8601 or a time_format, got digits alone")
     in_a_second = SINCE_1970.get(form or "")

@@ -126,6 +126,7 @@ def test_the_digest_of_the_rows_is_made_as_the_page_says(tmp_path: Path) -> None
         (row("", "2025-01-01", a="yes"), "expected an id"),
         (row("s", "yesterday", a="yes"), "expected a time as ISO 8601"),
         (row("s", "1712121212345", a="yes"), "expected a time as ISO 8601 or a time_format"),
+        (row("s", "1625110471955.0", a="yes"), "expected a time as ISO 8601 or a time_format"),
         (row("s", "2025-01-01", a="perhaps"), "expected one of"),
     ],
 )
