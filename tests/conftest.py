@@ -15,8 +15,10 @@ from secrets import token_hex
 
 import httpx2
 import pytest
+import receiver
 from embedded_postgres import create_database, embedded_postgres
 from hypothesis import HealthCheck, settings
+from receiver import Receiver
 
 from aboveboard import installation
 from aboveboard.accounts import Accounts, Scope
@@ -190,6 +192,13 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def absent() -> Iterator[Receiver]:
+    """Lend a receiver that does not listen unless a test has it do so."""
+    with receiver.absent() as lent:
+        yield lent
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,12 @@ class Receiver:
     status: int = 204
     answer: Callable[[Post], int] | None = None
     posts: SimpleQueue[Post] = field(default_factory=SimpleQueue)
-    url: str = ""
     port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
 
     def taken(self) -> list[Post]:
         """Return what was posted since."""
@@ -47,7 +51,7 @@ class Receiver:
 
 @contextmanager
 def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
-    """Listen for posts; a *receiver* that listened before listens on its port again."""
+    """Listen for posts, where a *receiver* has a port already on that one."""
     made = Receiver() if receiver is None else receiver
 
     class Handler(BaseHTTPRequestHandler):
@@ -80,6 +84,7 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
         daemon_threads = True
         request_queue_size = 128
         allow_reuse_address = True
+        allow_reuse_port = True
 
         def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
             connections.append(request)
@@ -91,7 +96,6 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
     connections: list[socket.socket] = []
     with Server(("127.0.0.1", made.port), Handler) as server:
         made.port = server.server_port
-        made.url = f"http://127.0.0.1:{made.port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -103,6 +107,17 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
             for connection in connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def absent() -> Iterator[Receiver]:
+    """Lend a receiver that does not listen yet; until then nobody else is given its port."""
+    with socket.socket() as kept:
+        # A socket that only keeps a port lets another of these listen on it.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield Receiver(port=kept.getsockname()[1])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from conftest import PATIENCE_S, Service
 from log_house import House
 from pydantic import SecretStr
-from receiver import receiving
+from receiver import Receiver, receiving
 from structlog.testing import capture_logs
 
 from aboveboard import installation
@@ -319,12 +319,10 @@ def test_a_webhook_that_refuses_is_asked_again(house: Keeping, status: int) -> N
     assert "canary" not in str(told)
 
 
-def test_a_webhook_that_is_not_there_is_asked_once_a_tick(house: Keeping) -> None:
+def test_a_webhook_that_is_not_there_is_asked_once_a_tick(house: Keeping, absent: Receiver) -> None:
     """The other logs do not wait for it, too."""
-    with receiving() as receiver:
-        gone = receiver.url
     with capture_logs() as told:
-        pushing, waits = post(house, f"{gone}/canary", ticks=2)
+        pushing, waits = post(house, f"{absent.url}/canary", ticks=2)
 
     assert waits == [30, 60]
     assert pushing.outcomes["webhook", "failed"] == 2

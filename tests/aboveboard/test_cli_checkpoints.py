@@ -14,8 +14,9 @@ from typing import Any
 import httpx2
 import pytest
 from click.testing import Result
-from conftest import Service, free_port
+from conftest import Service
 from log_house import house_of
+from receiver import Receiver
 from typer.testing import CliRunner
 
 from aboveboard.cli.main import app as command
@@ -186,7 +187,9 @@ def test_what_cannot_be_checked_is_neither(watched: Watched, way: str) -> None:
         assert line.startswith("aboveboard: not checked: ")
 
 
-def test_a_log_that_is_not_there_is_not_checked(watched: Watched, tmp_path: Path) -> None:
+def test_a_log_that_is_not_there_is_not_checked(
+    watched: Watched, absent: Receiver, tmp_path: Path
+) -> None:
     """Neither where nobody listens, nor where no such log is."""
     with house_of(watched.service) as house:
         origin = "shop.example/aboveboard/nowhere/1"
@@ -200,7 +203,7 @@ def test_a_log_that_is_not_there_is_not_checked(watched: Watched, tmp_path: Path
             ["consent", "check-consistency", str(tmp_path / "1"), "--key", key, "--url", url],
         )
         for key in [str(tmp_path / "log.key")]
-        for url in (f"http://127.0.0.1:{free_port()}", "nothing", "http://[", "ftp://x.example")
+        for url in (absent.url, "nothing", "http://[", "ftp://x.example")
     ]
 
     assert [done.exit_code for done in gone + at_urls] == [2] * 6

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from conftest import PATIENCE_S, Service
-from receiver import receiving
+from receiver import Receiver, receiving
 from webhook_house import verify
 
 
@@ -83,11 +83,10 @@ def test_an_operator_looks_after_a_webhook(named: Service) -> None:
         assert named.command("webhook", "list") == ""
 
 
-def test_what_goes_wrong_is_one_line(named: Service) -> None:
+def test_what_goes_wrong_is_one_line(named: Service, absent: Receiver) -> None:
     """A site or webhook that is none, an address of the inside, a receiver that is not there."""
     site = named.create_site()
-    with receiving() as receiver:
-        url = receiver.url
+    url = absent.url
     made = json.loads(named.command("webhook", "add", site.id, url, "--json"))
 
     assert "expected a site" in refused(named, "webhook", "add", "none", url)

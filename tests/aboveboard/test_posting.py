@@ -125,7 +125,7 @@ def test_no_name_of_the_inside_is_connected_to(address: str) -> None:
             assert (count(), asked()) == (0, 1)
 
 
-def test_a_name_that_changes_its_mind_is_asked_once() -> None:
+def test_a_name_that_changes_its_mind_is_asked_once(absent: Receiver) -> None:
     """What was checked is what is connected to: DNS rebinding has no second question to answer."""
     with receiving() as receiver, listening() as (port, count):
         allowed = Targets(["hooks.example"]).check_address
@@ -143,9 +143,7 @@ def test_a_name_that_changes_its_mind_is_asked_once() -> None:
 
         resolve, asked = resolving(["127.0.0.1"], ["127.0.0.3"])
         # Refused by nobody listening there: the next post asks anew, and what it hears is checked.
-        told = post(
-            f"http://hooks.example:{_closed_port()}/", check=check, resolve=resolve, times=2
-        )
+        told = post(f"http://hooks.example:{absent.port}/", check=check, resolve=resolve, times=2)
         assert told == ["unreachable", "address_refused"]
         assert (checked, count()) == (["127.0.0.1", "127.0.0.3"], 0)
         assert port
@@ -184,16 +182,15 @@ def test_of_many_addresses_some_are_tried(monkeypatch: pytest.MonkeyPatch) -> No
 # -- when there is no answer ------------------------------------------------------------------
 
 
-def test_nobody_there_is_told_as_such() -> None:
+def test_nobody_there_is_told_as_such(absent: Receiver) -> None:
     """A closed port, a name that nobody has, a name without an address."""
 
     async def nowhere(_host: str, _port: int) -> Sequence[str]:
         raise socket.gaierror("expected an address")
 
     nothing, _ = resolving([])
-    url = f"http://127.0.0.1:{_closed_port()}/"
 
-    assert post(url) == ["unreachable"]
+    assert post(absent.url) == ["unreachable"]
     assert post("https://hooks.example/", resolve=nowhere) == ["not_resolved"]
     assert post("https://hooks.example/", resolve=nothing) == ["not_resolved"]
     assert post(f"https://{'a' * 64}.example/") == ["not_resolved"]
@@ -351,8 +348,3 @@ def serving(answer: Callable[[socket.socket], None]) -> Iterator[int]:
     accepting.join()
     for thread in threads:
         thread.join()
-
-
-def _closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -207,12 +207,10 @@ def test_an_outage_loses_nothing_and_disturbs_nobody(named: Service) -> None:
     assert set(other_told.records.values()) == {1}
 
 
-def test_a_receiver_that_was_down_is_told_of_all(named: Service) -> None:
+def test_a_receiver_that_was_down_is_told_of_all(named: Service, absent: Receiver) -> None:
     """A restart on the way changes nothing: what waits lies in rows and in the ledger."""
-    with receiving() as receiver:
-        pass
     named.start()
-    backend = Backend(named, receiver.url)
+    backend = Backend(named, absent.url)
     backend.publish()
     with named.client(backend.site.key) as client:
         for _ in range(60):
@@ -221,9 +219,9 @@ def test_a_receiver_that_was_down_is_told_of_all(named: Service) -> None:
     until(lambda: rows.append(_deliveries(named, backend)) or "unreachable" in rows[-1])
     named.stop()
     told = Told()
-    with receiving(receiver):
+    with receiving(absent):
         named.start()
-        told.await_all(receiver, backend.acknowledged)
+        told.await_all(absent, backend.acknowledged)
 
     assert set(told.records.values()) == {1}
 

@@ -324,11 +324,12 @@ def test_what_was_parked_is_taken_up_some_at_a_time(
     assert house.states() == ["pending"] * 5
 
 
-def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(house: WebhookHouse) -> None:
+def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(
+    house: WebhookHouse, absent: Receiver
+) -> None:
     """One try at a time while nobody answers; then all that waited, each once."""
     worker = house.worker()
-    with receiving() as receiver:
-        made = house.make(worker, receiver).webhook
+    made = house.make(worker, absent).webhook
     for number in range(20):
         house.choose(f"d-{number}")
     tries = []
@@ -338,12 +339,12 @@ def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(house: Webhoo
             tries.append(worker.delivering.outcomes["failed"])
             house.time.pass_by(minutes=1)
     assert set(house.states()) == {"pending"}
-    with receiving(receiver):
+    with receiving(absent):
         house.time.pass_by(minutes=5)
         worker.look()
-        posts = receiver.taken()
+        posts = absent.taken()
         worker.look()
-        assert receiver.taken() == []
+        assert absent.taken() == []
 
     # The first look finds out with eight at once; from then on it is one, at most every half hold.
     assert tries[0] <= delivering.TOGETHER
@@ -355,21 +356,20 @@ def test_a_receiver_that_is_down_is_asked_seldom_and_loses_nothing(house: Webhoo
     assert (told[0]["site"], told[0]["webhook"]) == (house.site, made.id)
 
 
-def test_a_clock_that_was_ahead_silences_no_webhook(house: WebhookHouse) -> None:
+def test_a_clock_that_was_ahead_silences_no_webhook(house: WebhookHouse, absent: Receiver) -> None:
     """What was put off for a year by a clock that was a year ahead is tried once it is right."""
     worker = house.worker()
-    with receiving() as receiver:
-        house.make(worker, receiver)
+    house.make(worker, absent)
     house.choose()
     house.time.pass_by(days=366)
     worker.look()
     assert worker.delivering.outcomes["failed"] == 1
     house.time.pass_by(days=-366)
 
-    with receiving(receiver):
+    with receiving(absent):
         worker.look()
 
-        assert len(receiver.taken()) == 1
+        assert len(absent.taken()) == 1
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -506,21 +506,20 @@ def test_what_an_old_address_answers_is_nothing_to_the_new_one(
 
 
 def test_the_backlog_of_a_dead_receiver_is_bounded(
-    house: WebhookHouse, monkeypatch: pytest.MonkeyPatch
+    house: WebhookHouse, absent: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So many deliveries wait as rows; the rest waits in the ledger, and nothing is lost."""
     monkeypatch.setattr(delivering, "WINDOW", 3)
     worker = house.worker()
-    with receiving() as receiver:
-        house.make(worker, receiver)
+    house.make(worker, absent)
     told = {house.choose(f"d-{number}").record_id for number in range(8)}
     for _ in range(5):
         worker.look()
         house.time.pass_by(minutes=5)
     assert len(house.deliveries()) == 3
-    with receiving(receiver):
+    with receiving(absent):
         worker.look()
-        posts = receiver.taken()
+        posts = absent.taken()
 
     assert {post.content["data"]["record_id"] for post in posts} == told
     assert len(posts) == 8
@@ -758,11 +757,12 @@ def test_a_worker_that_stops_lets_what_it_began_end(house: WebhookHouse) -> None
     assert set(house.states()) <= {"delivered"}
 
 
-def test_as_soon_as_one_is_taken_all_that_wait_are_tried(house: WebhookHouse) -> None:
+def test_as_soon_as_one_is_taken_all_that_wait_are_tried(
+    house: WebhookHouse, absent: Receiver
+) -> None:
     """However far away the next try of the others had come to be."""
     worker = house.worker()
-    with receiving() as receiver:
-        house.make(worker, receiver)
+    house.make(worker, absent)
     house.choose("d-1")
     for _ in range(7):
         worker.look()
@@ -770,10 +770,10 @@ def test_as_soon_as_one_is_taken_all_that_wait_are_tried(house: WebhookHouse) ->
     worker.look()
     house.choose("d-2")
 
-    with receiving(receiver):
+    with receiving(absent):
         house.time.pass_by(minutes=6)  # the hold is over; the try of the first is half an hour away
         worker.look()
-        assert len(receiver.taken()) == 2
+        assert len(absent.taken()) == 2
 
     assert house.states() == ["delivered", "delivered"]
 
