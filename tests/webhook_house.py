@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
+from conftest import PATIENCE_S
 from consent_house import Process
 from receiver import Post, Receiver
 from sqlalchemy import select
@@ -36,7 +37,6 @@ from consent.records.batch import Receipt
 T = TypeVar("T")
 
 NUMBERS = count()
-PATIENCE_S = 2.0  # for a receiver
 
 
 class Time:
