@@ -22,6 +22,7 @@ from aboveboard.errors import DataDirUnusable, StorageUnavailable
 KEY_BYTES = 32
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
+TICK_S = 0.02  # longer than any kernel lets the time of changed files stand still
 
 
 class KeyFolder:
@@ -174,6 +175,8 @@ class Versions:
         self._path = str(folder.path)
         self._purpose = purpose
         self._changed = self._look()
+        self._settles_at = clock() + TICK_S
+        self._settled = False
         self._keys = folder.versions(purpose)
 
     def __call__(self) -> Mapping[int, bytes]:
@@ -183,9 +186,12 @@ class Versions:
             return self._keys
         changed = self._look()
         if changed != self._changed:
+            self._changed, self._settles_at, self._settled = changed, now + TICK_S, False
+        if not self._settled:
             keys = self._folder.versions(self._purpose, make=False)
             self._keys = self._keys if keys == self._keys else keys
-            self._changed = changed
+            # Until then another may come or go at what is the same time to the file system.
+            self._settled = now >= self._settles_at
         self._look_at = now + self._every_s
         return self._keys
 

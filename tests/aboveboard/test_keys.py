@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aboveboard.errors import DataDirUnusable, StorageUnavailable
-from aboveboard.keys import Daily, KeyFolder
+from aboveboard.keys import TICK_S, Daily, KeyFolder
 
 
 @pytest.fixture
@@ -153,6 +153,26 @@ def test_versions_are_followed(folder: KeyFolder) -> None:
     assert set(second) == {1, 2}
     assert second[1] == first[1]
     assert third == {2: second[2]}
+
+
+def test_changes_within_a_tick_are_followed(
+    folder: KeyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems give both the same time; later nothing is read where nothing changed."""
+    now = [100.0]
+    watched = folder.watch("subject", clock=lambda: now[0])
+    watched()
+    found = folder.path.stat()
+
+    folder.add_version("subject")
+    os.utime(folder.path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    second = watched()
+    now[0] += TICK_S
+    watched()
+    monkeypatch.setattr(folder, "versions", lambda *_, **__: pytest.fail("it was read again"))
+
+    assert set(second) == {1, 2}
+    assert watched() is second
 
 
 def test_what_is_looked_at_now_and_then_is_followed_then(folder: KeyFolder) -> None:
