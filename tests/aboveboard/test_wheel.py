@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LAWS = "consent/regimes.json"
 # A copy of the package is none that `make test` measures the coverage of.
 UNMEASURED = ["/usr/bin/env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START"]
 SCORE = """
@@ -86,7 +87,10 @@ def test_a_source_that_is_wrong_is_no_missing_compiler(tmp_path: Path) -> None:
 
 
 def test_the_wheel_scores_with_and_without_a_compiler(tmp_path: Path) -> None:
-    """One is for this kind of machine and quick, one for any; both score the same."""
+    """One is for this kind of machine and quick, one for any; both score the same, with all files.
+
+    One build for both questions: it is what takes long.
+    """
     pytest.importorskip("Cython", reason="needs the build group of pyproject.toml: make test")
     quick = _installed(tmp_path / "quick")
     plain = _installed(tmp_path / "plain", "CC=/nonexistent/cc")
@@ -98,3 +102,6 @@ def test_the_wheel_scores_with_and_without_a_compiler(tmp_path: Path) -> None:
     else:
         assert quick[0] == plain[0]
     assert quick[2] == plain[2]
+    for name in ("quick", "plain"):
+        laws = tmp_path / name / "unpacked" / LAWS
+        assert laws.read_bytes() == (ROOT / LAWS).read_bytes()

@@ -2,9 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
-import zipfile
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -131,16 +128,6 @@ def test_the_eea_is_whole() -> None:
     members = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE"
 
     assert known >= {*members.split(), "SI", "SK"}
-
-
-def test_the_file_travels_in_the_wheel(tmp_path: Path) -> None:
-    """An installation without this repository has it too."""
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
-
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        assert json.loads(archive.read("consent/regimes.json")) == FILE
 
 
 def running(given_: Defaults) -> set[Basis]:
