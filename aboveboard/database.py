@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -342,7 +343,7 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         # A byte that was damaged must not keep its row from being shown, or from being erased.
-        connection.text_factory = _decode
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         if write:
             os.chmod(path, 0o600)  # noqa: PTH101 - the file exists once connected
             connection.execute("PRAGMA journal_mode=WAL")
@@ -364,10 +365,6 @@ def _sqlite(path: Path, *, write: bool) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
-
-
-def _decode(stored: bytes) -> str:
-    return stored.decode(errors="replace")
 
 
 def read_url(url: str) -> URL:
