@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from audited_site import NOTICE, AuditedSite, audited_site, opened
+from audited_site import NOTICE, AuditedSite, audited_site
 from conftest import Service
 from sqlalchemy import update
 
@@ -274,7 +274,7 @@ def test_what_is_erased_is_gone_and_what_never_was_is_not_there(audited: Audited
 def test_a_record_without_its_key_is_erased(audited: AuditedSite) -> None:
     """Where only the key is gone, the event is as well."""
     record = audited.record("requested")
-    with opened(audited.service) as databases, databases.consent.write() as connection:
+    with audited.service.consent() as consent, consent.write() as connection:
         connection.execute(
             update(SUBJECT).where(SUBJECT.c.site_id == audited.id).values(wrapped=b"")
         )
@@ -288,7 +288,7 @@ def test_a_record_without_its_key_is_erased(audited: AuditedSite) -> None:
 def test_a_restricted_record_says_so(audited: AuditedSite) -> None:
     """Whoever reads it is told until when its processing is restricted."""
     record = audited.record("requested")
-    with opened(audited.service) as databases, databases.consent.write() as connection:
+    with audited.service.consent() as consent, consent.write() as connection:
         connection.execute(
             update(SUBJECT)
             .where(SUBJECT.c.site_id == audited.id)
@@ -304,7 +304,7 @@ def test_a_restricted_record_says_so(audited: AuditedSite) -> None:
 def test_an_altered_record_is_no_answer(audited: AuditedSite) -> None:
     """What does not open as it was sealed is a fault, told without a word of it."""
     record = audited.record("requested")
-    with opened(audited.service) as databases, databases.consent.write() as connection:
+    with audited.service.consent() as consent, consent.write() as connection:
         connection.execute(
             update(RECORD).where(RECORD.c.site_id == audited.id).values(sealed=b"\x01" + bytes(90))
         )

@@ -95,5 +95,6 @@ def test_what_both_policies_ask_is_asked_once_and_together(databases: Databases)
     found = asyncio.run(rehearsing.rehearse("blog", present, other, since=begin, limit=10))
 
     (change,) = found.changes
-    assert (change.before, change.after, change.comments) == (Verdict.HOLD, Verdict.SPAM, 4)
+    # The first of them came in before there was another.
+    assert (change.before, change.after, change.comments) == (Verdict.HOLD, Verdict.SPAM, 3)
     assert noted == ["asked"] * 4 + ["read"] * 4
